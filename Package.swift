@@ -1,0 +1,108 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+  name: "epfnvme",
+  products: [
+    .executable(name: "epfnvme", targets: ["epfnvme"]),
+    .library(
+      name: "EndpointProvisioning",
+      targets: [
+        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
+        "Provisioning", "SimulatedKernel",
+      ]),
+  ],
+  traits: [
+    .trait(name: "Libkmod", description: "Load kernel modules with libkmod."),
+    .trait(name: "Libudev", description: "Hear device events with libudev."),
+    .default(enabledTraits: ["Libkmod", "Libudev"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+  ],
+  targets: [
+    .systemLibrary(name: "CKMod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"])]),
+    .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
+    .target(name: "CLinux"),
+
+    .target(name: "ConfigFS", dependencies: [systemPackage, "CLinux"]),
+    .target(name: "PCIEndpoint", dependencies: ["ConfigFS", systemPackage]),
+    .target(name: "NVMeTarget", dependencies: ["ConfigFS", systemPackage]),
+    .target(name: "BlockDevices", dependencies: ["ConfigFS", "CLinux", systemPackage]),
+    .target(
+      name: "KernelModules",
+      dependencies: [
+        .target(name: "CKMod", condition: .when(traits: ["Libkmod"])), "CLinux", systemPackage,
+      ]),
+    .target(
+      name: "KernelEvents",
+      dependencies: [
+        .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "CLinux", systemPackage,
+      ]),
+    .target(
+      name: "SimulatedKernel",
+      dependencies: ["ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", systemPackage]),
+    .target(
+      name: "Provisioning",
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
+        systemPackage,
+      ]),
+    // Tests: one suite a target, and what several share.
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
+        "Provisioning", systemPackage,
+      ], path: "Tests/Support"),
+    .testTarget(name: "ConfigFSTests", dependencies: ["ConfigFS", systemPackage]),
+    .testTarget(
+      name: "PCIEndpointTests",
+      dependencies: ["ConfigFS", "PCIEndpoint", "SimulatedKernel", systemPackage]),
+    .testTarget(
+      name: "NVMeTargetTests",
+      dependencies: ["ConfigFS", "NVMeTarget", "SimulatedKernel", systemPackage]),
+    .testTarget(
+      name: "BlockDevicesTests",
+      dependencies: ["ConfigFS", "BlockDevices", "SimulatedKernel", systemPackage]),
+    .testTarget(name: "KernelModulesTests", dependencies: ["KernelModules", systemPackage]),
+    .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
+    .testTarget(
+      name: "SimulatedKernelTests",
+      dependencies: [
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
+        systemPackage,
+      ]),
+    .testTarget(
+      name: "ProvisioningTests",
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
+        "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
+      ]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["epfnvme", "TestSupport", "ConfigFS", systemPackage]),
+
+    .executableTarget(
+      name: "epfnvme",
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
+        "SimulatedKernel", "Provisioning", "CLinux", systemPackage,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+  ]
+)
+
+for target in package.targets where [.regular, .executable, .test].contains(target.type) {
+  if target.name.hasPrefix("C"), target.name != "ConfigFS", target.type == .regular { continue }
+  var settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+  settings += ["ExistentialAny", "MemberImportVisibility", "NonisolatedNonsendingByDefault"]
+    .map { .enableUpcomingFeature($0) }
+  if target.type == .regular {
+    settings += [.strictMemorySafety(), .enableUpcomingFeature("InternalImportsByDefault")]
+  }
+  target.swiftSettings = (target.swiftSettings ?? []) + settings
+}

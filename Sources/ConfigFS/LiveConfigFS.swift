@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+public import SystemPackage
+
+/// The backend that makes real system calls below a mount point.
+public struct LiveConfigFS: ConfigFSBackend {
+  public let mountPoint: FilePath
+
+  public init(mountPoint: FilePath = "/sys/kernel/config") {
+    self.mountPoint = mountPoint
+  }
+
+  /// Whether configfs, and not an empty sysfs directory, stands at the mount point.
+  /// - Source: `include/uapi/linux/magic.h`, `CONFIGFS_MAGIC`.
+  public var isMounted: Bool {
+    unsafe epfnvme_filesystem_magic(mountPoint.string) == 0x6265_6570
+  }
+
+  public func read(_ path: FilePath) throws(Errno) -> String {
+    let descriptor = try open(path, O_RDONLY)
+    defer { _ = close(descriptor) }
+    // `show` never gives more than one page of 4096 bytes.
+    return unsafe try withUnsafeTemporaryAllocation(byteCount: 4097, alignment: 1) {
+      (buffer) throws(Errno) -> String in
+      var count = 0
+      while count < buffer.count {
+        let target = unsafe buffer.baseAddress.map { unsafe $0 + count }
+        let status = unsafe Glibc.read(descriptor, target, buffer.count - count)
+        if status < 0 {
+          let error = Errno(rawValue: Glibc.errno)
+          if error == .interrupted { continue }
+          throw error
+        }
+        if status == 0 { break }
+        count += status
+      }
+      return unsafe String(decoding: buffer[..<count], as: UTF8.self)
+    }
+  }
+
+  public func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
+    // Never O_CREAT: its EACCES would hide that the attribute does not exist.
+    let descriptor = try open(path, O_WRONLY)
+    defer { _ = close(descriptor) }
+    var text = text
+    while true {
+      let taken = text.withUTF8 { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if taken >= 0 { return taken }
+      let error = Errno(rawValue: Glibc.errno)
+      if error != .interrupted { throw error }
+    }
+  }
+
+  public func createDirectory(_ path: FilePath) throws(Errno) {
+    try check(unsafe mkdir(path.string, 0o755))
+  }
+
+  public func removeDirectory(_ path: FilePath) throws(Errno) {
+    try check(unsafe rmdir(path.string))
+  }
+
+  public func createLink(at path: FilePath, to target: FilePath) throws(Errno) {
+    precondition(target.isAbsolute, "configfs resolves relative targets from the working directory")
+    try check(unsafe symlink(target.string, path.string))
+  }
+
+  public func removeLink(_ path: FilePath) throws(Errno) {
+    try check(unsafe unlink(path.string))
+  }
+
+  public func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
+    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: Glibc.errno) }
+    defer { unsafe _ = closedir(stream) }
+    var found: [DirectoryEntry] = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name == "." || name == ".." { continue }
+      let kind: EntryKind =
+        switch unsafe Int(entry.pointee.d_type) {
+        case Int(DT_DIR): .directory
+        case Int(DT_LNK): .link
+        default: .attribute
+        }
+      found.append(DirectoryEntry(name: name, kind: kind))
+    }
+    return found
+  }
+
+  public func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
+    guard let resolved = unsafe realpath(path.string, nil) else {
+      throw Errno(rawValue: Glibc.errno)
+    }
+    defer { unsafe free(resolved) }
+    return unsafe FilePath(String(cString: resolved))
+  }
+
+  public func kind(of path: FilePath) throws(Errno) -> EntryKind {
+    var status = stat()
+    try check(unsafe lstat(path.string, &status))
+    switch status.st_mode & S_IFMT {
+    case S_IFDIR: return .directory
+    case S_IFLNK: return .link
+    default: return .attribute
+    }
+  }
+
+  private func open(_ path: FilePath, _ flags: CInt) throws(Errno) -> CInt {
+    while true {
+      let descriptor = unsafe Glibc.open(path.string, flags | O_CLOEXEC)
+      if descriptor >= 0 { return descriptor }
+      let error = Errno(rawValue: Glibc.errno)
+      if error != .interrupted { throw error }
+    }
+  }
+
+  private func check(_ status: CInt) throws(Errno) {
+    if status != 0 { throw Errno(rawValue: Glibc.errno) }
+  }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a machine is, as far as provisioning needs it.
+public struct KernelFacts: Sendable, Hashable, Codable {
+  /// `uname -r`.
+  public var release: String
+  public var onlineCPUs: Int
+  public var pageSize: Int
+  /// Whether the process may configure the kernel.
+  public var isPrivileged: Bool
+
+  public init(release: String, onlineCPUs: Int, pageSize: Int, isPrivileged: Bool) {
+    self.release = release
+    self.onlineCPUs = onlineCPUs
+    self.pageSize = pageSize
+    self.isPrivileged = isPrivileged
+  }
+}
