@@ -6,7 +6,7 @@ final class IssueCollector {
   private(set) var issues: [ProfileIssue] = []
 
   func add(
-    _ severity: ProfileIssue.Severity = .error, _ path: String, _ position: TextPosition?,
+    _ severity: ProfileIssue.Severity, _ path: String, _ position: TextPosition?,
     _ message: String, hint: String? = nil
   ) {
     issues.append(
@@ -24,7 +24,7 @@ struct ObjectReader {
   /// nil, with an issue, when the value is no object.
   init?(_ json: LocatedJSON, path: String, keys: [ProfileKeys.Key], _ issues: IssueCollector) {
     guard case .object(let members) = json.content else {
-      issues.add(path, json.position, "an object was expected, not \(json.kind)")
+      issues.add(.error, path, json.position, "an object was expected, not \(json.kind)")
       return nil
     }
     self.path = path
@@ -34,12 +34,12 @@ struct ObjectReader {
     for member in members where !keys.contains(where: { $0.name == member.key }) {
       let nearest = nearestName(to: member.key, in: keys.map(\.name))
       issues.add(
-        Self.join(path, member.key), member.keyPosition, "unknown key \"\(member.key)\"",
+        .error, Self.join(path, member.key), member.keyPosition, "unknown key \"\(member.key)\"",
         hint: nearest.map { "did you mean \"\($0)\"?" }
           ?? "known keys: " + keys.map(\.name).joined(separator: ", "))
     }
     for key in keys where key.isRequired && self.members[key.name] == nil {
-      issues.add(path, json.position, "the key \"\(key.name)\" is missing")
+      issues.add(.error, path, json.position, "the key \"\(key.name)\" is missing")
     }
   }
 
@@ -53,7 +53,7 @@ struct ObjectReader {
   }
 
   func complain(_ key: String, _ message: String, hint: String? = nil) {
-    issues.add(subpath(key), place(key), message, hint: hint)
+    issues.add(.error, subpath(key), place(key), message, hint: hint)
   }
 
   func string(_ key: String) -> String? {
@@ -124,7 +124,7 @@ struct ObjectReader {
     array(key).compactMap { element in
       if case .string(let value) = element.json.content { return value }
       issues.add(
-        element.path, element.json.position, "a string was expected, not \(element.json.kind)")
+        .error, element.path, element.json.position, "a string was expected, not \(element.json.kind)")
       return nil
     }
   }

@@ -116,7 +116,7 @@ private struct ProfileDecoder {
     let present = keys.map(\.name).filter(object.has)
     if present.count == 1 { return present[0] }
     issues.add(
-      object.path, object.position,
+      .error, object.path, object.position,
       "exactly one of \(keys.map { "\"\($0.name)\"" }.joined(separator: ", ")) was expected")
     return nil
   }

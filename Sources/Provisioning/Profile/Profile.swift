@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-public import ConfigFS
-
 /// What a machine should become: backings, NVMe subsystems, ports and endpoint functions.
 ///
 /// One profile serves both kernel drivers; what only one of them has is marked.
