@@ -139,20 +139,3 @@ int epfnvme_kernel_release(char *buffer, size_t length) {
   if ((size_t)snprintf(buffer, length, "%s", name.release) >= length) return -ENAMETOOLONG;
   return 0;
 }
-#include <signal.h>
-#include <string.h>
-
-static volatile sig_atomic_t caught_signal;
-
-static void remember(int number) { caught_signal = number; }
-
-void epfnvme_remember_signals(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = remember;
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGHUP, &action, NULL);
-}
-
-int epfnvme_caught_signal(void) { return caught_signal; }

@@ -30,7 +30,7 @@ struct MachineLock: ~Copyable {
           errno: .wouldBlock, hint: "wait for it, or give --timeout SECONDS to wait here")
       }
       // Locks have no descriptor to wait on; look again after a while.
-      _ = unsafe poll(nil, 0, 20)
+      _ = poll(nil, 0, 20)
     }
     self.descriptor = descriptor
     var pid = Array("\(getpid())\n".utf8)

@@ -45,7 +45,7 @@ struct Transaction: ~Copyable {
   /// Carries out the steps; after a failure or a signal everything is taken back.
   mutating func apply(_ steps: [Step]) throws(ProvisioningError) {
     for (index, step) in steps.enumerated() {
-      do {
+      do throws(ProvisioningError) {
         if let signal = Signals.caught { throw Self.interruption(signal) }
         progress(.begins(index + 1, of: steps.count, step))
         try perform(step)

@@ -140,7 +140,7 @@ struct DesiredState {
       disruption: "the namespace's device goes away", needs: [directory])
     list.freeze(attributes, by: [power])
     backingFacts[backing.name] = list.add(
-      .deviceNode("/dev/\(name)"), "\(reason) must have its device node", needs: [power])
+      .deviceNode(FilePath("/dev/\(name)")), "\(reason) must have its device node", needs: [power])
   }
 
   // MARK: Subsystems

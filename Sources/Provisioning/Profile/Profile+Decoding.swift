@@ -225,7 +225,9 @@ private struct ProfileDecoder {
     guard let object = reader(json, path, ProfileKeys.function) else { return nil }
     let vendorID: UInt16? = object.integer("vendorID")
     let deviceID: UInt16? = object.integer("deviceID")
-    let target = object.json("target").flatMap { target($0, object.subpath("target")) }
+    let target = object.json("target").flatMap {
+      self.target($0, object.subpath("target"))
+    }
     guard let name = object.string("name"), let vendorID, let deviceID, let target
     else { return nil }
     var function = Profile.Function(
@@ -245,7 +247,7 @@ private struct ProfileDecoder {
     function.controller = object.string("controller") ?? "auto"
     function.start = object.bool("start") ?? true
     function.controllerFeatures = object.json("controllerFeatures").flatMap {
-      features($0, object.subpath("controllerFeatures"))
+      self.features($0, object.subpath("controllerFeatures"))
     }
     return function
   }
