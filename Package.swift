@@ -28,20 +28,24 @@ let package = Package(
     .systemLibrary(name: "CKMod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"])]),
     .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
     .target(name: "CLinux"),
+    .target(name: "LinuxFiles", dependencies: ["CLinux", systemPackage]),
 
     .target(name: "ConfigFS", dependencies: [systemPackage, "CLinux"]),
     .target(name: "PCIEndpoint", dependencies: ["ConfigFS", systemPackage]),
     .target(name: "NVMeTarget", dependencies: ["ConfigFS", systemPackage]),
-    .target(name: "BlockDevices", dependencies: ["ConfigFS", "CLinux", systemPackage]),
+    .target(
+      name: "BlockDevices", dependencies: ["ConfigFS", "LinuxFiles", "CLinux", systemPackage]),
     .target(
       name: "KernelModules",
       dependencies: [
-        .target(name: "CKMod", condition: .when(traits: ["Libkmod"])), "CLinux", systemPackage,
+        .target(name: "CKMod", condition: .when(traits: ["Libkmod"])), "LinuxFiles", "CLinux",
+        systemPackage,
       ]),
     .target(
       name: "KernelEvents",
       dependencies: [
-        .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "CLinux", systemPackage,
+        .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "LinuxFiles", "CLinux",
+        systemPackage,
       ]),
     .target(
       name: "SimulatedKernel",

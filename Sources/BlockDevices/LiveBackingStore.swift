@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Glibc
+internal import LinuxFiles
 public import SystemPackage
 
 /// The files and block devices of this machine.
@@ -88,69 +89,4 @@ public struct LiveBackingStore: BackingStore {
   public func removeFile(_ path: FilePath) throws(Errno) {
     guard unsafe unlink(path.string) == 0 else { throw .current }
   }
-}
-
-extension Errno {
-  /// What the last system call of this thread said.
-  static var current: Errno { Errno(rawValue: Glibc.errno) }
-
-  /// A result of `CLinux`, which is -errno for a failure.
-  static func check(_ result: Int64) throws(Errno) -> Int64 {
-    guard result >= 0 else { throw Errno(rawValue: CInt(-result)) }
-    return result
-  }
-}
-
-/// An open file that is closed when it goes.
-struct Descriptor: ~Copyable {
-  let number: CInt
-
-  init(opening path: FilePath, _ flags: CInt, mode: mode_t = 0) throws(Errno) {
-    while true {
-      let number = unsafe open(path.string, flags | O_CLOEXEC, mode)
-      if number >= 0 {
-        self.number = number
-        return
-      }
-      let error = Errno.current
-      if error != .interrupted { throw error }
-    }
-  }
-
-  deinit { close(number) }
-}
-
-/// The whole of a small file of procfs or sysfs.
-func readFile(_ path: FilePath) throws(Errno) -> String {
-  var length = 16 * 1024
-  while true {
-    let text = unsafe try withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) {
-      (buffer) throws(Errno) -> String? in
-      let count = try Errno.check(
-        unsafe epfnvme_read_file(path.string, buffer.baseAddress, buffer.count))
-      guard count < buffer.count else { return nil }
-      return unsafe String(decoding: buffer[..<Int(count)], as: UTF8.self)
-    }
-    if let text { return text }
-    length *= 4
-  }
-}
-
-/// The names in a directory, without `.` and `..`.
-func directoryNames(_ path: FilePath) throws(Errno) -> [String] {
-  guard let stream = unsafe opendir(path.string) else { throw .current }
-  defer { unsafe _ = closedir(stream) }
-  var names: [String] = []
-  while let entry = unsafe readdir(stream) {
-    let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-    }
-    if name != ".", name != ".." { names.append(name) }
-  }
-  return names
-}
-
-extension String {
-  /// Without the line feed of sysfs.
-  var trimmed: String { last == "\n" ? String(dropLast()) : self }
 }
