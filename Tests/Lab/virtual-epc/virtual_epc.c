@@ -30,7 +30,7 @@
 
 #define MAX_CONTROLLERS	2
 #define MAX_FUNCTIONS	8
-#define HOLD_LIMIT	(120 * HZ)	/* a lab whose test forgot to release must still end */
+#define HOLD_LIMIT	(30 * HZ)	/* a lab whose test forgot to release must still end */
 
 /* The second one exists to make `controller: auto` ambiguous. */
 static const char * const controller_names[MAX_CONTROLLERS] = {
