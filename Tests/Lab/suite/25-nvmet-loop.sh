@@ -41,7 +41,8 @@ clean
 
 has_controller || exit 0
 if has_mainline && ! has_seed; then
-  target=loop profile howto "$backing_null"
+  target=loop
+  profile howto "$backing_null"
   run setup howto.json --json
   diag "the howto's loop target on mainline: exit status $status"
   if [ "$status" -eq 0 ]; then
