@@ -76,7 +76,7 @@ struct ConfigDirectoryTests {
   }
 
   @Test("a link is made with an absolute target and found again under any name")
-  func links() throws {
+  func linking() throws {
     try links.link(shelves["a"])
     try links.link(shelves["b"], as: "other")
     #expect(

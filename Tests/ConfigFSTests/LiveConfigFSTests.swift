@@ -57,7 +57,7 @@ struct LiveConfigFSTests {
   @Test("mounting where nothing stands is ENOENT, or EPERM without privileges")
   func mountNowhere() {
     let error = #expect(throws: Errno.self) {
-      try ConfigFSMount(at: "/nonexistent-\(UUID().uuidString)").mountIfNeeded()
+      try ConfigFSMount(at: FilePath("/nonexistent-\(UUID().uuidString)")).mountIfNeeded()
     }
     #expect(error == .noSuchFileOrDirectory || error == .notPermitted)
   }
