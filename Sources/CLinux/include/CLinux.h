@@ -51,3 +51,8 @@ int64_t epfnvme_receive_uevent(int descriptor, char *buffer, size_t length);
 
 /// `uname -r` into a buffer, with its NUL.
 int epfnvme_kernel_release(char *buffer, size_t length);
+/// Remembers SIGINT, SIGTERM and SIGHUP instead of dying of them; system calls are interrupted, not restarted.
+void epfnvme_remember_signals(void);
+
+/// The remembered signal, or 0.
+int epfnvme_caught_signal(void);
