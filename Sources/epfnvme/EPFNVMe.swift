@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-public import ArgumentParser
+internal import ArgumentParser
 internal import Glibc
 
 /// The command line: commands parse, call the library and show the result.
@@ -38,7 +38,7 @@ struct EPFNVMe: ParsableCommand {
 
   static func main() {
     // A reader that leaves early is no reason to die in the middle of a transaction.
-    _ = unsafe signal(SIGPIPE, SIG_IGN)
+    _ = signal(SIGPIPE, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()

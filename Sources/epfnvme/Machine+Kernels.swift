@@ -28,7 +28,7 @@ extension Machine {
       facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
       mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
-      endpointControllers: { kernel.endpointControllers })
+      endpointControllers: { ((try? kernel.entries(of: kernel.mountPoint.appending("pci_ep").appending("controllers"))) ?? []).map(\.name) })
   }
 
   /// Whether an option is set in the kernel's configuration, where a distribution installs that as a file.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-public import ArgumentParser
+internal import ArgumentParser
 internal import Provisioning
 
 struct SetupCommand: ParsableCommand {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-public import ArgumentParser
+internal import ArgumentParser
 internal import Glibc
 internal import Provisioning
 
@@ -21,7 +21,7 @@ struct StatusCommand: ParsableCommand {
           global.json
             ? (watch ? status.json.compactText : status.json.prettyText)
             : StatusText(status: status, terminal: global.terminal).text)
-        unsafe fflush(stdout)
+        fflush(nil)
         // A signal ends the wait at once.
         if watch { _ = poll(nil, 0, 1000) }
       } while watch && Signals.caught == nil

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 internal import Provisioning
+internal import SystemPackage
 
 /// Where text goes and how it looks: results to standard output, the rest to standard error.
 struct Terminal {
@@ -94,7 +95,7 @@ struct Terminal {
   static func removeTemporaryDirectory() {
     guard let path = unsafe directoryToRemove else { return }
     for name in ["lock"] { _ = unsafe unlink("\(path)/\(name)") }
-    let run = RunDirectory(.init(path))
+    let run = RunDirectory(FilePath(path))
     for name in run.journalNames() { _ = unsafe unlink("\(path)/\(name).json") }
     _ = unsafe rmdir(path)
     unsafe directoryToRemove = nil
