@@ -45,9 +45,10 @@ extension KernelState {
     guard physical.primary == nil, virtual.primary == nil, virtual.physical == nil,
       !virtual.hasStaleController, physical.secondary == nil, virtual.secondary == nil
     else { throw .resourceBusy }
-    let taken = Set(functions.values.filter { $0.physical?.controller == parent }.compactMap {
-      $0.physical?.number
-    })
+    let taken = Set(
+      functions.values.filter { $0.physical?.controller == parent }.compactMap {
+        $0.physical?.number
+      })
     guard let number = (1...63).first(where: { !taken.contains($0) }) else {
       throw .invalidArgument
     }
@@ -56,8 +57,7 @@ extension KernelState {
   }
 
   /// Adds a function to a controller, binds it, and initialises it where the controller is ready.
-  private mutating func attach(_ node: Int, to controllerNode: Int, isPrimary: Bool) throws(Errno)
-  {
+  private mutating func attach(_ node: Int, to controllerNode: Int, isPrimary: Bool) throws(Errno) {
     guard let function = functions[node], !function.isVirtual else { throw .invalidArgument }
     guard (isPrimary ? function.primary : function.secondary) == nil else { throw .resourceBusy }
     let controller = controller(at: controllerNode)

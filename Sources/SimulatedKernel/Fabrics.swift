@@ -212,7 +212,8 @@ extension KernelState {
       log(.warning, "nvme_fabrics: missing parameter '\(FabricsOptions.pattern(name))'")
       throw .invalidArgument
     }
-    for name in options.given where !FabricsOptions.always.contains(name) && !rules.takes.contains(name) {
+    for name in options.given
+    where !FabricsOptions.always.contains(name) && !rules.takes.contains(name) {
       log(.warning, "nvme_fabrics: invalid parameter '\(FabricsOptions.pattern(name))'")
       throw .invalidArgument
     }

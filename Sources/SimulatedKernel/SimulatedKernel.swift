@@ -371,7 +371,9 @@ extension SimulatedKernel: EventClock {
       if try condition() { return true }
       let time = now
       guard time < end else { return false }
-      let next = observe { $0.tree.nextAppearance(after: $0.clock).map { Duration.nanoseconds($0) } }
+      let next = observe {
+        $0.tree.nextAppearance(after: $0.clock).map { Duration.nanoseconds($0) }
+      }
       advance(by: min(next ?? end, end) - time)
     }
   }

@@ -92,7 +92,8 @@ extension AttributeTable {
           }))
     }
     rules.append(
-      AttributeRule.plain("p2pmem", "0", lock: busyWhenEnabled) { (written, personality) throws(Errno) in
+      AttributeRule.plain("p2pmem", "0", lock: busyWhenEnabled) {
+        (written, personality) throws(Errno) in
         guard let isOn = try? written.bool(personality), written.bytes.count > 0 else {
           throw .operationNotSupportedByDevice
         }

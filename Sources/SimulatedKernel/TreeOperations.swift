@@ -20,8 +20,10 @@ extension KernelState {
   func components(_ path: String) throws(Errno) -> [Substring] {
     guard path.utf8.count < 4096 else { throw .fileNameTooLong }
     let root = SimulatedKernel.defaultMountPoint
-    guard path.hasPrefix(root), path.utf8.count == root.utf8.count
-      || path.utf8[path.utf8.index(path.startIndex, offsetBy: root.utf8.count)] == UInt8(ascii: "/")
+    guard path.hasPrefix(root),
+      path.utf8.count == root.utf8.count
+        || path.utf8[path.utf8.index(path.startIndex, offsetBy: root.utf8.count)]
+          == UInt8(ascii: "/")
     else { throw .noSuchFileOrDirectory }
     return path.dropFirst(root.count).split(separator: "/").filter { $0 != "." }
   }

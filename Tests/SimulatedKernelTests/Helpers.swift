@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ConfigFS
+import KernelEvents
+import KernelModules
 import SimulatedKernel
 import SystemPackage
 
@@ -27,11 +29,11 @@ extension SimulatedKernel {
   }
 
   /// The errno of a call; nil when it works.
-  func errno(_ body: (SimulatedKernel) throws(Errno) -> Void) -> Errno? {
+  func errno(_ body: (SimulatedKernel) throws -> Void) -> Errno? {
     do {
       try body(self)
       return nil
-    } catch { return error }
+    } catch { return error as? Errno ?? (error as? ModuleError)?.errno }
   }
 
   /// The log lines of a body of work.
