@@ -28,20 +28,24 @@ let package = Package(
     .systemLibrary(name: "CKMod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"])]),
     .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
     .target(name: "CLinux"),
+    .target(name: "LinuxFiles", dependencies: ["CLinux", systemPackage]),
 
     .target(name: "ConfigFS", dependencies: [systemPackage, "CLinux"]),
     .target(name: "PCIEndpoint", dependencies: ["ConfigFS", systemPackage]),
     .target(name: "NVMeTarget", dependencies: ["ConfigFS", systemPackage]),
-    .target(name: "BlockDevices", dependencies: ["ConfigFS", "CLinux", systemPackage]),
+    .target(
+      name: "BlockDevices", dependencies: ["ConfigFS", "LinuxFiles", "CLinux", systemPackage]),
     .target(
       name: "KernelModules",
       dependencies: [
-        .target(name: "CKMod", condition: .when(traits: ["Libkmod"])), "CLinux", systemPackage,
+        .target(name: "CKMod", condition: .when(traits: ["Libkmod"])), "LinuxFiles", "CLinux",
+        systemPackage,
       ]),
     .target(
       name: "KernelEvents",
       dependencies: [
-        .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "CLinux", systemPackage,
+        .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "LinuxFiles", "CLinux",
+        systemPackage,
       ]),
     .target(
       name: "SimulatedKernel",
@@ -59,16 +63,26 @@ let package = Package(
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
         "Provisioning", systemPackage,
       ], path: "Tests/Support"),
-    .testTarget(name: "ConfigFSTests", dependencies: ["ConfigFS", systemPackage]),
+    .target(
+      name: "RecordedConfigFS", dependencies: ["ConfigFS", systemPackage],
+      path: "Tests/RecordedConfigFS"),
+    .testTarget(
+      name: "ConfigFSTests", dependencies: ["ConfigFS", "RecordedConfigFS", systemPackage]),
     .testTarget(
       name: "PCIEndpointTests",
-      dependencies: ["ConfigFS", "PCIEndpoint", "SimulatedKernel", systemPackage]),
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "RecordedConfigFS", "SimulatedKernel", systemPackage,
+      ]),
     .testTarget(
       name: "NVMeTargetTests",
-      dependencies: ["ConfigFS", "NVMeTarget", "SimulatedKernel", systemPackage]),
+      dependencies: [
+        "ConfigFS", "NVMeTarget", "RecordedConfigFS", "SimulatedKernel", systemPackage,
+      ]),
     .testTarget(
       name: "BlockDevicesTests",
-      dependencies: ["ConfigFS", "BlockDevices", "SimulatedKernel", systemPackage]),
+      dependencies: [
+        "ConfigFS", "BlockDevices", "RecordedConfigFS", "SimulatedKernel", systemPackage,
+      ]),
     .testTarget(name: "KernelModulesTests", dependencies: ["KernelModules", systemPackage]),
     .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
     .testTarget(

@@ -1,7 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 // What Linux has and the C library's Swift module lacks: system calls, structures and macros as plain functions.
+// Each returns -errno when it fails.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 /// The magic number of the file system at a path (`statfs`), or -errno.
 int64_t epfnvme_filesystem_magic(const char *path);
+
+/// Mounts configfs at a path.
+int epfnvme_mount_configfs(const char *path);
+
+/// Reads up to `length` bytes of a file from its beginning; returns how many.
+int64_t epfnvme_read_file(const char *path, char *buffer, size_t length);
+
+/// The size in bytes of an open block device (`BLKGETSIZE64`).
+int64_t epfnvme_block_size_bytes(int descriptor);
+
+/// The logical block size of an open block device (`BLKSSZGET`).
+int epfnvme_block_sector_size(int descriptor);
+
+/// Whether an open block device is read-only (`BLKROGET`): 0 or 1.
+int epfnvme_block_is_read_only(int descriptor);
+
+/// Opens a file for reading with `O_DIRECT`; returns the descriptor.
+int epfnvme_open_direct(const char *path);
+
+/// The number of an unbound loop device (`LOOP_CTL_GET_FREE`); a hint, not a reservation.
+int epfnvme_loop_get_free(int control);
+
+/// Binds an open loop device to an open file (`LOOP_CONFIGURE`, since Linux 5.8).
+int epfnvme_loop_configure(int device, int file, const char *name, uint64_t offset,
+                           uint32_t block_size, int read_only, int direct_io);
+
+/// Unbinds an open loop device (`LOOP_CLR_FD`).
+int epfnvme_loop_clear(int device);
+
+/// The major and minor number of a device number.
+unsigned epfnvme_major(uint64_t device);
+unsigned epfnvme_minor(uint64_t device);
+
+/// Removes a module from the kernel unless it is in use (`delete_module`).
+int epfnvme_delete_module(const char *name);
+
+/// A descriptor on which the kernel's uevents arrive, non-blocking.
+int epfnvme_open_uevents(void);
+
+/// Receives one uevent that the kernel itself sent; returns its length, 0 for one to be passed over.
+int64_t epfnvme_receive_uevent(int descriptor, char *buffer, size_t length);
+
+/// `uname -r` into a buffer, with its NUL.
+int epfnvme_kernel_release(char *buffer, size_t length);
+/// Remembers SIGINT, SIGTERM and SIGHUP instead of dying of them; system calls are interrupted, not restarted.
+void epfnvme_remember_signals(void);
+
+/// The remembered signal, or 0.
+int epfnvme_caught_signal(void);

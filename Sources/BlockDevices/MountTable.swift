@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import SystemPackage
+
+/// What is mounted in this process's view, from `/proc/self/mountinfo`.
+/// - Source: `Documentation/filesystems/proc.rst`, 3.5; `fs/proc_namespace.c`, `show_mountinfo`.
+struct MountTable {
+  struct Entry: Equatable {
+    /// `259:3`; file systems of several devices have a number of their own, then only ``source`` helps.
+    var device: String
+    var mountPoint: FilePath
+    var source: String
+  }
+
+  var entries: [Entry]
+
+  init(parsing text: String) {
+    entries = text.split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: " ")
+      // Optional fields end with a lone dash; after it come type, source and options.
+      guard fields.count > 6, let dash = fields[6...].firstIndex(of: "-"), dash + 2 < fields.count
+      else { return nil }
+      return Entry(
+        device: String(fields[2]), mountPoint: FilePath(Self.unescape(fields[4])),
+        source: Self.unescape(fields[dash + 2]))
+    }
+  }
+
+  /// Blanks, tabs, line feeds and backslashes are written as three octal digits.
+  private static func unescape(_ text: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(3)
+      if byte == UInt8(ascii: "\\"), digits.count == 3,
+        let code = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+      {
+        bytes.append(code)
+        rest = rest.dropFirst(3)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

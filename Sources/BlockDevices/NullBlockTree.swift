@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+public import ConfigFS
+internal import SystemPackage
+
+/// The `nullb` tree: block devices of memory, or of nothing.
+/// - Source: `drivers/block/null_blk/main.c`, `nullb_subsys`.
+public struct NullBlockTree: Sendable {
+  public let directory: ConfigDirectory
+
+  /// Touches nothing; whether the kernel has the tree tells ``isAvailable``.
+  public init(on backend: any ConfigFSBackend) {
+    directory = ConfigDirectory(backend.mountPoint.appending("nullb"), on: backend)
+  }
+
+  /// The module that makes the tree. Nothing loads it on demand.
+  public static let moduleName = "null_blk"
+
+  /// The parameters to load it with: by default it would make a device `/dev/nullb0` that configfs cannot touch.
+  public static let moduleParameters = ["nr_devices=0"]
+
+  /// Whether `null_blk` is loaded and configfs mounted.
+  public var isAvailable: Bool { directory.exists }
+
+  /// The attributes that devices have (`features`). Kernels before 7.2 leave out `index`, so the absence of a name proves
+  /// nothing.
+  /// - Source: `drivers/block/null_blk/main.c`, `memb_group_features_show`.
+  public var features: ReadOnlyAttribute<NullBlockFeatures> { directory[readOnly: "features"] }
+
+  /// The devices. `mkdir` makes one that is powered off; EEXIST when a null_blk disk has the name.
+  /// - Source: `drivers/block/null_blk/main.c`, `nullb_group_make_group`.
+  public var devices: ConfigGroup<NullBlockDevice> { ConfigGroup(directory) }
+}
+
+/// The names that `features` lists.
+public struct NullBlockFeatures: AttributeValue {
+  public var names: [String]
+
+  public init(names: [String]) { self.names = names }
+
+  public init?(attributeText: String) {
+    names = attributeText.withoutTrailingNewline.split(separator: ",").map(String.init)
+  }
+
+  public var attributeText: String { names.joined(separator: ",") + "\n" }
+  public static var expectedForm: String { "names separated by commas" }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import SystemPackage
+
+/// Waiting in real time: device events wake it, and what sends none is looked at again at growing intervals.
+public struct LiveEvents: EventClock {
+  private let start = ContinuousClock.now
+
+  public init() {}
+
+  public var now: Duration { start.duration(to: .now) }
+
+  public func wait(upTo limit: Duration, until condition: () throws -> Bool) rethrows -> Bool {
+    // The usual case costs nothing: what is waited for is there already.
+    if try condition() { return true }
+    let end = now + limit
+    guard now < end else { return false }
+    // Without a monitor (no netlink in a container) the intervals alone have to do.
+    if let monitor = try? DeviceMonitor() {
+      return try wait(until: end, condition) { interval in
+        guard monitor.wait(upTo: interval) else { return }
+        while monitor.next() != nil {}
+      }
+    }
+    return try wait(until: end, condition) { interval in _ = waitForInput(-1, upTo: interval) }
+  }
+
+  private func wait(
+    until end: Duration, _ condition: () throws -> Bool, pause: (Duration) -> Void
+  ) rethrows -> Bool {
+    var interval = RecheckInterval()
+    while true {
+      // First of all: it may have come true while the monitor was being made.
+      if try condition() { return true }
+      let left = end - now
+      guard left > .zero else { return false }
+      pause(min(left, interval.next()))
+    }
+  }
+}
+
+/// How long to wait before looking again: 1 ms at first, twice as long each time, 100 ms at most.
+struct RecheckInterval {
+  private var value = Duration.milliseconds(1)
+
+  mutating func next() -> Duration {
+    defer { value = min(value * 2, .milliseconds(100)) }
+    return value
+  }
+}

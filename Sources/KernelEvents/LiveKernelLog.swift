@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Synchronization
+
+/// The running kernel's log, from `/dev/kmsg`.
+///
+/// The device is opened once, at the log's present end, and read without waiting whenever somebody asks; so a mark is one
+/// or two system calls. Without the right to read it (`dmesg_restrict`) there are no marks.
+/// - Source: `kernel/printk/printk.c`, `devkmsg_read`, `devkmsg_llseek`.
+public final class LiveKernelLog: KernelLog {
+  private struct State {
+    var window: KernelLogWindow
+    var buffer: [UInt8]
+  }
+
+  /// -1 when the log cannot be read.
+  private let descriptor: CInt
+  private let state: Mutex<State>
+
+  /// - Parameter capacity: how many records are kept between a mark and the reading of its lines.
+  public init(capacity: Int = 8192) {
+    descriptor = unsafe open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    if descriptor >= 0 { lseek(descriptor, 0, SEEK_END) }
+    // A record never exceeds 8 KiB (PRINTKRB_RECORD_MAX, CONSOLE_EXT_LOG_MAX); a smaller buffer would give EINVAL.
+    state = Mutex(
+      State(
+        window: KernelLogWindow(capacity: max(2, capacity)),
+        buffer: [UInt8](repeating: 0, count: 8192)))
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  public func mark() -> KernelLogMark? {
+    guard descriptor >= 0 else { return nil }
+    return state.withLock { state in
+      drain(&state)
+      return KernelLogMark(sequence: state.window.next)
+    }
+  }
+
+  public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
+    guard descriptor >= 0 else { return [] }
+    return state.withLock { state in
+      drain(&state)
+      return state.window.lines(from: mark.sequence)
+    }
+  }
+
+  /// Takes what is there, a record for each `read(2)`.
+  private func drain(_ state: inout State) {
+    while true {
+      let count = unsafe state.buffer.withUnsafeMutableBytes { buffer in
+        unsafe read(descriptor, buffer.baseAddress, buffer.count)
+      }
+      if count < 0 {
+        // EPIPE: records were overwritten unread, and the next read gives the oldest that is left.
+        if errno == EINTR || errno == EPIPE { continue }
+        return
+      }
+      if count == 0 { return }
+      if let record = KernelLogRecord(
+        parsing: String(decoding: state.buffer[..<count], as: UTF8.self))
+      {
+        state.window.append(record)
+      }
+    }
+  }
+}

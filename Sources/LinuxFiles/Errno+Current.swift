@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+package import SystemPackage
+
+extension Errno {
+  /// What the last system call of this thread said.
+  package static var current: Errno { Errno(rawValue: Glibc.errno) }
+
+  /// A result of `CLinux`, which is -errno for a failure.
+  package static func check(_ result: Int64) throws(Errno) -> Int64 {
+    guard result >= 0 else { throw Errno(rawValue: CInt(-result)) }
+    return result
+  }
+}

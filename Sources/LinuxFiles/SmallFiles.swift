@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// The whole of a small file of procfs or sysfs.
+package func readFile(_ path: FilePath) throws(Errno) -> String {
+  var length = 16 * 1024
+  while true {
+    let text = unsafe try withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) {
+      (buffer) throws(Errno) -> String? in
+      let count = try Errno.check(
+        unsafe epfnvme_read_file(path.string, buffer.baseAddress, buffer.count))
+      guard count < buffer.count else { return nil }
+      return unsafe String(decoding: buffer[..<Int(count)], as: UTF8.self)
+    }
+    if let text { return text }
+    length *= 4
+  }
+}
+
+/// The names in a directory, without `.` and `..`.
+package func directoryNames(_ path: FilePath) throws(Errno) -> [String] {
+  guard let stream = unsafe opendir(path.string) else { throw .current }
+  defer { unsafe _ = closedir(stream) }
+  var names: [String] = []
+  while let entry = unsafe readdir(stream) {
+    let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+    }
+    if name != ".", name != ".." { names.append(name) }
+  }
+  return names
+}
+
+extension String {
+  /// Without the line feed of sysfs.
+  package var trimmed: String { last == "\n" ? String(dropLast()) : self }
+}
+
+/// Where a symbolic link leads to, as it is written.
+package func linkText(_ path: FilePath) throws(Errno) -> String {
+  unsafe try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) {
+    (buffer) throws(Errno) -> String in
+    guard let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self) else {
+      throw .noMemory
+    }
+    let count = unsafe readlink(path.string, start, buffer.count)
+    guard count >= 0 else { throw .current }
+    return unsafe String(decoding: buffer[..<count], as: UTF8.self)
+  }
+}

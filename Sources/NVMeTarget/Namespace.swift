@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+public import ConfigFS
+
+/// A namespace: a block device or a file, as hosts see it.
+/// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_attrs`.
+public struct Namespace: ConfigItem {
+  public let directory: ConfigDirectory
+  public init(directory: ConfigDirectory) { self.directory = directory }
+
+  /// The namespace ID that the directory's name spells.
+  public var id: UInt32? { name.kernelInteger() }
+
+  /// What the namespace stores to (`device_path`). EBUSY while enabled; looked at only by enabling.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_path_store`.
+  public var devicePath: Attribute<DevicePath> { directory["device_path"] }
+
+  /// The NGUID (`device_nguid`). Zeros by default, then hosts do not see one; EBUSY while enabled.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_nguid_store`.
+  public var nguid: Attribute<NGUID> { directory["device_nguid"] }
+
+  /// The UUID (`device_uuid`). Random by default; EBUSY while enabled.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_uuid_store`.
+  public var uuid: Attribute<UUIDText> { directory["device_uuid"] }
+
+  /// The ANA group (`ana_grpid`). 1 by default, up to 127: the kernel accepts 128 and stores 0.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_ana_grpid_store`.
+  public var anaGroupID: Attribute<UInt32> { directory["ana_grpid"] }
+
+  /// Whether hosts see the namespace (`enable`). Enabling opens the device, disabling waits for I/O.
+  ///
+  /// ENOENT, EISDIR, EACCES, EROFS … from opening; EINVAL without a path or for a file that cannot do direct I/O.
+  /// With passthru active the write succeeds and nothing happens.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_ns_enable`.
+  public var isEnabled: Attribute<Bool> { directory["enable"] }
+
+  /// Whether the device is used as a file through the page cache (`buffered_io`). False by default; EINVAL while
+  /// enabled.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_buffered_io_store`.
+  public var usesBufferedIO: Attribute<Bool> { directory["buffered_io"] }
+
+  /// Reads the device's size again when true is written (`revalidate_size`). EINVAL while disabled.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_revalidate_size_store`.
+  public var revalidateSize: WriteOnlyAttribute<Bool> { directory[writeOnly: "revalidate_size"] }
+
+  /// Whether the namespace takes reservations (`resv_enable`). False by default; EINVAL while enabled; not in 6.12.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_resv_enable_store`.
+  public var supportsReservations: Attribute<Bool> { directory["resv_enable"] }
+
+  /// The peer-to-peer memory that transfers may use (`p2pmem`). Off by default; EBUSY while enabled, ENODEV for a
+  /// device that has none; only with `CONFIG_PCI_P2PDMA`.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_p2pmem_store`.
+  public var peerMemory: Attribute<PeerMemory> { directory["p2pmem"] }
+}

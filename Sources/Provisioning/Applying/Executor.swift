@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import KernelEvents
+internal import KernelModules
+internal import PCIEndpoint
+internal import SystemPackage
+
+/// Performs single operations on a machine: the only place where provisioning has effects.
+struct Executor {
+  let machine: Machine
+  /// The limit of each wait.
+  let timeout: Duration
+  /// Backing → loop device, as attached so far.
+  var loops: [String: String]
+  /// The kernel's log since the last binding, where the reasons of an invisible failure stand.
+  private var bindingMark: KernelLogMark?
+
+  init(machine: Machine, timeout: Duration, loops: [String: String] = [:]) {
+    self.machine = machine
+    self.timeout = timeout
+    self.loops = loops
+  }
+
+  /// Performs one operation and verifies what can be read back.
+  /// - Throws: ``ProvisioningError`` with the kernel's lines of the time and a hint.
+  mutating func perform(_ operation: Operation) throws(ProvisioningError) {
+    if let hazard = Hazard.refusal(of: operation, on: machine) {
+      throw ProvisioningError(
+        .operationFailed, "refused to \(operation.sentence): \(hazard.consequence)",
+        operation: operation.verb, path: operation.path, value: operation.value,
+        hint: hazard.safeOrder)
+    }
+    let mark = machine.log.mark()
+    if case .link = operation { bindingMark = mark }
+    do { try effect(operation) } catch {
+      var error = error
+      if let mark, error.kernelLog.isEmpty {
+        error.kernelLog = machine.log.lines(since: mark).suffix(20).map(\.text)
+      }
+      if error.hint == nil { error.hint = Hints.hint(for: operation, error.errno) }
+      throw error
+    }
+  }
+
+  private mutating func effect(_ operation: Operation) throws(ProvisioningError) {
+    do {
+      switch operation {
+      case .mountConfigFS:
+        try machine.mountConfigFS()
+      case .loadModule(let name, let parameters):
+        do { try machine.modules.load(name, parameters: parameters) } catch {
+          throw ProvisioningError(error)
+        }
+      case .unloadModule(let name):
+        do { try machine.modules.unload(name) } catch { throw ProvisioningError(error) }
+      case .createFile(let path, let bytes):
+        try machine.storage.createFile(FilePath(path), size: bytes)
+      case .removeFile(let path):
+        try machine.storage.removeFile(FilePath(path))
+      case .attachLoop(let backing, let loop):
+        loops[backing] = try machine.storage.attachLoop(loop).string
+      case .detachLoop(let backing, _, let device):
+        if let device { try machine.storage.detachLoop(FilePath(device)) }
+        loops[backing] = nil
+      case .createDirectory(let path):
+        try machine.configFS.createDirectory(FilePath(path))
+      case .removeDirectory(let path):
+        try machine.configFS.removeDirectory(FilePath(path))
+      case .link(let path, let target):
+        try machine.configFS.createLink(at: FilePath(path), to: FilePath(target))
+      case .unlink(let path, _):
+        try machine.configFS.removeLink(FilePath(path))
+      case .write(let path, let value, let shown):
+        try write(FilePath(path), value, shown: shown)
+      case .awaitDirectory(let path):
+        try waitFor(path) { (try? machine.configFS.kind(of: FilePath(path))) == .directory }
+      case .awaitDevice(let path):
+        try waitFor(path) { (try? machine.storage.describe(FilePath(path))) != nil }
+      case .verifyController(let function, let driver):
+        try verifyController(FilePath(function), FunctionDriver(name: driver))
+      }
+    } catch let error as ProvisioningError {
+      throw error
+    } catch {
+      let errno = error as? Errno
+      throw ProvisioningError(
+        .operationFailed, "cannot \(operation.sentence): \(errno?.nameAndText ?? "\(error)")",
+        operation: operation.verb, path: operation.path, value: operation.value, errno: errno)
+    }
+  }
+
+  /// The bytes to write, once loop devices have their names.
+  private func text(of value: TextValue) throws(ProvisioningError) -> String {
+    switch value {
+    case .text(let text): return text
+    case .loopDevice(let backing):
+      guard let device = loops[backing] else {
+        throw ProvisioningError(.internal, "the loop device of \"\(backing)\" is not known")
+      }
+      return device + "\n"
+    }
+  }
+
+  private func write(
+    _ path: FilePath, _ value: TextValue, shown: String?
+  ) throws(ProvisioningError) {
+    let text = try text(of: value)
+    let taken: Int
+    do { taken = try machine.configFS.write(text, to: path) } catch {
+      throw ProvisioningError(ConfigFSError(.write, path, value: text, .system(error)))
+    }
+    guard taken == text.utf8.count else {
+      throw ProvisioningError(
+        ConfigFSError(.write, path, value: text, .shortWrite(taken: taken, of: text.utf8.count)))
+    }
+    let expected: String? = if case .loopDevice = value { text } else { shown }
+    guard let expected else { return }
+    let current: String
+    do { current = try machine.configFS.read(path) } catch {
+      throw ProvisioningError(ConfigFSError(.read, path, .system(error)))
+    }
+    guard sameAttributeText(current, expected) else {
+      throw ProvisioningError(
+        .operationFailed,
+        "the kernel took \"\(text.withoutTrailingNewline)\" for \(path) and shows \"\(current.withoutTrailingNewline)\"",
+        operation: "write", path: path.string, value: text.withoutTrailingNewline,
+        hint: "the kernel changed or ignored the value; ask for one that it keeps")
+    }
+  }
+
+  private func waitFor(
+    _ path: String, until condition: () -> Bool
+  ) throws(ProvisioningError) {
+    let isThere = machine.clock.wait(upTo: timeout) { Signals.caught != nil || condition() }
+    guard isThere else {
+      throw ProvisioningError(
+        .timedOut, "\(path) did not appear within \(timeout)", operation: "await", path: path,
+        errno: .timedOut, hint: "give a longer --timeout SECONDS")
+    }
+  }
+
+  /// Finds out whether the NVMe controller exists: the link of an endpoint function succeeds without it.
+  private func verifyController(
+    _ function: FilePath, _ driver: FunctionDriver
+  ) throws(ProvisioningError) {
+    let lines = bindingMark.map { machine.log.lines(since: $0) } ?? []
+    let complaints = lines.filter { $0.level <= 4 && $0.text.contains(driver.name) }
+    if driver == .nvmetPCIEPF {
+      let group = TargetGroup(directory: ConfigDirectory(function.appending("nvme"), on: machine.configFS))
+      let text: String
+      do { text = try machine.configFS.read(group.portID.path) } catch {
+        throw ProvisioningError(ConfigFSError(.read, group.portID.path, .system(error)))
+      }
+      do {
+        // Its own value: harmless when nothing holds it, EBUSY when a controller does.
+        _ = try machine.configFS.write(text, to: group.portID.path)
+      } catch .resourceBusy {
+        return
+      } catch {
+        throw ProvisioningError(ConfigFSError(.write, group.portID.path, value: text, .system(error)))
+      }
+    }
+    // Without a complaint the controller initialises later, when the host releases PERST#.
+    guard !complaints.isEmpty else { return }
+    throw ProvisioningError(
+      .operationFailed,
+      "the function \(function.lastComponent?.string ?? "") was bound, but \(driver.name) could not create its NVMe controller",
+      operation: "verify", path: function.string,
+      hint: Hints.hint(forControllerLines: complaints.map(\.text)),
+      kernelLog: lines.suffix(20).map(\.text))
+  }
+}

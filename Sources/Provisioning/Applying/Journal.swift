@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import Glibc
+public import SystemPackage
+
+/// The journal of one profile: what was made and replaced, written and fsynced before each effect.
+///
+/// A file of JSON lines, mode 0600. The first line is the header; then follow entries (`do`, with their way back), confirmations
+/// (`done`), withdrawals (`failed`, `undone`) and `commit`. Whatever follows the last `commit` belongs to an unfinished run. A torn last line is
+/// what a crash in the middle of writing leaves: the effect that it announces has not begun.
+struct Journal: ~Copyable {
+  /// What a journal says.
+  struct Contents {
+    /// Effects of finished runs.
+    var committed: [JournalEntry] = []
+    /// Effects of a run that did not finish.
+    var unfinished: [JournalEntry] = []
+
+    var all: Ledger { Ledger(committed + unfinished) }
+  }
+
+  private static let version: Int64 = 1
+
+  let name: String
+  private let path: FilePath
+  private let descriptor: CInt
+  private var next: Int
+
+  // MARK: Reading
+
+  /// nil when there is no journal of that name.
+  static func contents(_ name: String, in run: RunDirectory) throws(ProvisioningError) -> Contents? {
+    let path = run.journalPath(name)
+    let bytes: [UInt8]
+    do { bytes = try readFile(path) } catch .noSuchFileOrDirectory { return nil } catch {
+      throw ProvisioningError(
+        error == .permissionDenied ? .needsPrivileges : .cannotCreate,
+        "cannot read the journal \(path): \(error.nameAndText)", operation: "read",
+        path: path.string, errno: error, hint: error == .permissionDenied ? "run as root" : nil)
+    }
+    var contents = Contents()
+    var entries: [(number: Int64, entry: JournalEntry)] = []
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
+    let endsWhole = bytes.last == UInt8(ascii: "\n")
+    for (index, line) in lines.enumerated() {
+      let isTorn = index == lines.count - 1 && !endsWhole
+      guard let json = try? LocatedJSON(parsing: Array(line)).value else {
+        if isTorn { break }
+        throw damaged(path, index + 1)
+      }
+      if index == 0 {
+        guard json["epfnvme"]?.integerValue == version else {
+          throw ProvisioningError(
+            .cannotCreate, "the journal \(path) is of another version of epfnvme", path: path.string,
+            hint: "use the version that wrote it to tear it down")
+        }
+        continue
+      }
+      if let number = json["n"]?.integerValue, let effect = json["do"] {
+        guard let operation = Operation(effect) else { throw damaged(path, index + 1) }
+        let undo = json["undo"].flatMap { Operation($0) }
+        let isDone = json["done"]?.boolValue == true
+        entries.append(
+          (number, JournalEntry(operation: operation, undo: undo, state: isDone ? .done : .intended)))
+      } else if let number = json["done"]?.integerValue,
+        let place = entries.firstIndex(where: { $0.number == number })
+      {
+        entries[place].entry.state = .done
+        if let undo = json["undo"].flatMap({ Operation($0) }) { entries[place].entry.undo = undo }
+      } else if let number = json["failed"]?.integerValue ?? json["undone"]?.integerValue {
+        entries.removeAll { $0.number == number }
+      } else if json["commit"]?.boolValue == true {
+        contents.committed += entries.map(\.entry)
+        entries = []
+      } else {
+        throw damaged(path, index + 1)
+      }
+    }
+    contents.unfinished = entries.map(\.entry)
+    return contents
+  }
+
+  private static func damaged(_ path: FilePath, _ line: Int) -> ProvisioningError {
+    ProvisioningError(
+      .cannotCreate, "the journal \(path) is damaged in line \(line)", path: path.string,
+      hint: "look at \"epfnvme status\", remove the leftovers by hand, then remove the journal")
+  }
+
+  // MARK: Writing
+
+  /// Replaces the journal by one that says what is committed, ready for a new run.
+  init(
+    _ name: String, in run: RunDirectory, committed: Ledger, isFinished: Bool = true
+  ) throws(ProvisioningError) {
+    try run.create()
+    let path = run.journalPath(name)
+    let temporary = run.path.appending(".\(name).new")
+    _ = unsafe unlink(temporary.string)
+    let descriptor = unsafe open(
+      temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw Self.failure("create", temporary) }
+    var text =
+      JSONValue.object([
+        .init("epfnvme", .integer(Self.version)), .init("name", .string(name)),
+      ]).compactText + "\n"
+    for (index, entry) in committed.entries.enumerated() { text += Self.line(index + 1, entry) }
+    if isFinished { text += #"{"commit":true}"# + "\n" }
+    do throws(ProvisioningError) {
+      try Self.write(text, to: descriptor, path)
+      guard unsafe rename(temporary.string, path.string) == 0 else {
+        throw Self.failure("create", path)
+      }
+    } catch {
+      _ = close(descriptor)
+      throw error
+    }
+    self.name = name
+    self.path = path
+    self.descriptor = descriptor
+    next = committed.entries.count + 1
+  }
+
+  deinit { _ = close(descriptor) }
+
+  /// Announces an effect. After this call has returned the announcement survives a crash.
+  mutating func intend(_ operation: Operation, undo: Operation?) throws(ProvisioningError) -> Int {
+    let number = next
+    next += 1
+    try write(Self.line(number, JournalEntry(operation: operation, undo: undo, state: .intended)))
+    return number
+  }
+
+  /// Confirms an effect, with a better way back where only the effect told it.
+  mutating func confirm(_ number: Int, undo: Operation? = nil) throws(ProvisioningError) {
+    var members = [JSONValue.Member("done", JSONValue(number))]
+    if let undo { members.append(.init("undo", undo.json)) }
+    try write(JSONValue.object(members).compactText + "\n")
+  }
+
+  /// Says that an announced effect did not happen, or was taken back.
+  mutating func withdraw(_ number: Int, failed: Bool) throws(ProvisioningError) {
+    try write(JSONValue.object([.init(failed ? "failed" : "undone", JSONValue(number))]).compactText + "\n")
+  }
+
+  static func remove(_ name: String, in run: RunDirectory) {
+    _ = unsafe unlink(run.journalPath(name).string)
+  }
+
+  private static func line(_ number: Int, _ entry: JournalEntry) -> String {
+    var members: [JSONValue.Member] = [
+      .init("n", JSONValue(number)), .init("do", entry.operation.json),
+    ]
+    if let undo = entry.undo { members.append(.init("undo", undo.json)) }
+    if entry.state == .done { members.append(.init("done", true)) }
+    return JSONValue.object(members).compactText + "\n"
+  }
+
+  private func write(_ text: String) throws(ProvisioningError) {
+    try Self.write(text, to: descriptor, path)
+  }
+
+  private static func write(
+    _ text: String, to descriptor: CInt, _ path: FilePath
+  ) throws(ProvisioningError) {
+    let bytes = Array(text.utf8)
+    var offset = 0
+    while offset < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(descriptor, $0.baseAddress.map { unsafe $0 + offset }, bytes.count - offset)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw failure("write", path) }
+      offset += count
+    }
+    guard fdatasync(descriptor) == 0 else { throw failure("write", path) }
+  }
+
+  private static func failure(_ operation: String, _ path: FilePath) -> ProvisioningError {
+    let error = Errno(rawValue: errno)
+    return ProvisioningError(
+      .cannotCreate, "cannot \(operation) the journal \(path): \(error.nameAndText)",
+      operation: operation, path: path.string, errno: error,
+      hint: "nothing is changed without a journal")
+  }
+}
+
+/// The bytes of a file.
+public func readFile(_ path: FilePath) throws(Errno) -> [UInt8] {
+  let descriptor = unsafe open(path.string, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw Errno(rawValue: errno) }
+  defer { _ = close(descriptor) }
+  var bytes: [UInt8] = []
+  var chunk = [UInt8](repeating: 0, count: 65536)
+  while true {
+    let count = unsafe read(descriptor, &chunk, chunk.count)
+    if count < 0 {
+      let error = Errno(rawValue: errno)
+      if error == .interrupted { continue }
+      throw error
+    }
+    if count == 0 { return bytes }
+    bytes += chunk[..<count]
+    // A profile is never this large, and /dev/zero never ends.
+    if bytes.count > 64 << 20 { throw .fileTooLarge }
+  }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import Glibc
+internal import SystemPackage
+
+/// The one lock for changes of a machine; the kernel drops it when the process ends, however it ends.
+struct MachineLock: ~Copyable {
+  private let descriptor: CInt
+
+  /// - Parameter limit: how long to wait for another run.
+  init(_ run: RunDirectory, waitingUpTo limit: Duration) throws(ProvisioningError) {
+    try run.create()
+    let path = run.lockPath.string
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else {
+      let error = Errno(rawValue: errno)
+      throw ProvisioningError(
+        error == .permissionDenied ? .needsPrivileges : .cannotCreate,
+        "cannot open the lock \(path): \(error.nameAndText)", operation: "create", path: path,
+        errno: error)
+    }
+    let start = ContinuousClock.now
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      let waited = ContinuousClock.now - start
+      guard waited < limit, Signals.caught == nil else {
+        let holder = Self.holder(descriptor)
+        _ = close(descriptor)
+        throw ProvisioningError(
+          .timedOut, "another run\(holder) is changing this machine", operation: "lock", path: path,
+          errno: .wouldBlock, hint: "wait for it, or give --timeout SECONDS to wait here")
+      }
+      // Locks have no descriptor to wait on; look again after a while.
+      _ = poll(nil, 0, 20)
+    }
+    self.descriptor = descriptor
+    var pid = Array("\(getpid())\n".utf8)
+    _ = ftruncate(descriptor, 0)
+    _ = unsafe pwrite(descriptor, &pid, pid.count, 0)
+  }
+
+  deinit { _ = close(descriptor) }
+
+  private static func holder(_ descriptor: CInt) -> String {
+    var bytes = [UInt8](repeating: 0, count: 16)
+    let count = unsafe pread(descriptor, &bytes, bytes.count, 0)
+    guard count > 0 else { return "" }
+    let text = String(decoding: bytes[..<count], as: UTF8.self).withoutTrailingNewline
+    return UInt32(text) == nil ? "" : " (process \(text))"
+  }
+}

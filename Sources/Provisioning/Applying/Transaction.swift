@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import KernelEvents
+internal import SystemPackage
+
+/// What happens during a run, as it happens.
+public enum Progress: Sendable {
+  /// A step begins: its number, from 1, and how many there are.
+  case begins(Int, of: Int, Step)
+  case done(Int, of: Int, Step)
+  case failed(Int, of: Int, Step, ProvisioningError)
+  /// Something is taken back.
+  case undoing(Operation)
+  case undone(Operation)
+  case cannotUndo(Operation, ProvisioningError)
+  /// Something was left as it is, and why.
+  case kept(String)
+}
+
+/// A plan carried out: all of it, or nothing.
+struct Transaction: ~Copyable {
+  private var journal: Journal
+  private var executor: Executor
+  private let machine: Machine
+  private let run: RunDirectory
+  private let before: Ledger
+  /// What this run has done, with its numbers in the journal.
+  private var done: [(number: Int, entry: JournalEntry)] = []
+  private let progress: (Progress) -> Void
+
+  /// - Parameter before: what the journal of that name says was made by earlier runs.
+  init(
+    _ name: String, on machine: Machine, in run: RunDirectory, before: Ledger, timeout: Duration,
+    progress: @escaping (Progress) -> Void
+  ) throws(ProvisioningError) {
+    self.machine = machine
+    self.run = run
+    self.before = before
+    self.progress = progress
+    executor = Executor(machine: machine, timeout: timeout, loops: before.loops)
+    journal = try Journal(name, in: run, committed: before)
+  }
+
+  /// Carries out the steps; after a failure or a signal everything is taken back.
+  mutating func apply(_ steps: [Step]) throws(ProvisioningError) {
+    for (index, step) in steps.enumerated() {
+      do throws(ProvisioningError) {
+        if let signal = Signals.caught { throw Self.interruption(signal) }
+        progress(.begins(index + 1, of: steps.count, step))
+        try perform(step)
+        progress(.done(index + 1, of: steps.count, step))
+      } catch {
+        progress(.failed(index + 1, of: steps.count, step, error))
+        throw rollback(after: error)
+      }
+    }
+    // A signal that came with the last step finds a finished run.
+    try commit()
+  }
+
+  private static func interruption(_ signal: CInt) -> ProvisioningError {
+    let name = signal == 2 ? "SIGINT" : signal == 15 ? "SIGTERM" : "SIGHUP"
+    var error = ProvisioningError(.interrupted, "interrupted by \(name); everything was undone")
+    error.signal = signal
+    return error
+  }
+
+  private mutating func perform(_ step: Step) throws(ProvisioningError) {
+    var undo = Self.undo(of: step)
+    if case .capture = step.undo, case .write(let path, .text, let shown?) = step.operation {
+      let old: String
+      do { old = try machine.configFS.read(FilePath(path)) } catch {
+        throw ProvisioningError(ConfigFSError(.read, FilePath(path), .system(error)))
+      }
+      if sameAttributeText(old, shown) {
+        // Remembered all the same: this is the value that the function was bound with.
+        try record(step.operation, undo: nil)
+        return
+      }
+      undo = .write(path: path, value: .text(old), shown: old)
+    }
+    guard step.operation.isEffect else {
+      try executor.perform(step.operation)
+      return
+    }
+    let number = try journal.intend(step.operation, undo: undo)
+    do { try executor.perform(step.operation) } catch {
+      if Self.happenedNevertheless(step.operation, error) {
+        done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .intended)))
+      } else {
+        try? journal.withdraw(number, failed: true)
+      }
+      throw error
+    }
+    if case .attachLoop(let backing, let loop) = step.operation {
+      undo = .detachLoop(backing: backing, file: loop.file, device: executor.loops[backing])
+      try journal.confirm(number, undo: undo)
+    } else {
+      try journal.confirm(number)
+    }
+    done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .done)))
+  }
+
+  private mutating func record(_ operation: Operation, undo: Operation?) throws(ProvisioningError) {
+    let number = try journal.intend(operation, undo: undo)
+    try journal.confirm(number)
+    done.append((number, JournalEntry(operation: operation, undo: undo, state: .done)))
+  }
+
+  /// A write that was refused changed nothing. One that was taken and reads back differently did; so may one that was cut.
+  private static func happenedNevertheless(_ operation: Operation, _ error: ProvisioningError) -> Bool {
+    guard case .write = operation else { return false }
+    return error.errno == nil || error.operation == "read"
+  }
+
+  private static func undo(of step: Step) -> Operation? {
+    switch step.undo {
+    case .nothing, .capture: nil
+    case .write(let text):
+      .write(path: step.operation.path, value: .text(text), shown: text)
+    case .inverse: step.operation.inverse
+    }
+  }
+
+  private mutating func commit() throws(ProvisioningError) {
+    let ledger = Ledger(before.entries + done.map(\.entry)).compacted()
+    journal = try Journal(journal.name, in: run, committed: ledger)
+  }
+
+  /// Takes back what this run did, in reverse.
+  /// - Returns: the error to throw: the cause, or `rollbackIncomplete` with what is left.
+  private mutating func rollback(after cause: ProvisioningError) -> ProvisioningError {
+    var unwinding = Unwinding(executor: executor, progress: progress)
+    for (number, entry) in done.reversed() {
+      if unwinding.takeBack(entry) { try? journal.withdraw(number, failed: false) }
+    }
+    if unwinding.leftovers.isEmpty {
+      if before.entries.isEmpty {
+        Journal.remove(journal.name, in: run)
+      } else if let clean = try? Journal(journal.name, in: run, committed: before) {
+        journal = clean
+      }
+      return cause
+    }
+    var error = cause
+    error.kind = .rollbackIncomplete
+    error.leftovers = unwinding.leftovers
+    return error
+  }
+}
+
+extension Operation {
+  /// What takes it back, known before the effect.
+  var inverse: Operation? {
+    switch self {
+    case .createDirectory(let path): .removeDirectory(path: path)
+    case .removeDirectory(let path): .createDirectory(path: path)
+    case .link(let path, let target): .unlink(path: path, target: target)
+    case .unlink(let path, let target): .link(path: path, target: target)
+    case .createFile(let path, _): .removeFile(path: path)
+    case .attachLoop(let backing, let loop):
+      .detachLoop(backing: backing, file: loop.file, device: nil)
+    case .detachLoop(let backing, let file, _):
+      .attachLoop(backing: backing, LoopConfiguration(file: file))
+    case .mountConfigFS, .loadModule, .unloadModule, .removeFile, .write, .awaitDirectory,
+      .awaitDevice, .verifyController:
+      nil
+    }
+  }
+}

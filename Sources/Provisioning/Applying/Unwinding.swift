@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import SystemPackage
+
+/// Takes effects back, one by one in reverse: after a failure, after a crash, at teardown.
+///
+/// Someone else may have been at work meanwhile. What is gone is fine; a value that they changed since is theirs and stays; an object of
+/// ours that they use cannot go and is reported. Nothing that the journal does not name is touched.
+struct Unwinding {
+  private var executor: Executor
+  private let machine: Machine
+  private let progress: (Progress) -> Void
+  /// What could not be taken back, as sentences.
+  private(set) var leftovers: [String] = []
+  private(set) var changed = false
+  private(set) var lastError: ProvisioningError?
+
+  init(executor: Executor, progress: @escaping (Progress) -> Void) {
+    self.executor = executor
+    machine = executor.machine
+    self.progress = progress
+  }
+
+  /// - Returns: whether nothing is left of the effect.
+  mutating func takeBack(_ entry: JournalEntry) -> Bool {
+    guard let undo = entry.undo, let operation = stillNeeded(undo, of: entry) else { return true }
+    progress(.undoing(operation))
+    do {
+      try executor.perform(operation)
+      changed = true
+      progress(.undone(operation))
+      return true
+    } catch {
+      if error.errno == .noSuchFileOrDirectory || error.errno == .noSuchAddressOrDevice {
+        progress(.undone(operation))
+        return true
+      }
+      leftovers.append("\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)")
+      lastError = error
+      progress(.cannotUndo(operation, error))
+      return false
+    }
+  }
+
+  /// The operation that is left to do; nil when the machine is already as before, or someone else's value stands there.
+  private func stillNeeded(_ undo: Operation, of entry: JournalEntry) -> Operation? {
+    switch undo {
+    case .removeDirectory(let path), .unlink(let path, _):
+      return (try? machine.configFS.kind(of: FilePath(path))) == nil ? nil : ownLink(undo)
+    case .createDirectory(let path), .link(let path, _):
+      return (try? machine.configFS.kind(of: FilePath(path))) == nil ? undo : nil
+    case .write(let path, .text(let old), _):
+      guard let current = try? machine.configFS.read(FilePath(path)) else { return nil }
+      if sameAttributeText(current, old) { return nil }
+      if case .write(_, let value, let shown) = entry.operation, entry.state == .done {
+        let ours: String? = if case .text(let text) = value { shown ?? text } else { nil }
+        if let ours, !sameAttributeText(current, ours) {
+          progress(
+            .kept("\(path) stays \"\(current.withoutTrailingNewline)\": someone else changed it"))
+          return nil
+        }
+      }
+      return undo
+    case .removeFile(let path):
+      return (try? machine.storage.describe(FilePath(path))) == nil ? nil : undo
+    case .detachLoop(let backing, let file, let device):
+      return loopToDetach(backing, file, device)
+    default: return undo
+    }
+  }
+
+  /// A link of our name that leads elsewhere is someone else's.
+  private func ownLink(_ undo: Operation) -> Operation? {
+    guard case .unlink(let path, let target) = undo else { return undo }
+    guard let current = try? machine.configFS.linkTarget(of: FilePath(path)),
+      current != FilePath(target)
+    else { return undo }
+    progress(.kept("\(path) stays: someone else linked it to \(current)"))
+    return nil
+  }
+
+  /// After a crash the device may be unknown; the file tells. Nobody else had bound it before us.
+  private func loopToDetach(_ backing: String, _ file: String, _ device: String?) -> Operation? {
+    if let device {
+      let bound = (try? machine.storage.loopFile(of: FilePath(device))) ?? nil
+      return bound == FilePath(file)
+        ? .detachLoop(backing: backing, file: file, device: device) : nil
+    }
+    guard let bound = try? machine.storage.boundLoops().first(where: { $0.file == FilePath(file) })
+    else { return nil }
+    return .detachLoop(backing: backing, file: file, device: bound.device.string)
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+public import BlockDevices
+public import ConfigFS
+public import KernelEvents
+public import KernelModules
+public import SystemPackage
+
+/// The machine that is provisioned, real or simulated: everything that an effect can reach.
+public struct Machine: Sendable {
+  public var configFS: any ConfigFSBackend
+  public var modules: any ModuleControl
+  public var log: any KernelLog
+  public var clock: any EventClock
+  public var storage: any BackingStore
+  public var facts: KernelFacts
+  /// Whether configfs is mounted at the backend's mount point.
+  public var isConfigFSMounted: @Sendable () -> Bool
+  /// Mounts configfs there.
+  public var mountConfigFS: @Sendable () throws(Errno) -> Void
+  /// The endpoint controllers that the kernel has, known without configfs (`/sys/class/pci_epc`).
+  public var endpointControllers: @Sendable () -> [String]
+  /// A kernel configuration option without `CONFIG_`; nil when the configuration cannot be read.
+  public var kernelOption: @Sendable (String) -> Bool?
+  /// How the machine is called in messages: `this kernel`, `the simulated kernel`.
+  public var label: String
+
+  public init(
+    configFS: any ConfigFSBackend, modules: any ModuleControl, log: any KernelLog,
+    clock: any EventClock, storage: any BackingStore, facts: KernelFacts, label: String,
+    isConfigFSMounted: @escaping @Sendable () -> Bool,
+    mountConfigFS: @escaping @Sendable () throws(Errno) -> Void,
+    endpointControllers: @escaping @Sendable () -> [String],
+    kernelOption: @escaping @Sendable (String) -> Bool? = { _ in nil }
+  ) {
+    self.configFS = configFS
+    self.modules = modules
+    self.log = log
+    self.clock = clock
+    self.storage = storage
+    self.facts = facts
+    self.label = label
+    self.isConfigFSMounted = isConfigFSMounted
+    self.mountConfigFS = mountConfigFS
+    self.endpointControllers = endpointControllers
+    self.kernelOption = kernelOption
+  }
+
+  var root: ConfigDirectory { ConfigDirectory(configFS.mountPoint, on: configFS) }
+}

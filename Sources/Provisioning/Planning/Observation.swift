@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import KernelEvents
+internal import KernelModules
+internal import SystemPackage
+
+/// How a fact stands on the machine now.
+enum Standing: Equatable {
+  /// As desired.
+  case satisfied
+  /// Nothing there.
+  case absent
+  /// An attribute with another value, as the kernel shows it.
+  case differs(current: String)
+}
+
+/// Looks at a machine, fact by fact, and touches as little as possible: what stands below a missing directory is missing.
+struct Observation {
+  let machine: Machine
+  let owned: Ledger
+  let isMounted: Bool
+  private var missing: Set<FilePath> = []
+  private var present: Set<FilePath> = []
+
+  init(_ machine: Machine, owned: Ledger) {
+    self.machine = machine
+    self.owned = owned
+    isMounted = machine.isConfigFSMounted()
+  }
+
+  /// - Throws: ``ProvisioningError`` when something else stands where the fact wants to be.
+  mutating func standing(of fact: Fact) throws(ProvisioningError) -> Standing {
+    switch fact.content {
+    case .configFSMounted:
+      return isMounted ? .satisfied : .absent
+    case .module(let name, _):
+      return try module(name)
+    case .file(let path, _):
+      do { _ = try machine.storage.describe(FilePath(path)) } catch .noSuchFileOrDirectory {
+        return .absent
+      } catch {
+        throw ProvisioningError(
+          .inputMissing, "cannot look at \(path): \(error.nameAndText)", operation: "read",
+          path: path, errno: error)
+      }
+      return .satisfied
+    case .loop(let backing, let loop):
+      return loopStanding(backing, loop.file)
+    case .directory(let path), .lateDirectory(let path):
+      return try hasDirectory(path) ? .satisfied : .absent
+    case .deviceNode(let path):
+      return (try? machine.storage.describe(path)) == nil ? .absent : .satisfied
+    case .attribute(let path, let value, let shown, let role):
+      return try attribute(path, value, shown, role)
+    case .link(let path, let target):
+      return try link(path, target)
+    case .controller:
+      // Looked at only right after binding.
+      return .satisfied
+    }
+  }
+
+  private func module(_ name: String) throws(ProvisioningError) -> Standing {
+    let state: ModuleState
+    do { state = try machine.modules.state(of: name) } catch {
+      throw ProvisioningError(error, kind: .unsupported)
+    }
+    switch state {
+    case .builtIn, .loaded: return .satisfied
+    case .loadable: return .absent
+    case .missing:
+      throw ProvisioningError(
+        .unsupported, "\(machine.label) has no module \(name)", operation: "load module",
+        path: name, errno: .noSuchFileOrDirectory,
+        hint: Self.moduleHints[name] ?? "install the modules of kernel \(machine.facts.release)")
+    }
+  }
+
+  private static let moduleHints = [
+    "null_blk": "the kernel needs CONFIG_BLK_DEV_NULL_BLK; or use another backing",
+    "loop": "the kernel needs CONFIG_BLK_DEV_LOOP; or use the file itself as the backing",
+    "nvmet": "the kernel needs CONFIG_NVME_TARGET",
+    "nvme-loop": "the kernel needs CONFIG_NVME_TARGET_LOOP",
+    "nvmet-tcp": "the kernel needs CONFIG_NVME_TARGET_TCP",
+    "nvmet-pci-epf": "the kernel needs Linux 6.14 with CONFIG_NVME_TARGET_PCI_EPF",
+  ]
+
+  private func loopStanding(_ backing: String, _ file: String) -> Standing {
+    guard let device = owned.loops[backing],
+      let bound = try? machine.storage.loopFile(of: FilePath(device)), bound == FilePath(file)
+    else { return .absent }
+    return .satisfied
+  }
+
+  private mutating func hasDirectory(_ path: FilePath) throws(ProvisioningError) -> Bool {
+    if !isMounted || missing.contains(path.removingLastComponent()) || missing.contains(path) {
+      missing.insert(path)
+      return false
+    }
+    if present.contains(path) { return true }
+    do {
+      guard try machine.configFS.kind(of: path) == .directory else {
+        throw ProvisioningError(
+          .impossible, "\(path) exists and is no directory", path: path.string)
+      }
+      present.insert(path)
+      return true
+    } catch let error as ProvisioningError {
+      throw error
+    } catch Errno.noSuchFileOrDirectory {
+      missing.insert(path)
+      return false
+    } catch {
+      throw ProvisioningError(
+        .operationFailed, "cannot look at \(path): \(error)", operation: "read",
+        path: path.string, errno: error as? Errno)
+    }
+  }
+
+  private mutating func attribute(
+    _ path: FilePath, _ value: TextValue, _ shown: String, _ role: Fact.Role
+  ) throws(ProvisioningError) -> Standing {
+    guard try hasDirectory(path.removingLastComponent()) else { return .absent }
+    let current: String
+    do { current = try machine.configFS.read(path) } catch .noSuchFileOrDirectory {
+      throw ProvisioningError(
+        .unsupported, "\(machine.label) (\(machine.facts.release)) has no attribute \(path)",
+        operation: "read", path: path.string, errno: .noSuchFileOrDirectory,
+        hint: "a newer kernel has it; or leave the key out of the profile")
+    } catch {
+      throw ProvisioningError(ConfigFSError(.read, path, .system(error)))
+    }
+    let wanted: String
+    switch value {
+    case .text: wanted = shown
+    case .loopDevice(let backing):
+      guard let device = owned.loops[backing] else { return .differs(current: current) }
+      wanted = device + "\n"
+    }
+    if case .usedAtBind = role, case .text(let text) = value,
+      let written = owned.lastWritten[path.string]
+    {
+      // What is shown may be another function's value; what this function got is what was written before its bind.
+      return written == text ? .satisfied : .differs(current: current)
+    }
+    return sameAttributeText(current, wanted) ? .satisfied : .differs(current: current)
+  }
+
+  private mutating func link(
+    _ path: FilePath, _ target: FilePath
+  ) throws(ProvisioningError) -> Standing {
+    guard try hasDirectory(path.removingLastComponent()) else { return .absent }
+    let current: FilePath
+    do { current = try machine.configFS.linkTarget(of: path) } catch .noSuchFileOrDirectory {
+      return .absent
+    } catch {
+      throw ProvisioningError(
+        .impossible, "\(path) exists and is no link: \(error.nameAndText)", path: path.string,
+        errno: error)
+    }
+    guard current == target else {
+      throw ProvisioningError(
+        .impossible, "\(path) leads to \(current), not to \(target)", operation: "link",
+        path: path.string, value: target.string,
+        hint: "someone else made this link: remove it, or use another name")
+    }
+    return .satisfied
+  }
+}
+
+/// Whether the kernel shows what was meant: blanks at the end (a padded serial number) and the line feed do not count.
+func sameAttributeText(_ a: String, _ b: String) -> Bool {
+  func trimmed(_ text: String) -> Substring {
+    var text = Substring(text)
+    while let last = text.last, last == "\n" || last == " " { text.removeLast() }
+    return text
+  }
+  return trimmed(a) == trimmed(b)
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What `setup` would do, in order, and why. Pure data: nothing happens by having one.
+public struct Plan: Hashable, Sendable {
+  /// The profile's name, which is the journal's.
+  public var name: String
+  /// The function driver that was chosen; nil for a profile without functions.
+  public var driver: String?
+  public var steps: [Step]
+  public var warnings: [ProfileIssue]
+
+  /// Whether anything would change.
+  public var changesAnything: Bool { !steps.isEmpty }
+  public var disruptions: [Step] { steps.filter { $0.disruption != nil } }
+}
+
+/// One effect with its reason and its way back.
+public struct Step: Hashable, Sendable {
+  public var operation: Operation
+  public var reason: String
+  /// What a host would notice; nil when it notices nothing.
+  public var disruption: String?
+  public var undo: Undo
+
+  /// How a step is taken back.
+  public enum Undo: Hashable, Sendable {
+    /// The object vanishes with its directory, or nothing was changed.
+    case nothing
+    /// Remove what was created, create what was removed.
+    case inverse
+    /// Write this text.
+    case write(String)
+    /// Read the value before writing; when it is already right, write nothing; else write it back.
+    case capture
+  }
+
+  init(
+    _ operation: Operation, reason: String, disruption: String? = nil, undo: Undo = .inverse
+  ) {
+    self.operation = operation
+    self.reason = reason
+    self.disruption = disruption
+    self.undo = undo
+  }
+}
+
+extension Plan {
+  public var json: JSONValue {
+    [
+      "name": .string(name), "driver": JSONValue(driver), "changes": .bool(changesAnything),
+      "steps": .array(
+        steps.enumerated().map { index, step in
+          guard case .object(let members) = step.operation.json else { return .null }
+          return .object(
+            [.init("step", JSONValue(index + 1))] + members + [
+              .init("reason", .string(step.reason)),
+              .init("disruptive", step.disruption.map { .string($0) } ?? false),
+            ])
+        }), "warnings": .array(warnings.map(\.json)),
+    ]
+  }
+}

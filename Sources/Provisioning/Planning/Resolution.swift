@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelEvents
+internal import KernelModules
+internal import NVMeTarget
+internal import PCIEndpoint
+
+/// What a profile leaves open, decided for one machine: the driver, the controllers, the port of the functions.
+struct Resolution {
+  var driver: FunctionDriver?
+  /// The endpoint controller of each function, in the profile's order.
+  var controllers: [String] = []
+  /// The nvmet port through which functions reach local subsystems, when the profile declares none that fits.
+  var functionPort: UInt16?
+  var warnings: [ProfileIssue] = []
+
+  /// The transport of the port that the driver uses.
+  var functionTransport: Profile.Port.Transport { driver == .nvmetPCIEPF ? .pci : .loop }
+
+  /// - Throws: ``ProvisioningError`` of kind `unsupported`, `impossible`.
+  init(_ profile: Profile, on machine: Machine, owned: Ledger) throws(ProvisioningError) {
+    guard !profile.functions.isEmpty else { return }
+    let isMounted = machine.isConfigFSMounted()
+    let endpoints = EndpointTree(on: machine.configFS)
+    let names = try Self.controllerNames(endpoints, on: machine, isMounted: isMounted)
+    let driver = try Self.driver(for: profile, endpoints, on: machine, isMounted: isMounted)
+    self.driver = driver
+    for (index, function) in profile.functions.enumerated() {
+      controllers.append(try Self.controller(for: function, index, among: names, on: machine))
+    }
+    checkDriver(driver, profile, on: machine)
+    functionPort = try Self.functionPort(
+      profile, transport: functionTransport, on: machine, owned: owned, isMounted: isMounted)
+    if driver == .nvmetPCIEPF, machine.kernelOption("NVME_TARGET_TCP_TLS") == true {
+      throw ProvisioningError(
+        .unsupported,
+        "this kernel is built with CONFIG_NVME_TARGET_TCP_TLS, and nvmet_pci_epf crashes it as soon as a controller is created",
+        hint: "build the kernel without CONFIG_NVME_TARGET_TCP_TLS")
+    }
+  }
+
+  private static let simulationHint =
+    "to try a profile without the hardware, use --kernel simulated"
+
+  private static func controllerNames(
+    _ endpoints: EndpointTree, on machine: Machine, isMounted: Bool
+  ) throws(ProvisioningError) -> [String] {
+    if isMounted, !endpoints.isAvailable {
+      throw ProvisioningError(
+        .unsupported, "\(machine.label) has no PCI endpoint support: \(endpoints.directory.path) is missing",
+        hint: "the kernel needs CONFIG_PCI_ENDPOINT and CONFIG_PCI_ENDPOINT_CONFIGFS; \(simulationHint)")
+    }
+    let names: [String]
+    if isMounted {
+      do { names = try endpoints.controllers().map(\.name) } catch {
+        throw ProvisioningError(error)
+      }
+    } else {
+      names = machine.endpointControllers()
+    }
+    guard !names.isEmpty else {
+      throw ProvisioningError(
+        .unsupported, "\(machine.label) has no PCI endpoint controller",
+        hint:
+          "the device tree must put a PCIe port in endpoint mode and the kernel needs its driver; \(simulationHint)"
+      )
+    }
+    return names
+  }
+
+  private static func controller(
+    for function: Profile.Function, _ index: Int, among names: [String], on machine: Machine
+  ) throws(ProvisioningError) -> String {
+    let list = names.joined(separator: ", ")
+    if function.controller == "auto" {
+      guard names.count == 1 else {
+        throw ProvisioningError(
+          .impossible,
+          "functions[\(index)].controller is \"auto\", but \(machine.label) has \(names.count) endpoint controllers: \(list)",
+          hint: "name one of them")
+      }
+      return names[0]
+    }
+    guard names.contains(function.controller) else {
+      let nearest = nearestName(to: function.controller, in: names)
+      throw ProvisioningError(
+        .impossible,
+        "functions[\(index)].controller: \(machine.label) has no endpoint controller \"\(function.controller)\", only \(list)",
+        hint: nearest.map { "did you mean \"\($0)\"?" } ?? "name one of them, or \"auto\"")
+    }
+    return function.controller
+  }
+
+  /// Whether a function driver is there, or its module is.
+  private static func has(
+    _ driver: FunctionDriver, _ endpoints: EndpointTree, on machine: Machine, isMounted: Bool
+  ) -> Bool {
+    if isMounted, endpoints.has(driver) { return true }
+    let state = (try? machine.modules.state(of: driver.moduleName)) ?? .missing
+    return state != .missing
+  }
+
+  private static func driver(
+    for profile: Profile, _ endpoints: EndpointTree, on machine: Machine, isMounted: Bool
+  ) throws(ProvisioningError) -> FunctionDriver {
+    let needsFabrics = profile.functions.contains {
+      if case .tcp = $0.target { true } else { false }
+    }
+    let wanted: [FunctionDriver] =
+      switch profile.driver {
+      case .nvmetPCIEPF: [.nvmetPCIEPF]
+      case .pciEPFNVMe: [.pciEPFNVMe]
+      case .auto: needsFabrics ? [.pciEPFNVMe] : FunctionDriver.nvmeDrivers
+      }
+    if let driver = wanted.first(where: { has($0, endpoints, on: machine, isMounted: isMounted) }) {
+      return driver
+    }
+    let names = wanted.map(\.name).joined(separator: " nor ")
+    let other = FunctionDriver.nvmeDrivers.first {
+      !wanted.contains($0) && has($0, endpoints, on: machine, isMounted: isMounted)
+    }
+    let hint: String =
+      if needsFabrics {
+        "a remote TCP target needs the out-of-tree driver pci_epf_nvme; nvmet_pci_epf serves only subsystems of its own machine"
+      } else if let other {
+        "the kernel has \(other.name): set \"driver\": \"\(other.name)\" or \"auto\""
+      } else {
+        "nvmet_pci_epf needs Linux 6.14 with CONFIG_NVME_TARGET_PCI_EPF; \(simulationHint)"
+      }
+    throw ProvisioningError(
+      needsFabrics && other != nil ? .impossible : .unsupported,
+      "\(machine.label) has no function driver \(names)", hint: hint)
+  }
+
+  /// What the chosen driver cannot carry over.
+  private mutating func checkDriver(
+    _ driver: FunctionDriver, _ profile: Profile, on machine: Machine
+  ) {
+    for (index, function) in profile.functions.enumerated() {
+      let path = "functions[\(index)]"
+      func warn(_ key: String, _ message: String) {
+        warnings.append(ProfileIssue(.warning, path: "\(path).\(key)", message: message))
+      }
+      if driver == .nvmetPCIEPF {
+        if function.dma == false, profile.driver != .nvmetPCIEPF {
+          warn("dma", "nvmet_pci_epf has no DMA switch and uses DMA wherever there is any")
+        }
+      } else {
+        if let queues = function.ioQueues, Int(queues) > machine.facts.onlineCPUs {
+          warn(
+            "ioQueues",
+            "pci_epf_nvme makes no more I/O queues than the machine has CPUs: \(machine.facts.onlineCPUs) instead of \(queues)"
+          )
+        }
+        if let vendor = function.subsystemVendorID, vendor != function.vendorID {
+          warn("subsystemVendorID", "Identify Controller shows vendorID as SSVID with pci_epf_nvme")
+        }
+      }
+    }
+    if driver == .pciEPFNVMe {
+      for (index, subsystem) in profile.subsystems.enumerated()
+      where subsystem.vendorID != nil || subsystem.subsystemVendorID != nil {
+        warnings.append(
+          ProfileIssue(
+            .warning, path: "subsystems[\(index)].vendorID",
+            message: "with pci_epf_nvme the vendor IDs are those of the function"))
+      }
+    }
+  }
+
+  private static func functionPort(
+    _ profile: Profile, transport: Profile.Port.Transport, on machine: Machine, owned: Ledger,
+    isMounted: Bool
+  ) throws(ProvisioningError) -> UInt16? {
+    let needsPort = profile.functions.contains { function in
+      guard case .local(let nqn, _) = function.target else { return false }
+      return !profile.ports.contains { $0.transport == transport && $0.subsystems.contains(nqn) }
+    }
+    guard needsPort else { return nil }
+    let ports = TargetTree(on: machine.configFS).ports
+    let declared = profile.ports.map(\.id)
+    if let mine = owned.portIDs(below: ports.directory.path).first(where: { !declared.contains($0) }) {
+      return mine
+    }
+    var taken = Set(declared)
+    if isMounted, ports.exists {
+      do { taken.formUnion(try ports.all().compactMap(\.id)) } catch {
+        throw ProvisioningError(error)
+      }
+    }
+    guard let free = (1...UInt16.max).first(where: { !taken.contains($0) }) else {
+      throw ProvisioningError(.impossible, "every nvmet port id is taken")
+    }
+    return free
+  }
+}

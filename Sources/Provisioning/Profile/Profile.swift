@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What a machine should become: backings, NVMe subsystems, ports and endpoint functions.
+///
+/// One profile serves both kernel drivers; what only one of them has is marked.
+public struct Profile: Sendable, Hashable {
+  /// The file name of the journal, so restricted to letters, digits, `.`, `_` and `-`.
+  public var name: String
+  public var description: String?
+  public var driver = DriverChoice.auto
+  /// In the order of the document.
+  public var backings: [Backing] = []
+  public var subsystems: [Subsystem] = []
+  public var ports: [Port] = []
+  public var functions: [Function] = []
+
+  public init(name: String) { self.name = name }
+
+  /// Which kernel driver serves the functions.
+  public enum DriverChoice: String, Sendable, Hashable, CaseIterable {
+    case auto
+    case nvmetPCIEPF = "nvmet_pci_epf"
+    case pciEPFNVMe = "pci_epf_nvme"
+  }
+
+  /// What namespaces store to.
+  public struct Backing: Sendable, Hashable {
+    public var name: String
+    public var store: Store
+
+    public enum Store: Sendable, Hashable {
+      case nullBlock(NullBlock)
+      case file(File)
+      case block(path: String)
+      case loopDevice(LoopDevice)
+    }
+  }
+
+  /// A null_blk device. Unset members keep the module's defaults.
+  public struct NullBlock: Sendable, Hashable {
+    /// Directory and device name, `/dev/<device>`; derived when unset.
+    public var device: String?
+    public var sizeMiB: UInt64?
+    public var blockSize: UInt32?
+    public var memoryBacked: Bool?
+    public var discard: Bool?
+    public var cacheSizeMiB: UInt64?
+    public var submitQueues: UInt32?
+    public var hardwareQueueDepth: UInt32?
+    public var completionNanoseconds: UInt64?
+    public var irqMode: UInt32?
+    public var mbps: UInt32?
+    public var rotational: Bool?
+    public var zoned: Bool?
+    public var zoneSizeMiB: UInt64?
+    public var zoneCapacityMiB: UInt64?
+    public var maximumOpenZones: UInt32?
+    public var maximumActiveZones: UInt32?
+  }
+
+  /// A regular file.
+  public struct File: Sendable, Hashable {
+    public var path: String
+    public var sizeMiB: UInt64?
+    /// Makes the file, sparse, when it is missing.
+    public var create = false
+  }
+
+  /// A file behind `/dev/loopN`.
+  public struct LoopDevice: Sendable, Hashable {
+    public var file: File
+    public var blockSize: UInt32?
+    public var directIO = false
+    /// Bytes.
+    public var offset: UInt64 = 0
+  }
+
+  /// An NVMe subsystem of the kernel's target.
+  public struct Subsystem: Sendable, Hashable {
+    public var nqn: String
+    public var model: String?
+    public var serial: String?
+    public var firmware: String?
+    public var ieeeOUI: UInt32?
+    public var version: String?
+    public var vendorID: UInt16?
+    public var subsystemVendorID: UInt16?
+    public var maximumQueueID: UInt16?
+    public var controllerIDMinimum: UInt16?
+    public var controllerIDMaximum: UInt16?
+    public var allowAnyHost: Bool?
+    public var allowedHosts: [String] = []
+    public var namespaces: [Namespace] = []
+  }
+
+  public struct Namespace: Sendable, Hashable {
+    /// NSID.
+    public var id: UInt32
+    /// The name of a backing.
+    public var backing: String
+    public var uuid: String?
+    public var nguid: String?
+    public var anaGroup: UInt32?
+    public var bufferedIO: Bool?
+    public var reservations: Bool?
+    public var enabled = true
+  }
+
+  public struct Port: Sendable, Hashable {
+    public var id: UInt16
+    public var transport: Transport
+    public var addressFamily: String?
+    public var address: String?
+    public var service: String?
+    public var subsystems: [String] = []
+    public var maximumQueueSize: Int32?
+    public var inlineDataSize: Int32?
+    public var mdts: Int32?
+
+    public enum Transport: String, Sendable, Hashable, CaseIterable { case loop, tcp, rdma, pci }
+  }
+
+  /// A PCI endpoint function.
+  public struct Function: Sendable, Hashable {
+    public var name: String
+    public var vendorID: UInt16
+    public var deviceID: UInt16
+    public var revisionID: UInt8 = 0
+    public var subsystemVendorID: UInt16?
+    public var subsystemID: UInt16?
+    /// Base class, sub-class and programming interface, `0x010802` for NVMe.
+    public var classCode: UInt32 = 0x01_0802
+    /// 1 is INTA#.
+    public var interruptPin: UInt8 = 1
+    public var cacheLineSize: UInt8 = 0
+    public var msixVectors: UInt16 = 0
+    public var msiVectors: UInt8 = 0
+    public var mdtsKiB: UInt32?
+    /// `pci_epf_nvme` only.
+    public var dma: Bool?
+    public var target: FunctionTarget
+    public var ioQueues: UInt16?
+    public var queueSize: UInt16?
+    /// The endpoint controller's name, or `auto` for the only one.
+    public var controller = "auto"
+    public var start = true
+    public var controllerFeatures: ControllerFeatures?
+  }
+
+  /// The NVMe target behind a function.
+  public enum FunctionTarget: Sendable, Hashable {
+    /// A local subsystem: reached through the loop transport by `pci_epf_nvme`, directly by `nvmet_pci_epf`.
+    case local(nqn: String, spelled: Port.Transport)
+    case tcp(TCPTarget)
+
+    /// The subsystem's NQN.
+    public var nqn: String {
+      switch self {
+      case .local(let nqn, _): nqn
+      case .tcp(let target): target.nqn
+      }
+    }
+  }
+
+  /// A remote target, for `pci_epf_nvme` only.
+  public struct TCPTarget: Sendable, Hashable {
+    public var nqn: String
+    public var address: String
+    public var port: UInt16 = 4420
+    public var hostNQN: String?
+    public var hostID: String?
+    public var hostAddress: String?
+    public var keepAliveSeconds: UInt32?
+    public var reconnectDelaySeconds: UInt32?
+    public var controllerLossSeconds: Int32?
+  }
+
+  /// What is known of the endpoint controller and cannot be read from the kernel.
+  public struct ControllerFeatures: Sendable, Hashable {
+    public var msix: Bool?
+    public var msi: Bool?
+    /// Outbound address windows.
+    public var outboundWindows: UInt16?
+    public var maximumFunctions: UInt8?
+  }
+}
+
+extension Profile {
+  public func backing(named name: String) -> Backing? { backings.first { $0.name == name } }
+  public func subsystem(_ nqn: String) -> Subsystem? { subsystems.first { $0.nqn == nqn } }
+
+  /// The directory of a null_blk backing, which is its device name too: at most 31 bytes.
+  public func deviceName(of backing: Backing) -> String? {
+    guard case .nullBlock(let nullBlock) = backing.store else { return nil }
+    return nullBlock.device ?? String("\(name)-\(backing.name)".prefix(31))
+  }
+}

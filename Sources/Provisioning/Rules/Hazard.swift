@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import NVMeTarget
+internal import PCIEndpoint
+internal import SystemPackage
+
+/// What crashes a kernel, corrupts it or leaves it undefined, and what the tool does instead.
+///
+/// Every effect passes ``refusal(of:on:)`` before it happens, whoever planned it: a plan, an undo or a teardown.
+public struct Hazard: Hashable, Sendable {
+  /// A stable name for errors and documents.
+  public var id: String
+  /// What would happen.
+  public var consequence: String
+  /// The safe way.
+  public var safeOrder: String
+  public var prevention: Prevention
+
+  public enum Prevention: String, Sendable, Hashable {
+    /// Refused when a plan, an undo or a teardown is about to do it.
+    case guarded
+    /// Refused when a profile asks for it.
+    case validated
+    /// No operation of this tool can express it.
+    case inexpressible
+  }
+
+  static let limitUnderController = Hazard(
+    id: "qid-max-under-controller",
+    consequence: "writing attr_qid_max deletes every controller of the subsystem, and a PCI controller cannot be deleted that way: the kernel crashes",
+    safeOrder: "stop the endpoint controller, unlink the function, then write attr_qid_max",
+    prevention: .guarded)
+  static let portUnderController = Hazard(
+    id: "port-unlink-under-controller",
+    consequence: "unlinking a subsystem from its port deletes its controllers, and a PCI controller cannot be deleted that way: the kernel crashes",
+    safeOrder: "stop the endpoint controller, unlink the function, then unlink the subsystem from the port",
+    prevention: .guarded)
+  static let longName = Hazard(
+    id: "subsysnqn-too-long",
+    consequence: "the kernel copies a longer name beyond the attribute's buffer",
+    safeOrder: "use an NQN of at most 222 bytes", prevention: .guarded)
+  static let wrongTarget = Hazard(
+    id: "link-target-type",
+    consequence: "pci_ep takes any directory for the object that it expects there",
+    safeOrder: "link pci_ep/functions/DRIVER/NAME into pci_ep/controllers/NAME", prevention: .guarded)
+  static let secondary = Hazard(
+    id: "secondary-interface",
+    consequence: "the NVMe drivers are bound twice when a function also gets a secondary controller",
+    safeOrder: "link the function into one controller only", prevention: .guarded)
+  static let virtualFunction = Hazard(
+    id: "virtual-function",
+    consequence: "a function linked into a function becomes a virtual function that is never initialised, and stays marked",
+    safeOrder: "remove the function and make it again, then link it into a controller",
+    prevention: .guarded)
+  static let moduleUnderFunction = Hazard(
+    id: "module-under-function",
+    consequence: "function directories do not hold their driver's module: unloading it frees what they point to",
+    safeOrder: "remove the function directories, then unload the module", prevention: .guarded)
+  static let vectorsAfterBind = Hazard(
+    id: "vectors-after-bind",
+    consequence: "BAR 0 was sized for the old number of vectors; a late initialisation would use the new one",
+    safeOrder: "unlink the function, change msix_interrupts, link it again", prevention: .guarded)
+  static let anaGroup128 = Hazard(
+    id: "ana-group-128",
+    consequence: "the kernel stores group 128 as 0 and damages its counters",
+    safeOrder: "use groups 1 to 127", prevention: .guarded)
+  static let addressLength = Hazard(
+    id: "address-without-terminator",
+    consequence: "256 bytes of traddr or 32 of trsvcid leave no room for the terminator",
+    safeOrder: "use shorter addresses", prevention: .guarded)
+  static let cutNQN = Hazard(
+    id: "nqn-cut", consequence: "the kernel keeps the first 223 bytes: two directories can be one NQN",
+    safeOrder: "use an NQN of at most 223 bytes", prevention: .guarded)
+  static let tlsKernel = Hazard(
+    id: "tls-kernel",
+    consequence: "with CONFIG_NVME_TARGET_TCP_TLS the creation of a PCI controller crashes the kernel",
+    safeOrder: "use a kernel without CONFIG_NVME_TARGET_TCP_TLS", prevention: .validated)
+  static let queuesBeyondVectors = Hazard(
+    id: "queues-beyond-vectors",
+    consequence: "a host may create queues that the driver has no room for",
+    safeOrder: "give one vector more than there are I/O queues", prevention: .validated)
+  static let sharedBacking = Hazard(
+    id: "shared-backing", consequence: "two namespaces on one store corrupt each other's data",
+    safeOrder: "give every namespace a backing of its own", prevention: .validated)
+  static let zonedReuse = Hazard(
+    id: "zoned-reuse",
+    consequence: "a namespace directory that was zoned stays so with another device",
+    safeOrder: "remove the namespace and make it again", prevention: .guarded)
+  static let unbindThroughSysfs = Hazard(
+    id: "sysfs-unbind", consequence: "a function device without its driver is never unbound",
+    safeOrder: "unlink the function from its controller", prevention: .inexpressible)
+  static let failedStaysLinked = Hazard(
+    id: "failed-function-stays-linked",
+    consequence: "link events reach a function whose controller could not be created",
+    safeOrder: "unlink the function as soon as its creation has failed", prevention: .guarded)
+  static let lateHeader = Hazard(
+    id: "late-shared-header",
+    consequence: "functions of one driver share a header; where it is written late, all get the last values",
+    safeOrder: "give all functions of a driver the same identity", prevention: .validated)
+  static let dmaAfterBind = Hazard(
+    id: "dma-after-bind",
+    consequence: "enabling DMA on a function that was bound without channels uses channels that are not there",
+    safeOrder: "unlink the function, write dma_enable, link it again", prevention: .guarded)
+  static let debugfsFatal = Hazard(
+    id: "debugfs-fatal", consequence: "writing \"fatal\" to a controller's debugfs state crashes the kernel",
+    safeOrder: "stop the endpoint controller and unlink the function", prevention: .inexpressible)
+
+  public static let all: [Hazard] = [
+    limitUnderController, portUnderController, longName, wrongTarget, secondary, virtualFunction,
+    moduleUnderFunction, vectorsAfterBind, anaGroup128, addressLength, cutNQN, tlsKernel,
+    queuesBeyondVectors, sharedBacking, zonedReuse, unbindThroughSysfs, failedStaysLinked,
+    lateHeader, dmaAfterBind, debugfsFatal,
+  ]
+}
+
+extension Hazard {
+  /// The hazard that an operation would run into on this machine now; nil when it is safe.
+  static func refusal(of operation: Operation, on machine: Machine) -> Hazard? {
+    switch operation {
+    case .write(let path, let value, _): write(FilePath(path), value, machine)
+    case .link(let path, let target): link(FilePath(path), FilePath(target), machine)
+    case .unlink(let path, let target): unlink(FilePath(path), FilePath(target), machine)
+    case .createDirectory(let path): create(FilePath(path), machine)
+    case .unloadModule(let name): unload(name, machine)
+    default: nil
+    }
+  }
+
+  /// The components of a path below configfs.
+  private static func components(_ path: FilePath, _ machine: Machine) -> [String] {
+    var rest = path
+    guard rest.removePrefix(machine.configFS.mountPoint) else { return [] }
+    return rest.components.map(\.string)
+  }
+
+  private static func create(_ path: FilePath, _ machine: Machine) -> Hazard? {
+    let parts = components(path, machine)
+    guard parts.count >= 3, parts[0] == "nvmet" else { return nil }
+    switch parts[1] {
+    case "subsystems" where parts.count == 3 && parts[2].utf8.count > NQN.maximumLength: return cutNQN
+    case "ports" where parts.count == 5 && parts[3] == "ana_groups" && parts[4] == "128":
+      return anaGroup128
+    default: return nil
+    }
+  }
+
+  private static func write(_ path: FilePath, _ value: TextValue, _ machine: Machine) -> Hazard? {
+    let parts = components(path, machine)
+    guard let attribute = parts.last else { return nil }
+    let text: String = if case .text(let text) = value { text.withoutTrailingNewline } else { "" }
+    switch (parts[0], attribute) {
+    case ("nvmet", "attr_qid_max") where parts.count == 4:
+      return hasController(machine) { $0 == parts[2] } ? limitUnderController : nil
+    case ("nvmet", "ana_grpid"): return text.kernelInteger(UInt32.self) == 128 ? anaGroup128 : nil
+    case ("nvmet", "addr_traddr"): return text.utf8.count >= 256 ? addressLength : nil
+    case ("nvmet", "addr_trsvcid"): return text.utf8.count >= 32 ? addressLength : nil
+    case ("nvmet", "device_path"): return wasZoned(path, machine) ? zonedReuse : nil
+    case ("pci_ep", "subsysnqn"):
+      return text.utf8.count > SubsystemNQN.maximumLength ? longName : nil
+    case ("pci_ep", "msix_interrupts"), ("pci_ep", "msi_interrupts"):
+      return isBound(path.removingLastComponent(), machine) ? vectorsAfterBind : nil
+    case ("pci_ep", "dma_enable"):
+      return isBound(path.removingLastComponent().removingLastComponent(), machine)
+        ? dmaAfterBind : nil
+    default: return nil
+    }
+  }
+
+  /// Whether a namespace stored to a zoned null_blk device until now.
+  private static func wasZoned(_ devicePath: FilePath, _ machine: Machine) -> Bool {
+    guard let shown = try? machine.configFS.read(devicePath).withoutTrailingNewline,
+      shown.hasPrefix("/dev/"), let name = FilePath(shown).lastComponent
+    else { return false }
+    let device = NullBlockTree(on: machine.configFS).devices[name.string]
+    return (try? device.isZoned.read()) ?? false
+  }
+
+  private static func link(_ path: FilePath, _ target: FilePath, _ machine: Machine) -> Hazard? {
+    let parts = components(path, machine)
+    guard parts.first == "pci_ep" else { return nil }
+    let targetParts = components(target, machine)
+    let isFunction = targetParts.count == 4 && targetParts.starts(with: ["pci_ep", "functions"])
+    let isController = targetParts.count == 3 && targetParts.starts(with: ["pci_ep", "controllers"])
+    switch (parts.count, parts.count > 1 ? parts[1] : "") {
+    case (4, "controllers"): return isFunction ? nil : wrongTarget
+    case (5, "functions"): return virtualFunction
+    case (6, "functions") where parts[4] == "secondary": return secondary
+    case (6, "functions") where parts[4] == "primary": return isController ? nil : wrongTarget
+    default: return wrongTarget
+    }
+  }
+
+  private static func unlink(_ path: FilePath, _ target: FilePath, _ machine: Machine) -> Hazard? {
+    let parts = components(path, machine)
+    guard parts.count == 5, parts.starts(with: ["nvmet", "ports"]), parts[3] == "subsystems",
+      let nqn = target.lastComponent?.string
+    else { return nil }
+    return hasController(machine) { $0 == nqn } ? portUnderController : nil
+  }
+
+  private static func unload(_ name: String, _ machine: Machine) -> Hazard? {
+    let endpoints = EndpointTree(on: machine.configFS)
+    for driver in FunctionDriver.nvmeDrivers
+    where driver.moduleName.replacingDashes == name.replacingDashes {
+      let functions = (try? endpoints.functions(of: driver).all()) ?? []
+      if !functions.isEmpty { return moduleUnderFunction }
+    }
+    return nil
+  }
+
+  /// Whether a PCI controller of a subsystem lives: its function's attributes are busy then, and only then.
+  private static func hasController(
+    _ machine: Machine, of matches: (String) -> Bool
+  ) -> Bool {
+    let functions = EndpointTree(on: machine.configFS).functions(of: .nvmetPCIEPF)
+    guard let all = try? functions.all() else { return false }
+    return all.contains { function in
+      let group = TargetGroup(directory: function.directory.child("nvme"))
+      guard let name = try? machine.configFS.read(group.subsystemNQN.path),
+        matches(name.withoutTrailingNewline)
+      else { return false }
+      return isBusy(group.portID.path, machine)
+    }
+  }
+
+  /// Writes an attribute's own value back: EBUSY says that a controller holds it.
+  static func isBusy(_ path: FilePath, _ machine: Machine) -> Bool {
+    guard let text = try? machine.configFS.read(path) else { return false }
+    do { _ = try machine.configFS.write(text, to: path) } catch { return error == .resourceBusy }
+    return false
+  }
+
+  /// Whether a controller directory links to a function.
+  private static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
+    let controllers = (try? EndpointTree(on: machine.configFS).controllers()) ?? []
+    return controllers.contains { controller in
+      (try? controller.directory.links().contains { $0.target == function }) ?? false
+    }
+  }
+}
+
+extension String {
+  /// Module names are the same with `-` and `_`.
+  var replacingDashes: String { String(map { $0 == "-" ? "_" : $0 }) }
+}

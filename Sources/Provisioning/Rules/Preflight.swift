@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import KernelEvents
+internal import SystemPackage
+
+/// What must hold on the machine before the first write: privileges, backings that open, sizes that make a block.
+struct Preflight {
+  let machine: Machine
+  let owned: Ledger
+
+  /// - Throws: ``ProvisioningError`` of kind `needsPrivileges`, `inputMissing` or `impossible`.
+  func check(_ profile: Profile) throws(ProvisioningError) {
+    for subsystem in profile.subsystems {
+      for namespace in subsystem.namespaces {
+        guard let backing = profile.backing(named: namespace.backing) else { continue }
+        try check(backing, of: namespace)
+      }
+    }
+  }
+
+  func checkPrivileges() throws(ProvisioningError) {
+    guard machine.facts.isPrivileged else {
+      throw ProvisioningError(
+        .needsPrivileges, "only root may configure \(machine.label)", errno: .notPermitted,
+        hint: "run it with sudo; or try it without a kernel: --kernel simulated")
+    }
+  }
+
+  private func check(
+    _ backing: Profile.Backing, of namespace: Profile.Namespace
+  ) throws(ProvisioningError) {
+    let name = "backings.\(backing.name)"
+    switch backing.store {
+    case .nullBlock: break
+    case .block(let path):
+      guard let found = try describe(path, name) else { throw missing(path, name) }
+      guard found.kind == .blockDevice else {
+        throw wrong(path, name, "is \(Self.words[found.kind] ?? "no block device")", "use the backing \"file\" for a regular file")
+      }
+      if found.isReadOnly {
+        throw wrong(path, name, "is read-only", "nvmet opens it for writing: blockdev --setrw \(path)")
+      }
+      if let mountPoint = found.mountPoint {
+        throw wrong(
+          path, name, "is mounted at \(mountPoint)",
+          "a host would write below a mounted file system: umount \(mountPoint)")
+      }
+      try checkSize(found, path, name)
+    case .file(let file):
+      guard let found = try checkFile(file, name) else { return }
+      if !found.allowsDirectIO, namespace.bufferedIO != true {
+        throw wrong(
+          file.path, name, "lies on a file system without O_DIRECT",
+          "set \"bufferedIO\": true for namespace \(namespace.id)")
+      }
+    case .loopDevice(let loop):
+      guard try checkFile(loop.file, name) != nil else { return }
+      try checkUnbound(loop.file.path, backing.name, name)
+    }
+  }
+
+  /// nil when the file is still to be made.
+  private func checkFile(
+    _ file: Profile.File, _ name: String
+  ) throws(ProvisioningError) -> BackingDescription? {
+    guard let found = try describe(file.path, name) else {
+      if file.create { return nil }
+      throw missing(file.path, name)
+    }
+    guard found.kind == .regularFile else {
+      throw wrong(
+        file.path, name, "is \(Self.words[found.kind] ?? "no regular file")",
+        found.kind == .blockDevice ? "use the backing \"block\" for a device" : nil)
+    }
+    if found.isReadOnly { throw wrong(file.path, name, "is read-only", nil) }
+    try checkSize(found, file.path, name)
+    return found
+  }
+
+  private func checkSize(
+    _ found: BackingDescription, _ path: String, _ name: String
+  ) throws(ProvisioningError) {
+    let block = max(512, min(found.blockSize, 4096))
+    guard found.size >= UInt64(block) else {
+      throw wrong(path, name, "has \(found.size) bytes, less than one block of \(block)", nil)
+    }
+  }
+
+  /// Two loop devices on one file do not see each other's writes.
+  private func checkUnbound(
+    _ file: String, _ backing: String, _ name: String
+  ) throws(ProvisioningError) {
+    let bound = (try? machine.storage.boundLoops()) ?? []
+    guard let other = bound.first(where: { $0.file == FilePath(file) }),
+      owned.loops[backing] != other.device.string
+    else { return }
+    throw wrong(
+      file, name, "is already bound to \(other.device)",
+      "detach it with losetup -d \(other.device), or use it as a \"block\" backing")
+  }
+
+  private func describe(
+    _ path: String, _ name: String
+  ) throws(ProvisioningError) -> BackingDescription? {
+    do { return try machine.storage.describe(FilePath(path)) } catch .noSuchFileOrDirectory {
+      return nil
+    } catch {
+      throw ProvisioningError(
+        .inputMissing, "\(name): cannot open \(path): \(error.nameAndText)", operation: "open",
+        path: path, errno: error)
+    }
+  }
+
+  private func missing(_ path: String, _ name: String) -> ProvisioningError {
+    ProvisioningError(
+      .inputMissing, "\(name): \(path) does not exist", operation: "open", path: path,
+      errno: .noSuchFileOrDirectory,
+      hint: "make it, or let the profile do so with \"create\": true and \"sizeMiB\"")
+  }
+
+  private func wrong(
+    _ path: String, _ name: String, _ what: String, _ hint: String?
+  ) -> ProvisioningError {
+    ProvisioningError(
+      .inputMissing, "\(name): \(path) \(what)", operation: "open", path: path, hint: hint)
+  }
+
+  private static let words: [BackingDescription.Kind: String] = [
+    .regularFile: "a regular file", .blockDevice: "a block device", .directory: "a directory",
+    .characterDevice: "a character device", .other: "neither a file nor a block device",
+  ]
+}

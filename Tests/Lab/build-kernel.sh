@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds the lab's kernel and the virtual endpoint controller, or finds them built. On stdout, three lines:
+#   the kernel image, the directory of its modules (…/lib/modules/RELEASE), virtual_epc.ko
+#
+# The source is Debian's linux-source package, taken from the machine's own mirror but from a newer suite, with an apt
+# set-up of its own: the machine's package lists stay as they are. Everything lives outside the checkout, under
+# ${XDG_CACHE_HOME:-~/.cache}/epfnvme-lab, keyed by what it was built from, so that a second run does nothing.
+#
+#   LAB_MIRROR=URI   the Debian mirror, if apt does not know one
+#   LAB_UPDATE=1     look for a newer source package although one is in the cache
+set -eu
+
+lab=$(cd "$(dirname "$0")" && pwd)
+. "$lab/lab-packages.sh"
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/epfnvme-lab
+oldest=7.2
+jobs=$(nproc)
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9 # two runs on one machine share one build
+
+cached_package() {
+  find "$cache" -maxdepth 1 -name 'linux-source-*.deb' | sort -V | tail -n 1
+}
+
+# The machine's own mirror, as apt itself understands its configuration, whatever form the files have. Security and
+# other archives carry other labels or suites; a third party's has another label.
+mirror() {
+  if [ -n "${LAB_MIRROR:-}" ]; then
+    echo "$LAB_MIRROR"
+    return
+  fi
+  uris() {
+    # shellcheck disable=SC2016 # apt's variables, not the shell's
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(LABEL)' 'Created-By: Packages'
+  }
+  # Before the first `apt-get update` there is no label; then the archive's usual directory name has to do.
+  found=$(uris | awk '$3 == "main" && $4 == "Debian" && $2 !~ /-/ { print $1; exit }')
+  [ -n "$found" ] || found=$(uris | awk '$3 == "main" && $1 ~ /\/debian\/?$/ && $2 !~ /-/ { print $1; exit }')
+  [ -n "$found" ] || die "apt knows no Debian mirror; set LAB_MIRROR"
+  echo "$found"
+}
+
+private_apt() {
+  command=$1
+  shift
+  "$command" -o Dir::Etc::SourceList="$cache/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+    -o Dir::State::Lists="$cache/apt/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -q "$@"
+}
+
+download() {
+  uri=$(mirror)
+  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  options=
+  [ ! -e "$keyring" ] || options="[signed-by=$keyring] "
+  mkdir -p "$cache/apt/lists/partial"
+  for suite in sid unstable testing; do
+    echo "deb $options$uri $suite main" >"$cache/apt/sources.list"
+    private_apt apt-get update >&2 || continue
+    newest=$(private_apt apt-cache --names-only search '^linux-source-[0-9]+\.[0-9]+$' |
+      awk '{ print $1 }' | sort -V | tail -n 1)
+    [ -n "$newest" ] || continue
+    [ "$(printf '%s\n' "linux-source-$oldest" "$newest" | sort -V | head -n 1)" = "linux-source-$oldest" ] || continue
+    say "downloading $newest from $suite"
+    (cd "$cache" && private_apt apt-get download "$newest" >&2) && return
+  done
+  die "no linux-source of at least $oldest in sid, unstable or testing of the machine's mirror"
+}
+
+hash_of() { cat "$@" | sha256sum | cut -c 1-12; }
+
+package=$(cached_package)
+if [ -z "$package" ] || [ -n "${LAB_UPDATE:-}" ]; then
+  need_packages apt
+  download
+  package=$(cached_package)
+fi
+version=$(basename "$package" .deb | sed 's/^linux-source-[^_]*_//; s/_[^_]*$//; s/%3a/:/')
+kernel=$cache/kernel-$version-$(hash_of "$lab/kernel.config")
+
+if [ ! -e "$kernel/complete" ]; then
+  need_packages gcc make flex bison bc libc6-dev libelf-dev libssl-dev xz-utils kmod
+  say "building Linux $version; this takes some minutes, once (log: $kernel.log)"
+  source=$cache/source-$$
+  trap 'rm -rf "$source"' EXIT INT TERM
+  rm -rf "$kernel"
+  mkdir -p "$source" "$kernel"
+  dpkg-deb --fsys-tarfile "$package" | tar -xOf - --wildcards './usr/src/linux-source-*.tar.xz' |
+    tar -xJf - -C "$source" --strip-components 1
+  (
+    cd "$source"
+    PATH=$PATH:/sbin:/usr/sbin
+    KCONFIG_ALLCONFIG=$lab/kernel.config make -s allnoconfig
+    # allnoconfig drops silently what its dependencies forbid.
+    grep '^CONFIG_' "$lab/kernel.config" | while read -r option; do
+      grep -qx "$option" .config || die "this kernel does not take $option"
+    done
+    nice -n 10 make -j"$jobs" bzImage modules
+    make -s modules_install INSTALL_MOD_PATH="$kernel" INSTALL_MOD_STRIP=1
+    # shellcheck disable=SC2016 # make's variable
+    make -s run-command KBUILD_RUN_COMMAND='${srctree}/scripts/package/install-extmod-build '"$kernel/build"
+    cp arch/x86/boot/bzImage .config "$kernel/"
+  ) >"$kernel.log" 2>&1 || {
+    tail -n 20 "$kernel.log" >&2
+    die "the kernel did not build (log: $kernel.log)"
+  }
+  rm -f "$kernel"/lib/modules/*/build
+  touch "$kernel/complete"
+  rm -rf "$source"
+fi
+for modules in "$kernel"/lib/modules/*; do :; done
+
+module=$cache/virtual_epc-$(basename "$kernel")-$(hash_of "$lab"/virtual-epc/*)
+if [ ! -e "$module/virtual_epc.ko" ]; then
+  need_packages gcc make libelf-dev kmod
+  "$lab/build-module.sh" "$kernel/build" "$module"
+fi
+printf '%s\n' "$kernel/bzImage" "$modules" "$module/virtual_epc.ko"

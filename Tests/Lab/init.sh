@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# The first process of the lab's machine: runs every suite, sends KTAP through a virtio port and powers off. The console
+# shows each case as it happens, for the day when the kernel does not live to the end of a suite.
+export PATH=/bin HOME=/root LC_ALL=C
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+mkdir -p /dev/pts
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /tmp
+mount -t debugfs debugfs /sys/kernel/debug
+ip link set lo up
+for module in virtio_pci virtio_console; do modprobe -q "$module"; done
+
+# Once a boot, on x86, the kernel warns that its PCI domains are not generic when a controller is created. Not our matter,
+# and not a suite's.
+modprobe -q virtual_epc && rmmod virtual_epc
+
+port() {
+  for entry in /sys/class/virtio-ports/*; do
+    [ "$(cat "$entry/name")" = "$1" ] && echo "/dev/${entry##*/}"
+  done
+}
+results=$(port results)
+kernel_log=$(port kernel_log)
+filter=$(cat /lab/filter)
+
+{
+  echo "KTAP version 1"
+  echo "# Linux $(uname -r), up $(cut -d ' ' -f 1 /proc/uptime) s"
+} >"$results"
+set --
+for suite in /lab/suite/[0-9]*.sh; do
+  case ${suite##*/} in
+    *"$filter"*) set -- "$@" "$suite" ;;
+  esac
+done
+echo "1..$#" >"$results"
+number=0
+for suite; do
+  number=$((number + 1))
+  name=$(basename "$suite" .sh)
+  name=${name#*-}
+  echo "=== $name" >/dev/console
+  export KTAP=/tmp/ktap.$number WORK=/tmp/work.$number
+  : >"$KTAP"
+  mkdir -p "$WORK"
+  before=$(dmesg | wc -l)
+  echo "lab: suite $name" >/dev/kmsg
+  (cd "$WORK" && sh "$suite") >"$WORK/stray" 2>&1
+  status=$?
+  # shellcheck source=suite/lib.sh
+  (. /lab/suite/lib.sh && closing "$status" "$before")
+  {
+    echo "  KTAP version 1"
+    echo "  # Subtest: $name"
+    echo "  1..$(grep -c -E '^(not )?ok' "$KTAP")"
+    sed 's/^/  /' "$KTAP"
+    if grep -q '^not ok' "$KTAP"; then echo "not ok $number $name"; else echo "ok $number $name"; fi
+  } >"$results"
+  rm -rf "$WORK"
+done
+dmesg >"$kernel_log"
+echo "# lab complete" >"$results"
+poweroff -f

@@ -1,0 +1,153 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make lab`: boots a real Linux kernel in QEMU with a virtual endpoint controller and the freshly built epfnvme, runs
+# the suites in it and prints their KTAP. Exit status 0: every case passed and the kernel had nothing to complain about.
+# The variables are described in Docs/Guides/Lab.md.
+set -eu
+
+lab=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$lab/../.." && pwd)
+. "$lab/lab-packages.sh"
+PATH=$PATH:/sbin:/usr/sbin
+output=${LAB_OUTPUT:-$root/.build/lab}
+timeout=${LAB_TIMEOUT:-900}
+
+need_packages qemu-system-x86 cpio kmod busybox-static strace jq binutils
+mkdir -p "$output"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+# ---- The kernel ----
+
+module=
+if [ -n "${LAB_KERNEL:-}" ]; then
+  kernel=$LAB_KERNEL
+  modules=${LAB_MODULES:?LAB_KERNEL needs LAB_MODULES, the modules of that kernel}
+  # Its virtual endpoint controller lies among its modules, or is built from its build tree.
+  module=$(find "$modules/" -name 'virtual_epc.ko*' | head -n 1)
+  tree=${LAB_BUILD:-$modules/build}
+  if [ -z "$module" ] && [ -e "$tree/Makefile" ]; then
+    "$lab/build-module.sh" "$tree" "$work/module"
+    module=$work/module/virtual_epc.ko
+  fi
+  [ -n "$module" ] || say "no virtual_epc.ko for this kernel (LAB_BUILD names its build tree): most cases will be skipped"
+else
+  built=$("$lab/build-kernel.sh")
+  kernel=$(echo "$built" | sed -n 1p)
+  modules=$(echo "$built" | sed -n 2p)
+  module=$(echo "$built" | sed -n 3p)
+fi
+
+# ---- The program ----
+
+program=${LAB_EPFNVME:-}
+if [ -z "$program" ]; then
+  (cd "$root" && swift build -c release --static-swift-stdlib --product epfnvme >&2)
+  program=$(cd "$root" && swift build -c release --show-bin-path)/epfnvme
+fi
+
+# ---- The initramfs ----
+
+image=$work/image
+mkdir -p "$image/bin" "$image/dev" "$image/proc" "$image/sys" "$image/run" "$image/tmp" "$image/etc" "$image/root" \
+  "$image/var" "$image/lib/modules"
+ln -s ../run "$image/var/run"
+for name in sbin usr/bin usr/sbin; do
+  mkdir -p "$image/${name%/*}"
+  case $name in
+    usr/*) ln -s ../bin "$image/$name" ;;
+    *) ln -s bin "$image/$name" ;;
+  esac
+done
+cp "$(command -v busybox)" "$image/bin/busybox"
+"$image/bin/busybox" --list | while read -r applet; do
+  [ -e "$image/bin/$applet" ] || ln -s busybox "$image/bin/$applet"
+done
+
+# add_program FILE [NAME]: with the shared libraries that it names.
+add_program() {
+  target=$image/bin/${2:-$(basename "$1")}
+  rm -f "$target"
+  cp -L "$1" "$target"
+  ldd "$1" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' |
+    while read -r library; do
+      mkdir -p "$image$(dirname "$library")"
+      [ -e "$image$library" ] || cp -L "$library" "$image$library"
+    done
+}
+add_program "$program" epfnvme
+strip "$image/bin/epfnvme" 2>/dev/null || true
+add_program "$(command -v strace)"
+add_program "$(command -v jq)"
+# The kernel calls modprobe for nvmet's transports; busybox's own knows fewer compressions than kmod.
+add_program "$(command -v kmod)"
+for name in modprobe insmod rmmod lsmod modinfo depmod; do ln -sf kmod "$image/bin/$name"; done
+
+# Only the modules that the suites or the program may ask for: a distribution's kernel has thousands.
+first=$(find "$modules/" -name '*.ko*' ! -name 'virtual_epc*' | head -n 1)
+[ -n "$first" ] || die "no kernel modules in $modules"
+release=$(modinfo -F vermagic "$first" | cut -d ' ' -f 1)
+mkdir -p "$work/base/lib/modules" "$image/lib/modules/$release/extra"
+ln -s "$(cd "$modules" && pwd)" "$work/base/lib/modules/$release"
+for name in configfs nvmet nvme nvme-loop nvme-tcp nvmet-tcp nvmet-pci-epf pci-epf-nvme pci-epf-test null_blk loop \
+  virtio_pci virtio_console; do
+  modprobe -d "$work/base" -S "$release" --show-depends "$name" 2>/dev/null || true
+done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
+  cp "$file" "$image/lib/modules/$release/extra/"
+done
+[ -z "$module" ] || cp "$module" "$image/lib/modules/$release/extra/"
+cp "$modules"/modules.builtin* "$modules"/modules.order "$image/lib/modules/$release/" 2>/dev/null || true
+depmod -b "$image" "$release"
+
+mkdir -p "$image/lab"
+cp -r "$lab/suite" "$image/lab/suite"
+[ ! -d "$root/Configs" ] || cp -r "$root/Configs" "$image/lab/Configs"
+cp "$lab/init.sh" "$image/init"
+chmod +x "$image/init"
+printf '%s\n' "${LAB_FILTER:-}" >"$image/lab/filter"
+# Not compressed: QEMU hands it over faster than the emulated machine unpacks.
+(cd "$image" && find . | cpio -o -H newc --quiet --owner 0:0) >"$work/initramfs"
+
+# ---- The machine ----
+
+results=$output/results.ktap
+console=$output/console.log
+kernel_log=$output/kernel.log
+: >"$results"
+: >"$kernel_log"
+start=$(date +%s)
+# TCG always: a /dev/kvm can exist and still stop a guest. memmap reserves the controller's outbound windows.
+status=0
+timeout --kill-after=5 "$timeout" qemu-system-x86_64 -M q35,accel=tcg,vmport=off -cpu max -m 1024 -smp 2 \
+  -display none -no-reboot -nic none -serial "file:$console" -monitor none \
+  -device virtio-serial-pci \
+  -chardev "file,id=results,path=$results" -device virtserialport,chardev=results,name=results \
+  -chardev "file,id=kernel_log,path=$kernel_log" -device virtserialport,chardev=kernel_log,name=kernel_log \
+  -device virtio-rng-pci -kernel "$kernel" -initrd "$work/initramfs" \
+  -append "console=ttyS0 loglevel=5 oops=panic panic=-1 log_buf_len=4M memmap=16M\$0x10000000" </dev/null >&2 || status=$?
+took=$(($(date +%s) - start))
+
+cat "$results"
+failed=
+complain() {
+  failed=yes
+  echo "# lab: $*"
+}
+if ! grep -q '^# lab complete$' "$results"; then
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    complain "the machine was still busy after $timeout seconds"
+  else
+    complain "the machine stopped before the suites were done (QEMU's status: $status)"
+  fi
+  tail -n 40 "$console" | sed 's/^/# console: /'
+fi
+if grep -q -E '^ *not ok' "$results"; then complain "cases failed"; fi
+if ! grep -q -E '^ +ok' "$results"; then complain "no case ran"; fi
+complaints='WARNING: |BUG: |Oops|Kernel panic|general protection|blocked for more than|detected buffer overflow|cut here|refcount_t'
+# (The exception is init.sh's.)
+if grep -a -n -E "$complaints" "$console" | grep -v 'at __pci_epc_create+'; then complain "the kernel complained (see $console)"; fi
+echo "# lab: $(grep -c -E '^ +ok' "$results") passed, $(grep -c -E '^ +not ok' "$results") failed," \
+  "$(grep -c -E '^ +ok.*# SKIP' "$results") of the passed skipped; Linux $release; $took s in the machine"
+[ -z "$failed" ]

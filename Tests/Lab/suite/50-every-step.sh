@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# Every system call of a setup that changes configfs fails once, and kills the program once: strace injects both, on the
+# real kernel. Also counts those calls.
+# shellcheck source=lib.sh
+. "${0%/*}/lib.sh"
+# shellcheck source=profiles.sh
+. "${0%/*}/profiles.sh"
+
+if ! has_controller || ! has_mainline; then
+  skip 'every step' 'no virtual controller, or no nvmet_pci_epf'
+  exit 0
+fi
+begin "$@"
+profile steps "$backing_null"
+tree before.tree
+calls=mkdir,mkdirat,symlink,symlinkat,rmdir,unlink,unlinkat,open,openat,read,pread64,write,pwrite64
+
+if ! strace -f -y -qq -e "trace=$calls" -o trace -s 300 epfnvme setup steps.json >out 2>err; then
+  fail 'setup under strace works'
+  ran='strace epfnvme setup steps.json' status=$?
+  explain
+  diag_file trace trace
+  clean
+  exit 0
+fi
+pass 'setup under strace works'
+grep "$config/" trace >trace.configfs
+# count CALLS: how often a group of calls that worked touched configfs.
+count() { grep -v ' = -1 ' trace.configfs | grep -c -E "^[0-9]+ +($1)\("; }
+effects=$(count 'mkdir|mkdirat|symlink|symlinkat|write|pwrite64')
+# A read that reaches the end of the file brings nothing back.
+reads=$(grep -v -E ' = (-1|0)( |$)' trace.configfs | grep -c -E '^[0-9]+ +(read|pread64)\(')
+all=$(grep -c . trace.configfs)
+diag "setup: $effects changes, $reads reads, $(count 'open|openat') files opened, $all calls in all on configfs"
+run plan steps.json --format json
+if [ "$reads" -le "$effects" ]; then
+  pass 'no more than one read-back for each change'
+else
+  fail "no more than one read-back for each change ($reads reads, $effects changes)"
+  sed -n 's/.*<\(\/sys\/kernel\/config\/[^>]*\)>.*/\1/p' trace.configfs | sort | uniq -c | sort -rn >often
+  diag_file path often
+fi
+if [ "$((effects + reads))" -le "$((2 * effects))" ]; then
+  pass 'configfs calls: at most changes + one read-back each'
+else
+  fail 'configfs calls: at most changes + one read-back each'
+fi
+run teardown steps
+status_is 'teardown' 0
+same_tree 'nothing is left' before.tree
+
+# The paths of the changes, for -P: only calls on these are counted and injected into.
+grep -v ' = -1 ' trace.configfs | grep -E '^[0-9]+ +(write|pwrite64)\(' |
+  sed -n 's/^[^<]*<\([^>]*\)>.*/\1/p' >paths
+grep -v ' = -1 ' trace.configfs | grep -E '^[0-9]+ +(mkdir|mkdirat|symlink|symlinkat)\(' |
+  sed 's/ = .*//; s/, 0[0-7]*)$//' | grep -o '"[^"]*"' | tr -d '"' | grep "^$config/" >>paths
+set --
+while read -r path; do set -- "$@" -P "$path"; done <paths
+changing=mkdir,mkdirat,symlink,symlinkat,write,pwrite64
+
+# injected STEP ACTION: setup, with something happening to its STEP-th change.
+injected() {
+  step=$1
+  action=$2
+  ran="strace -e inject=…:$action:when=$step epfnvme setup steps.json"
+  status=0
+  # shellcheck disable=SC2086
+  timeout 60 strace -f -qq -o /dev/null $paths_options -e "trace=$changing" -e "inject=$changing:$action:when=$step" \
+    epfnvme setup steps.json --json >out 2>err </dev/null || status=$?
+}
+paths_options=$*
+
+bad=0
+cases=0
+for step in $(seq 1 "$effects"); do
+  case $((step % 4)) in
+    0) error=EBUSY ;; 1) error=EIO ;; 2) error=ENOSPC ;; *) error=EACCES ;;
+  esac
+  injected "$step" "error=$error"
+  cases=$((cases + 1))
+  tree after.tree
+  if [ "$status" -eq 74 ] && diff -U 0 before.tree after.tree >tree.diff && [ -z "$(journals)" ] &&
+    is_true out ".error | .path and .hint and ((.errno | tostring) + .message | test(\"$error\"))"; then
+    continue
+  fi
+  bad=$((bad + 1))
+  if [ "$bad" -le 5 ]; then
+    diag "step $step of $effects, $error: status $status, journal '$(journals)'"
+    explain
+    diag_file tree tree.diff
+  fi
+  clean
+done
+equal "each of $cases changes fails: exit 74, reported, undone" 0 "$bad"
+
+bad=0
+cases=0
+for step in $(seq 1 "$effects"); do
+  injected "$step" signal=KILL
+  cases=$((cases + 1))
+  killed=$status
+  # Every other time a new setup has to cope, not a teardown.
+  if [ $((step % 2)) -eq 0 ]; then
+    run setup steps.json
+    setup_status=$status
+  else
+    setup_status=0
+  fi
+  run teardown steps
+  tree after.tree
+  if [ "$killed" -eq 137 ] && [ "$setup_status" -eq 0 ] && [ "$status" -eq 0 ] &&
+    diff -U 0 before.tree after.tree >tree.diff && [ -z "$(journals)" ]; then
+    continue
+  fi
+  bad=$((bad + 1))
+  if [ "$bad" -le 5 ]; then
+    diag "killed (status $killed) at step $step of $effects: setup $setup_status, teardown $status, journal '$(journals)'"
+    explain
+    diag_file tree tree.diff
+  fi
+  clean
+done
+equal "killed at each of $cases changes: the next run recovers" 0 "$bad"
+clean

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# What the suites share: KTAP, running epfnvme, the virtual controller's knobs, and the state of the three trees.
+# A suite is a script NN-NAME.sh that sources this; init.sh runs it with an empty $WORK as its directory. The shell's
+# variables are all global, so what belongs to these functions alone is called lib_*.
+
+# shellcheck disable=SC2034 # for the suites
+controller=a40000000.pcie-ep
+config=/sys/kernel/config
+knobs=/sys/module/virtual_epc/parameters
+
+# ---- KTAP ----
+
+result() {
+  lib_verdict=$1
+  shift
+  lib_case_number=$(($(grep -c -E '^(not )?ok' "$KTAP") + 1))
+  echo "$lib_verdict $lib_case_number $*" >>"$KTAP"
+  echo "$lib_verdict $lib_case_number $*" >/dev/console
+}
+pass() { result ok "$*"; }
+fail() { result 'not ok' "$*"; }
+skip() {
+  lib_case_name=$1
+  shift
+  result ok "$lib_case_name # SKIP $*"
+}
+diag() { printf '%s\n' "$*" | sed 's/^/# /' >>"$KTAP"; }
+# diag_file NAME FILE: a file's text as diagnostics, at most 40 lines of it.
+diag_file() {
+  [ -s "$2" ] || return 0
+  head -n 40 "$2" | sed "s/^/# $1: /" >>"$KTAP"
+}
+
+# check NAME COMMAND…: the case passes when the command does. What it prints explains a failure.
+check() {
+  lib_case_name=$1
+  shift
+  if ("$@") >check.out 2>&1; then
+    pass "$lib_case_name"
+    return 0
+  fi
+  fail "$lib_case_name"
+  diag "failed: $*"
+  diag_file output check.out
+  return 1
+}
+
+# equal NAME EXPECTED ACTUAL
+equal() {
+  if [ "$2" = "$3" ]; then
+    pass "$1"
+  else
+    fail "$1"
+    diag "expected: $2"
+    diag "actual: $3"
+  fi
+}
+
+# closing STATUS LOG-LINES-BEFORE: called by init.sh after each suite.
+closing() {
+  if [ "$1" -ne 0 ]; then
+    fail "the suite ran to its end (status $1)"
+    diag_file stray "$WORK/stray"
+  fi
+  dmesg | tail -n +"$(($2 + 1))" |
+    grep -n -E 'WARNING: |BUG: |Oops|general protection|blocked for more than|detected buffer overflow|cut here' \
+      >"$WORK/complaints"
+  if [ -s "$WORK/complaints" ]; then
+    fail "the kernel had nothing to complain about"
+    diag_file kernel "$WORK/complaints"
+  fi
+}
+
+# wait_for NAME COMMAND…: polls, because what is waited for has no event that a shell could wait on; the limit only ends
+# a run that has already failed.
+wait_for() {
+  lib_case_name=$1
+  shift
+  lib_tries=0
+  until ("$@") >/dev/null 2>&1; do
+    lib_tries=$((lib_tries + 1))
+    if [ "$lib_tries" -gt 600 ]; then
+      fail "waited in vain: $lib_case_name"
+      return 1
+    fi
+    usleep 50000
+  done
+}
+
+# ---- The kernel ----
+
+have_module() { modinfo "$1" >/dev/null 2>&1 || modprobe -n -q "$1" 2>/dev/null; }
+has_mainline() { have_module nvmet-pci-epf; }
+has_seed() { have_module pci-epf-nvme; }
+has_controller() { have_module virtual_epc; }
+
+mount_configfs() { grep -q " $config " /proc/mounts || mount -t configfs configfs "$config"; }
+
+# log_mark; …; log_since: the kernel lines that something caused.
+log_mark() {
+  lib_mark="mark $$ $((${lib_marks:-0} + 1))"
+  lib_marks=$((${lib_marks:-0} + 1))
+  echo "lab: $lib_mark" >/dev/kmsg
+}
+log_since() { dmesg | sed -n "/lab: $lib_mark\$/,\$p" | sed 1d; }
+logged() { log_since | grep -q -e "$1"; }
+
+# knob NAME VALUE
+knob() { echo "$2" >"$knobs/$1"; }
+held() { [ "$(cat "$knobs/held")" = "$1" ]; }
+controller_state() { cat "$knobs/state"; }
+
+# load_controller PARAMETER…: a fresh controller.
+load_controller() {
+  if [ -d /sys/module/virtual_epc ]; then rmmod virtual_epc || return 1; fi
+  modprobe virtual_epc "$@"
+}
+load_drivers() {
+  for lib_driver in nvmet nvme-loop nvmet-tcp null_blk loop nvmet-pci-epf pci-epf-nvme; do
+    case $lib_driver in
+      # Not even one device: what a profile has not made must not be there.
+      null_blk) modprobe -q null_blk nr_devices=0 ;;
+      *) modprobe -q "$lib_driver" ;;
+    esac
+  done
+  mount_configfs
+}
+begin() {
+  clean
+  load_controller "$@" && load_drivers && return
+  fail "the machine is ready"
+  exit 1
+}
+
+# tree FILE: every name of the three trees, links with their targets, attributes with their values, loop devices and disks.
+tree() {
+  {
+    for lib_subsystem in nullb nvmet pci_ep; do
+      [ -d "$config/$lib_subsystem" ] || continue
+      find "$config/$lib_subsystem" | sort | while read -r lib_path; do
+        if [ -L "$lib_path" ]; then
+          echo "$lib_path -> $(readlink "$lib_path")"
+        elif [ -d "$lib_path" ]; then
+          echo "$lib_path/"
+        else
+          echo "$lib_path = $(cat "$lib_path" 2>/dev/null)"
+        fi
+      done
+    done
+    for lib_backing in /sys/block/loop*/loop/backing_file; do
+      [ ! -e "$lib_backing" ] || echo "$lib_backing = $(cat "$lib_backing")"
+    done
+    for lib_disk in /sys/block/*; do
+      # Loop devices are nodes made in advance; what is attached to them stands above.
+      case $lib_disk in */loop*) ;; *) echo "$lib_disk" ;; esac
+    done
+  } >"$1"
+}
+# same_tree NAME BEFORE: the trees are as they were.
+same_tree() {
+  tree after.tree
+  if diff -U 0 "$2" after.tree >tree.diff; then
+    pass "$1"
+  else
+    fail "$1"
+    diag_file tree tree.diff
+  fi
+}
+
+# ---- epfnvme ----
+
+# run ARGUMENT…: leaves status, and the streams in the files out and err.
+run() {
+  ran="epfnvme $*"
+  status=0
+  timeout 60 epfnvme "$@" >out 2>err </dev/null || status=$?
+}
+explain() {
+  diag "command: $ran"
+  diag "exit status: $status"
+  diag_file stdout out
+  diag_file stderr err
+}
+# status_is NAME STATUS [STATUS…]
+status_is() {
+  lib_case_name=$1
+  shift
+  for lib_wanted; do
+    if [ "$status" -eq "$lib_wanted" ]; then
+      pass "$lib_case_name"
+      return 0
+    fi
+  done
+  fail "$lib_case_name (wanted exit status $*, got $status)"
+  explain
+  return 1
+}
+# is_true FILE FILTER: the file is one JSON value, and the filter gives something and only truth. (jq -e alone is content
+# with an empty file.)
+is_true() { jq -e -s "length == 1 and ([.[0] | $2] | length > 0 and all)" "$1" >/dev/null; }
+# json NAME FILTER: the filter is true of what the last run printed.
+json() {
+  if is_true out "$2" 2>jq.err; then
+    pass "$1"
+  else
+    fail "$1"
+    diag "jq: $2"
+    diag_file jq jq.err
+    explain
+  fi
+}
+# says NAME PATTERN: the last run's streams have it.
+says() {
+  if grep -q -e "$2" out err; then
+    pass "$1"
+  else
+    fail "$1"
+    diag "nothing matches: $2"
+    explain
+  fi
+}
+# journals: what epfnvme remembers about unfinished or standing work.
+journals() { find /run/epfnvme -name '*.json*' 2>/dev/null | sort; }
+no_journal() { equal "$1" '' "$(journals)"; }
+
+# Whatever a failed case left goes, in the order that harms no kernel and without the program's help, so that one failure
+# doesn't become twenty.
+clean() {
+  for lib_knob in "$knobs"/fail_* "$knobs/hold"; do
+    [ ! -e "$lib_knob" ] || echo 0 >"$lib_knob"
+  done
+  {
+    for lib_start in "$config"/pci_ep/controllers/*/start; do
+      [ "$(cat "$lib_start")" = 0 ] || echo 0 >"$lib_start"
+    done
+    find "$config/pci_ep" -type l -exec rm {} +
+    find "$config/pci_ep/functions" -mindepth 2 -maxdepth 2 -type d -exec rmdir {} +
+    find "$config/nvmet" -type l -exec rm {} +
+    find "$config/nvmet/ports" -mindepth 1 -maxdepth 1 -exec rmdir {} +
+    find "$config/nvmet/subsystems" -mindepth 3 -maxdepth 3 -path '*/namespaces/*' -exec rmdir {} +
+    find "$config/nvmet/subsystems" "$config/nvmet/hosts" "$config/nullb" -mindepth 1 -maxdepth 1 -type d -exec rmdir {} +
+    for lib_loop in /sys/block/loop*/loop; do
+      [ ! -d "$lib_loop" ] || losetup -d "/dev/$(basename "${lib_loop%/loop}")"
+    done
+    rm -rf /run/epfnvme /tmp/lab-*.img
+  } >/dev/null 2>&1
+  true
+}
