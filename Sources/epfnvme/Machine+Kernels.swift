@@ -24,11 +24,9 @@ extension Machine {
 
   static func simulated(_ kernel: SimulatedKernel) -> Machine {
     Machine(
-      configFS: kernel, modules: kernel, log: kernel, clock: kernel, storage: kernel,
-      facts: kernel.facts, label: "the simulated kernel",
+      allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
-      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
-      endpointControllers: { ((try? kernel.entries(of: kernel.mountPoint.appending("pci_ep").appending("controllers"))) ?? []).map(\.name) })
+      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() })
   }
 
   /// Whether an option is set in the kernel's configuration, where a distribution installs that as a file.
