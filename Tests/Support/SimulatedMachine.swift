@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 public import SimulatedKernel
-public import SystemPackage
+internal import SystemPackage
 internal import Glibc
 
 /// A provisioner on a simulated kernel with a run directory of its own, for one test.
