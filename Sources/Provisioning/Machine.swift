@@ -45,5 +45,19 @@ public struct Machine: Sendable {
     self.kernelOption = kernelOption
   }
 
-  var root: ConfigDirectory { ConfigDirectory(configFS.mountPoint, on: configFS) }
+}
+
+extension Machine {
+  /// A machine whose parts are one object, as a simulated kernel is.
+  public init(
+    allIn kernel: some ConfigFSBackend & ModuleControl & KernelLog & EventClock & BackingStore,
+    facts: KernelFacts, label: String, isConfigFSMounted: @escaping @Sendable () -> Bool,
+    mountConfigFS: @escaping @Sendable () throws(Errno) -> Void
+  ) {
+    let controllers = kernel.mountPoint.appending("pci_ep").appending("controllers")
+    self.init(
+      configFS: kernel, modules: kernel, log: kernel, clock: kernel, storage: kernel, facts: facts,
+      label: label, isConfigFSMounted: isConfigFSMounted, mountConfigFS: mountConfigFS,
+      endpointControllers: { ((try? kernel.entries(of: controllers)) ?? []).map(\.name) })
+  }
 }

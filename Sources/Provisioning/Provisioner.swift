@@ -63,7 +63,7 @@ public struct Provisioner: Sendable {
     try Preflight(machine: machine, owned: Ledger()).checkPrivileges()
     let lock = try MachineLock(run, waitingUpTo: lockTimeout)
     defer { withExtendedLifetime(lock) {} }
-    let start = machine.clock.now
+    let start = ContinuousClock.now
     let name = located.profile.name
     let (owned, recovered) = try recover(name, progress)
     let plan = try plan(located, owned: owned)
@@ -81,7 +81,7 @@ public struct Provisioner: Sendable {
     }
     return Outcome(
       plan: plan, changed: plan.changesAnything, recovered: recovered,
-      elapsed: machine.clock.now - start)
+      elapsed: ContinuousClock.now - start)
   }
 
   /// Finishes the undo of a run that a crash cut off.
