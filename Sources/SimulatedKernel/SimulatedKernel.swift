@@ -85,6 +85,38 @@ public final class SimulatedKernel: Sendable {
     try look(.read, path.string) { (kernel) throws(Errno) in try kernel.linkText(of: path.string) }
   }
 
+  /// The endpoint controllers that the kernel has (`/sys/class/pci_epc`), whether configfs is mounted or not.
+  public var endpointControllers: [String] {
+    observe { kernel in
+      kernel.machine.hasEndpointSupport ? kernel.machine.controllers.map(\.name) : []
+    }
+  }
+
+  /// A kernel configuration option without `CONFIG_`; nil for one that this kernel's trees do not show.
+  public func kernelOption(_ name: String) -> Bool? {
+    observe { kernel in
+      switch name {
+      case "CONFIGFS_FS": kernel.moduleState("configfs") != .missing
+      case "NVME_TARGET": kernel.moduleState("nvmet") != .missing
+      case "PCI_ENDPOINT", "PCI_ENDPOINT_CONFIGFS": kernel.machine.hasEndpointSupport
+      case "NVME_TARGET_PCI_EPF": kernel.moduleState("nvmet_pci_epf") != .missing
+      case "PCI_EPF_NVME": kernel.moduleState("pci_epf_nvme") != .missing
+      case "NVME_TARGET_LOOP": kernel.moduleState("nvme_loop") != .missing
+      case "NVME_TARGET_TCP": kernel.moduleState("nvmet_tcp") != .missing
+      case "BLK_DEV_NULL_BLK": kernel.moduleState("null_blk") != .missing
+      case "BLK_DEV_LOOP": kernel.moduleState("loop") != .missing
+      case "NVME_TARGET_PASSTHRU": kernel.has(.passthru)
+      case "NVME_TARGET_AUTH": kernel.has(.authentication)
+      case "BLK_DEV_INTEGRITY": kernel.has(.integrity)
+      case "PCI_P2PDMA": kernel.has(.peerToPeerMemory)
+      case "NVME_TARGET_DEBUGFS": kernel.has(.debugFS)
+      case "NVME_TARGET_TCP_TLS": kernel.has(.tcpTLS)
+      case "BLK_DEV_NULL_BLK_FAULT_INJECTION": kernel.has(.nullBlockFaults)
+      default: nil
+      }
+    }
+  }
+
   /// Undefined behaviour that calls have run into, each with the row of the fact sheet.
   public var crashes: [String] { observe(\.crashes) }
 
@@ -142,7 +174,7 @@ public final class SimulatedKernel: Sendable {
     memory.withLock { memory in
       guard let file else { return body(&memory.kernel) }
       file.locked {
-        refresh(&memory)
+        guard refresh(&memory) else { return }
         body(&memory.kernel)
         try? save(&memory, file)
       }
@@ -172,7 +204,8 @@ public final class SimulatedKernel: Sendable {
     try memory.withLock { (memory) throws(Errno) in
       guard let file else { return try apply(operation, path, &memory, body) }
       return try file.locked { () throws(Errno) in
-        refresh(&memory)
+        // A file that became unreadable is not overwritten.
+        guard refresh(&memory) else { throw .ioError }
         return try apply(operation, path, &memory, body)
       }
     }
@@ -223,12 +256,14 @@ public final class SimulatedKernel: Sendable {
   }
 
   /// Reads the file again when another process has replaced it.
-  private func refresh(_ memory: inout Memory) {
-    guard let file, let version = file.version(), version != memory.version,
-      let kernel = try? file.load()
-    else { return }
+  /// - Returns: false when it cannot be read.
+  @discardableResult
+  private func refresh(_ memory: inout Memory) -> Bool {
+    guard let file, let version = file.version(), version != memory.version else { return true }
+    guard let kernel = try? file.load() else { return false }
     memory.kernel = kernel
     memory.version = version
+    return true
   }
 }
 

@@ -94,7 +94,10 @@ extension AttributeTable {
     rules.append(
       AttributeRule.plain("p2pmem", "0", lock: busyWhenEnabled) {
         (written, personality) throws(Errno) in
-        guard let isOn = try? written.bool(personality), written.bytes.count > 0 else {
+        // `0000:01:00.0` is an address, not a 0.
+        let second = written.bytes.dropFirst().first
+        let isAddress = [0x30, 0x31].contains(written.bytes.first) && (second ?? 0) >= 0x20
+        guard !isAddress, let isOn = try? written.bool(personality) else {
           throw .operationNotSupportedByDevice
         }
         return isOn ? "1" : "0"

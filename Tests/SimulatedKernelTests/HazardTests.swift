@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import SimulatedKernel
+import SystemPackage
+import Testing
+
+@Suite("Undefined behaviour is recorded, and then nothing works any more")
+struct HazardTests {
+  typealias Step = @Sendable (SimulatedKernel) throws -> Void
+
+  private static let rows: [(String, Step)] = [
+    ("pci_ep §7", { try $0.link(Names.controller + "/x", Names.subsystem) }),
+    ("pci_ep §7", { try $0.link(Names.function + "/primary/x", "pci_ep/controllers") }),
+    ("pci_ep §7", { try $0.link(Names.function + "/x", "nvmet/hosts") }),
+    (
+      "pci_ep §21 row 2",
+      { try $0.put(String(repeating: "q", count: 224), Names.function + "/nvme/subsysnqn") }
+    ),
+    (
+      "pci_ep §21 row 3",
+      {
+        try $0.bind()
+        try $0.link(Names.function + "/secondary/x", Names.controller)
+      }
+    ),
+    ("pci_ep §21 row 4", { try $0.link(Names.function + "/x", Names.function) }),
+    ("pci_ep §21 row 5", { try $0.unlinkTargetAndUnload() }),
+    (
+      "nvmet §21 row 1",
+      {
+        try $0.bind()
+        try $0.put("8", Names.subsystem + "/attr_qid_max")
+      }
+    ),
+    (
+      "nvmet §21 row 1",
+      {
+        try $0.bind()
+        try $0.unlink(Names.port + "/subsystems/nq")
+      }
+    ),
+    ("nvmet §21 row 2", { try $0.put("128", Names.subsystem + "/namespaces/1/ana_grpid") }),
+    ("nvmet §21 row 2", { try $0.make(Names.port + "/ana_groups/128") }),
+    (
+      "nvmet §21 row 3",
+      {
+        try $0.make("nvmet/ports/2")
+        try $0.put(String(repeating: "a", count: 256), "nvmet/ports/2/addr_traddr")
+      }
+    ),
+  ]
+
+  @Test("each row of the sheets", arguments: rows.indices)
+  func row(index: Int) throws {
+    let (row, step) = Self.rows[index]
+    var machine = SimulatedKernel.Machine()
+    machine.controllers = [.virtual("a40000000.pcie-ep")]
+    machine.controllers[0].maximumFunctions = 8
+    let kernel = SimulatedKernel(.mainline, machine: machine)
+    try kernel.makeFunction()
+    #expect(kernel.crashes == [])
+    #expect(kernel.errno { try step($0) } == .ioError)
+    #expect(kernel.crashes.first?.hasPrefix(row) == true)
+    #expect(kernel.errno { _ = try $0.names("") } == .ioError)
+    #expect(kernel.errno { try $0.load("loop") } == .ioError)
+  }
+
+  @Test("pci_ep §21 row 8: link down after a failed initialisation")
+  func failedInit() throws {
+    let kernel = SimulatedKernel(.mainline)
+    try kernel.makeFunction(msix: 1)
+    try kernel.bind()
+    kernel.host(.linkUp, at: "a40000000.pcie-ep")
+    #expect(kernel.logLines.last == "(NULL device *): PCI link up")
+    kernel.host(.linkDown, at: "a40000000.pcie-ep")
+    #expect(kernel.crashes.count == 1)
+  }
+
+  @Test("nvmet §21 row 5: kernels with TLS cannot run nvmet_pci_epf")
+  func tls() throws {
+    var machine = SimulatedKernel.Machine()
+    machine.options.insert(.tcpTLS)
+    let kernel = SimulatedKernel(.mainline, machine: machine)
+    try kernel.makeFunction()
+    #expect(kernel.errno { try $0.bind() } == .ioError)
+    #expect(kernel.kernelOption("NVME_TARGET_TCP_TLS") == true)
+  }
+}
+
+extension SimulatedKernel {
+  /// Unloads the driver while its function directory stands and nothing pins it.
+  func unlinkTargetAndUnload() throws {
+    try removeTargetLink()
+    try unload("nvmet_pci_epf")
+  }
+}
