@@ -63,16 +63,26 @@ let package = Package(
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
         "Provisioning", systemPackage,
       ], path: "Tests/Support"),
-    .testTarget(name: "ConfigFSTests", dependencies: ["ConfigFS", systemPackage]),
+    .target(
+      name: "RecordedConfigFS", dependencies: ["ConfigFS", systemPackage],
+      path: "Tests/RecordedConfigFS"),
+    .testTarget(
+      name: "ConfigFSTests", dependencies: ["ConfigFS", "RecordedConfigFS", systemPackage]),
     .testTarget(
       name: "PCIEndpointTests",
-      dependencies: ["ConfigFS", "PCIEndpoint", "SimulatedKernel", systemPackage]),
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "RecordedConfigFS", "SimulatedKernel", systemPackage,
+      ]),
     .testTarget(
       name: "NVMeTargetTests",
-      dependencies: ["ConfigFS", "NVMeTarget", "SimulatedKernel", systemPackage]),
+      dependencies: [
+        "ConfigFS", "NVMeTarget", "RecordedConfigFS", "SimulatedKernel", systemPackage,
+      ]),
     .testTarget(
       name: "BlockDevicesTests",
-      dependencies: ["ConfigFS", "BlockDevices", "SimulatedKernel", systemPackage]),
+      dependencies: [
+        "ConfigFS", "BlockDevices", "RecordedConfigFS", "SimulatedKernel", systemPackage,
+      ]),
     .testTarget(name: "KernelModulesTests", dependencies: ["KernelModules", systemPackage]),
     .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
     .testTarget(

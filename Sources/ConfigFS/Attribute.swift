@@ -13,7 +13,7 @@ public struct Attribute<Value: AttributeValue>: Sendable {
 
   /// Writes the value with a single `write(2)`: configfs parses each call on its own.
   public func write(_ value: Value) throws(ConfigFSError) {
-    try writeText(value.attributeText, path, backend)
+    try writeValue(value, path, backend)
   }
 
   /// Whether this kernel has the attribute.
@@ -38,7 +38,7 @@ public struct WriteOnlyAttribute<Value: AttributeValue>: Sendable {
   let backend: any ConfigFSBackend
 
   public func write(_ value: Value) throws(ConfigFSError) {
-    try writeText(value.attributeText, path, backend)
+    try writeValue(value, path, backend)
   }
 
   public var exists: Bool { (try? backend.kind(of: path)) == .attribute }
@@ -57,14 +57,16 @@ private func readValue<Value: AttributeValue>(
   return value
 }
 
-private func writeText(
-  _ text: String, _ path: FilePath, _ backend: any ConfigFSBackend
+private func writeValue(
+  _ value: some AttributeValue, _ path: FilePath, _ backend: any ConfigFSBackend
 ) throws(ConfigFSError) {
+  let text = value.attributeText
   let taken: Int
   do { taken = try backend.write(text, to: path) } catch {
-    throw ConfigFSError(.write, path, value: text, .system(error))
+    throw ConfigFSError(.write, path, value: value.reportedText, .system(error))
   }
   guard taken == text.utf8.count else {
-    throw ConfigFSError(.write, path, value: text, .shortWrite(taken: taken, of: text.utf8.count))
+    throw ConfigFSError(
+      .write, path, value: value.reportedText, .shortWrite(taken: taken, of: text.utf8.count))
   }
 }

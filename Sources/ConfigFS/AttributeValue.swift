@@ -11,12 +11,16 @@ public protocol AttributeValue: Hashable, Sendable {
   /// What the kernel shows once it has accepted ``attributeText``.
   var shownText: String { get }
 
+  /// What error messages and logs show of it: the text, unless it holds a secret.
+  var reportedText: String { get }
+
   /// The form that the kernel accepts, for error messages.
   static var expectedForm: String { get }
 }
 
 extension AttributeValue {
   public var shownText: String { attributeText }
+  public var reportedText: String { attributeText }
 }
 
 extension String {

@@ -45,7 +45,7 @@ struct KernelLogRecord: Equatable {
   }
 }
 
-/// The latest records in order, as many as fit.
+/// The latest records in order; when it is full, the older half goes.
 struct KernelLogWindow {
   private var records: [KernelLogRecord] = []
   private let capacity: Int
@@ -57,7 +57,6 @@ struct KernelLogWindow {
   mutating func append(_ record: KernelLogRecord) {
     records.append(record)
     next = record.sequence + 1
-    // In halves, so that it is paid for once in a while.
     if records.count > capacity { records.removeFirst(records.count - capacity / 2) }
   }
 

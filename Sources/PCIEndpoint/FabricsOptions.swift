@@ -105,6 +105,10 @@ extension FabricsOptions: AttributeValue {
     return items.isEmpty ? "" : items + "," + Self.hiddenNamespaces + "\n"
   }
 
+  public var reportedText: String {
+    secret == nil && controllerSecret == nil ? attributeText : description
+  }
+
   public static var expectedForm: String { "fabrics options separated by commas" }
   private static let hiddenNamespaces = "hidden_ns"
 }

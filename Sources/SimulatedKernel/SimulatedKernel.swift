@@ -1,1 +1,430 @@
 // SPDX-License-Identifier: Apache-2.0
+public import BlockDevices
+public import ConfigFS
+internal import Glibc
+public import KernelEvents
+public import KernelModules
+internal import Synchronization
+public import SystemPackage
+
+/// A kernel in memory: the configfs trees of PCI endpoint functions, NVMe target and null_blk, with modules, log, clock
+/// and storage, and the kernel's own errnos, formats, orders and log lines.
+///
+/// One object stands in for the whole machine: it conforms to each protocol through which this package meets a kernel.
+/// Undefined behaviour of the real kernel is never imitated: it is recorded in ``crashes``, and from then on every call
+/// throws EIO. Time is virtual and passes only in ``wait(upTo:until:)`` and ``advance(by:)``.
+public final class SimulatedKernel: Sendable {
+  static let defaultMountPoint = "/sys/kernel/config"
+  /// The well-known name of discovery subsystems.
+  public static let discoveryNQN = "nqn.2014-08.org.nvmexpress.discovery"
+
+  private struct Memory: Sendable {
+    var kernel: KernelState
+    var version: StateFile.Version?
+  }
+
+  private let memory: Mutex<Memory>
+  private let file: StateFile?
+
+  /// A fresh kernel in memory.
+  public init(_ personality: Personality, machine: Machine = .init()) {
+    memory = Mutex(Memory(kernel: KernelState(personality, machine)))
+    file = nil
+  }
+
+  /// The kernel that a file holds, or a fresh one that will be kept there. Other processes may use it at the same time.
+  ///
+  /// Time passes between processes: what was about to appear has appeared.
+  /// - Parameters:
+  ///   - personality: of a fresh kernel; mainline unless given. An existing one keeps its own.
+  ///   - machine: of a fresh kernel.
+  public init(
+    contentsOf path: FilePath, personality: Personality = .mainline, machine: Machine = .init()
+  ) throws(StateFileError) {
+    let file = StateFile(path: path)
+    let loaded = try file.locked { () throws(StateFileError) in
+      var kernel = try file.load() ?? KernelState(personality, machine)
+      while let next = kernel.tree.nextAppearance(after: kernel.clock) { kernel.clock = next }
+      try file.save(kernel)
+      return Memory(kernel: kernel, version: file.version())
+    }
+    memory = Mutex(loaded)
+    self.file = file
+  }
+
+  // MARK: The machine
+
+  public var personality: Personality { observe(\.personality) }
+
+  public var facts: KernelFacts {
+    observe { kernel in
+      KernelFacts(
+        release: kernel.release, onlineCPUs: kernel.machine.onlineCPUs,
+        pageSize: kernel.machine.pageSize, isPrivileged: kernel.machine.isPrivileged)
+    }
+  }
+
+  /// Whether configfs stands at the mount point.
+  public var isConfigFSMounted: Bool { observe(\.isMounted) }
+
+  /// `mount -t configfs`. EBUSY when it is mounted.
+  public func mountConfigFS() throws(Errno) {
+    try change(.mount, Self.defaultMountPoint) { (kernel) throws(Errno) in
+      guard kernel.machine.isPrivileged else { throw .notPermitted }
+      guard kernel.isModulePresent("configfs") else { throw .operationNotSupportedByDevice }
+      guard !kernel.isMounted else { throw .resourceBusy }
+      kernel.isMounted = true
+    }
+  }
+
+  /// The whole of configfs, sorted: `path dir`, `path = text`, `path -> target`, paths from the root of configfs.
+  public func snapshot() -> [String] { observe { $0.snapshot() } }
+
+  /// What `readlink(2)` gives, which is not what `symlink(2)` got.
+  public func linkText(of path: FilePath) throws(Errno) -> String {
+    try look(.read, path.string) { (kernel) throws(Errno) in try kernel.linkText(of: path.string) }
+  }
+
+  /// Undefined behaviour that calls have run into, each with the row of the fact sheet.
+  public var crashes: [String] { observe(\.crashes) }
+
+  /// The controllers that hosts would find, by the path of the function's directory below configfs.
+  public var controllers: [String: EmulatedController] {
+    observe { kernel in
+      var found: [String: EmulatedController] = [:]
+      for (node, function) in kernel.functions {
+        found[kernel.tree.path(of: node)] = function.nvme
+      }
+      return found
+    }
+  }
+
+  /// The host does something at an endpoint controller.
+  public func host(_ event: HostEvent, at controller: String) {
+    amend { kernel in
+      guard let node = kernel.controllerNode(controller) else { return }
+      kernel.host(event, at: node)
+    }
+  }
+
+  // MARK: Faults
+
+  /// How many operations have tried to change something.
+  public var effects: Int { observe(\.effects) }
+
+  /// Makes an operation fail.
+  public func inject(_ fault: Fault) {
+    amend { $0.faults.append(fault) }
+  }
+
+  /// Makes the effect with an absolute number fail, counted from 1 over the kernel's life.
+  public func failEffect(number: Int, with errno: Errno) {
+    inject(Fault(effect: number, action: .errno(errno)))
+  }
+
+  /// Takes back all faults that have not hit yet.
+  public func removeFaults() {
+    amend { $0.faults = [] }
+  }
+
+  // MARK: Access
+
+  /// A look at the kernel, whatever state it is in.
+  private func observe<Result: Sendable>(_ body: (KernelState) -> Result) -> Result {
+    memory.withLock { memory in
+      refresh(&memory)
+      return body(memory.kernel)
+    }
+  }
+
+  /// A change from outside the system-call interface.
+  private func amend(_ body: (inout KernelState) -> Void) {
+    memory.withLock { memory in
+      guard let file else { return body(&memory.kernel) }
+      file.locked {
+        refresh(&memory)
+        body(&memory.kernel)
+        try? save(&memory, file)
+      }
+    }
+  }
+
+  /// An operation that changes nothing.
+  private func look<Result: Sendable>(
+    _ operation: Operation, _ path: String,
+    _ body: (inout KernelState) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    // Only a pending fault makes a look change anything.
+    if observe({ $0.faults.isEmpty }) {
+      return try memory.withLock { (memory) throws(Errno) in
+        guard memory.kernel.crashes.isEmpty else { throw .ioError }
+        return try body(&memory.kernel)
+      }
+    }
+    return try change(operation, path, body)
+  }
+
+  /// An operation: counts, meets its faults, takes effect, is saved.
+  private func change<Result: Sendable>(
+    _ operation: Operation, _ path: String,
+    _ body: (inout KernelState) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    try memory.withLock { (memory) throws(Errno) in
+      guard let file else { return try apply(operation, path, &memory, body) }
+      return try file.locked { () throws(Errno) in
+        refresh(&memory)
+        return try apply(operation, path, &memory, body)
+      }
+    }
+  }
+
+  private func apply<Result: Sendable>(
+    _ operation: Operation, _ path: String, _ memory: inout Memory,
+    _ body: (inout KernelState) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    guard memory.kernel.crashes.isEmpty else { throw .ioError }
+    if operation.isEffect { memory.kernel.effects += 1 }
+    let action = memory.kernel.takeFault(operation, path)
+    switch action {
+    case .errno(let errno)?:
+      try persist(&memory)
+      throw errno
+    case .kill?:
+      try persist(&memory)
+      _ = raise(SIGKILL)
+    case .errnoAfterEffect?, .killAfterEffect?, nil: break
+    }
+    let result: Swift.Result<Result, Errno>
+    do { result = .success(try body(&memory.kernel)) } catch { result = .failure(error) }
+    if !memory.kernel.crashes.isEmpty {
+      try persist(&memory)
+      throw .ioError
+    }
+    if operation.isEffect || action != nil { try persist(&memory) }
+    let value = try result.get()
+    switch action {
+    case .errnoAfterEffect(let errno)?: throw errno
+    case .killAfterEffect?: _ = raise(SIGKILL)
+    case .errno?, .kill?, nil: break
+    }
+    return value
+  }
+
+  /// Saves a persistent kernel; EIO when its file cannot be written.
+  private func persist(_ memory: inout Memory) throws(Errno) {
+    guard let file else { return }
+    do { try save(&memory, file) } catch { throw .ioError }
+  }
+
+  private func save(_ memory: inout Memory, _ file: StateFile) throws(StateFileError) {
+    memory.kernel.generation += 1
+    try file.save(memory.kernel)
+    memory.version = file.version()
+  }
+
+  /// Reads the file again when another process has replaced it.
+  private func refresh(_ memory: inout Memory) {
+    guard let file, let version = file.version(), version != memory.version,
+      let kernel = try? file.load()
+    else { return }
+    memory.kernel = kernel
+    memory.version = version
+  }
+}
+
+extension KernelState {
+  /// The first fault that hits a call; those that are spent go.
+  mutating func takeFault(
+    _ operation: SimulatedKernel.Operation, _ path: String
+  ) -> SimulatedKernel.Fault.Action? {
+    guard !faults.isEmpty else { return nil }
+    var action: SimulatedKernel.Fault.Action?
+    for index in faults.indices
+    where faults[index].hits(operation, path: path, effect: effects) && action == nil {
+      action = faults[index].action
+    }
+    faults.removeAll { $0.isSpent(after: effects) }
+    return action
+  }
+}
+
+// MARK: - configfs
+
+extension SimulatedKernel: ConfigFSBackend {
+  public var mountPoint: FilePath { FilePath(Self.defaultMountPoint) }
+
+  public func read(_ path: FilePath) throws(Errno) -> String {
+    try look(.read, path.string) { (kernel) throws(Errno) in try kernel.read(path.string) }
+  }
+
+  public func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
+    try change(.write, path.string) { (kernel) throws(Errno) in
+      try kernel.write(text, to: path.string)
+    }
+  }
+
+  public func createDirectory(_ path: FilePath) throws(Errno) {
+    try change(.create, path.string) { (kernel) throws(Errno) in
+      try kernel.createDirectory(path.string)
+    }
+  }
+
+  public func removeDirectory(_ path: FilePath) throws(Errno) {
+    try change(.remove, path.string) { (kernel) throws(Errno) in
+      try kernel.removeDirectory(path.string)
+    }
+  }
+
+  public func createLink(at path: FilePath, to target: FilePath) throws(Errno) {
+    try change(.link, path.string) { (kernel) throws(Errno) in
+      try kernel.createLink(at: path.string, to: target.string)
+    }
+  }
+
+  public func removeLink(_ path: FilePath) throws(Errno) {
+    try change(.unlink, path.string) { (kernel) throws(Errno) in
+      try kernel.removeLink(path.string)
+    }
+  }
+
+  public func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
+    try look(.list, path.string) { (kernel) throws(Errno) in try kernel.entries(of: path.string) }
+  }
+
+  public func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
+    try look(.read, path.string) { (kernel) throws(Errno) in
+      FilePath(try kernel.linkTarget(of: path.string))
+    }
+  }
+
+  public func kind(of path: FilePath) throws(Errno) -> EntryKind {
+    try look(.list, path.string) { (kernel) throws(Errno) in try kernel.kind(of: path.string) }
+  }
+}
+
+// MARK: - Modules
+
+extension SimulatedKernel: ModuleControl {
+  public func state(of name: String) throws(ModuleError) -> ModuleState {
+    observe { $0.moduleState(name) }
+  }
+
+  public func load(_ name: String, parameters: [String] = []) throws(ModuleError) {
+    try changeModule(.load, name) { (kernel) throws(ModuleError) in
+      try kernel.loadModule(name, parameters: parameters)
+    }
+  }
+
+  public func unload(_ name: String) throws(ModuleError) {
+    try changeModule(.unload, name) { (kernel) throws(ModuleError) in
+      try kernel.unloadModule(name)
+    }
+  }
+
+  private func changeModule(
+    _ operation: Operation, _ name: String,
+    _ body: (inout KernelState) throws(ModuleError) -> Void
+  ) throws(ModuleError) {
+    var refusal: ModuleError?
+    do throws(Errno) {
+      try change(operation, name) { (kernel) throws(Errno) in
+        do throws(ModuleError) { try body(&kernel) } catch {
+          refusal = error
+          throw error.errno
+        }
+      }
+    } catch {
+      throw refusal ?? ModuleError(operation == .load ? .load : .unload, name, error)
+    }
+  }
+}
+
+// MARK: - Log
+
+extension SimulatedKernel: KernelLog {
+  public func mark() -> KernelLogMark? {
+    observe { kernel in
+      kernel.machine.isPrivileged ? KernelLogMark(sequence: kernel.nextRecord) : nil
+    }
+  }
+
+  public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
+    observe { kernel in
+      kernel.log.lazy.filter { $0.sequence >= mark.sequence }
+        .map { KernelLogLine(level: $0.level, text: $0.text) }
+    }
+  }
+
+  /// The whole log.
+  public var logLines: [String] { observe { $0.log.map(\.text) } }
+}
+
+// MARK: - Clock
+
+extension SimulatedKernel: EventClock {
+  public var now: Duration { observe { .nanoseconds($0.clock) } }
+
+  /// Steps the clock from one thing that happens by itself to the next, and tests after each. Takes no real time.
+  public func wait(upTo limit: Duration, until condition: () throws -> Bool) rethrows -> Bool {
+    let end = now + limit
+    while true {
+      if try condition() { return true }
+      let time = now
+      guard time < end else { return false }
+      let next = observe {
+        $0.tree.nextAppearance(after: $0.clock).map { Duration.nanoseconds($0) }
+      }
+      advance(by: min(next ?? end, end) - time)
+    }
+  }
+
+  /// Lets virtual time pass.
+  public func advance(by duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    amend { $0.clock += seconds * 1_000_000_000 + attoseconds / 1_000_000_000 }
+  }
+}
+
+// MARK: - Storage
+
+extension SimulatedKernel: BackingStore {
+  public func describe(_ path: FilePath) throws(Errno) -> BackingDescription {
+    try look(.describe, path.string) { (kernel) throws(Errno) in
+      try kernel.describe(path.string)
+    }
+  }
+
+  public func createFile(_ path: FilePath, size: UInt64) throws(Errno) {
+    try change(.createFile, path.string) { (kernel) throws(Errno) in
+      try kernel.createFile(path.string, size: size)
+    }
+  }
+
+  public func removeFile(_ path: FilePath) throws(Errno) {
+    try change(.removeFile, path.string) { (kernel) throws(Errno) in
+      try kernel.removeFile(path.string)
+    }
+  }
+
+  public func attachLoop(_ loop: LoopConfiguration) throws(Errno) -> FilePath {
+    try change(.attachLoop, loop.file) { (kernel) throws(Errno) in
+      FilePath(try kernel.attachLoop(loop))
+    }
+  }
+
+  public func detachLoop(_ device: FilePath) throws(Errno) {
+    try change(.detachLoop, device.string) { (kernel) throws(Errno) in
+      try kernel.detachLoop(device.string)
+    }
+  }
+
+  public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
+    try look(.describe, device.string) { (kernel) throws(Errno) in
+      try kernel.loopFile(of: device.string).map { FilePath($0) }
+    }
+  }
+
+  public func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)] {
+    try look(.describe, "/dev") { (kernel) throws(Errno) in kernel.boundLoops() }
+  }
+}

@@ -1,1 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
+import SystemPackage
+import Testing
+
+@testable import KernelModules
+
+@Suite("The live kernel's modules")
+struct LiveModulesTests {
+  static let absent = "epfnvme_no_such_module"
+
+  @Test("a module that nobody has is missing, however it is spelled")
+  func missing() throws {
+    #expect(try LiveModules().state(of: Self.absent) == .missing)
+    #expect(try LiveModules().state(of: "epfnvme-no-such-module") == .missing)
+    #expect(LiveModules().parameters(of: Self.absent).isEmpty)
+  }
+
+  @Test("loading a module that nobody has says so")
+  func loadMissing() {
+    let error = #expect(throws: ModuleError.self) {
+      try LiveModules().load("epfnvme-no-such-module", parameters: [])
+    }
+    #expect(error?.operation == .load)
+    #expect(error?.module == Self.absent)
+    #expect(error?.reason?.isEmpty == false)
+  }
+
+  @Test("unloading what is not loaded fails with the kernel's errno")
+  func unloadMissing() {
+    let error = #expect(throws: ModuleError.self) { try LiveModules().unload(Self.absent) }
+    #expect(error?.operation == .unload)
+    // ENOENT; EPERM without privileges; ENOSYS without loadable modules.
+    #expect([1, 2, 38].contains(error?.errno.rawValue))
+    #expect(error?.reason?.isEmpty == false)
+  }
+
+  @Test("the kernel's own parameters are read")
+  func parameters() throws {
+    // `kernel` is no module but stands in /sys/module on every kernel, with `panic` among its parameters.
+    #expect(LiveModules().parameters(of: "kernel")["panic"] != nil)
+    #expect(try LiveModules().state(of: "kernel") == .builtIn)
+  }
+}
+
+@Suite("Without libkmod")
+struct ModuleFilesTests {
+  let files = ModuleFiles(
+    builtInList: "kernel/fs/configfs/configfs.ko\nkernel/drivers/block/loop.ko\n",
+    dependencyList: """
+      kernel/drivers/nvme/target/nvmet-pci-epf.ko.zst: kernel/drivers/nvme/target/nvmet.ko.zst
+      kernel/drivers/block/null_blk/null_blk.ko.xz:
+      """)
+
+  @Test(
+    "a module's file tells where it stands",
+    arguments: [
+      ("configfs", .builtIn), ("nvmet_pci_epf", .loadable), ("null_blk", .loadable),
+      ("nvmet", .missing),
+    ] as [(String, ModuleState)])
+  func state(name: String, state: ModuleState) {
+    #expect(files.state(of: name) == state)
+  }
+
+  @Test(
+    "the program's last words name the errno",
+    arguments: [
+      ("modprobe: ERROR: could not insert 'x': Operation not permitted", 1),
+      ("modprobe: FATAL: Module x not found in directory /lib/modules/7.2", 2),
+      ("modprobe: ERROR: could not insert 'x': Invalid argument\nmore", 22),
+      ("modprobe: ERROR: could not insert 'x': Key was rejected by service", 129),
+      ("", 5),
+    ] as [(String, CInt)])
+  func errno(text: String, number: CInt) {
+    #expect(LoaderProgram.errno(namedIn: text) == Errno(rawValue: number))
+  }
+
+  @Test(
+    "a program runs to its end and what it says is kept",
+    arguments: [
+      (["/bin/sh", "-c", "echo said >&2; exit 3"], 3, "said"),
+      (["/bin/sh", "-c", "echo on stdout; exit 0"], 0, "on stdout"),
+      (["/bin/sh", "-c", "kill -9 $$"], 137, ""),
+    ] as [([String], CInt, String)])
+  func run(arguments: [String], status: CInt, said: String) throws {
+    let result = try LoaderProgram(path: "/bin/sh").run(arguments)
+    #expect(result.status == status)
+    #expect(result.errors == said)
+  }
+
+  @Test("a program that is not there cannot be started")
+  func noProgram() {
+    let error = #expect(throws: ModuleError.self) {
+      try LoaderProgram(path: "/nonexistent/modprobe").load("x", parameters: [])
+    }
+    #expect(
+      error
+        == ModuleError(
+          .load, "x", .noSuchFileOrDirectory, reason: "/nonexistent/modprobe cannot be started"))
+  }
+
+  @Test("an errno has words", arguments: [2, 8, 126, 129] as [CInt])
+  func words(number: CInt) {
+    #expect(FailureReason.loading(Errno(rawValue: number)) != nil)
+    #expect(FailureReason.loading(Errno(rawValue: 7)) == nil)
+  }
+}

@@ -45,6 +45,7 @@ public struct AuthenticationKey: AttributeValue, CustomStringConvertible {
   public var attributeText: String { secret.map { $0 + "\n" } ?? "\0" }
   public var shownText: String { (secret ?? "") + "\n" }
   public var description: String { secret == nil ? "none" : "(hidden)" }
+  public var reportedText: String { description }
   public static var expectedForm: String { "a key of the form DHHC-1:00:BASE64:" }
 }
 

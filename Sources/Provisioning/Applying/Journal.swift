@@ -23,8 +23,7 @@ struct Journal: ~Copyable {
 
   let name: String
   private let path: FilePath
-  private let directory: FilePath
-  private var descriptor: CInt
+  private let descriptor: CInt
   private var next: Int
 
   // MARK: Reading
@@ -93,28 +92,32 @@ struct Journal: ~Copyable {
   init(
     _ name: String, in run: RunDirectory, committed: Ledger, isFinished: Bool = true
   ) throws(ProvisioningError) {
-    self.name = name
-    path = run.journalPath(name)
-    directory = run.path
     try run.create()
+    let path = run.journalPath(name)
     let temporary = run.path.appending(".\(name).new")
     _ = unsafe unlink(temporary.string)
     let descriptor = unsafe open(
       temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Self.failure("create", temporary) }
-    self.descriptor = descriptor
-    var text = JSONValue.object([
-      .init("epfnvme", .integer(Self.version)), .init("name", .string(name)),
-    ]).compactText + "\n"
-    for (index, entry) in committed.entries.enumerated() {
-      text += Self.line(index + 1, entry)
-    }
+    var text =
+      JSONValue.object([
+        .init("epfnvme", .integer(Self.version)), .init("name", .string(name)),
+      ]).compactText + "\n"
+    for (index, entry) in committed.entries.enumerated() { text += Self.line(index + 1, entry) }
     if isFinished { text += #"{"commit":true}"# + "\n" }
-    next = committed.entries.count + 1
-    try write(text)
-    guard unsafe rename(temporary.string, path.string) == 0 else {
-      throw Self.failure("create", path)
+    do throws(ProvisioningError) {
+      try Self.write(text, to: descriptor, path)
+      guard unsafe rename(temporary.string, path.string) == 0 else {
+        throw Self.failure("create", path)
+      }
+    } catch {
+      _ = close(descriptor)
+      throw error
     }
+    self.name = name
+    self.path = path
+    self.descriptor = descriptor
+    next = committed.entries.count + 1
   }
 
   deinit { _ = close(descriptor) }
@@ -153,6 +156,12 @@ struct Journal: ~Copyable {
   }
 
   private func write(_ text: String) throws(ProvisioningError) {
+    try Self.write(text, to: descriptor, path)
+  }
+
+  private static func write(
+    _ text: String, to descriptor: CInt, _ path: FilePath
+  ) throws(ProvisioningError) {
     let bytes = Array(text.utf8)
     var offset = 0
     while offset < bytes.count {
@@ -160,10 +169,10 @@ struct Journal: ~Copyable {
         unsafe Glibc.write(descriptor, $0.baseAddress.map { unsafe $0 + offset }, bytes.count - offset)
       }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw Self.failure("write", path) }
+      guard count > 0 else { throw failure("write", path) }
       offset += count
     }
-    guard fdatasync(descriptor) == 0 else { throw Self.failure("write", path) }
+    guard fdatasync(descriptor) == 0 else { throw failure("write", path) }
   }
 
   private static func failure(_ operation: String, _ path: FilePath) -> ProvisioningError {

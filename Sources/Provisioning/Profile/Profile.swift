@@ -194,3 +194,10 @@ extension Profile {
     return nullBlock.device ?? String("\(name)-\(backing.name)".prefix(31))
   }
 }
+
+extension Profile {
+  /// Why a text cannot be a profile's name; nil when it can.
+  public static func problem(withName name: String) -> String? {
+    ProfileRules.problem(withProfileName: name)
+  }
+}

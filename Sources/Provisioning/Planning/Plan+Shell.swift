@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+
+extension Plan {
+  /// A script of plain shell commands that builds the same thing: `sh script up`, and takes it down: `sh script down`.
+  ///
+  /// It has no journal, no lock and no rollback; it is for boards without epfnvme and for reading.
+  public var shellScript: String {
+    var script = Self.preamble(name)
+    script += "up() {\n"
+    for step in steps {
+      script += "  # \(step.reason.withoutLineFeeds)\n"
+      for line in Self.commands(for: step.operation) { script += "  \(line)\n" }
+    }
+    script += "  :\n}\n\ndown() {\n"
+    for step in steps.reversed() {
+      guard let undo = Self.shellUndo(of: step) else { continue }
+      for line in Self.commands(for: undo) { script += "  \(line)\n" }
+    }
+    script += "  :\n}\n\n"
+    script += """
+      case "${1:-up}" in
+        up) up ;;
+        down) down ;;
+        *) echo "usage: sh $0 up|down" >&2; exit 64 ;;
+      esac
+
+      """
+    return script
+  }
+
+  private static func preamble(_ name: String) -> String {
+    """
+    #!/bin/sh
+    # What epfnvme does for the profile \(quoted(name)), as plain commands. Run as root: sh SCRIPT up, sh SCRIPT down.
+    set -eu
+
+    # One write, with the line feed that some attributes need.
+    put() { printf '%s\\n' "$1" > "$2"; }
+    # One write, as it is.
+    put_raw() { printf '%s' "$1" > "$2"; }
+    # Waits up to 5 s for something that the kernel makes late.
+    await() {
+      tries=0
+      until [ -e "$1" ]; do
+        tries=$((tries + 1))
+        [ "$tries" -le 50 ] || { echo "$1 did not appear" >&2; exit 75; }
+        sleep 0.1
+      done
+    }
+    # A function whose NVMe controller exists refuses changes; one that does not was bound in vain.
+    verify() {
+      if put "$(cat "$1/nvme/portid")" "$1/nvme/portid" 2> /dev/null; then
+        echo "$1: the NVMe controller was not created; see dmesg" >&2
+        exit 74
+      fi
+    }
+
+
+    """
+  }
+
+  private static func shellUndo(of step: Step) -> Operation? {
+    switch step.undo {
+    case .nothing, .capture: nil
+    case .write(let text): .write(path: step.operation.path, value: .text(text), shown: nil)
+    case .inverse:
+      // A file that holds data stays, as it does at teardown.
+      if case .createFile = step.operation { nil } else { step.operation.inverse }
+    }
+  }
+
+  private static func commands(for operation: Operation) -> [String] {
+    let path = quoted(operation.path)
+    switch operation {
+    case .mountConfigFS: return ["mount -t configfs none \(path)"]
+    case .loadModule(let name, let parameters):
+      return [(["modprobe", quoted(name)] + parameters.map(quoted)).joined(separator: " ")]
+    case .unloadModule(let name): return ["modprobe -r \(quoted(name))"]
+    case .createFile(_, let bytes):
+      return ["[ -e \(path) ] || { umask 077; truncate -s \(bytes) \(path); }"]
+    case .removeFile: return ["rm \(path)"]
+    case .attachLoop(let backing, let loop):
+      let variable = self.variable(backing)
+      var options = ""
+      if loop.offset > 0 { options += " -o \(loop.offset)" }
+      if loop.blockSize > 0 { options += " -b \(loop.blockSize)" }
+      return ["\(variable)=$(losetup -f)", "losetup\(options) \"$\(variable)\" \(path)"]
+    case .detachLoop:
+      return ["losetup -d \"$(losetup -a | grep -F \(path) | head -n 1 | cut -d: -f1)\""]
+    case .createDirectory: return ["mkdir \(path)"]
+    case .removeDirectory: return ["rmdir \(path)"]
+    case .write(_, .text(let text), _):
+      return text.last == "\n"
+        ? ["put \(quoted(text.withoutTrailingNewline)) \(path)"] : ["put_raw \(quoted(text)) \(path)"]
+    case .write(_, .loopDevice(let backing), _): return ["put \"$\(variable(backing))\" \(path)"]
+    case .link(_, let target): return ["ln -s \(quoted(target)) \(path)"]
+    case .unlink: return ["rm \(path)"]
+    case .awaitDirectory, .awaitDevice: return ["await \(path)"]
+    case .verifyController(_, let driver):
+      return driver == "nvmet_pci_epf" ? ["verify \(path)"] : []
+    }
+  }
+
+  private static func variable(_ backing: String) -> String {
+    "loop_" + String(backing.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+  }
+
+  /// Quoted where the shell would see more than a word.
+  private static func quoted(_ text: String) -> String {
+    let isPlain = !text.isEmpty && text.utf8.allSatisfy { byte in
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+      default: "/._-:=,@+".utf8.contains(byte)
+      }
+    }
+    if isPlain { return text }
+    return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+}
+
+extension String {
+  fileprivate var withoutLineFeeds: String { String(map { $0.isNewline ? " " : $0 }) }
+}

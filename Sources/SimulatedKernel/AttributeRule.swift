@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import SystemPackage
+
+/// What the kernel does with one attribute: its mode, its first value, its `show` and its `store`.
+///
+/// A value is kept as the text that is shown, without the line feed.
+struct AttributeRule: Sendable {
+  enum Mode: String { case readWrite, readOnly, writeOnly }
+  typealias Show = @Sendable (KernelState, Int) -> String
+  typealias Store = @Sendable (inout KernelState, Int, Written) throws(Errno) -> Void
+  /// Turns what was written into the text that will be shown.
+  typealias Parse = @Sendable (Written, Personality) throws(Errno) -> String
+  /// Throws when the attribute cannot be written now.
+  typealias Lock = @Sendable (inout KernelState, Int) throws(Errno) -> Void
+
+  var name: String
+  var mode = Mode.readWrite
+  var initial = ""
+  var show: Show
+  var store: Store
+  /// `store` does not count the line feed (`nvmet/discovery_nqn` only).
+  var leavesNewline = false
+  /// Which kernels have it.
+  var exists: @Sendable (KernelState) -> Bool = { _ in true }
+
+  /// An attribute whose value is its text.
+  static func plain(
+    _ name: String, _ initial: String, lock: Lock? = nil, after: Lock? = nil,
+    _ parse: @escaping Parse
+  ) -> AttributeRule {
+    AttributeRule(
+      name: name, initial: initial, show: { state, node in state.value(name, of: node) + "\n" },
+      store: { (state, node, written) throws(Errno) in
+        if let lock { try lock(&state, node) }
+        let text = try parse(written, state.personality)
+        if let after { try after(&state, node) }
+        state.set(name, text, of: node)
+      })
+  }
+
+  /// The same attribute, only on some kernels.
+  func when(_ condition: @escaping @Sendable (KernelState) -> Bool) -> AttributeRule {
+    var rule = self
+    rule.exists = condition
+    return rule
+  }
+
+  func readOnly() -> AttributeRule {
+    var rule = self
+    rule.mode = .readOnly
+    return rule
+  }
+
+  func writeOnly() -> AttributeRule {
+    var rule = self
+    rule.mode = .writeOnly
+    return rule
+  }
+}
+
+/// Parsers that many attributes share.
+enum Parse {
+  static let bool: AttributeRule.Parse = { (written, personality) throws(Errno) in
+    try written.bool(personality) ? "1" : "0"
+  }
+
+  /// An unsigned number shown in decimal; `kstrto*`'s own errno.
+  static func unsigned(upTo limit: UInt64) -> AttributeRule.Parse {
+    { (written, _) throws(Errno) in String(try written.unsigned(upTo: limit)) }
+  }
+
+  /// An unsigned number; every failure is EINVAL.
+  static func strict(
+    upTo limit: UInt64, _ show: @escaping @Sendable (UInt64) -> String = { String($0) }
+  ) -> AttributeRule.Parse {
+    { (written, _) throws(Errno) in
+      guard let value = try? written.unsigned(upTo: limit) else { throw .invalidArgument }
+      return show(value)
+    }
+  }
+}
+
+/// Every attribute of the three trees, by kind of directory, in the order in which the kernel declares them.
+struct AttributeTable: Sendable {
+  private var rules: [Node.Kind: [AttributeRule]]
+  private var byName: [Node.Kind: [String: AttributeRule]]
+
+  private init(_ personality: Personality) {
+    rules = Self.endpointRules(personality)
+    rules.merge(Self.targetRules(personality)) { first, _ in first }
+    rules.merge(Self.nullBlockRules(personality)) { first, _ in first }
+    byName = rules.mapValues { rules in
+      Dictionary(rules.map { ($0.name, $0) }) { first, _ in first }
+    }
+  }
+
+  private static let mainline = AttributeTable(.mainline)
+  private static let seed = AttributeTable(.seed)
+
+  static func of(_ personality: Personality) -> AttributeTable {
+    switch personality {
+    case .mainline: mainline
+    case .seed: seed
+    }
+  }
+
+  func rule(_ name: String, in kind: Node.Kind) -> AttributeRule? { byName[kind]?[name] }
+
+  /// The rules of a directory in the kernel's order of declaration.
+  func rules(in kind: Node.Kind) -> [AttributeRule] { rules[kind] ?? [] }
+}
+
+extension KernelState {
+  func rule(_ name: String, of node: Int) -> AttributeRule? {
+    guard let rule = AttributeTable.of(personality).rule(name, in: tree[node].kind),
+      rule.exists(self)
+    else { return nil }
+    return rule
+  }
+
+  /// The names of a directory's attributes in the order of declaration.
+  func attributes(of node: Int) -> [AttributeRule] {
+    AttributeTable.of(personality).rules(in: tree[node].kind).filter { $0.exists(self) }
+  }
+}

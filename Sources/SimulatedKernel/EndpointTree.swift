@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import SystemPackage
+
+/// What `pci_ep` knows about one function beyond its attributes.
+struct EndpointFunctionState: Codable, Sendable, Hashable {
+  /// A place at a controller: its directory and the function's number there.
+  struct Place: Codable, Sendable, Hashable {
+    var controller: Int
+    var number: Int
+  }
+
+  var driver: String
+  /// The device's number, `<driver>.<number>`.
+  var number: Int
+  var primary: Place?
+  var secondary: Place?
+  /// Marked as a virtual function, for the rest of its life.
+  var isVirtual = false
+  /// The function that it is a virtual function of, and its number there.
+  var physical: Place?
+  /// It was bound as a virtual function once and still points to that controller.
+  var hasStaleController = false
+  var isBound = false
+  var wasBoundBefore = false
+  var msixAtBind = 0
+  /// The NVMe controller behind it, once there is one.
+  var nvme: EmulatedController?
+  /// The driver's set-up failed after bind; the link exists nevertheless.
+  var failedToInitialize = false
+  /// `pci_epf_nvme` after epc_deinit: the next init dereferences NULL.
+  var isDeinitialized = false
+
+  var device: String { "\(driver).\(number)" }
+  var logPrefix: String { "\(driver) \(device): " }
+}
+
+/// The controller that a host would find behind a bound function: what its driver computes when it is created.
+public struct EmulatedController: Codable, Sendable, Hashable {
+  public enum Interrupts: String, Codable, Sendable, Hashable { case msix, msi, intx }
+
+  /// The NVMe qualified name of the subsystem behind it.
+  public var subsystem: String
+  /// Without the admin queue.
+  public var ioQueues: Int
+  public var interrupts: Interrupts
+  public var vectors: Int
+  /// Bytes.
+  public var maximumTransfer: Int
+  /// Bytes, as the BAR allocator rounds it.
+  public var bar0Size: UInt64
+  /// Whether the driver has written header, BAR and interrupts to the endpoint controller.
+  public var isInitialized = false
+  public var isLinkUp = false
+  public var isEnabled = false
+  /// The controller id that nvmet gave, where the driver has one of its own.
+  public var controllerID: Int?
+}
+
+/// `pci_ep`: its attributes, and the directories that users and drivers make.
+/// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`.
+extension AttributeTable {
+  static func endpointRules(_ personality: Personality) -> [Node.Kind: [AttributeRule]] {
+    var nvme: [AttributeRule]
+    switch personality {
+    case .mainline: nvme = mainlineGroupRules
+    case .seed: nvme = seedGroupRules
+    }
+    return [
+      .function: headerRules + [
+        .plain("msi_interrupts", "0", Parse.strict(upTo: 0xff)),
+        .plain("msix_interrupts", "0", Parse.strict(upTo: 0xffff)),
+      ],
+      .nvmeGroup: nvme,
+      .testGroup: testGroupRules,
+      .controller: [startRule],
+    ]
+  }
+
+  /// Header fields and their widths in bytes, as declared.
+  private static let headerFields: [(name: String, limit: UInt64)] = [
+    ("vendorid", 0xffff), ("deviceid", 0xffff), ("revid", 0xff), ("progif_code", 0xff),
+    ("subclass_code", 0xff), ("baseclass_code", 0xff), ("cache_line_size", 0xff),
+    ("subsys_vendor_id", 0xffff), ("subsys_id", 0xffff), ("interrupt_pin", 0xff),
+  ]
+
+  private static let headerRules = headerFields.map { field in
+    AttributeRule(
+      name: field.name,
+      show: { state, node in
+        (state.headers[state.functions[node]?.driver ?? ""]?[field.name] ?? "0x0000") + "\n"
+      },
+      store: { (state, node, written) throws(Errno) in
+        guard let value = try? written.unsigned(upTo: field.limit) else { throw .invalidArgument }
+        state.headers[state.functions[node]?.driver ?? "", default: [:]][field.name] =
+          "0x" + hexadecimal(value, width: 4)
+      })
+  }
+
+  private static let startRule = AttributeRule(
+    name: "start", initial: "0",
+    show: { state, node in state.value("start", of: node) + "\n" },
+    store: { (state, node, written) throws(Errno) in
+      let starts = try written.bool(state.personality)
+      guard starts != state.isSet("start", of: node) else { throw .alreadyInProcess }
+      let name = state.tree[node].name
+      if starts, state.controller(at: node).failingOperations.contains(.start) {
+        state.log(.error, "pci_epc \(name): failed to start endpoint controller")
+        throw .invalidArgument
+      }
+      state.set("start", starts ? "1" : "0", of: node)
+    })
+
+  private static let testGroupRules = (0...5).map { bar in
+    AttributeRule.plain(
+      "bar\(bar)_size", bar == 5 ? "1048576" : "131072",
+      lock: { (state, node) throws(Errno) in
+        guard state.functions[state.tree[node].parent]?.isBound != true else {
+          throw .notSupportedOnSocket
+        }
+      },
+      { (written, _) throws(Errno) in
+        let size = try written.unsigned(upTo: UInt64(UInt32.max))
+        guard size.nonzeroBitCount == 1, size < 0x8000_0000 else { throw .invalidArgument }
+        return String(size)
+      })
+  }
+}
+
+extension KernelState {
+  /// Makes `pci_ep` with the machine's controllers.
+  mutating func registerEndpointTree() {
+    let root = tree.add("pci_ep", .endpointRoot, in: 0, isDefault: true)
+    _ = tree.add("functions", .functions, in: root, isDefault: true)
+    let controllers = tree.add("controllers", .controllers, in: root, isDefault: true)
+    for controller in machine.controllers {
+      let node = tree.add(controller.name, .controller, in: controllers, isDefault: true)
+      // Whether the controller has announced that it is initialised.
+      if !controller.initializesAtReset { tree[node].number = 1 }
+    }
+  }
+
+  var endpointRoot: Int? { tree.child(.endpointRoot, of: 0) }
+
+  func controller(at node: Int) -> SimulatedKernel.EndpointController {
+    let name = tree[node].name
+    return machine.controllers.first { sameBytes($0.name, name) }
+      ?? SimulatedKernel.EndpointController(name: name)
+  }
+
+  /// The directory of a controller, by name.
+  func controllerNode(_ name: String) -> Int? {
+    tree.all(.controller).first { sameBytes(tree[$0].name, name) }
+  }
+
+  /// Registers a function driver: its directory, and its header with the driver's defaults.
+  mutating func registerDriver(_ name: String) {
+    guard let root = endpointRoot, let functions = tree.child(.functions, of: root) else { return }
+    _ = tree.add(name, .functionDriver, in: functions, isDefault: true)
+    var header = [
+      "vendorid": "0xffff", "deviceid": "0xffff", "revid": "0x0000", "progif_code": "0x0000",
+      "subclass_code": "0x0000", "baseclass_code": "0x00ff", "cache_line_size": "0x0000",
+      "subsys_vendor_id": "0x0000", "subsys_id": "0x0000", "interrupt_pin": "0x0001",
+    ]
+    if name != "pci_epf_test" {
+      header["progif_code"] = "0x0002"
+      header["subclass_code"] = "0x0008"
+      header["baseclass_code"] = "0x0001"
+    }
+    headers[name] = header
+  }
+
+  mutating func unregisterDriver(_ name: String) {
+    guard let root = endpointRoot, let functions = tree.child(.functions, of: root),
+      let node = tree.child(name, of: functions)
+    else { return }
+    if !tree[node].children.isEmpty {
+      crash("pci_ep §21 row 5: \(name) unloaded with function directories left")
+    }
+    tree.remove(node)
+    headers[name] = nil
+  }
+
+  /// `mkdir functions/<driver>/<name>`: the lowest free number of the one counter, and the default groups.
+  mutating func makeFunction(_ name: String, in driver: Int) {
+    let taken = Set(functions.values.map(\.number))
+    let number = (0...).first { !taken.contains($0) } ?? 0
+    let driverName = tree[driver].name
+    let node = tree.add(name, .function, in: driver)
+    functions[node] = EndpointFunctionState(driver: driverName, number: number)
+    let isLate = machine.lateGroups ?? !isMainline
+    let appears = isLate ? clock + 1_000_000 : 0
+    _ = tree.add("primary", .primary, in: node, isDefault: true, appears: appears)
+    _ = tree.add("secondary", .secondary, in: node, isDefault: true, appears: appears)
+    switch driverName {
+    case "pci_epf_test":
+      _ = tree.add(
+        "pci_epf_test.\(number)", .testGroup, in: node, isDefault: true, appears: appears)
+    default:
+      _ = tree.add("nvme", .nvmeGroup, in: node, isDefault: true, appears: appears)
+    }
+  }
+
+  mutating func dropFunction(_ node: Int) {
+    functions[node] = nil
+  }
+
+  /// The driver's own group of a function.
+  func group(of function: Int) -> Int {
+    tree.child(.nvmeGroup, of: function) ?? tree.child(.testGroup, of: function) ?? function
+  }
+
+  /// A log line of a function's device.
+  mutating func log(_ level: LogLevel, _ function: Int, _ text: String) {
+    log(level, (functions[function]?.logPrefix ?? "") + text)
+  }
+}

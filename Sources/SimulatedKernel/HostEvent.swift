@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import SystemPackage
+
+extension SimulatedKernel {
+  /// What the host at the other end of the cable does.
+  public enum HostEvent: String, Codable, Sendable, Hashable, CaseIterable {
+    /// PERST# released: controllers with ``EndpointController/initializesAtReset`` initialise now.
+    case releaseReset
+    /// PERST# asserted.
+    case assertReset
+    /// Only heard from controllers with a link-up notifier.
+    case linkUp
+    case linkDown
+    /// The host's driver sets CC.EN.
+    case enable
+    /// The host's driver clears CC.EN, or shuts the controller down.
+    case disable
+    /// Identify Controller: from now on the subsystem's identity is fixed.
+    case identify
+  }
+}
+
+extension KernelState {
+  /// Delivers an event to the functions of a controller.
+  mutating func host(_ event: SimulatedKernel.HostEvent, at controllerNode: Int) {
+    let controller = controller(at: controllerNode)
+    if controller.initializesAtReset {
+      if event == .releaseReset { tree[controllerNode].number = 1 }
+      if event == .assertReset { tree[controllerNode].number = 0 }
+    }
+    for (node, function) in functions.sorted(by: { $0.key < $1.key })
+    where function.primary?.controller == controllerNode {
+      let isMainline = function.driver == "nvmet_pci_epf"
+      guard isMainline || function.driver == "pci_epf_nvme" else { continue }
+      switch event {
+      case .releaseReset where controller.initializesAtReset: initialize(node, on: controller)
+      case .assertReset where controller.initializesAtReset:
+        if isMainline {
+          destroyMainline(node)
+        } else {
+          unbindSeed(node)
+          functions[node]?.isDeinitialized = true
+        }
+      case .releaseReset, .assertReset: break
+      case .linkUp:
+        guard controller.hasLinkUpNotifier else { continue }
+        if isMainline, function.failedToInitialize {
+          log(.info, "(NULL device *): PCI link up")
+          continue
+        }
+        functions[node]?.nvme?.isLinkUp = true
+        log(.info, node, isMainline ? "PCI link up" : "Link UP")
+      case .linkDown:
+        guard controller.hasLinkUpNotifier else { continue }
+        if isMainline, function.failedToInitialize {
+          return crash("pci_ep §21 row 8: link down for a function that failed to initialise")
+        }
+        log(.info, node, isMainline ? "PCI link down" : "Link DOWN")
+        disable(node)
+        functions[node]?.nvme?.isLinkUp = false
+      case .enable:
+        guard let nvme = function.nvme, nvme.isInitialized, !nvme.isEnabled else { continue }
+        functions[node]?.nvme?.isEnabled = true
+        log(.info, node, "Enabling controller")
+      case .disable: disable(node)
+      case .identify:
+        guard let id = function.nvme?.controllerID,
+          let target = targetControllers.first(where: { $0.id == id })
+        else { continue }
+        discoveredSubsystems.insert(target.subsystem)
+      }
+    }
+  }
+
+  private mutating func disable(_ node: Int) {
+    guard functions[node]?.nvme?.isEnabled == true else { return }
+    functions[node]?.nvme?.isEnabled = false
+    log(.info, node, "Disabling controller")
+  }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelModules
+internal import SystemPackage
+
+typealias Machine = SimulatedKernel.Machine
+typealias Personality = SimulatedKernel.Personality
+
+/// Everything that a simulated kernel knows: a value, which a file can hold.
+struct KernelState: Codable, Sendable {
+  var version = KernelState.currentVersion
+  /// Counts the saves of a persistent kernel.
+  var generation: UInt64 = 0
+  let personality: Personality
+  let machine: Machine
+  /// Nanoseconds of virtual time.
+  var clock: Int64 = 0
+  var isMounted: Bool
+  var tree = Tree()
+  /// Loaded modules and their parameters.
+  var modules: [String: [String: String]] = [:]
+  var storage: [String: SimulatedKernel.StoredObject]
+  var log: [LogRecord] = []
+  var nextRecord: UInt64 = 0
+  var functions: [Int: EndpointFunctionState] = [:]
+  /// The header that all functions of a driver share, as shown text.
+  var headers: [String: [String: String]] = [:]
+  /// What enabled namespaces store to, by directory.
+  var openNamespaces: [Int: OpenBacking] = [:]
+  var targetControllers: [TargetController] = []
+  var fabrics: [FabricsController] = []
+  /// Host NQNs and the host ids that go with them, as fabrics connections have used them.
+  var fabricsHosts: [String: String] = [:]
+  /// Subsystems that some host has identified.
+  var discoveredSubsystems: Set<Int> = []
+  var hasWarnedAboutUnlink = false
+  var crashes: [String] = []
+  var faults: [SimulatedKernel.Fault] = []
+  var effects = 0
+  private var randomSeed: UInt64 = 0x9e37_79b9_7f4a_7c15
+
+  static let currentVersion = 1
+  /// Records that the log keeps.
+  static let logCapacity = 4000
+
+  init(_ personality: Personality, _ machine: Machine) {
+    self.personality = personality
+    self.machine = machine
+    isMounted = machine.isConfigFSMounted
+    storage = machine.storage
+    if machine.hasEndpointSupport { registerEndpointTree() }
+    for module in allModules where module.state == .builtIn || module.state == .loaded {
+      // What the machine starts with cannot fail: its modules have no parameters.
+      try? bringUp(module.name, parameters: [:])
+    }
+  }
+
+  var release: String { machine.release ?? personality.release }
+  var isMainline: Bool { personality == .mainline }
+
+  func has(_ option: SimulatedKernel.KernelOption) -> Bool { machine.options.contains(option) }
+
+  /// The next pseudo-random number: the same in every run.
+  /// - Source: SplitMix64.
+  mutating func random() -> UInt64 {
+    randomSeed &+= 0x9e37_79b9_7f4a_7c15
+    var value = randomSeed
+    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+    return value ^ (value >> 31)
+  }
+
+  /// A random UUID, version 4.
+  mutating func randomUUID() -> String {
+    let high = random() & ~0xf000 | 0x4000
+    let low = random() & ~(0b11 << 62) | (0b10 << 62)
+    let digits = hexadecimal(high, width: 16) + hexadecimal(low, width: 16)
+    return Written(digits).guid ?? digits
+  }
+
+  // MARK: Log
+
+  mutating func log(_ level: LogLevel, _ text: String) {
+    log.append(LogRecord(sequence: nextRecord, level: level.rawValue, text: text))
+    nextRecord += 1
+    if log.count > Self.logCapacity { log.removeFirst(log.count - Self.logCapacity) }
+  }
+
+  /// Records undefined behaviour: a real kernel might do anything from here on.
+  mutating func crash(_ row: String) {
+    crashes.append(row)
+    log(.alert, "simulated kernel: undefined behaviour, \(row)")
+  }
+
+  // MARK: Attributes of directories
+
+  /// What an attribute shows now, without the line feed.
+  func value(_ name: String, of node: Int) -> String {
+    if let text = tree[node].values[name] { return text }
+    return AttributeTable.of(personality).rule(name, in: tree[node].kind)?.initial ?? ""
+  }
+
+  /// A number that an attribute holds in decimal or as `0x…`.
+  func number(_ name: String, of node: Int) -> Int {
+    let text = value(name, of: node)
+    return text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) ?? 0 : Int(text) ?? 0
+  }
+
+  func isSet(_ name: String, of node: Int) -> Bool { value(name, of: node) == "1" }
+
+  mutating func set(_ name: String, _ text: String, of node: Int) {
+    tree[node].values[name] = text
+  }
+}
+
+/// syslog severities.
+enum LogLevel: UInt8 {
+  case alert = 1
+  case error = 3
+  case warning = 4
+  case info = 6
+}
+
+/// One record of the kernel's log.
+struct LogRecord: Codable, Sendable, Hashable {
+  var sequence: UInt64
+  var level: UInt8
+  var text: String
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import SystemPackage
+
+/// Files, block devices and loop devices of the simulated machine.
+extension KernelState {
+  /// Follows symbolic links; an absolute path and what stands there.
+  func resolve(_ path: String) throws(Errno) -> (String, SimulatedKernel.StoredObject) {
+    var path = path
+    for _ in 0..<40 {
+      guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
+      guard let object = storage[path] else {
+        let above = FilePath(path).removingLastComponent().string
+        if let parent = storage[above], parent.kind != .directory { throw .notDirectory }
+        throw .noSuchFileOrDirectory
+      }
+      guard object.kind == .symbolicLink, let target = object.target else { return (path, object) }
+      let base = FilePath(path).removingLastComponent()
+      path = base.pushing(FilePath(target)).lexicallyNormalized().string
+    }
+    throw .tooManySymbolicLinkLevels
+  }
+
+  func describe(_ path: String) throws(Errno) -> BackingDescription {
+    let (_, object) = try resolve(path)
+    let kind: BackingDescription.Kind =
+      switch object.kind {
+      case .regularFile: .regularFile
+      case .blockDevice: .blockDevice
+      case .directory: .directory
+      case .characterDevice: .characterDevice
+      case .other, .symbolicLink: .other
+      }
+    return BackingDescription(
+      kind: kind, size: object.size, blockSize: object.blockSize,
+      isReadOnly: object.isReadOnly, allowsDirectIO: object.allowsDirectIO,
+      mountPoint: object.mountPoint.map { FilePath($0) })
+  }
+
+  mutating func createFile(_ path: String, size: UInt64) throws(Errno) {
+    guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
+    guard storage[path] == nil else { throw .fileExists }
+    let parent = FilePath(path).removingLastComponent().string
+    guard let directory = storage[parent] else { throw .noSuchFileOrDirectory }
+    guard directory.kind == .directory else { throw .notDirectory }
+    guard !directory.isReadOnly else { throw .readOnlyFileSystem }
+    guard machine.isPrivileged else { throw .permissionDenied }
+    var file = SimulatedKernel.StoredObject(.regularFile, size: size)
+    file.allowsDirectIO = directory.allowsDirectIO
+    file.blockSize = directory.blockSize
+    storage[path] = file
+  }
+
+  mutating func removeFile(_ path: String) throws(Errno) {
+    guard let object = storage[path] else { throw .noSuchFileOrDirectory }
+    guard object.kind != .directory else { throw .isDirectory }
+    guard machine.isPrivileged else { throw .permissionDenied }
+    storage[path] = nil
+  }
+
+  /// `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE`.
+  /// - Source: `drivers/block/loop.c`.
+  mutating func attachLoop(_ loop: LoopConfiguration) throws(Errno) -> String {
+    guard machine.isPrivileged else { throw .permissionDenied }
+    // Opening /dev/loop-control loads the module.
+    if !isModulePresent("loop") { try? loadModule("loop", parameters: []) }
+    guard isModulePresent("loop") else { throw .noSuchFileOrDirectory }
+    let (path, file) = try resolve(loop.file)
+    guard file.kind == .regularFile || file.kind == .blockDevice else { throw .invalidArgument }
+    if file.isReadOnly, !loop.isReadOnly { throw .readOnlyFileSystem }
+    if path.hasPrefix("/dev/loop"), file.loop == nil { throw .invalidArgument }
+    guard loop.offset <= UInt64(Int64.max) else { throw .overflow }
+    let blockSize = loop.blockSize
+    guard
+      blockSize == 0
+        || (blockSize >= 512 && blockSize <= 65536 && blockSize.nonzeroBitCount == 1)
+    else { throw .invalidArgument }
+    let index = (0...).first { storage["/dev/loop\($0)"]?.loop == nil } ?? 0
+    let device = "/dev/loop\(index)"
+    var object = SimulatedKernel.StoredObject(.blockDevice)
+    object.size = file.size > loop.offset ? (file.size - loop.offset) / 512 * 512 : 0
+    object.blockSize = blockSize == 0 ? 512 : Int(blockSize)
+    object.isReadOnly = loop.isReadOnly || file.isReadOnly
+    object.loop = SimulatedKernel.LoopBinding(file: path)
+    storage[device] = object
+    log(
+      .info, "loop\(index): detected capacity change from 0 to \(object.size / 512)")
+    return device
+  }
+
+  /// `LOOP_CLR_FD`: at once, or when the last user closes the device.
+  mutating func detachLoop(_ device: String) throws(Errno) {
+    let (path, object) = try resolve(device)
+    guard machine.isPrivileged else { throw .permissionDenied }
+    guard path.hasPrefix("/dev/loop") else { throw .inappropriateIOCTLForDevice }
+    guard object.loop != nil else { throw .noSuchAddressOrDevice }
+    storage[path]?.loop?.clearsItself = true
+    closeLoop(path)
+  }
+
+  /// Unbinds a loop device that clears itself, once nobody has it open.
+  mutating func closeLoop(_ device: String) {
+    guard storage[device]?.loop?.clearsItself == true,
+      storage[device]?.mountPoint == nil,
+      !openNamespaces.values.contains(where: { $0.path == device })
+    else { return }
+    storage[device] = SimulatedKernel.StoredObject(.blockDevice)
+  }
+
+  func loopFile(of device: String) throws(Errno) -> String? {
+    let (path, object) = try resolve(device)
+    guard path.hasPrefix("/dev/loop"), object.kind == .blockDevice else {
+      throw .inappropriateIOCTLForDevice
+    }
+    guard let file = object.loop?.file else { return nil }
+    return storage[file] == nil ? file + " (deleted)" : file
+  }
+
+  func boundLoops() -> [(device: FilePath, file: FilePath)] {
+    storage.filter { $0.value.loop != nil }
+      .sorted { ($0.key.utf8.count, $0.key) < ($1.key.utf8.count, $1.key) }
+      .map { (FilePath($0.key), FilePath($0.value.loop?.file ?? "")) }
+  }
+}

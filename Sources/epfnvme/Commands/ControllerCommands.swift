@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Provisioning
+
+struct StartCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "start", abstract: "Start an endpoint controller: its link comes up.")
+
+  @OptionGroup var global: GlobalOptions
+  @Argument(help: "The controller; may be left out when there is only one.") var controller: String?
+
+  func run() throws { try ControllerSwitch.set(true, controller, global) }
+}
+
+struct StopCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stop", abstract: "Stop an endpoint controller: its link goes down.")
+
+  @OptionGroup var global: GlobalOptions
+  @Argument(help: "The controller; may be left out when there is only one.") var controller: String?
+
+  func run() throws { try ControllerSwitch.set(false, controller, global) }
+}
+
+struct BounceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bounce", abstract: "Stop and start an endpoint controller.")
+
+  @OptionGroup var global: GlobalOptions
+  @Argument(help: "The controller; may be left out when there is only one.") var controller: String?
+
+  func run() throws {
+    try global.run {
+      let provisioner = try global.provisioner()
+      let name = try provisioner.controller(controller)
+      try provisioner.bounce(name)
+      ControllerSwitch.show(name, isStarted: true, changed: true, "stopped and started", global)
+    }
+  }
+}
+
+struct ControllersCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "controllers", abstract: "List the endpoint controllers.")
+
+  @OptionGroup var global: GlobalOptions
+
+  func run() throws {
+    try global.run {
+      let provisioner = try global.provisioner()
+      let status = try provisioner.status()
+      let unmounted = status.isConfigFSMounted ? [] : provisioner.machine.endpointControllers()
+      if global.json {
+        let listed = status.endpoints.map { endpoint -> JSONValue in
+          [
+            "name": .string(endpoint.name), "started": .bool(endpoint.isStarted),
+            "functions": .array(endpoint.functions.map { .string($0.name) }),
+          ]
+        }
+        let others = unmounted.map { name -> JSONValue in
+          ["name": .string(name), "started": .null, "functions": []]
+        }
+        print(JSONValue.array(listed + others).prettyText)
+        return
+      }
+      for endpoint in status.endpoints {
+        let functions = endpoint.functions.map(\.name).joined(separator: " ")
+        print(Terminal.printable("\(endpoint.name)\t\(endpoint.isStarted ? "started" : "stopped")\t\(functions)"))
+      }
+      for name in unmounted { print(Terminal.printable(name)) }
+      if status.endpoints.isEmpty, unmounted.isEmpty {
+        global.terminal.note("no endpoint controller; to try without one, use --kernel simulated")
+      }
+    }
+  }
+}
+
+/// What start and stop share.
+private enum ControllerSwitch {
+  static func set(_ isStarted: Bool, _ controller: String?, _ global: GlobalOptions) throws {
+    try global.run {
+      let provisioner = try global.provisioner()
+      let name = try provisioner.controller(controller)
+      let changed = try provisioner.setStarted(isStarted, name)
+      let word = isStarted ? "started" : "stopped"
+      show(name, isStarted: isStarted, changed: changed, changed ? word : "already \(word)", global)
+    }
+  }
+
+  static func show(
+    _ name: String, isStarted: Bool, changed: Bool, _ words: String, _ global: GlobalOptions
+  ) {
+    if global.json {
+      let json: JSONValue = [
+        "controller": .string(name), "started": .bool(isStarted), "changed": .bool(changed),
+      ]
+      print(json.prettyText)
+    } else if !global.quiet {
+      print("\(name): \(words)")
+    }
+  }
+}

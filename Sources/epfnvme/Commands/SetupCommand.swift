@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Provisioning
+
+struct SetupCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "setup", abstract: "Make the machine what a profile says, all or nothing.",
+    discussion: """
+      Without a profile: one null_blk namespace behind one function, shaped by the options below.
+      A second run does nothing. What would disturb a host needs --force.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var source: ProfileSource
+
+  @Flag(help: "Also make changes that a host would notice.")
+  var force = false
+
+  @Flag(help: "Only show what would be done, as epfnvme plan does.")
+  var dryRun = false
+
+  func run() throws {
+    try global.run {
+      let located = try source.located()
+      let provisioner = try global.provisioner()
+      if dryRun {
+        try PlanCommand.show(provisioner.plan(located), .text, source.name, global)
+        return
+      }
+      for warning in located.warnings where !global.json {
+        global.terminal.complain(warning, in: source.name)
+      }
+      Signals.remember()
+      let view = ProgressView(global.terminal)
+      defer { view.finish() }
+      let outcome = try provisioner.setUp(located, force: force) { progress in
+        if !global.json { view.show(progress) }
+      }
+      view.finish()
+      show(outcome)
+    }
+  }
+
+  private func show(_ outcome: Provisioner.Outcome) {
+    let plan = outcome.plan
+    if global.json {
+      let json: JSONValue = [
+        "name": .string(plan.name), "driver": JSONValue(plan.driver),
+        "changed": .bool(outcome.changed), "recovered": .bool(outcome.recovered),
+        "steps": JSONValue(plan.steps.count),
+        "milliseconds": JSONValue(outcome.elapsed.milliseconds),
+        "warnings": .array(plan.warnings.map(\.json)),
+      ]
+      print(json.prettyText)
+      return
+    }
+    guard !global.quiet else { return }
+    for warning in plan.warnings.dropFirst(0) where !source.hasShown(warning) {
+      global.terminal.complain(warning, in: source.name)
+    }
+    if outcome.recovered { global.terminal.note("an interrupted earlier run was taken back first") }
+    let driver = plan.driver.map { " with \($0)" } ?? ""
+    print(
+      outcome.changed
+        ? "\(plan.name): set up\(driver), \(plan.steps.count) steps in \(outcome.elapsed.milliseconds) ms"
+        : "\(plan.name): nothing to do")
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 {
+    components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+  }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Glibc
+internal import Provisioning
+
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Show controllers, functions, targets, namespaces and backings.")
+
+  @OptionGroup var global: GlobalOptions
+  @Flag(help: "Show it again every second until interrupted.") var watch = false
+
+  func run() throws {
+    try global.run {
+      let provisioner = try global.provisioner()
+      if watch { Signals.remember() }
+      repeat {
+        let status = try provisioner.status()
+        if watch, isatty(STDOUT_FILENO) == 1 { print("\u{1b}[H\u{1b}[2J", terminator: "") }
+        print(
+          global.json
+            ? (watch ? status.json.compactText : status.json.prettyText)
+            : StatusText(status: status, terminal: global.terminal).text)
+        fflush(nil)
+        // A signal ends the wait at once.
+        if watch { _ = poll(nil, 0, 1000) }
+      } while watch && Signals.caught == nil
+    }
+  }
+}

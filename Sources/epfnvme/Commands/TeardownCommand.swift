@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Provisioning
+
+struct TeardownCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "teardown", abstract: "Take back what setup made, and only that.",
+    discussion: """
+      Works from any state: complete, partial, after a crash, after others have been at it.
+      Files that setup created hold data and stay, unless --delete-files is given.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @Argument(help: "The profile's name or its file; may be left out when there is only one.")
+  var profile: String?
+  @Flag(help: "Everything that epfnvme made on this machine.") var all = false
+  @Flag(help: "Also unload the modules that setup loaded.") var unloadModules = false
+  @Flag(help: "Also delete files that setup created, with the data in them.") var deleteFiles = false
+
+  func validate() throws {
+    if all, profile != nil { throw ValidationError("Give a profile or --all, not both.") }
+  }
+
+  func run() throws {
+    try global.run {
+      let provisioner = try global.provisioner()
+      let names = try names(provisioner)
+      var options = Provisioner.TeardownOptions()
+      options.unloadsModules = unloadModules
+      options.removesFiles = deleteFiles
+      let view = ProgressView(global.terminal)
+      defer { view.finish() }
+      var removed: [String] = []
+      for name in names {
+        let changed = try provisioner.tearDown(name, options: options) { progress in
+          if !global.json { view.show(progress) }
+        }
+        if changed { removed.append(name) }
+      }
+      view.finish()
+      if global.json {
+        let json: JSONValue = [
+          "changed": .bool(!removed.isEmpty), "removed": .array(removed.map { .string($0) }),
+        ]
+        print(json.prettyText)
+      } else if !global.quiet {
+        for name in names {
+          print(removed.contains(name) ? "\(name): taken down" : "\(name): nothing to take down")
+        }
+        if names.isEmpty { print("nothing to take down") }
+      }
+    }
+  }
+
+  private func names(_ provisioner: Provisioner) throws -> [String] {
+    let known = provisioner.names()
+    if all { return known }
+    guard let profile else {
+      guard known.count <= 1 else {
+        throw ValidationError("Several profiles are set up: \(known.joined(separator: ", ")). Name one, or give --all.")
+      }
+      return known
+    }
+    if known.contains(profile) { return [profile] }
+    let looksLikeFile = profile.contains("/") || profile.hasSuffix(".json") || profile == "-"
+    if looksLikeFile { return [try ProfileArgument.read(profile).profile.name] }
+    return [try checkedName(profile, known)]
+  }
+
+  private func checkedName(_ name: String, _ known: [String]) throws -> String {
+    if let problem = Profile.problem(withName: name) { throw ValidationError(problem) }
+    return name
+  }
+}

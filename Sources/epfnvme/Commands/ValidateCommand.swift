@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Provisioning
+
+struct ValidateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "validate", abstract: "Check profiles; needs no root and touches nothing.")
+
+  @OptionGroup var global: GlobalOptions
+  @Argument(help: "The profiles; - is standard input.", completion: .file(extensions: ["json"]))
+  var profiles: [String]
+
+  func run() throws {
+    var code: CInt = 0
+    var reports: [JSONValue] = []
+    for file in profiles {
+      do {
+        let located = try ProfileArgument.read(file)
+        reports.append([
+          "file": .string(file), "valid": true, "name": .string(located.profile.name),
+          "issues": .array(located.warnings.map(\.json)),
+        ])
+        guard !global.json else { continue }
+        for issue in located.warnings { global.terminal.complain(issue, in: file) }
+        if !global.quiet { print("\(file): valid") }
+      } catch let error as LocatedIssues {
+        code = 65
+        reports.append([
+          "file": .string(file), "valid": false,
+          "issues": .array(error.issues.issues.map(\.json)),
+        ])
+        if !global.json {
+          for issue in error.issues.issues { global.terminal.complain(issue, in: file) }
+        }
+      } catch let error as ProvisioningError {
+        code = max(code, error.exitCode)
+        reports.append([
+          "file": .string(file), "valid": false, "error": .string(error.message), "issues": [],
+        ])
+        if !global.json { global.terminal.complain(error) }
+      }
+    }
+    if global.json { print(JSONValue.array(reports).prettyText) }
+    if code != 0 { throw Ending(code: code) }
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import Glibc
+internal import KernelEvents
+internal import KernelModules
+internal import Provisioning
+internal import SimulatedKernel
+internal import SystemPackage
+
+extension Machine {
+  /// This machine.
+  static func live() -> Machine {
+    let mount = ConfigFSMount()
+    let facts = KernelFacts.live()
+    return Machine(
+      configFS: LiveConfigFS(mountPoint: mount.path), modules: LiveModules(), log: LiveKernelLog(),
+      clock: LiveEvents(), storage: LiveBackingStore(), facts: facts, label: "this kernel",
+      isConfigFSMounted: { mount.isMounted },
+      mountConfigFS: { () throws(Errno) in _ = try mount.mountIfNeeded() },
+      endpointControllers: { ((try? EndpointDevice.all()) ?? []).map(\.name) },
+      kernelOption: { option in kernelOption(option, release: facts.release) })
+  }
+
+  static func simulated(_ kernel: SimulatedKernel) -> Machine {
+    Machine(
+      configFS: kernel, modules: kernel, log: kernel, clock: kernel, storage: kernel,
+      facts: kernel.facts, label: "the simulated kernel",
+      isConfigFSMounted: { kernel.isConfigFSMounted },
+      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
+      endpointControllers: { ((try? kernel.entries(of: kernel.mountPoint.appending("pci_ep").appending("controllers"))) ?? []).map(\.name) })
+  }
+
+  /// Whether an option is set in the kernel's configuration, where a distribution installs that as a file.
+  private static func kernelOption(_ option: String, release: String) -> Bool? {
+    for path in ["/boot/config-\(release)", "/lib/modules/\(release)/config"] {
+      guard let bytes = try? readFile(FilePath(path)) else { continue }
+      return bytes.split(separator: UInt8(ascii: "\n")).contains {
+        $0.elementsEqual("CONFIG_\(option)=y".utf8) || $0.elementsEqual("CONFIG_\(option)=m".utf8)
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import Provisioning
+
+/// The steps of a run as they happen, on standard error: one line a step, or one live line on a terminal.
+final class ProgressView {
+  private let terminal: Terminal
+  private let isLive: Bool
+  private var lineIsOpen = false
+
+  init(_ terminal: Terminal) {
+    self.terminal = terminal
+    isLive = Terminal.isInteractive && !terminal.isVerbose
+  }
+
+  func show(_ progress: Progress) {
+    guard !terminal.isQuiet else { return }
+    switch progress {
+    case .begins(let number, let count, let step):
+      if isLive { replace("[\(number)/\(count)] \(step.operation.sentence)") }
+    case .done(let number, let count, let step):
+      let reason = terminal.isVerbose ? terminal.paintError("  — \(step.reason)", .dim) : ""
+      if isLive {
+        if number == count { finish() }
+      } else {
+        line("[\(number)/\(count)] \(step.operation.sentence)\(reason)")
+      }
+    case .failed(let number, let count, let step, _):
+      finish()
+      line(terminal.paintError("[\(number)/\(count)] failed: \(step.operation.sentence)", .red))
+    case .undoing(let operation):
+      if isLive { replace("undo: \(operation.sentence)") }
+    case .undone(let operation):
+      if isLive { replace("undo: \(operation.sentence)") } else { line("undo: \(operation.sentence)") }
+    case .cannotUndo(let operation, let error):
+      finish()
+      line(terminal.paintError("cannot \(operation.sentence): \(error.message)", .red))
+    case .kept(let sentence):
+      finish()
+      line(terminal.paintError("kept: ", .yellow) + sentence)
+    }
+  }
+
+  /// Leaves nothing of the live line behind.
+  func finish() {
+    guard lineIsOpen else { return }
+    raw("\r\u{1b}[K")
+    lineIsOpen = false
+  }
+
+  private func line(_ text: String) { Terminal.complain(text) }
+
+  private func replace(_ text: String) {
+    raw("\r\u{1b}[K" + String(Terminal.printable(text).prefix(Terminal.columns - 1)))
+    lineIsOpen = true
+  }
+
+  private func raw(_ text: String) {
+    var bytes = Array(text.utf8)
+    _ = unsafe write(STDERR_FILENO, &bytes, bytes.count)
+  }
+}
+
+extension Terminal {
+
+  static var columns: Int {
+    var size = winsize()
+    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
+    return Int(size.ws_col)
+  }
+}
