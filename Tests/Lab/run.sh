@@ -145,7 +145,7 @@ if ! grep -q '^# lab complete$' "$results"; then
 fi
 if grep -q -E '^ *not ok' "$results"; then complain "cases failed"; fi
 if ! grep -q -E '^ +ok' "$results"; then complain "no case ran"; fi
-complaints='WARNING: |BUG: |Oops|Kernel panic|general protection|blocked for more than|detected buffer overflow|cut here|refcount_t'
+complaints='WARNING: |BUG: |Oops|Kernel panic|general protection|blocked for more than|detected buffer overflow|kernel BUG|refcount_t'
 # (The exception is init.sh's.)
 if grep -a -n -E "$complaints" "$console" | grep -v 'at __pci_epc_create+'; then complain "the kernel complained (see $console)"; fi
 echo "# lab: $(grep -c -E '^ +ok' "$results") passed, $(grep -c -E '^ +not ok' "$results") failed," \
