@@ -93,7 +93,8 @@ public struct Provisioner: Sendable {
     let left = unwind(contents.unfinished, progress, loops: contents.all.loops)
     let committed = Ledger(contents.committed)
     guard left.entries.isEmpty else {
-      _ = try Journal(name, in: run, committed: Ledger(contents.committed + left.entries), isFinished: false)
+      _ = try Journal(
+        name, in: run, committed: Ledger(contents.committed + left.entries), isFinished: false)
       throw Self.incomplete("an interrupted run of \"\(name)\" could not be taken back", left)
     }
     if committed.entries.isEmpty {
@@ -168,7 +169,7 @@ public struct Provisioner: Sendable {
     }
     var entries = ledger.entries
     if options.removesFiles {
-      for index in entries.indices { 
+      for index in entries.indices {
         if case .createFile(let path, _) = entries[index].operation {
           entries[index].undo = .removeFile(path: path)
         }
@@ -204,7 +205,8 @@ public struct Provisioner: Sendable {
     }
     let names = try controllerNames()
     guard !names.isEmpty else {
-      throw ProvisioningError(.unsupported, "\(machine.label) has no PCI endpoint controller",
+      throw ProvisioningError(
+        .unsupported, "\(machine.label) has no PCI endpoint controller",
         hint: "to try it without the hardware, use --kernel simulated")
     }
     if let name {

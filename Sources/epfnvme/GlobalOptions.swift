@@ -63,7 +63,8 @@ struct GlobalOptions: ParsableArguments {
     case .live:
       provisioner = Provisioner(.live(), run: RunDirectory())
     case .simulated(let file):
-      let personality = personality.flatMap { SimulatedKernel.Personality(rawValue: $0) } ?? .mainline
+      let personality =
+        personality.flatMap { SimulatedKernel.Personality(rawValue: $0) } ?? .mainline
       if let file {
         let kernel: SimulatedKernel
         do {

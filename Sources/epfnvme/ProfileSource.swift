@@ -9,7 +9,9 @@ struct ProfileSource: ParsableArguments {
   @Argument(help: "The profile; - is standard input.", completion: .file(extensions: ["json"]))
   var profile: String?
 
-  @Option(help: ArgumentHelp("Without a profile: a block device or a file instead of null_blk.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Without a profile: a block device or a file instead of null_blk.", valueName: "path"))
   var device: String?
   @Option(help: ArgumentHelp("auto, nvmet_pci_epf or pci_epf_nvme.", valueName: "name"))
   var driver: String?
@@ -48,7 +50,8 @@ struct ProfileSource: ParsableArguments {
       throw ValidationError("A profile says everything; the options are for setups without one.")
     }
     if tcp != nil, device != nil || model != nil || bufferedIO {
-      throw ValidationError("--tcp names a remote disk; --device, --model and --buffered-io are for a local one.")
+      throw ValidationError(
+        "--tcp names a remote disk; --device, --model and --buffered-io are for a local one.")
     }
   }
 
@@ -56,7 +59,9 @@ struct ProfileSource: ParsableArguments {
   func located() throws -> Profile.Located {
     if let profile { return try ProfileArgument.read(profile) }
     // The options are a profile too, so they pass the same rules.
-    do { return try Profile.decode(Array(try document().compactText.utf8)) } catch let issues as ProfileIssues {
+    do { return try Profile.decode(Array(try document().compactText.utf8)) } catch let issues
+      as ProfileIssues
+    {
       throw LocatedIssues(file: name, issues: issues)
     }
   }

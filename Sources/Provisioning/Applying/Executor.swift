@@ -147,7 +147,8 @@ struct Executor {
     let lines = bindingMark.map { machine.log.lines(since: $0) } ?? []
     let complaints = lines.filter { $0.level <= 4 && $0.text.contains(driver.name) }
     if driver == .nvmetPCIEPF {
-      let group = TargetGroup(directory: ConfigDirectory(function.appending("nvme"), on: machine.configFS))
+      let group = TargetGroup(
+        directory: ConfigDirectory(function.appending("nvme"), on: machine.configFS))
       let text: String
       do { text = try machine.configFS.read(group.portID.path) } catch {
         throw ProvisioningError(ConfigFSError(.read, group.portID.path, .system(error)))
@@ -158,7 +159,8 @@ struct Executor {
       } catch .resourceBusy {
         return
       } catch {
-        throw ProvisioningError(ConfigFSError(.write, group.portID.path, value: text, .system(error)))
+        throw ProvisioningError(
+          ConfigFSError(.write, group.portID.path, value: text, .system(error)))
       }
     }
     // Without a complaint the controller initialises later, when the host releases PERST#.

@@ -21,10 +21,12 @@ enum Hints {
     case (.write, .invalidArgument) where name == "start":
       return "the endpoint controller's driver could not start the link; see the kernel's lines"
     case (.write, .invalidArgument)
-    where ["attr_model", "attr_serial", "attr_firmware", "attr_ieee_oui", "attr_version"].contains(name):
+    where ["attr_model", "attr_serial", "attr_firmware", "attr_ieee_oui", "attr_version"].contains(
+      name):
       return "a host has already identified this subsystem; tear it down and set it up again"
     case (.write, .invalidArgument) where name == "enable":
-      return "nvmet could not use the backing: a file system without O_DIRECT needs \"bufferedIO\": true"
+      return
+        "nvmet could not use the backing: a file system without O_DIRECT needs \"bufferedIO\": true"
     case (.write, .noSuchFileOrDirectory) where name == "enable":
       return "the backing is not there; see device_path"
     case (.write, .alreadyInProcess) where name == "start":
@@ -59,7 +61,9 @@ enum Hints {
     if has("Port not found") { return "the nvmet port with the function's portid is not enabled" }
     if has("not allowed") { return "the subsystem needs attr_allow_any_host = 1" }
     if has("Invalid maximum number of queues") { return "two interrupt vectors are the least" }
-    if has("MSI-X") { return "the controller refused the number of MSI-X vectors; try msixVectors 0 and msiVectors" }
+    if has("MSI-X") {
+      return "the controller refused the number of MSI-X vectors; try msixVectors 0 and msiVectors"
+    }
     if has("MSI") { return "the controller refused the number of MSI vectors" }
     if has("BAR 0") { return "the controller could not map BAR 0" }
     if has("configuration header") { return "the controller refused the configuration header" }

@@ -29,7 +29,8 @@ struct Journal: ~Copyable {
   // MARK: Reading
 
   /// nil when there is no journal of that name.
-  static func contents(_ name: String, in run: RunDirectory) throws(ProvisioningError) -> Contents? {
+  static func contents(_ name: String, in run: RunDirectory) throws(ProvisioningError) -> Contents?
+  {
     let path = run.journalPath(name)
     let bytes: [UInt8]
     do { bytes = try readFile(path) } catch .noSuchFileOrDirectory { return nil } catch {
@@ -51,7 +52,8 @@ struct Journal: ~Copyable {
       if index == 0 {
         guard json["epfnvme"]?.integerValue == version else {
           throw ProvisioningError(
-            .cannotCreate, "the journal \(path) is of another version of epfnvme", path: path.string,
+            .cannotCreate, "the journal \(path) is of another version of epfnvme",
+            path: path.string,
             hint: "use the version that wrote it to tear it down")
         }
         continue
@@ -61,7 +63,10 @@ struct Journal: ~Copyable {
         let undo = json["undo"].flatMap { Operation($0) }
         let isDone = json["done"]?.boolValue == true
         entries.append(
-          (number, JournalEntry(operation: operation, undo: undo, state: isDone ? .done : .intended)))
+          (
+            number,
+            JournalEntry(operation: operation, undo: undo, state: isDone ? .done : .intended)
+          ))
       } else if let number = json["done"]?.integerValue,
         let place = entries.firstIndex(where: { $0.number == number })
       {
@@ -139,7 +144,8 @@ struct Journal: ~Copyable {
 
   /// Says that an announced effect did not happen, or was taken back.
   mutating func withdraw(_ number: Int, failed: Bool) throws(ProvisioningError) {
-    try write(JSONValue.object([.init(failed ? "failed" : "undone", JSONValue(number))]).compactText + "\n")
+    try write(
+      JSONValue.object([.init(failed ? "failed" : "undone", JSONValue(number))]).compactText + "\n")
   }
 
   static func remove(_ name: String, in run: RunDirectory) {
@@ -166,7 +172,8 @@ struct Journal: ~Copyable {
     var offset = 0
     while offset < bytes.count {
       let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(descriptor, $0.baseAddress.map { unsafe $0 + offset }, bytes.count - offset)
+        unsafe Glibc.write(
+          descriptor, $0.baseAddress.map { unsafe $0 + offset }, bytes.count - offset)
       }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else { throw failure("write", path) }

@@ -59,13 +59,16 @@ struct Ledger: Hashable {
           kept.removeAll { $0.operation.path.hasPrefix(path + "/") }
         }
       case .unlink(let path, let target):
-        if let made = kept.firstIndex(where: { $0.operation == .link(path: path, target: target) }) {
+        if let made = kept.firstIndex(where: { $0.operation == .link(path: path, target: target) })
+        {
           kept.remove(at: made)
         } else {
           kept.append(entry)
         }
       case .link(let path, let target):
-        if let removed = kept.firstIndex(where: { $0.operation == .unlink(path: path, target: target) }) {
+        if let removed = kept.firstIndex(where: {
+          $0.operation == .unlink(path: path, target: target)
+        }) {
           kept.remove(at: removed)
         } else {
           kept.append(entry)

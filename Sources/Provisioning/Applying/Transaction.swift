@@ -109,7 +109,9 @@ struct Transaction: ~Copyable {
   }
 
   /// A write that was refused changed nothing. One that was taken and reads back differently did; so may one that was cut.
-  private static func happenedNevertheless(_ operation: Operation, _ error: ProvisioningError) -> Bool {
+  private static func happenedNevertheless(_ operation: Operation, _ error: ProvisioningError)
+    -> Bool
+  {
     guard case .write = operation else { return false }
     return error.errno == nil || error.operation == "read"
   }

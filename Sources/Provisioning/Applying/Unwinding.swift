@@ -36,7 +36,9 @@ struct Unwinding {
         progress(.undone(operation))
         return true
       }
-      leftovers.append("\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)")
+      leftovers.append(
+        "\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)"
+      )
       lastError = error
       progress(.cannotUndo(operation, error))
       return false

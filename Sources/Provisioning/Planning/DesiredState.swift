@@ -28,7 +28,8 @@ struct DesiredState {
   /// Per controller: the links of its functions.
   private var functionLinks: [String: [Int]] = [:]
 
-  init(_ profile: Profile, _ resolution: Resolution, on machine: Machine) throws(ProvisioningError) {
+  init(_ profile: Profile, _ resolution: Resolution, on machine: Machine) throws(ProvisioningError)
+  {
     self.profile = profile
     self.resolution = resolution
     self.machine = machine
@@ -56,9 +57,11 @@ struct DesiredState {
     if profile.backings.contains(where: { if case .nullBlock = $0.store { true } else { false } }) {
       // By default the module makes a device of its own, which nobody asked for.
       list.add(
-        .module("null_blk", parameters: ["nr_devices=0"]), "null_blk devices are made by this module")
+        .module("null_blk", parameters: ["nr_devices=0"]),
+        "null_blk devices are made by this module")
     }
-    if profile.backings.contains(where: { if case .loopDevice = $0.store { true } else { false } }) {
+    if profile.backings.contains(where: { if case .loopDevice = $0.store { true } else { false } })
+    {
       list.add(.module("loop", parameters: []), "loop devices are made by this module")
     }
     if !profile.subsystems.isEmpty || !profile.ports.isEmpty {
@@ -72,12 +75,14 @@ struct DesiredState {
       {
         transports.append(module)
         list.add(
-          .module(module, parameters: []), "ports of type \(port.transport.rawValue) need this module")
+          .module(module, parameters: []),
+          "ports of type \(port.transport.rawValue) need this module")
       }
     }
     if let driver = resolution.driver, !transports.contains(driver.moduleName) {
       list.add(
-        .module(driver.moduleName, parameters: []), "functions are made by the driver \(driver.name)")
+        .module(driver.moduleName, parameters: []),
+        "functions are made by the driver \(driver.name)")
     }
   }
 
@@ -111,7 +116,8 @@ struct DesiredState {
     let tree = NullBlockTree(on: machine.configFS)
     let item = tree.devices[name]
     let reason = "the backing \"\(backing.name)\""
-    let directory = list.add(.directory(item.directory.path), "\(reason) is the device /dev/\(name)")
+    let directory = list.add(
+      .directory(item.directory.path), "\(reason) is the device /dev/\(name)")
     var attributes: [Int] = []
     func set<Value>(_ attribute: Attribute<Value>, _ value: Value?) {
       if let value { attributes.append(list.add(attribute, value, reason, needs: [directory])) }
@@ -122,7 +128,8 @@ struct DesiredState {
     set(item.supportsDiscard, device.discard)
     set(item.cacheSize, device.cacheSizeMiB)
     // The kernel makes no more queues than there are CPUs, and shows what it made.
-    set(item.submissionQueues, device.submitQueues.map { min($0, UInt32(machine.facts.onlineCPUs)) })
+    set(
+      item.submissionQueues, device.submitQueues.map { min($0, UInt32(machine.facts.onlineCPUs)) })
     set(item.queueDepth, device.hardwareQueueDepth)
     set(item.completionTime, device.completionNanoseconds)
     set(item.interruptMode, device.irqMode)
@@ -162,7 +169,8 @@ struct DesiredState {
     set(item.model, try convert(subsystem.model, ModelNumber.init), identity)
     set(
       item.serial, try SerialNumber(subsystem.serial ?? derivedSerial(subsystem.nqn)),
-      subsystem.serial == nil ? "derived from the profile's name, so that it survives a restart" : identity)
+      subsystem.serial == nil
+        ? "derived from the profile's name, so that it survives a restart" : identity)
     set(item.firmware, try convert(subsystem.firmware, FirmwareRevision.init), identity)
     set(item.organization, try convert(subsystem.ieeeOUI, OUI.init), identity)
     set(item.version, try convert(subsystem.version, SpecificationVersion.init), identity)
@@ -170,7 +178,8 @@ struct DesiredState {
     set(item.minimumControllerID, subsystem.controllerIDMinimum, "range of controller ids")
     if resolution.driver == .nvmetPCIEPF, let first = functions.first {
       // This driver overwrites the function's vendor IDs with the subsystem's.
-      set(item.vendorID, VendorID(rawValue: vendorID(of: first)), "PCI vendor ID that the host reads")
+      set(
+        item.vendorID, VendorID(rawValue: vendorID(of: first)), "PCI vendor ID that the host reads")
       set(
         item.subsystemVendorID, VendorID(rawValue: subsystemVendorID(of: first)),
         "PCI subsystem vendor ID that the host reads")
@@ -256,7 +265,9 @@ struct DesiredState {
   }
 
   private func functions(on nqn: String) -> [Profile.Function] {
-    profile.functions.filter { $0.target == .local(nqn: nqn, spelled: .loop) || $0.target == .local(nqn: nqn, spelled: .pci) }
+    profile.functions.filter {
+      $0.target == .local(nqn: nqn, spelled: .loop) || $0.target == .local(nqn: nqn, spelled: .pci)
+    }
   }
 
   /// The limit that keeps a host from queues which the function has no vector, and the driver no room, for.
@@ -406,13 +417,21 @@ struct DesiredState {
     set(item.deviceID, Hex16(rawValue: function.deviceID), id)
     set(item.revisionID, Hex8(rawValue: function.revisionID), id)
     let classReason = "class code: the host's NVMe driver looks for it"
-    set(item.programmingInterface, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode)), classReason)
-    set(item.subclass, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode >> 8)), classReason)
-    set(item.baseClass, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode >> 16)), classReason)
+    set(
+      item.programmingInterface, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode)),
+      classReason)
+    set(
+      item.subclass, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode >> 8)), classReason
+    )
+    set(
+      item.baseClass, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode >> 16)),
+      classReason)
     set(item.cacheLineSize, Hex8(rawValue: function.cacheLineSize), id)
     set(
       item.subsystemVendorID,
-      Hex16(rawValue: isMainline ? subsystemVendorID(of: function) : function.subsystemVendorID ?? 0), id)
+      Hex16(
+        rawValue: isMainline ? subsystemVendorID(of: function) : function.subsystemVendorID ?? 0),
+      id)
     set(item.subsystemID, Hex16(rawValue: function.subsystemID ?? 0), id)
     set(item.interruptPin, Hex8(rawValue: function.interruptPin), "INTx pin")
   }
@@ -428,7 +447,8 @@ struct DesiredState {
     return profile.subsystem(function.target.nqn)?.subsystemVendorID ?? first.subsystemVendorID ?? 0
   }
 
-  private func fabricsOptions(of function: Profile.Function) throws(InvalidValue) -> FabricsOptions {
+  private func fabricsOptions(of function: Profile.Function) throws(InvalidValue) -> FabricsOptions
+  {
     var options: FabricsOptions
     switch function.target {
     case .local(let nqn, _):
@@ -458,7 +478,8 @@ struct DesiredState {
       started.append(name)
       let links = functionLinks[name] ?? []
       let start = list.add(
-        endpoints.controller(name).isStarted, true, "starts link training, so that the host sees the device",
+        endpoints.controller(name).isStarted, true,
+        "starts link training, so that the host sees the device",
         role: .state(off: "0\n"), disruption: "the PCIe link of \(name) goes down", needs: links)
       // Most controllers cannot take another function once the link is up.
       list.freeze(links, by: [start])

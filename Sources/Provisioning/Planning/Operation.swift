@@ -80,7 +80,8 @@ extension Operation {
   /// The second half: a value, a target, parameters.
   public var value: String? {
     switch self {
-    case .loadModule(_, let parameters): parameters.isEmpty ? nil : parameters.joined(separator: " ")
+    case .loadModule(_, let parameters):
+      parameters.isEmpty ? nil : parameters.joined(separator: " ")
     case .createFile(_, let bytes): "\(bytes) bytes"
     case .write(_, let value, _): value.shown
     case .link(_, let target): target

@@ -93,7 +93,8 @@ extension Plan {
     case .removeDirectory: return ["rmdir \(path)"]
     case .write(_, .text(let text), _):
       return text.last == "\n"
-        ? ["put \(quoted(text.withoutTrailingNewline)) \(path)"] : ["put_raw \(quoted(text)) \(path)"]
+        ? ["put \(quoted(text.withoutTrailingNewline)) \(path)"]
+        : ["put_raw \(quoted(text)) \(path)"]
     case .write(_, .loopDevice(let backing), _): return ["put \"$\(variable(backing))\" \(path)"]
     case .link(_, let target): return ["ln -s \(quoted(target)) \(path)"]
     case .unlink: return ["rm \(path)"]
@@ -109,14 +110,18 @@ extension Plan {
 
   /// Quoted where the shell would see more than a word.
   private static func quoted(_ text: String) -> String {
-    let isPlain = !text.isEmpty && text.utf8.allSatisfy { byte in
-      switch byte {
-      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
-      default: "/._-:=,@+".utf8.contains(byte)
+    let isPlain =
+      !text.isEmpty
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+        default: "/._-:=,@+".utf8.contains(byte)
+        }
       }
-    }
     if isPlain { return text }
-    return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    return "'"
+      + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+      + "'"
   }
 }
 

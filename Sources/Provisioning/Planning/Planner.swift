@@ -148,7 +148,8 @@ struct Planner {
     case (.state(let off), .satisfied): .write(off)
     case (_, .absent): .nothing
     // An unset path cannot be written back; it vanishes with its namespace.
-    case (_, .differs(let current)): sameAttributeText(current, "(null)") ? .nothing : .write(current)
+    case (_, .differs(let current)):
+      sameAttributeText(current, "(null)") ? .nothing : .write(current)
     case (_, .satisfied): .nothing
     }
   }
@@ -173,7 +174,8 @@ struct Planner {
       case .createDirectory(let path) where !wanted.contains(path):
         steps.append(Step(.removeDirectory(path: path), reason: reason))
       case .link(let path, let target) where !wanted.contains(path):
-        let isBinding = FilePath(path).removingLastComponent().removingLastComponent()
+        let isBinding =
+          FilePath(path).removingLastComponent().removingLastComponent()
           .lastComponent?.string == "controllers"
         steps.append(
           Step(
@@ -184,7 +186,8 @@ struct Planner {
         if case .write(_, .text(let old), _)? = entry.undo {
           steps.append(
             Step(
-              .write(path: path, value: .text(old), shown: nil), reason: reason, undo: .write(text)))
+              .write(path: path, value: .text(old), shown: nil), reason: reason, undo: .write(text))
+          )
         }
       case .attachLoop(let backing, let loop) where !wanted.contains("loop \(backing)"):
         steps.append(

@@ -47,8 +47,11 @@ struct Resolution {
   ) throws(ProvisioningError) -> [String] {
     if isMounted, !endpoints.isAvailable {
       throw ProvisioningError(
-        .unsupported, "\(machine.label) has no PCI endpoint support: \(endpoints.directory.path) is missing",
-        hint: "the kernel needs CONFIG_PCI_ENDPOINT and CONFIG_PCI_ENDPOINT_CONFIGFS; \(simulationHint)")
+        .unsupported,
+        "\(machine.label) has no PCI endpoint support: \(endpoints.directory.path) is missing",
+        hint:
+          "the kernel needs CONFIG_PCI_ENDPOINT and CONFIG_PCI_ENDPOINT_CONFIGFS; \(simulationHint)"
+      )
     }
     let names: [String]
     if isMounted {
@@ -179,7 +182,8 @@ struct Resolution {
     guard needsPort else { return nil }
     let ports = TargetTree(on: machine.configFS).ports
     let declared = profile.ports.map(\.id)
-    if let mine = owned.portIDs(below: ports.directory.path).first(where: { !declared.contains($0) }) {
+    if let mine = owned.portIDs(below: ports.directory.path).first(where: { !declared.contains($0) }
+    ) {
       return mine
     }
     var taken = Set(declared)

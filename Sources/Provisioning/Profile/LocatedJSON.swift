@@ -276,10 +276,14 @@ private struct JSONParser {
         }
         advance()
         let low = try fourDigits(start)
-        guard (0xdc00..<0xe000).contains(low) else { throw issue("half a surrogate pair", at: start) }
+        guard (0xdc00..<0xe000).contains(low) else {
+          throw issue("half a surrogate pair", at: start)
+        }
         unit = 0x10000 + (unit - 0xd800) << 10 + (low - 0xdc00)
       }
-      guard let scalar = Unicode.Scalar(unit) else { throw issue("half a surrogate pair", at: start) }
+      guard let scalar = Unicode.Scalar(unit) else {
+        throw issue("half a surrogate pair", at: start)
+      }
       return Character(scalar)
     default:
       throw issue("\"\\\(Self.shown(byte))\" is no escape", at: start)
@@ -326,12 +330,14 @@ private struct JSONParser {
     while current != UInt8(ascii: "}") {
       let place = position
       guard current == UInt8(ascii: "\"") else {
-        throw issue(current == nil ? "this object has no end" : "a key in double quotes was expected",
+        throw issue(
+          current == nil ? "this object has no end" : "a key in double quotes was expected",
           at: current == nil ? start : place)
       }
       let key = try string()
       if let first = lines.updateValue(place.line, forKey: key) {
-        throw issue("the key \"\(key)\" stands here a second time; the first is in line \(first)",
+        throw issue(
+          "the key \"\(key)\" stands here a second time; the first is in line \(first)",
           at: place)
       }
       try skipBlanks()

@@ -124,7 +124,8 @@ struct ObjectReader {
     array(key).compactMap { element in
       if case .string(let value) = element.json.content { return value }
       issues.add(
-        .error, element.path, element.json.position, "a string was expected, not \(element.json.kind)")
+        .error, element.path, element.json.position,
+        "a string was expected, not \(element.json.kind)")
       return nil
     }
   }
@@ -134,7 +135,9 @@ struct ObjectReader {
 func nearestName(to name: String, in candidates: [String]) -> String? {
   guard name.utf8.count <= 64 else { return nil }
   let wanted = Array(name.lowercased())
-  let scored = candidates.map { (candidate: $0, distance: editDistance(wanted, Array($0.lowercased()))) }
+  let scored = candidates.map {
+    (candidate: $0, distance: editDistance(wanted, Array($0.lowercased())))
+  }
   guard let best = scored.min(by: { $0.distance < $1.distance }),
     best.distance <= max(2, wanted.count / 3)
   else { return nil }

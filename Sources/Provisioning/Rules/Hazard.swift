@@ -28,13 +28,16 @@ public struct Hazard: Hashable, Sendable {
 
   static let limitUnderController = Hazard(
     id: "qid-max-under-controller",
-    consequence: "writing attr_qid_max deletes every controller of the subsystem, and a PCI controller cannot be deleted that way: the kernel crashes",
+    consequence:
+      "writing attr_qid_max deletes every controller of the subsystem, and a PCI controller cannot be deleted that way: the kernel crashes",
     safeOrder: "stop the endpoint controller, unlink the function, then write attr_qid_max",
     prevention: .guarded)
   static let portUnderController = Hazard(
     id: "port-unlink-under-controller",
-    consequence: "unlinking a subsystem from its port deletes its controllers, and a PCI controller cannot be deleted that way: the kernel crashes",
-    safeOrder: "stop the endpoint controller, unlink the function, then unlink the subsystem from the port",
+    consequence:
+      "unlinking a subsystem from its port deletes its controllers, and a PCI controller cannot be deleted that way: the kernel crashes",
+    safeOrder:
+      "stop the endpoint controller, unlink the function, then unlink the subsystem from the port",
     prevention: .guarded)
   static let longName = Hazard(
     id: "subsysnqn-too-long",
@@ -43,23 +46,28 @@ public struct Hazard: Hashable, Sendable {
   static let wrongTarget = Hazard(
     id: "link-target-type",
     consequence: "pci_ep takes any directory for the object that it expects there",
-    safeOrder: "link pci_ep/functions/DRIVER/NAME into pci_ep/controllers/NAME", prevention: .guarded)
+    safeOrder: "link pci_ep/functions/DRIVER/NAME into pci_ep/controllers/NAME",
+    prevention: .guarded)
   static let secondary = Hazard(
     id: "secondary-interface",
-    consequence: "the NVMe drivers are bound twice when a function also gets a secondary controller",
+    consequence:
+      "the NVMe drivers are bound twice when a function also gets a secondary controller",
     safeOrder: "link the function into one controller only", prevention: .guarded)
   static let virtualFunction = Hazard(
     id: "virtual-function",
-    consequence: "a function linked into a function becomes a virtual function that is never initialised, and stays marked",
+    consequence:
+      "a function linked into a function becomes a virtual function that is never initialised, and stays marked",
     safeOrder: "remove the function and make it again, then link it into a controller",
     prevention: .guarded)
   static let moduleUnderFunction = Hazard(
     id: "module-under-function",
-    consequence: "function directories do not hold their driver's module: unloading it frees what they point to",
+    consequence:
+      "function directories do not hold their driver's module: unloading it frees what they point to",
     safeOrder: "remove the function directories, then unload the module", prevention: .guarded)
   static let vectorsAfterBind = Hazard(
     id: "vectors-after-bind",
-    consequence: "BAR 0 was sized for the old number of vectors; a late initialisation would use the new one",
+    consequence:
+      "BAR 0 was sized for the old number of vectors; a late initialisation would use the new one",
     safeOrder: "unlink the function, change msix_interrupts, link it again", prevention: .guarded)
   static let anaGroup128 = Hazard(
     id: "ana-group-128",
@@ -70,11 +78,13 @@ public struct Hazard: Hashable, Sendable {
     consequence: "256 bytes of traddr or 32 of trsvcid leave no room for the terminator",
     safeOrder: "use shorter addresses", prevention: .guarded)
   static let cutNQN = Hazard(
-    id: "nqn-cut", consequence: "the kernel keeps the first 223 bytes: two directories can be one NQN",
+    id: "nqn-cut",
+    consequence: "the kernel keeps the first 223 bytes: two directories can be one NQN",
     safeOrder: "use an NQN of at most 223 bytes", prevention: .guarded)
   static let tlsKernel = Hazard(
     id: "tls-kernel",
-    consequence: "with CONFIG_NVME_TARGET_TCP_TLS the creation of a PCI controller crashes the kernel",
+    consequence:
+      "with CONFIG_NVME_TARGET_TCP_TLS the creation of a PCI controller crashes the kernel",
     safeOrder: "use a kernel without CONFIG_NVME_TARGET_TCP_TLS", prevention: .validated)
   static let queuesBeyondVectors = Hazard(
     id: "queues-beyond-vectors",
@@ -96,14 +106,17 @@ public struct Hazard: Hashable, Sendable {
     safeOrder: "unlink the function as soon as its creation has failed", prevention: .guarded)
   static let lateHeader = Hazard(
     id: "late-shared-header",
-    consequence: "functions of one driver share a header; where it is written late, all get the last values",
+    consequence:
+      "functions of one driver share a header; where it is written late, all get the last values",
     safeOrder: "give all functions of a driver the same identity", prevention: .validated)
   static let dmaAfterBind = Hazard(
     id: "dma-after-bind",
-    consequence: "enabling DMA on a function that was bound without channels uses channels that are not there",
+    consequence:
+      "enabling DMA on a function that was bound without channels uses channels that are not there",
     safeOrder: "unlink the function, write dma_enable, link it again", prevention: .guarded)
   static let debugfsFatal = Hazard(
-    id: "debugfs-fatal", consequence: "writing \"fatal\" to a controller's debugfs state crashes the kernel",
+    id: "debugfs-fatal",
+    consequence: "writing \"fatal\" to a controller's debugfs state crashes the kernel",
     safeOrder: "stop the endpoint controller and unlink the function", prevention: .inexpressible)
 
   public static let all: [Hazard] = [
@@ -138,7 +151,8 @@ extension Hazard {
     let parts = components(path, machine)
     guard parts.count >= 3, parts[0] == "nvmet" else { return nil }
     switch parts[1] {
-    case "subsystems" where parts.count == 3 && parts[2].utf8.count > NQN.maximumLength: return cutNQN
+    case "subsystems" where parts.count == 3 && parts[2].utf8.count > NQN.maximumLength:
+      return cutNQN
     case "ports" where parts.count == 5 && parts[3] == "ana_groups" && parts[4] == "128":
       return anaGroup128
     default: return nil
@@ -181,7 +195,8 @@ extension Hazard {
     guard parts.first == "pci_ep" else { return nil }
     let targetParts = components(target, machine)
     let isFunction = targetParts.count == 4 && targetParts.starts(with: ["pci_ep", "functions"])
-    let isController = targetParts.count == 3 && targetParts.starts(with: ["pci_ep", "controllers"])
+    let isController =
+      targetParts.count == 3 && targetParts.starts(with: ["pci_ep", "controllers"])
     switch (parts.count, parts.count > 1 ? parts[1] : "") {
     case (4, "controllers"): return isFunction ? nil : wrongTarget
     case (5, "functions"): return virtualFunction

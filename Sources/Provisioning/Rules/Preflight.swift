@@ -36,10 +36,13 @@ struct Preflight {
     case .block(let path):
       guard let found = try describe(path, name) else { throw missing(path, name) }
       guard found.kind == .blockDevice else {
-        throw wrong(path, name, "is \(Self.words[found.kind] ?? "no block device")", "use the backing \"file\" for a regular file")
+        throw wrong(
+          path, name, "is \(Self.words[found.kind] ?? "no block device")",
+          "use the backing \"file\" for a regular file")
       }
       if found.isReadOnly {
-        throw wrong(path, name, "is read-only", "nvmet opens it for writing: blockdev --setrw \(path)")
+        throw wrong(
+          path, name, "is read-only", "nvmet opens it for writing: blockdev --setrw \(path)")
       }
       if let mountPoint = found.mountPoint {
         throw wrong(

@@ -31,7 +31,9 @@ enum ProfileRules {
     if text.isEmpty { return "is empty" }
     if text == "." || text == ".." { return "cannot name a directory" }
     if text.utf8.count > limit { return "has \(text.utf8.count) bytes, more than \(limit)" }
-    if text.utf8.contains(UInt8(ascii: "/")) { return "contains \"/\", which ends a directory name" }
+    if text.utf8.contains(UInt8(ascii: "/")) {
+      return "contains \"/\", which ends a directory name"
+    }
     if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
       return "contains a control character"
     }
@@ -43,7 +45,8 @@ enum ProfileRules {
     let first = name.utf8.first.map(isAlphanumeric) ?? false
     let fits = name.utf8.allSatisfy { isAlphanumeric($0) || $0 == 0x2e || $0 == 0x5f || $0 == 0x2d }
     guard first, fits, name.utf8.count <= 64 else {
-      return "a name has 1 to 64 letters, digits, \".\", \"_\" and \"-\", the first a letter or digit"
+      return
+        "a name has 1 to 64 letters, digits, \".\", \"_\" and \"-\", the first a letter or digit"
     }
     return nil
   }
@@ -97,7 +100,8 @@ private struct ProfileCheck {
     var seen: [String: Int] = [:]
     for (index, value) in values.enumerated() {
       if let first = seen[value] {
-        error("\(list)[\(index)].\(key)", "\(what) \"\(value)\" is already that of \(list)[\(first)]")
+        error(
+          "\(list)[\(index)].\(key)", "\(what) \"\(value)\" is already that of \(list)[\(first)]")
       } else {
         seen[value] = index
       }
@@ -118,13 +122,16 @@ private struct ProfileCheck {
     case .loopDevice(let loop):
       check(loop.file, "\(path).loopDevice")
       if let size = loop.blockSize, !isBlockSize(size, upTo: 4096) {
-        error("\(path).loopDevice.blockSize", "a block size is 512, 1024, 2048 or 4096, not \(size)")
+        error(
+          "\(path).loopDevice.blockSize", "a block size is 512, 1024, 2048 or 4096, not \(size)")
       }
       if loop.offset % UInt64(loop.blockSize ?? 512) != 0 {
         error("\(path).loopDevice.offsetBytes", "the offset is not a multiple of the block size")
       }
     }
-    let isUsed = profile.subsystems.contains { $0.namespaces.contains { $0.backing == backing.name } }
+    let isUsed = profile.subsystems.contains {
+      $0.namespaces.contains { $0.backing == backing.name }
+    }
     if !isUsed { warn(path, "no namespace stores to this backing") }
   }
 
@@ -160,7 +167,9 @@ private struct ProfileCheck {
     if let depth = device.hardwareQueueDepth, !(1...10240).contains(depth) {
       error("\(path).hardwareQueueDepth", "\(depth) is out of range: 1 to 10240")
     }
-    if device.submitQueues == 0 { error("\(path).submitQueues", "a device needs one queue at least") }
+    if device.submitQueues == 0 {
+      error("\(path).submitQueues", "a device needs one queue at least")
+    }
     if let mode = device.irqMode, mode > 2 {
       error("\(path).irqMode", "\(mode) is unknown: 0 none, 1 soft interrupt, 2 timer")
     }
@@ -272,7 +281,8 @@ private struct ProfileCheck {
         hint: "remove \"allowAnyHost\" or the list")
     }
     if subsystem.namespaces.count > ProfileRules.Limit.namespaces {
-      error("\(path).namespaces", "a subsystem has at most \(ProfileRules.Limit.namespaces) namespaces")
+      error(
+        "\(path).namespaces", "a subsystem has at most \(ProfileRules.Limit.namespaces) namespaces")
     }
     for (index, namespace) in subsystem.namespaces.enumerated() {
       check(namespace, "\(path).namespaces[\(index)]")
@@ -371,7 +381,9 @@ private struct ProfileCheck {
       warn("\(path).classCode", "NVMe drivers look for class 0x010802")
     }
     if function.interruptPin > 4 {
-      error("\(path).interruptPin", "\(function.interruptPin) is out of range: 0 none, 1 INTA to 4 INTD")
+      error(
+        "\(path).interruptPin", "\(function.interruptPin) is out of range: 0 none, 1 INTA to 4 INTD"
+      )
     }
     checkTarget(function, path)
     checkVectors(function, path)
@@ -444,10 +456,12 @@ private struct ProfileCheck {
   func checkVectors(_ function: Profile.Function, _ path: String) {
     let limit = ProfileRules.Limit.self
     if function.msiVectors > limit.msiVectors {
-      error("\(path).msiVectors", "\(function.msiVectors) is out of range: 0 to \(limit.msiVectors)")
+      error(
+        "\(path).msiVectors", "\(function.msiVectors) is out of range: 0 to \(limit.msiVectors)")
     }
     if function.msixVectors > limit.msixVectors {
-      error("\(path).msixVectors", "\(function.msixVectors) is out of range: 0 to \(limit.msixVectors)")
+      error(
+        "\(path).msixVectors", "\(function.msixVectors) is out of range: 0 to \(limit.msixVectors)")
     }
     if function.ioQueues == 0 { error("\(path).ioQueues", "a controller needs one I/O queue") }
     if let queues = function.ioQueues, queues > limit.ioQueuesOfNVMeTPCIEPF {
@@ -483,7 +497,8 @@ private struct ProfileCheck {
     }
     if function.msixVectors == 0, function.msiVectors == 0 {
       warn(
-        "\(path)", "without MSI-X and MSI vectors the function uses INTx, which most controllers cannot raise",
+        "\(path)",
+        "without MSI-X and MSI vectors the function uses INTx, which most controllers cannot raise",
         hint: "set \"msixVectors\" and \"msiVectors\"")
     } else if function.msiVectors == 0 {
       warn(
@@ -500,7 +515,8 @@ private struct ProfileCheck {
       wishes.append((limit, "maximumQueueID"))
       if let queues = function.ioQueues, queues > limit {
         error(
-          "\(path).ioQueues", "\(queues) I/O queues, but the subsystem's maximumQueueID is \(limit)")
+          "\(path).ioQueues", "\(queues) I/O queues, but the subsystem's maximumQueueID is \(limit)"
+        )
       }
     }
     return wishes
@@ -514,11 +530,14 @@ private struct ProfileCheck {
         ? limit.largestMDTSKiBOfPCIEPFNVMe : limit.largestMDTSKiBOfNVMeTPCIEPF
       if mdts.nonzeroBitCount != 1 || mdts < limit.smallestMDTSKiB || mdts > largest {
         error(
-          "\(path).mdtsKiB", "\(mdts) is no power of two from \(limit.smallestMDTSKiB) to \(largest)",
+          "\(path).mdtsKiB",
+          "\(mdts) is no power of two from \(limit.smallestMDTSKiB) to \(largest)",
           hint: mdts > 0 && mdts < limit.smallestMDTSKiB
-            ? "the drivers accept it, but Identify would then announce no limit or a wrong one" : nil)
+            ? "the drivers accept it, but Identify would then announce no limit or a wrong one"
+            : nil)
       } else if mdts > limit.largestMDTSKiBOfPCIEPFNVMe {
-        warn("\(path).mdtsKiB", "pci_epf_nvme would cut this to \(limit.largestMDTSKiBOfPCIEPFNVMe)")
+        warn(
+          "\(path).mdtsKiB", "pci_epf_nvme would cut this to \(limit.largestMDTSKiBOfPCIEPFNVMe)")
       } else if mdts == limit.largestMDTSKiBOfPCIEPFNVMe, profile.driver != .nvmetPCIEPF {
         warn("\(path).mdtsKiB", "the loop transport of pci_epf_nvme carries at most 1020 KiB")
       }
@@ -568,7 +587,9 @@ private struct ProfileCheck {
       warn(
         "functions[\(index)]",
         "the driver keeps one configuration header for all functions; this one differs from functions[0]",
-        hint: "works where the controller initialises at once; where it waits for PERST#, all get these values")
+        hint:
+          "works where the controller initialises at once; where it waits for PERST#, all get these values"
+      )
     }
   }
 

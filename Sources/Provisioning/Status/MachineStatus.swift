@@ -114,7 +114,8 @@ private struct StatusReader {
     }
     var found: [MachineStatus.Function] = []
     for function in try tree.allFunctions() {
-      let primary = (try? function.primary.directory.links().first?.target.lastComponent?.string) ?? nil
+      let primary =
+        (try? function.primary.directory.links().first?.target.lastComponent?.string) ?? nil
       found.append(
         self.function(function, controller: bound[function.directory.path] ?? primary))
     }
@@ -167,7 +168,10 @@ private struct StatusReader {
           nqn: item.name, model: text(item.model.path),
           serial: text(item.serial.path).map { String($0.prefix { $0 != " " }) },
           maximumQueueID: (try? item.maximumQueueID.read()).map(Int.init),
-          ports: (ports[item.name] ?? []).sorted(), namespaces: spaces.sorted { $0.id.count == $1.id.count ? $0.id < $1.id : $0.id.count < $1.id.count }))
+          ports: (ports[item.name] ?? []).sorted(),
+          namespaces: spaces.sorted {
+            $0.id.count == $1.id.count ? $0.id < $1.id : $0.id.count < $1.id.count
+          }))
     }
     return found.sorted { $0.nqn < $1.nqn }
   }
@@ -180,7 +184,9 @@ private struct StatusReader {
     status.sizeBytes = found.size
     let isLoop = path.hasPrefix("/dev/loop")
     let file = isLoop ? (try? machine.storage.loopFile(of: FilePath(path))) ?? nil : nil
-    let isNull = NullBlockTree(on: machine.configFS).devices[FilePath(path).lastComponent?.string ?? ""].exists
+    let isNull = NullBlockTree(on: machine.configFS).devices[
+      FilePath(path).lastComponent?.string ?? ""
+    ].exists
     status.backing =
       file.map { "loop device of \($0)" }
       ?? (isNull ? "null_blk" : found.kind == .regularFile ? "file" : "block device")

@@ -65,7 +65,9 @@ struct ControllersCommand: ParsableCommand {
       }
       for endpoint in status.endpoints {
         let functions = endpoint.functions.map(\.name).joined(separator: " ")
-        print(Terminal.printable("\(endpoint.name)\t\(endpoint.isStarted ? "started" : "stopped")\t\(functions)"))
+        print(
+          Terminal.printable(
+            "\(endpoint.name)\t\(endpoint.isStarted ? "started" : "stopped")\t\(functions)"))
       }
       for name in unmounted { print(Terminal.printable(name)) }
       if status.endpoints.isEmpty, unmounted.isEmpty {

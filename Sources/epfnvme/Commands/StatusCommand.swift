@@ -5,7 +5,8 @@ internal import Provisioning
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Show controllers, functions, targets, namespaces and backings.")
+    commandName: "status",
+    abstract: "Show controllers, functions, targets, namespaces and backings.")
 
   @OptionGroup var global: GlobalOptions
   @Flag(help: "Show it again every second until interrupted.") var watch = false

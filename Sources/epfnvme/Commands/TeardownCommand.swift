@@ -15,7 +15,8 @@ struct TeardownCommand: ParsableCommand {
   var profile: String?
   @Flag(help: "Everything that epfnvme made on this machine.") var all = false
   @Flag(help: "Also unload the modules that setup loaded.") var unloadModules = false
-  @Flag(help: "Also delete files that setup created, with the data in them.") var deleteFiles = false
+  @Flag(help: "Also delete files that setup created, with the data in them.") var deleteFiles =
+    false
 
   func validate() throws {
     if all, profile != nil { throw ValidationError("Give a profile or --all, not both.") }
@@ -57,7 +58,8 @@ struct TeardownCommand: ParsableCommand {
     if all { return known }
     guard let profile else {
       guard known.count <= 1 else {
-        throw ValidationError("Several profiles are set up: \(known.joined(separator: ", ")). Name one, or give --all.")
+        throw ValidationError(
+          "Several profiles are set up: \(known.joined(separator: ", ")). Name one, or give --all.")
       }
       return known
     }

@@ -5,7 +5,9 @@ extension Plan {
   /// The plan as a person reads it.
   func text(_ terminal: Terminal) -> String {
     guard changesAnything else { return "Nothing to do: the machine is as \"\(name)\" says." }
-    var lines = ["Plan for \"\(name)\"" + (driver.map { " with \($0)" } ?? "") + ": \(steps.count) steps"]
+    var lines = [
+      "Plan for \"\(name)\"" + (driver.map { " with \($0)" } ?? "") + ": \(steps.count) steps"
+    ]
     var lastReason: String?
     let width = "\(steps.count)".count
     for (index, step) in steps.enumerated() {
@@ -18,11 +20,13 @@ extension Plan {
       lines.append("  \(pad)\(number)  \(Terminal.printable(step.operation.sentence))")
       if let disruption = step.disruption {
         lines.append(
-          terminal.paint("  " + String(repeating: " ", count: width) + "  ! disruptive: \(disruption)", .yellow))
+          terminal.paint(
+            "  " + String(repeating: " ", count: width) + "  ! disruptive: \(disruption)", .yellow))
       }
     }
     if !disruptions.isEmpty {
-      lines.append(terminal.paint("\(disruptions.count) disruptive steps: setup wants --force", .yellow))
+      lines.append(
+        terminal.paint("\(disruptions.count) disruptive steps: setup wants --force", .yellow))
     }
     return lines.joined(separator: "\n")
   }

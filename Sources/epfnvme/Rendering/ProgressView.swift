@@ -31,7 +31,11 @@ final class ProgressView {
     case .undoing(let operation):
       if isLive { replace("undo: \(operation.sentence)") }
     case .undone(let operation):
-      if isLive { replace("undo: \(operation.sentence)") } else { line("undo: \(operation.sentence)") }
+      if isLive {
+        replace("undo: \(operation.sentence)")
+      } else {
+        line("undo: \(operation.sentence)")
+      }
     case .cannotUndo(let operation, let error):
       finish()
       line(terminal.paintError("cannot \(operation.sentence): \(error.message)", .red))
@@ -65,7 +69,9 @@ extension Terminal {
 
   static var columns: Int {
     var size = winsize()
-    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
+    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else {
+      return 80
+    }
     return Int(size.ws_col)
   }
 }

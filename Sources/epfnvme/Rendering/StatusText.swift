@@ -98,7 +98,8 @@ struct StatusText {
   }
 
   private func namespace(_ space: MachineStatus.Namespace) -> Node {
-    var text = "namespace \(clean(space.id))  "
+    var text =
+      "namespace \(clean(space.id))  "
       + state(space.isEnabled ? "enabled" : "disabled", isGood: space.isEnabled)
     if let path = space.devicePath { text += "  \(clean(path))" }
     if let backing = space.backing { text += " (\(clean(backing)))" }
