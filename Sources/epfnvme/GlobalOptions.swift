@@ -97,9 +97,9 @@ struct GlobalOptions: ParsableArguments {
       let code = error.exitCode
       if json {
         print(error.json(code: code).prettyText)
-      } else {
-        terminal.complain(error)
       }
+      // Scripts read standard output; whoever watches reads this.
+      terminal.complain(error)
       throw Ending(code: code)
     } catch let located as LocatedIssues {
       if json {
