@@ -67,6 +67,7 @@ public struct Provisioner: Sendable {
     let name = located.profile.name
     let (owned, recovered) = try recover(name, progress)
     let plan = try plan(located, owned: owned)
+    progress(.planned(plan))
     if let first = plan.disruptions.first, !force {
       throw ProvisioningError(
         .disruptive,

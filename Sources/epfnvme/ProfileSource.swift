@@ -66,10 +66,6 @@ struct ProfileSource: ParsableArguments {
     }
   }
 
-  func hasShown(_ warning: ProfileIssue) -> Bool {
-    ((try? located())?.warnings ?? []).contains(warning)
-  }
-
   private func document() throws -> JSONValue {
     let nqn = "nqn.2026-01.io.epfnvme:default"
     var target: JSONValue = ["loop": .string(nqn)]

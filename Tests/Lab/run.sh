@@ -52,7 +52,7 @@ fi
 
 image=$work/image
 mkdir -p "$image/bin" "$image/dev" "$image/proc" "$image/sys" "$image/run" "$image/tmp" "$image/etc" "$image/root" \
-  "$image/var" "$image/lib/modules"
+  "$image/var" "$image/srv" "$image/lib/modules"
 ln -s ../run "$image/var/run"
 for name in sbin usr/bin usr/sbin; do
   mkdir -p "$image/${name%/*}"

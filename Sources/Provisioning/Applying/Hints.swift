@@ -3,8 +3,8 @@ internal import SystemPackage
 
 /// What to do next, for the failures that the fact sheets know.
 enum Hints {
-  static func hint(for operation: Operation, _ errno: Errno?) -> String? {
-    guard let errno else { return nil }
+  static func hint(for operation: Operation, _ errno: Errno?) -> String {
+    guard let errno else { return general }
     let path = FilePath(operation.path)
     let name = path.lastComponent?.string ?? ""
     switch (operation, errno) {
@@ -52,9 +52,12 @@ enum Hints {
       return "something links to it; remove that link, then run teardown again"
     case (.attachLoop, .resourceBusy): return "every loop device is in use"
     case (_, .noSpace): return "free some space, then run again"
-    default: return nil
+    default: return general
     }
   }
+
+  private static let general =
+    "the kernel gave no other reason than this and the lines above, if any; dmesg may have more"
 
   static func hint(forControllerLines lines: [String]) -> String {
     func has(_ text: String) -> Bool { lines.contains { $0.contains(text) } }

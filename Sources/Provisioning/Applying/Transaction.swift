@@ -6,6 +6,8 @@ internal import SystemPackage
 
 /// What happens during a run, as it happens.
 public enum Progress: Sendable {
+  /// What is going to be done; nothing has happened yet.
+  case planned(Plan)
   /// A step begins: its number, from 1, and how many there are.
   case begins(Int, of: Int, Step)
   case done(Int, of: Int, Step)

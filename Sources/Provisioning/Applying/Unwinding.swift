@@ -36,9 +36,10 @@ struct Unwinding {
         progress(.undone(operation))
         return true
       }
+      let others = Obstacles(to: operation, on: machine).sentences
       leftovers.append(
         "\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)"
-      )
+          + (others.isEmpty ? "" : " (" + others.joined(separator: ", ") + ")"))
       lastError = error
       progress(.cannotUndo(operation, error))
       return false

@@ -145,6 +145,11 @@ struct Resolution {
         warnings.append(ProfileIssue(.warning, path: "\(path).\(key)", message: message))
       }
       if driver == .nvmetPCIEPF {
+        if case .local(_, .loop) = function.target {
+          warn(
+            "target.loop",
+            "nvmet_pci_epf has no loop targets: the subsystem is served through a port of type pci")
+        }
         if function.dma == false, profile.driver != .nvmetPCIEPF {
           warn("dma", "nvmet_pci_epf has no DMA switch and uses DMA wherever there is any")
         }

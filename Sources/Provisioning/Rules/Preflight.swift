@@ -68,8 +68,9 @@ struct Preflight {
     _ file: Profile.File, _ name: String
   ) throws(ProvisioningError) -> BackingDescription? {
     guard let found = try describe(file.path, name) else {
-      if file.create { return nil }
-      throw missing(file.path, name)
+      guard file.create else { throw missing(file.path, name) }
+      try checkDirectory(of: file, name)
+      return nil
     }
     guard found.kind == .regularFile else {
       throw wrong(
@@ -79,6 +80,22 @@ struct Preflight {
     if found.isReadOnly { throw wrong(file.path, name, "is read-only", nil) }
     try checkSize(found, file.path, name)
     return found
+  }
+
+  /// A file is created, its directory is not.
+  private func checkDirectory(
+    of file: Profile.File, _ name: String
+  ) throws(ProvisioningError) {
+    let directory = FilePath(file.path).removingLastComponent().string
+    guard let found = try describe(directory, name) else {
+      throw wrong(
+        file.path, name, "cannot be created: there is no directory \(directory)",
+        "mkdir -p \(directory)", .noSuchFileOrDirectory)
+    }
+    guard found.kind == .directory else {
+      throw wrong(
+        file.path, name, "cannot be created: \(directory) is not a directory", nil, .notDirectory)
+    }
   }
 
   private func checkSize(
@@ -123,10 +140,11 @@ struct Preflight {
   }
 
   private func wrong(
-    _ path: String, _ name: String, _ what: String, _ hint: String?
+    _ path: String, _ name: String, _ what: String, _ hint: String?, _ errno: Errno? = nil
   ) -> ProvisioningError {
     ProvisioningError(
-      .inputMissing, "\(name): \(path) \(what)", operation: "open", path: path, hint: hint)
+      .inputMissing, "\(name): \(path) \(what)", operation: "open", path: path, errno: errno,
+      hint: hint)
   }
 
   private static let words: [BackingDescription.Kind: String] = [

@@ -27,14 +27,17 @@ struct SetupCommand: ParsableCommand {
         try PlanCommand.show(provisioner.plan(located), .text, source.name, global)
         return
       }
-      for warning in located.warnings where !global.json {
-        global.terminal.complain(warning, in: source.name)
-      }
       Signals.remember()
       let view = ProgressView(global.terminal)
       defer { view.finish() }
       let outcome = try provisioner.setUp(located, force: force) { progress in
-        if !global.json { view.show(progress) }
+        if case .planned(let plan) = progress {
+          for warning in plan.warnings where !global.quiet {
+            global.terminal.complain(warning, in: source.name)
+          }
+        } else if !global.json {
+          view.show(progress)
+        }
       }
       view.finish()
       show(outcome)
@@ -55,9 +58,6 @@ struct SetupCommand: ParsableCommand {
       return
     }
     guard !global.quiet else { return }
-    for warning in plan.warnings.dropFirst(0) where !source.hasShown(warning) {
-      global.terminal.complain(warning, in: source.name)
-    }
     if outcome.recovered { global.terminal.note("an interrupted earlier run was taken back first") }
     let driver = plan.driver.map { " with \($0)" } ?? ""
     print(

@@ -16,6 +16,7 @@ final class ProgressView {
   func show(_ progress: Progress) {
     guard !terminal.isQuiet else { return }
     switch progress {
+    case .planned: break
     case .begins(let number, let count, let step):
       if isLive { replace("[\(number)/\(count)] \(step.operation.sentence)") }
     case .done(let number, let count, let step):

@@ -261,13 +261,14 @@ static int vepc_raise_irq(struct pci_epc *epc, u8 func, u8 vfunc, unsigned int t
 
 /*
  * Links come and go by interrupt on hardware, and from a worker here: start and stop are called with epc->lock held,
- * which function drivers want when they are told.
+ * which function drivers want when they are told. No link trains while PERST# is asserted: a controller that waits for it
+ * comes up after it has announced its initialisation, never before.
  */
 static void link_work(struct work_struct *work)
 {
 	struct vepc *vepc = container_of(work, struct vepc, link_work);
 
-	if (vepc->link_wanted == vepc->link_up)
+	if (vepc->link_wanted == vepc->link_up || !vepc->initialised)
 		return;
 	if (vepc->link_wanted)
 		pci_epc_linkup(vepc->epc);
@@ -396,11 +397,16 @@ static int event_set(const char *text, const struct kernel_param *param)
 			flush_work(&vepc->link_work);
 		} else if (on != vepc->initialised) {
 			/* Announcing it twice would make the drivers initialise a living controller again. */
-			vepc->initialised = on;
-			if (on)
+			if (on) {
 				pci_epc_init_notify(vepc->epc);
-			else
+				vepc->initialised = true;
+				schedule_work(&vepc->link_work);
+			} else {
+				cancel_work_sync(&vepc->link_work);
+				vepc->initialised = false;
+				vepc->link_up = false;
 				pci_epc_deinit_notify(vepc->epc);
+			}
 		}
 	}
 	mutex_unlock(&vepc_lock);
