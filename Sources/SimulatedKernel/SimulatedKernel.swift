@@ -52,6 +52,14 @@ public final class SimulatedKernel: Sendable {
     self.file = file
   }
 
+  /// The same kernel once more, in memory, as it is now: what a process that is killed here leaves to the next one.
+  public func copy() -> SimulatedKernel { SimulatedKernel(observe { $0 }) }
+
+  private init(_ kernel: KernelState) {
+    memory = Mutex(Memory(kernel: kernel))
+    file = nil
+  }
+
   // MARK: The machine
 
   public var personality: Personality { observe(\.personality) }

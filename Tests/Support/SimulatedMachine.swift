@@ -9,20 +9,37 @@ public final class SimulatedMachine: Sendable {
   public let kernel: SimulatedKernel
   public let provisioner: Provisioner
 
-  public init(
+  public convenience init(
     _ personality: SimulatedKernel.Personality = .mainline,
     machine: SimulatedKernel.Machine = SimulatedKernel.Machine()
   ) {
-    let kernel = SimulatedKernel(personality, machine: machine)
+    self.init(kernel: SimulatedKernel(personality, machine: machine))
+  }
+
+  /// - Parameters:
+  ///   - journals: what the run directory holds already: texts by the names of their profiles.
+  ///   - wrap: puts something between the provisioner and the kernel.
+  public init(
+    kernel: SimulatedKernel, journals: [String: String] = [:],
+    wrap: (Machine) -> Machine = { $0 }
+  ) {
     self.kernel = kernel
     var random = SystemRandomNumberGenerator()
-    let run = FilePath("/tmp/epfnvme-test-\(String(random.next(), radix: 16))")
-    provisioner = Provisioner(
-      Machine(
-        allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
-        isConfigFSMounted: { kernel.isConfigFSMounted },
-        mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() }),
-      run: RunDirectory(run))
+    let run = RunDirectory(FilePath("/tmp/epfnvme-test-\(String(random.next(), radix: 16))"))
+    let machine = Machine(
+      allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
+      isConfigFSMounted: { kernel.isConfigFSMounted },
+      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() })
+    provisioner = Provisioner(wrap(machine), run: run)
+    guard !journals.isEmpty else { return }
+    _ = unsafe mkdir(run.path.string, 0o700)
+    for (name, text) in journals {
+      let descriptor = unsafe open(
+        run.journalPath(name).string, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+      var bytes = Array(text.utf8)
+      _ = unsafe write(descriptor, &bytes, bytes.count)
+      _ = close(descriptor)
+    }
   }
 
   deinit {
@@ -31,4 +48,25 @@ public final class SimulatedMachine: Sendable {
     _ = unsafe unlink(run.path.appending("lock").string)
     _ = unsafe rmdir(run.path.string)
   }
+
+  /// The journal of a name; nil when there is none.
+  public func journal(_ name: String) -> String? {
+    (try? readFile(provisioner.run.journalPath(name))).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Sets a profile up, without force.
+  @discardableResult
+  public func setUp(
+    _ profile: Profile.Located, force: Bool = false
+  ) throws(ProvisioningError) -> Provisioner.Outcome {
+    try provisioner.setUp(profile, force: force) { _ in }
+  }
+
+  @discardableResult
+  public func tearDown(_ name: String) throws(ProvisioningError) -> Bool {
+    try provisioner.tearDown(name) { _ in }
+  }
+
+  /// All of configfs.
+  public var tree: [String] { kernel.snapshot() }
 }

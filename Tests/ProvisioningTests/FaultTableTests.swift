@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import ConfigFS
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Every step of every shipped profile is made to fail in every way: all or nothing, and a report that is complete.
+@Suite struct FaultTableTests {
+  static let errnos: [Errno] = [
+    .resourceBusy, .invalidArgument, .ioError, .noSpace, .permissionDenied,
+  ]
+
+  /// The fault that hits a step of a plan.
+  private func fault(at index: Int, of plan: Plan, _ action: SimulatedKernel.Fault.Action)
+    -> SimulatedKernel.Fault?
+  {
+    let operation = plan.steps[index].operation
+    guard let call = operation.call else { return nil }
+    let earlier = plan.steps[..<index].count {
+      $0.operation.call == call && $0.operation.path == operation.path
+    }
+    return .init(call, at: operation.path, occurrence: earlier + 1, action: action)
+  }
+
+  @Test(
+    "a step that fails is reported with everything known, and all before it is undone",
+    arguments: ShippedProfile.all)
+  func failingStep(_ shipped: ShippedProfile) throws {
+    let located = try shipped.located()
+    let start = shipped.fresh()
+    let plan = try start.provisioner.plan(located)
+    let whole = SimulatedMachine(kernel: start.kernel.copy())
+    try whole.setUp(located)
+    let complete = whole.state()
+    var cases = 0
+    for index in plan.steps.indices {
+      let step = plan.steps[index]
+      let reference = SimulatedMachine(kernel: start.kernel.copy())
+      try onlyModules(of: plan.steps[..<index], on: reference.kernel)
+      for errno in Self.errnos {
+        guard let fault = fault(at: index, of: plan, .errno(errno)) else { continue }
+        let machine = SimulatedMachine(kernel: start.kernel.copy())
+        machine.kernel.inject(fault)
+        let label = "\(errno.name) at step \(index + 1): \(step.operation.sentence)"
+        cases += 1
+        guard
+          let error = machine.failure({ (machine) throws(ProvisioningError) in
+            try machine.setUp(located)
+          })
+        else {
+          // A shared header field that is right already needs no system call, so none can fail.
+          #expect(step.undo == .capture, "\(label): went through")
+          #expect(machine.state() == complete, "\(label): went through")
+          continue
+        }
+        #expect(error.kind == .operationFailed, "\(label): \(error)")
+        #expect(error.operation == step.operation.verb, "\(label): \(error)")
+        #expect(error.path == step.operation.path, "\(label): \(error)")
+        #expect(error.errno == errno, "\(label): \(error)")
+        #expect(error.hint?.isEmpty == false, "\(label): no hint")
+        if case .write(_, .text(let text), _) = step.operation {
+          #expect(error.value == text.withoutTrailingNewline, "\(label): \(error)")
+        }
+        if case .link(_, let target) = step.operation {
+          #expect(error.value == target, "\(label): \(error)")
+        }
+        let files = plan.createdFiles
+        #expect(machine.state(files: files) == reference.state(files: files), "\(label): leftovers")
+        #expect(machine.journal(plan.name) == nil, "\(label): a journal is left")
+        #expect(machine.kernel.crashes.isEmpty, "\(label): the kernel crashed")
+      }
+    }
+    print("fault table: \(shipped): \(cases) cases over \(plan.steps.count) steps")
+    #expect(cases >= 5 * plan.steps.count(where: { $0.operation.call != nil }))
+  }
+
+  @Test(
+    "what cannot be undone is listed, and a later teardown takes it away",
+    arguments: ShippedProfile.all)
+  func failingUndo(_ shipped: ShippedProfile) throws {
+    let located = try shipped.located()
+    let start = shipped.fresh()
+    let plan = try start.provisioner.plan(located)
+    let last = plan.steps.count - 1
+    let reference = SimulatedMachine(kernel: start.kernel.copy())
+    try onlyModules(of: plan.steps[...], on: reference.kernel)
+    var cases = 0
+    for index in plan.steps.indices.dropLast() {
+      let undo: SimulatedKernel.Operation
+      switch plan.steps[index].operation {
+      case .createDirectory: undo = .remove
+      case .link: undo = .unlink
+      default: continue
+      }
+      let path = plan.steps[index].operation.path
+      let machine = SimulatedMachine(kernel: start.kernel.copy())
+      machine.kernel.inject(try #require(fault(at: last, of: plan, .errno(.ioError))))
+      machine.kernel.inject(.init(undo, at: path, action: .errno(.resourceBusy), count: nil))
+      let error = try #require(
+        machine.failure { (machine) throws(ProvisioningError) in try machine.setUp(located) },
+        "the last step failed and nobody noticed")
+      cases += 1
+      #expect(error.kind == .rollbackIncomplete, "\(path): \(error)")
+      #expect(error.leftovers.contains { $0.contains(path) }, "\(path): \(error)")
+      machine.kernel.removeFaults()
+      #expect(try machine.tearDown(plan.name), "\(path): nothing to take down")
+      #expect(
+        machine.state(files: plan.createdFiles) == reference.state(files: plan.createdFiles),
+        "\(path): leftovers")
+      #expect(machine.journal(plan.name) == nil, "\(path): a journal is left")
+    }
+    #expect(cases > 0)
+  }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+public import BlockDevices
+public import ConfigFS
+public import KernelModules
+public import Provisioning
+public import SimulatedKernel
+internal import Synchronization
+public import SystemPackage
+
+/// Stands between a provisioner and a simulated kernel, and keeps what a SIGKILL would leave before and after each effect:
+/// the kernel as it is, and the journal as it is on disk.
+public final class CrashPoints: Sendable {
+  public struct Point: Sendable {
+    /// `write /sys/… before`.
+    public var description: String
+    public var kernel: SimulatedKernel
+    public var journal: String?
+  }
+
+  private let kernel: SimulatedKernel
+  private let journal: Mutex<@Sendable () -> String?> = Mutex({ nil })
+  private let collected: Mutex<[Point]> = Mutex([])
+
+  public init(_ kernel: SimulatedKernel) { self.kernel = kernel }
+
+  public var points: [Point] { collected.withLock { $0 } }
+
+  /// How the journal is read at each point.
+  public func readJournal(with read: @escaping @Sendable () -> String?) {
+    journal.withLock { $0 = read }
+  }
+
+  /// The machine, watched.
+  public func watching(_ machine: Machine) -> Machine {
+    var machine = machine
+    machine.configFS = self
+    machine.modules = self
+    machine.storage = self
+    let mount = machine.mountConfigFS
+    machine.mountConfigFS = { () throws(Errno) in
+      try self.effect("mount", "configfs") { () throws(Errno) in try mount() }
+    }
+    return machine
+  }
+
+  private func effect<Result, Failure: Error>(
+    _ verb: String, _ path: String, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    record("\(verb) \(path): before")
+    let result = try body()
+    record("\(verb) \(path): after")
+    return result
+  }
+
+  private func record(_ description: String) {
+    let text = journal.withLock { $0() }
+    let point = Point(description: description, kernel: kernel.copy(), journal: text)
+    collected.withLock { $0.append(point) }
+  }
+}
+
+extension CrashPoints: ConfigFSBackend {
+  public var mountPoint: FilePath { kernel.mountPoint }
+  public func read(_ path: FilePath) throws(Errno) -> String { try kernel.read(path) }
+  public func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
+    try effect("write", path.string) { () throws(Errno) in try kernel.write(text, to: path) }
+  }
+  public func createDirectory(_ path: FilePath) throws(Errno) {
+    try effect("create", path.string) { () throws(Errno) in try kernel.createDirectory(path) }
+  }
+  public func removeDirectory(_ path: FilePath) throws(Errno) {
+    try effect("remove", path.string) { () throws(Errno) in try kernel.removeDirectory(path) }
+  }
+  public func createLink(at path: FilePath, to target: FilePath) throws(Errno) {
+    try effect("link", path.string) { () throws(Errno) in
+      try kernel.createLink(at: path, to: target)
+    }
+  }
+  public func removeLink(_ path: FilePath) throws(Errno) {
+    try effect("unlink", path.string) { () throws(Errno) in try kernel.removeLink(path) }
+  }
+  public func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
+    try kernel.entries(of: path)
+  }
+  public func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
+    try kernel.linkTarget(of: path)
+  }
+  public func kind(of path: FilePath) throws(Errno) -> EntryKind { try kernel.kind(of: path) }
+}
+
+extension CrashPoints: ModuleControl {
+  public func state(of name: String) throws(ModuleError) -> ModuleState {
+    try kernel.state(of: name)
+  }
+  public func load(_ name: String, parameters: [String]) throws(ModuleError) {
+    try effect("load", name) { () throws(ModuleError) in
+      try kernel.load(name, parameters: parameters)
+    }
+  }
+  public func unload(_ name: String) throws(ModuleError) {
+    try effect("unload", name) { () throws(ModuleError) in try kernel.unload(name) }
+  }
+}
+
+extension CrashPoints: BackingStore {
+  public func describe(_ path: FilePath) throws(Errno) -> BackingDescription {
+    try kernel.describe(path)
+  }
+  public func createFile(_ path: FilePath, size: UInt64) throws(Errno) {
+    try effect("create file", path.string) { () throws(Errno) in
+      try kernel.createFile(path, size: size)
+    }
+  }
+  public func removeFile(_ path: FilePath) throws(Errno) {
+    try effect("remove file", path.string) { () throws(Errno) in try kernel.removeFile(path) }
+  }
+  public func attachLoop(_ loop: LoopConfiguration) throws(Errno) -> FilePath {
+    try effect("attach loop", loop.file) { () throws(Errno) in try kernel.attachLoop(loop) }
+  }
+  public func detachLoop(_ device: FilePath) throws(Errno) {
+    try effect("detach loop", device.string) { () throws(Errno) in try kernel.detachLoop(device) }
+  }
+  public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
+    try kernel.loopFile(of: device)
+  }
+  public func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)] {
+    try kernel.boundLoops()
+  }
+}

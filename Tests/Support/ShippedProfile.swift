@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Provisioning
+public import SimulatedKernel
+internal import Glibc
+public import SystemPackage
+
+/// A profile of Configs/profiles with a simulated machine that can carry it out.
+public struct ShippedProfile: Sendable, CustomStringConvertible {
+  public let name: String
+  public let personality: SimulatedKernel.Personality
+
+  public var description: String { "\(name) on \(personality.rawValue)" }
+
+  /// Below the checkout.
+  public static let directory: FilePath = repository.appending("Configs/profiles")
+
+  /// The root of the checkout.
+  public static let repository = FilePath(#filePath).removingLastComponent()
+    .removingLastComponent().removingLastComponent()
+
+  /// The names of all files, without `.json`.
+  public static let names: [String] = fileNames(in: directory)
+    .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
+
+  /// Every profile with each personality that can carry it out.
+  public static let all: [ShippedProfile] = names.flatMap { name in
+    SimulatedKernel.Personality.allCases.compactMap { personality in
+      switch (name, personality) {
+      // One asks for the mainline driver, the other for the out-of-tree one.
+      case ("null_blk-pci", .seed), ("tcp", .mainline): nil
+      default: ShippedProfile(name: name, personality: personality)
+      }
+    }
+  }
+
+  public var file: FilePath { Self.directory.appending(name + ".json") }
+
+  public func located() throws -> Profile.Located { try Profile.decode(readFile(file)) }
+
+  /// What the profile asks of its machine: disks, controllers, a remote target.
+  public var machine: SimulatedKernel.Machine {
+    var machine = SimulatedKernel.Machine()
+    machine.storage["/dev/disk"] = .init(.directory)
+    machine.storage["/dev/disk/by-partlabel"] = .init(.directory)
+    machine.storage["/dev/disk/by-partlabel/nvme-endpoint"] = .init(
+      .symbolicLink, target: "../../sda")
+    machine.tcpTargets = [
+      .init("192.0.2.10", subsystems: ["nqn.2026-01.org.example:remote"])
+    ]
+    machine.controllers[0].maximumFunctions = 2
+    if name == "rockpro64" { machine.controllers[0].name = "fd000000.pcie-ep" }
+    return machine
+  }
+
+  public func fresh() -> SimulatedMachine { SimulatedMachine(personality, machine: machine) }
+}
+
+/// The names in a directory, sorted, without those that begin with a dot.
+public func fileNames(in directory: FilePath) -> [String] {
+  guard let stream = unsafe opendir(directory.string) else { return [] }
+  defer { unsafe _ = closedir(stream) }
+  var names: [String] = []
+  while let entry = unsafe readdir(stream) {
+    let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+    }
+    if !name.hasPrefix(".") { names.append(name) }
+  }
+  return names.sorted()
+}
