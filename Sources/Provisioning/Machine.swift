@@ -12,6 +12,7 @@ public struct Machine: Sendable {
   public var log: any KernelLog
   public var clock: any EventClock
   public var storage: any BackingStore
+  public var fabrics: any FabricsConnections
   public var facts: KernelFacts
   /// Whether configfs is mounted at the backend's mount point.
   public var isConfigFSMounted: @Sendable () -> Bool
@@ -26,7 +27,8 @@ public struct Machine: Sendable {
 
   public init(
     configFS: any ConfigFSBackend, modules: any ModuleControl, log: any KernelLog,
-    clock: any EventClock, storage: any BackingStore, facts: KernelFacts, label: String,
+    clock: any EventClock, storage: any BackingStore, fabrics: any FabricsConnections,
+    facts: KernelFacts, label: String,
     isConfigFSMounted: @escaping @Sendable () -> Bool,
     mountConfigFS: @escaping @Sendable () throws(Errno) -> Void,
     endpointControllers: @escaping @Sendable () -> [String],
@@ -37,6 +39,7 @@ public struct Machine: Sendable {
     self.log = log
     self.clock = clock
     self.storage = storage
+    self.fabrics = fabrics
     self.facts = facts
     self.label = label
     self.isConfigFSMounted = isConfigFSMounted
@@ -50,14 +53,17 @@ public struct Machine: Sendable {
 extension Machine {
   /// A machine whose parts are one object, as a simulated kernel is.
   public init(
-    allIn kernel: some ConfigFSBackend & ModuleControl & KernelLog & EventClock & BackingStore,
+    allIn kernel: some ConfigFSBackend & ModuleControl & KernelLog & EventClock & BackingStore
+      & FabricsConnections,
     facts: KernelFacts, label: String, isConfigFSMounted: @escaping @Sendable () -> Bool,
     mountConfigFS: @escaping @Sendable () throws(Errno) -> Void
   ) {
     let controllers = kernel.mountPoint.appending("pci_ep").appending("controllers")
     self.init(
-      configFS: kernel, modules: kernel, log: kernel, clock: kernel, storage: kernel, facts: facts,
-      label: label, isConfigFSMounted: isConfigFSMounted, mountConfigFS: mountConfigFS,
+      configFS: kernel, modules: kernel, log: kernel, clock: kernel, storage: kernel,
+      fabrics: kernel,
+      facts: facts, label: label, isConfigFSMounted: isConfigFSMounted,
+      mountConfigFS: mountConfigFS,
       endpointControllers: { ((try? kernel.entries(of: controllers)) ?? []).map(\.name) })
   }
 }

@@ -244,6 +244,17 @@ extension KernelState {
     fabricsHosts[nqn] = id
   }
 
+  /// `delete_controller`; the target forgets the controller, too.
+  mutating func disconnect(_ name: String) throws(Errno) {
+    guard machine.isPrivileged else { throw .permissionDenied }
+    guard let index = fabrics.firstIndex(where: { "nvme\($0.instance)" == name }) else {
+      throw .noSuchFileOrDirectory
+    }
+    let controller = fabrics.remove(at: index)
+    log(.info, "nvme \(name): Removing ctrl: NQN \"\(controller.subsystem)\"")
+    targetControllers.removeAll { $0.id == controller.targetController }
+  }
+
   private func freeInstance() -> Int {
     var taken = Set(fabrics.map(\.instance))
     for path in storage.keys where path.hasPrefix("/dev/nvme") {

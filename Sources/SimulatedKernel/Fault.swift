@@ -7,13 +7,14 @@ extension SimulatedKernel {
     case read, write, create, remove, link, unlink, list
     case load, unload, mount
     case describe, createFile, removeFile, attachLoop, detachLoop
+    case connections, disconnect
 
     /// Whether the operation changes something, and so counts as an effect.
     public var isEffect: Bool {
       switch self {
-      case .read, .list, .describe: false
+      case .read, .list, .describe, .connections: false
       case .write, .create, .remove, .link, .unlink, .load, .unload, .mount, .createFile,
-        .removeFile, .attachLoop, .detachLoop:
+        .removeFile, .attachLoop, .detachLoop, .disconnect:
         true
       }
     }

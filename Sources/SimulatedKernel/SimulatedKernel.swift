@@ -471,3 +471,26 @@ extension SimulatedKernel: BackingStore {
     try look(.describe, "/dev") { (kernel) throws(Errno) in kernel.boundLoops() }
   }
 }
+
+// MARK: - Connections
+
+extension SimulatedKernel: FabricsConnections {
+  public func connections() throws(Errno) -> [FabricsConnection] {
+    try look(.connections, "/sys/class/nvme") { (kernel) throws(Errno) in
+      kernel.fabrics.map { controller in
+        var address = FabricsAddress(transport: controller.transport, nqn: controller.subsystem)
+        // For loop it is a name of our own.
+        if controller.transport != "loop" {
+          let parts = controller.address.split(separator: ":")
+          address.serviceID = parts.last.map { String($0) }
+          address.address = parts.dropLast().joined(separator: ":")
+        }
+        return FabricsConnection(name: "nvme\(controller.instance)", address: address)
+      }
+    }
+  }
+
+  public func disconnect(_ name: String) throws(Errno) {
+    try change(.disconnect, name) { (kernel) throws(Errno) in try kernel.disconnect(name) }
+  }
+}

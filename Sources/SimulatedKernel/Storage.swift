@@ -11,7 +11,7 @@ extension KernelState {
     for _ in 0..<40 {
       guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
       guard let object = storage[path] else {
-        let above = FilePath(path).removingLastComponent().string
+        let above = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
         if let parent = storage[above], parent.kind != .directory { throw .notDirectory }
         throw .noSuchFileOrDirectory
       }

@@ -56,8 +56,8 @@ extension KernelState {
   /// The directory that holds a name, and the name.
   func parent(of path: String) throws(Errno) -> (Int, String) {
     guard let name = try components(path).last else { throw .fileExists }
-    let shorter = FilePath(path).removingLastComponent().string
-    guard case .node(let parent) = try find(shorter, followsLast: true) else {
+    let above = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+    guard case .node(let parent) = try find(above, followsLast: true) else {
       throw .notDirectory
     }
     return (parent, String(name))

@@ -15,7 +15,8 @@ extension Machine {
     let facts = KernelFacts.live()
     return Machine(
       configFS: LiveConfigFS(mountPoint: mount.path), modules: LiveModules(), log: LiveKernelLog(),
-      clock: LiveEvents(), storage: LiveBackingStore(), facts: facts, label: "this kernel",
+      clock: LiveEvents(), storage: LiveBackingStore(), fabrics: LiveFabricsConnections(),
+      facts: facts, label: "this kernel",
       isConfigFSMounted: { mount.isMounted },
       mountConfigFS: { () throws(Errno) in _ = try mount.mountIfNeeded() },
       endpointControllers: { ((try? EndpointDevice.all()) ?? []).map(\.name) },

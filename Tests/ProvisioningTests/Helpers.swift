@@ -45,6 +45,8 @@ extension Operation {
     case .write: .write
     case .link: .link
     case .unlink: .unlink
+    case .expectConnection: .connections
+    case .disconnect: .disconnect
     case .awaitDirectory, .awaitDevice, .verifyController: nil
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import BlockDevices
 public import ConfigFS
+public import KernelEvents
 public import KernelModules
 public import Provisioning
 public import SimulatedKernel
@@ -36,6 +37,7 @@ public final class CrashPoints: Sendable {
     machine.configFS = self
     machine.modules = self
     machine.storage = self
+    machine.fabrics = self
     let mount = machine.mountConfigFS
     machine.mountConfigFS = { () throws(Errno) in
       try self.effect("mount", "configfs") { () throws(Errno) in try mount() }
@@ -125,5 +127,12 @@ extension CrashPoints: BackingStore {
   }
   public func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)] {
     try kernel.boundLoops()
+  }
+}
+
+extension CrashPoints: FabricsConnections {
+  public func connections() throws(Errno) -> [FabricsConnection] { try kernel.connections() }
+  public func disconnect(_ name: String) throws(Errno) {
+    try effect("disconnect", name) { () throws(Errno) in try kernel.disconnect(name) }
   }
 }

@@ -25,7 +25,7 @@ public final class SimulatedMachine: Sendable {
   ) {
     self.kernel = kernel
     var random = SystemRandomNumberGenerator()
-    let run = RunDirectory(FilePath("/tmp/epfnvme-test-\(String(random.next(), radix: 16))"))
+    let run = RunDirectory(FilePath("/dev/shm/epfnvme-test-\(String(random.next(), radix: 16))"))
     let machine = Machine(
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },

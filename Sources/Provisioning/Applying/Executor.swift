@@ -13,6 +13,8 @@ struct Executor {
   let timeout: Duration
   /// Backing → loop device, as attached so far.
   var loops: [String: String]
+  /// The connections of others to where the last one that was expected leads.
+  private(set) var otherConnections: [String] = []
   /// The kernel's log since the last binding, where the reasons of an invisible failure stand.
   private var bindingMark: KernelLogMark?
 
@@ -71,6 +73,10 @@ struct Executor {
         try machine.configFS.createLink(at: FilePath(path), to: FilePath(target))
       case .unlink(let path, _):
         try machine.configFS.removeLink(FilePath(path))
+      case .expectConnection(let address):
+        try expectConnection(address)
+      case .disconnect(let address, let sparing):
+        try disconnect(address, sparing: sparing)
       case .write(let path, let value, let shown):
         try write(FilePath(path), value, shown: shown)
       case .awaitDirectory(let path):
@@ -88,6 +94,42 @@ struct Executor {
         .operationFailed, "cannot \(operation.sentence): \(errno?.nameAndText ?? "\(error)")",
         operation: operation.verb, path: operation.path, value: operation.value, errno: errno)
     }
+  }
+
+  private func disconnect(
+    _ address: FabricsAddress, sparing: [String]
+  ) throws(Errno) {
+    for found in try machine.fabrics.connections()
+    where found.address == address && !sparing.contains(found.name) {
+      do throws(Errno) { try machine.fabrics.disconnect(found.name) } catch {
+        // Gone meanwhile is as good.
+        if error != .noSuchFileOrDirectory { throw error }
+      }
+    }
+  }
+
+  /// One more connection to a TCP target is refused at bind; several to a loop target are not.
+  private mutating func expectConnection(
+    _ address: FabricsAddress
+  ) throws(ProvisioningError) {
+    let operation = Operation.expectConnection(address)
+    let found: [FabricsConnection]
+    do {
+      found = try machine.fabrics.connections().filter { $0.address == address }
+    } catch {
+      throw ProvisioningError(
+        .operationFailed, "cannot list this machine's NVMe connections: \(error.nameAndText)",
+        operation: operation.verb, path: operation.path, value: operation.value, errno: error)
+    }
+    guard address.transport == "loop" || found.isEmpty else {
+      let names = found.map(\.name).joined(separator: ", ")
+      throw ProvisioningError(
+        .operationFailed,
+        "this machine is connected to \(address.nqn) by \(address.route) already: \(names)",
+        operation: operation.verb, path: operation.path, value: operation.value,
+        errno: .alreadyInProcess, hint: "nvme disconnect -d \(found[0].name)")
+    }
+    otherConnections = found.map(\.name)
   }
 
   /// The bytes to write, once loop devices have their names.

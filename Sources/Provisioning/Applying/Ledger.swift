@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelEvents
 internal import SystemPackage
 
 /// One effect in the journal, with the way back as it was known before the effect.
@@ -25,6 +26,7 @@ struct Ledger: Hashable {
       switch entry.operation {
       case .write(let path, .text(let text), _): lastWritten[path] = text
       case .createDirectory(let path): directories.insert(path)
+      case .expectConnection(let address): connections.insert(address)
       case .attachLoop(let backing, _):
         if case .detachLoop(_, _, let device?)? = entry.undo { loops[backing] = device }
       default: break
@@ -35,8 +37,20 @@ struct Ledger: Hashable {
   /// The text last written to an attribute.
   private(set) var lastWritten: [String: String] = [:]
   private(set) var directories: Set<String> = []
+  /// Connections that binding functions has opened.
+  private(set) var connections: Set<FabricsAddress> = []
   /// Backing → loop device.
   private(set) var loops: [String: String] = [:]
+
+  /// The connections of others to an address, as they were when ours was opened.
+  func spared(_ address: FabricsAddress) -> [String] {
+    for entry in entries {
+      if case .disconnect(let undone, let sparing)? = entry.undo, undone == address {
+        return sparing
+      }
+    }
+    return []
+  }
 
   /// The ids of the ports that were made.
   func portIDs(below path: FilePath) -> [UInt16] {
@@ -95,7 +109,10 @@ struct Ledger: Hashable {
         var entry = entry
         entry.undo = nil
         kept.append(entry)
-      case .loadModule, .unloadModule, .mountConfigFS, .attachLoop, .createDirectory:
+      case .disconnect(let address, _):
+        kept.removeAll { $0.operation == .expectConnection(address) }
+      case .loadModule, .unloadModule, .mountConfigFS, .attachLoop, .createDirectory,
+        .expectConnection:
         kept.append(entry)
       case .awaitDirectory, .awaitDevice, .verifyController: break
       }

@@ -95,11 +95,15 @@ struct Transaction: ~Copyable {
       }
       throw error
     }
-    if case .attachLoop(let backing, let loop) = step.operation {
+    // What only the effect could tell.
+    switch step.operation {
+    case .attachLoop(let backing, let loop):
       undo = .detachLoop(backing: backing, file: loop.file, device: executor.loops[backing])
       try journal.confirm(number, undo: undo)
-    } else {
-      try journal.confirm(number)
+    case .expectConnection(let address):
+      undo = .disconnect(address, sparing: executor.otherConnections)
+      try journal.confirm(number, undo: undo)
+    default: try journal.confirm(number)
     }
     done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .done)))
   }
@@ -167,6 +171,9 @@ extension Operation {
       .detachLoop(backing: backing, file: loop.file, device: nil)
     case .detachLoop(let backing, let file, _):
       .attachLoop(backing: backing, LoopConfiguration(file: file))
+    // The connections to spare are known only when it is expected.
+    case .expectConnection: nil
+    case .disconnect(let address, _): .expectConnection(address)
     case .mountConfigFS, .loadModule, .unloadModule, .removeFile, .write, .awaitDirectory,
       .awaitDevice, .verifyController:
       nil

@@ -386,12 +386,19 @@ struct DesiredState {
         role: .usedAtBind(isShared: false))
     }
 
+    var needs = [directory] + (portLinks[key].map { [$0] } ?? [])
+    if driver == .pciEPFNVMe {
+      needs.append(
+        list.add(
+          .connection(try fabricsOptions(of: function).destination),
+          "binding connects to the target, and unbinding does not disconnect"))
+    }
     let epc = endpoints.controller(controller)
     let link = list.add(
       .link(epc.directory.path.appending(function.name), to: item.directory.path),
       "binds the function to the controller \(controller)",
       disruption: "the host loses the NVMe controller of \(function.name)",
-      needs: [directory] + (portLinks[key].map { [$0] } ?? []))
+      needs: needs)
     list.freeze(frozen, by: [link])
     if let facts = subsystemFacts[function.target.nqn] { list.freeze(facts, by: [link]) }
     functionLinks[controller, default: []].append(link)
@@ -519,5 +526,15 @@ struct DesiredState {
   ) throws(InvalidValue) -> Value? {
     guard let value else { return nil }
     return try make(value)
+  }
+}
+
+extension FabricsOptions {
+  /// Where a connection with these options leads.
+  fileprivate var destination: FabricsAddress {
+    // 8009 is what the kernel takes for TCP when none is given.
+    FabricsAddress(
+      transport: transport ?? "", nqn: nqn ?? "", address: address,
+      serviceID: transport == "tcp" ? serviceID ?? "8009" : serviceID)
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import SystemPackage
 
 /// One thing that shall be so, and how it hangs together with others.
@@ -19,6 +20,8 @@ struct Fact {
     case deviceNode(FilePath)
     case attribute(FilePath, TextValue, shown: String, Role)
     case link(FilePath, to: FilePath)
+    /// The connection that binding a function opens, and that unbinding leaves open.
+    case connection(FabricsAddress)
     case controller(function: FilePath, driver: String)
   }
 

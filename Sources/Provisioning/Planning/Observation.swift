@@ -20,8 +20,8 @@ struct Observation {
   let machine: Machine
   let owned: Ledger
   let isMounted: Bool
-  private var missing: Set<FilePath> = []
-  private var present: Set<FilePath> = []
+  private var missing: Set<String> = []
+  private var present: Set<String> = []
 
   init(_ machine: Machine, owned: Ledger) {
     self.machine = machine
@@ -55,6 +55,8 @@ struct Observation {
       return try attribute(path, value, shown, role)
     case .link(let path, let target):
       return try link(path, target)
+    case .connection(let address):
+      return owned.connections.contains(address) ? .satisfied : .absent
     case .controller:
       // Looked at only right after binding.
       return .satisfied
@@ -94,15 +96,19 @@ struct Observation {
   }
 
   private mutating func hasDirectory(_ path: FilePath) throws(ProvisioningError) -> Bool {
-    if !isMounted || missing.contains(path.removingLastComponent()) || missing.contains(path) {
+    try hasDirectory(path.string)
+  }
+
+  private mutating func hasDirectory(_ path: String) throws(ProvisioningError) -> Bool {
+    if present.contains(path) { return true }
+    if !isMounted || missing.contains(path) || missing.contains(path.parentPath) {
       missing.insert(path)
       return false
     }
-    if present.contains(path) { return true }
     do {
-      guard try machine.configFS.kind(of: path) == .directory else {
+      guard try machine.configFS.kind(of: FilePath(path)) == .directory else {
         throw ProvisioningError(
-          .impossible, "\(path) exists and is no directory", path: path.string)
+          .impossible, "\(path) exists and is no directory", path: path)
       }
       present.insert(path)
       return true
@@ -114,14 +120,14 @@ struct Observation {
     } catch {
       throw ProvisioningError(
         .operationFailed, "cannot look at \(path): \(error)", operation: "read",
-        path: path.string, errno: error as? Errno)
+        path: path, errno: error as? Errno)
     }
   }
 
   private mutating func attribute(
     _ path: FilePath, _ value: TextValue, _ shown: String, _ role: Fact.Role
   ) throws(ProvisioningError) -> Standing {
-    guard try hasDirectory(path.removingLastComponent()) else { return .absent }
+    guard try hasDirectory(path.string.parentPath) else { return .absent }
     let current: String
     do { current = try machine.configFS.read(path) } catch .noSuchFileOrDirectory {
       throw ProvisioningError(
@@ -150,7 +156,7 @@ struct Observation {
   private mutating func link(
     _ path: FilePath, _ target: FilePath
   ) throws(ProvisioningError) -> Standing {
-    guard try hasDirectory(path.removingLastComponent()) else { return .absent }
+    guard try hasDirectory(path.string.parentPath) else { return .absent }
     let current: FilePath
     do { current = try machine.configFS.linkTarget(of: path) } catch .noSuchFileOrDirectory {
       return .absent

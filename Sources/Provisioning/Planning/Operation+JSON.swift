@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 
 extension Operation {
   public var json: JSONValue {
@@ -28,6 +29,10 @@ extension Operation {
       }
       if let shown { add("shown", .string(shown)) }
     case .link(_, let target), .unlink(_, let target): add("target", .string(target))
+    case .expectConnection(let address): add("to", address.json)
+    case .disconnect(let address, let sparing):
+      add("to", address.json)
+      add("sparing", .array(sparing.map { .string($0) }))
     case .awaitDevice: add("kind", "device")
     case .awaitDirectory: add("kind", "directory")
     case .verifyController(_, let driver): add("driver", .string(driver))
@@ -80,6 +85,12 @@ extension Operation {
       guard let target = string("target") else { return nil }
       self =
         verb == "link" ? .link(path: path, target: target) : .unlink(path: path, target: target)
+    case "expect connection", "disconnect":
+      guard let address = json["to"].flatMap({ FabricsAddress($0) }) else { return nil }
+      let sparing = json["sparing"]?.arrayValue?.compactMap(\.stringValue) ?? []
+      self =
+        verb == "disconnect"
+        ? .disconnect(address, sparing: sparing) : .expectConnection(address)
     case "await":
       self =
         string("kind") == "device" ? .awaitDevice(path: path) : .awaitDirectory(path: path)
@@ -88,5 +99,23 @@ extension Operation {
       self = .verifyController(function: path, driver: driver)
     default: return nil
     }
+  }
+}
+
+extension FabricsAddress {
+  fileprivate var json: JSONValue {
+    [
+      "transport": .string(transport), "nqn": .string(nqn), "address": JSONValue(address),
+      "serviceID": JSONValue(serviceID),
+    ]
+  }
+
+  fileprivate init?(_ json: JSONValue) {
+    guard let transport = json["transport"]?.stringValue, let nqn = json["nqn"]?.stringValue else {
+      return nil
+    }
+    self.init(
+      transport: transport, nqn: nqn, address: json["address"]?.stringValue,
+      serviceID: json["serviceID"]?.stringValue)
   }
 }

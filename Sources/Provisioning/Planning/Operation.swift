@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import BlockDevices
 internal import ConfigFS
+public import KernelEvents
 
 /// One effect on the machine, as data.
 public enum Operation: Hashable, Sendable {
@@ -16,6 +17,10 @@ public enum Operation: Hashable, Sendable {
   case removeDirectory(path: String)
   /// Writes an attribute. `shown` is what the kernel must show afterwards; nil where nothing can be compared.
   case write(path: String, value: TextValue, shown: String?)
+  /// Takes note of the connections that this machine has already, so that the one that binding opens can be told from them.
+  case expectConnection(FabricsAddress)
+  /// Disconnects what leads there, but for connections of others.
+  case disconnect(FabricsAddress, sparing: [String])
   case link(path: String, target: String)
   case unlink(path: String, target: String)
   /// Waits for a directory that the kernel makes late.
@@ -58,6 +63,8 @@ extension Operation {
     case .write: "write"
     case .link: "link"
     case .unlink: "unlink"
+    case .expectConnection: "expect connection"
+    case .disconnect: "disconnect"
     case .awaitDirectory, .awaitDevice: "await"
     case .verifyController: "verify"
     }
@@ -74,6 +81,7 @@ extension Operation {
     case .loadModule(let name, _), .unloadModule(let name): name
     case .attachLoop(_, let loop): loop.file
     case .detachLoop(_, let file, _): file
+    case .expectConnection(let address), .disconnect(let address, _): address.nqn
     }
   }
 
@@ -86,6 +94,7 @@ extension Operation {
     case .write(_, let value, _): value.shown
     case .link(_, let target): target
     case .verifyController(_, let driver): driver
+    case .expectConnection(let address), .disconnect(let address, _): address.route
     default: nil
     }
   }
@@ -105,6 +114,8 @@ extension Operation {
     case .write: "write \(value ?? "") to \(path)"
     case .link: "link \(path) to \(value ?? "")"
     case .unlink: "unlink \(path)"
+    case .expectConnection: "expect a connection to \(path) by \(value ?? "")"
+    case .disconnect: "disconnect from \(path) by \(value ?? "")"
     case .awaitDirectory, .awaitDevice: "wait for \(path)"
     case .verifyController(_, let driver): "verify the controller of \(driver) behind \(path)"
     }
@@ -117,4 +128,17 @@ extension Operation {
     default: true
     }
   }
+}
+
+extension FabricsAddress {
+  /// `loop`, `tcp 192.0.2.10:4420`.
+  var route: String {
+    guard let address else { return transport }
+    return "\(transport) \(address)" + (serviceID.map { ":\($0)" } ?? "")
+  }
+}
+
+extension String {
+  /// The path without its last component; the paths of operations are absolute and have no slash at the end.
+  var parentPath: String { lastIndex(of: "/").map { String(self[..<$0]) } ?? "" }
 }

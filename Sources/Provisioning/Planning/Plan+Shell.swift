@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 
 extension Plan {
   /// A script of plain shell commands that builds the same thing: `sh script up`, and takes it down: `sh script down`.
@@ -67,7 +68,11 @@ extension Plan {
     case .write(let text): .write(path: step.operation.path, value: .text(text), shown: nil)
     case .inverse:
       // A file that holds data stays, as it does at teardown.
-      if case .createFile = step.operation { nil } else { step.operation.inverse }
+      switch step.operation {
+      case .createFile: nil
+      case .expectConnection(let address): .disconnect(address, sparing: [])
+      default: step.operation.inverse
+      }
     }
   }
 
@@ -98,6 +103,9 @@ extension Plan {
     case .write(_, .loopDevice(let backing), _): return ["put \"$\(variable(backing))\" \(path)"]
     case .link(_, let target): return ["ln -s \(quoted(target)) \(path)"]
     case .unlink: return ["rm \(path)"]
+    // nvme-cli knows which one it is by the name of the subsystem.
+    case .expectConnection: return []
+    case .disconnect(let address, _): return ["nvme disconnect -n \(quoted(address.nqn))"]
     case .awaitDirectory, .awaitDevice: return ["await \(path)"]
     case .verifyController(_, let driver):
       return driver == "nvmet_pci_epf" ? ["verify \(path)"] : []

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
@@ -57,7 +58,7 @@ struct Planner {
   /// Links and switches can be taken down and brought up again; the rest stays.
   private func isSwitch(_ index: Int) -> Bool {
     switch facts[index].content {
-    case .link: true
+    case .link, .connection: true
     case .attribute(_, _, _, .state): true
     default: false
     }
@@ -67,9 +68,14 @@ struct Planner {
   private func isBinding(_ index: Int) -> Bool {
     switch facts[index].content {
     case .link(let path, _), .attribute(let path, _, _, .state):
-      path.removingLastComponent().removingLastComponent().lastComponent?.string == "controllers"
+      Self.isBinding(path.string)
     default: false
     }
+  }
+
+  /// Whether a path is `…/controllers/EPC/…`.
+  private static func isBinding(_ path: String) -> Bool {
+    path.parentPath.parentPath.hasSuffix("/controllers")
   }
 
   private mutating func lower(_ index: Int) {
@@ -78,6 +84,10 @@ struct Planner {
     }
     for dependent in facts.indices where facts[dependent].needs.contains(index) {
       lower(dependent)
+    }
+    // A function that is bound again opens a connection again.
+    for needed in facts[index].needs {
+      if case .connection = facts[needed].content { lower(needed) }
     }
   }
 
@@ -105,6 +115,8 @@ struct Planner {
       return Step(
         .unlink(path: path.string, target: target.string), reason: because,
         disruption: fact.disruption)
+    case .connection(let address):
+      return Step(.disconnect(address, sparing: owned.spared(address)), reason: because)
     case .attribute(let path, .text(let on), _, .state(let off)):
       return Step(
         .write(path: path.string, value: .text(off), shown: off), reason: because,
@@ -132,6 +144,7 @@ struct Planner {
     case .deviceNode(let path): return step(.awaitDevice(path: path.string), undo: .nothing)
     case .link(let path, let target):
       return step(.link(path: path.string, target: target.string))
+    case .connection(let address): return step(.expectConnection(address))
     case .controller(let function, let driver):
       return step(.verifyController(function: function.string, driver: driver), undo: .nothing)
     case .attribute(let path, let value, let shown, let role):
@@ -159,11 +172,13 @@ struct Planner {
   /// What the journal says is ours and no fact wants, as steps that take it away.
   private func obsoleteEntries() -> [Step] {
     var wanted: Set<String> = []
+    var connections: Set<FabricsAddress> = []
     for fact in facts {
       switch fact.content {
       case .directory(let path), .link(let path, _), .attribute(let path, _, _, _):
         wanted.insert(path.string)
       case .loop(let backing, _): wanted.insert("loop \(backing)")
+      case .connection(let address): connections.insert(address)
       default: break
       }
     }
@@ -174,13 +189,10 @@ struct Planner {
       case .createDirectory(let path) where !wanted.contains(path):
         steps.append(Step(.removeDirectory(path: path), reason: reason))
       case .link(let path, let target) where !wanted.contains(path):
-        let isBinding =
-          FilePath(path).removingLastComponent().removingLastComponent()
-          .lastComponent?.string == "controllers"
         steps.append(
           Step(
             .unlink(path: path, target: target), reason: reason,
-            disruption: isBinding ? "the host loses the NVMe controller" : nil))
+            disruption: Self.isBinding(path) ? "the host loses the NVMe controller" : nil))
       case .write(let path, .text(let text), _) where !wanted.contains(path):
         // A switch of an object that goes, or a replaced value of one that stays.
         if case .write(_, .text(let old), _)? = entry.undo {
@@ -189,6 +201,9 @@ struct Planner {
               .write(path: path, value: .text(old), shown: nil), reason: reason, undo: .write(text))
           )
         }
+      case .expectConnection(let address) where !connections.contains(address):
+        steps.append(
+          Step(.disconnect(address, sparing: owned.spared(address)), reason: reason))
       case .attachLoop(let backing, let loop) where !wanted.contains("loop \(backing)"):
         steps.append(
           Step(

@@ -131,23 +131,23 @@ extension Hazard {
   /// The hazard that an operation would run into on this machine now; nil when it is safe.
   static func refusal(of operation: Operation, on machine: Machine) -> Hazard? {
     switch operation {
-    case .write(let path, let value, _): write(FilePath(path), value, machine)
-    case .link(let path, let target): link(FilePath(path), FilePath(target), machine)
-    case .unlink(let path, let target): unlink(FilePath(path), FilePath(target), machine)
-    case .createDirectory(let path): create(FilePath(path), machine)
+    case .write(let path, let value, _): write(path, value, machine)
+    case .link(let path, let target): link(path, target, machine)
+    case .unlink(let path, let target): unlink(path, target, machine)
+    case .createDirectory(let path): create(path, machine)
     case .unloadModule(let name): unload(name, machine)
     default: nil
     }
   }
 
   /// The components of a path below configfs.
-  private static func components(_ path: FilePath, _ machine: Machine) -> [String] {
-    var rest = path
-    guard rest.removePrefix(machine.configFS.mountPoint) else { return [] }
-    return rest.components.map(\.string)
+  private static func components(_ path: String, _ machine: Machine) -> [String] {
+    let mountPoint = machine.configFS.mountPoint.string + "/"
+    guard path.hasPrefix(mountPoint) else { return [] }
+    return path.dropFirst(mountPoint.count).split(separator: "/").map(String.init)
   }
 
-  private static func create(_ path: FilePath, _ machine: Machine) -> Hazard? {
+  private static func create(_ path: String, _ machine: Machine) -> Hazard? {
     let parts = components(path, machine)
     guard parts.count >= 3, parts[0] == "nvmet" else { return nil }
     switch parts[1] {
@@ -159,7 +159,7 @@ extension Hazard {
     }
   }
 
-  private static func write(_ path: FilePath, _ value: TextValue, _ machine: Machine) -> Hazard? {
+  private static func write(_ path: String, _ value: TextValue, _ machine: Machine) -> Hazard? {
     let parts = components(path, machine)
     guard let attribute = parts.last else { return nil }
     let text: String = if case .text(let text) = value { text.withoutTrailingNewline } else { "" }
@@ -169,13 +169,13 @@ extension Hazard {
     case ("nvmet", "ana_grpid"): return text.kernelInteger(UInt32.self) == 128 ? anaGroup128 : nil
     case ("nvmet", "addr_traddr"): return text.utf8.count >= 256 ? addressLength : nil
     case ("nvmet", "addr_trsvcid"): return text.utf8.count >= 32 ? addressLength : nil
-    case ("nvmet", "device_path"): return wasZoned(path, machine) ? zonedReuse : nil
+    case ("nvmet", "device_path"): return wasZoned(FilePath(path), machine) ? zonedReuse : nil
     case ("pci_ep", "subsysnqn"):
       return text.utf8.count > SubsystemNQN.maximumLength ? longName : nil
     case ("pci_ep", "msix_interrupts"), ("pci_ep", "msi_interrupts"):
-      return isBound(path.removingLastComponent(), machine) ? vectorsAfterBind : nil
+      return isBound(FilePath(path.parentPath), machine) ? vectorsAfterBind : nil
     case ("pci_ep", "dma_enable"):
-      return isBound(path.removingLastComponent().removingLastComponent(), machine)
+      return isBound(FilePath(path.parentPath.parentPath), machine)
         ? dmaAfterBind : nil
     default: return nil
     }
@@ -190,7 +190,7 @@ extension Hazard {
     return (try? device.isZoned.read()) ?? false
   }
 
-  private static func link(_ path: FilePath, _ target: FilePath, _ machine: Machine) -> Hazard? {
+  private static func link(_ path: String, _ target: String, _ machine: Machine) -> Hazard? {
     let parts = components(path, machine)
     guard parts.first == "pci_ep" else { return nil }
     let targetParts = components(target, machine)
@@ -206,10 +206,10 @@ extension Hazard {
     }
   }
 
-  private static func unlink(_ path: FilePath, _ target: FilePath, _ machine: Machine) -> Hazard? {
+  private static func unlink(_ path: String, _ target: String, _ machine: Machine) -> Hazard? {
     let parts = components(path, machine)
     guard parts.count == 5, parts.starts(with: ["nvmet", "ports"]), parts[3] == "subsystems",
-      let nqn = target.lastComponent?.string
+      let nqn = components(target, machine).last
     else { return nil }
     return hasController(machine) { $0 == nqn } ? portUnderController : nil
   }
