@@ -19,9 +19,12 @@ import Testing
     let operation = plan.steps[index].operation
     guard let call = operation.call else { return nil }
     let earlier = plan.steps[..<index].count {
-      $0.operation.call == call && $0.operation.path == operation.path
+      $0.operation.call == call && ($0.operation.path == operation.path || call == .connections)
     }
-    return .init(call, at: operation.path, occurrence: earlier + 1, action: action)
+    // Connections are listed, whichever is meant.
+    return .init(
+      call, at: call == .connections ? nil : operation.path, occurrence: earlier + 1, action: action
+    )
   }
 
   @Test(
