@@ -56,7 +56,8 @@ extension Machine {
     allIn kernel: some ConfigFSBackend & ModuleControl & KernelLog & EventClock & BackingStore
       & FabricsConnections,
     facts: KernelFacts, label: String, isConfigFSMounted: @escaping @Sendable () -> Bool,
-    mountConfigFS: @escaping @Sendable () throws(Errno) -> Void
+    mountConfigFS: @escaping @Sendable () throws(Errno) -> Void,
+    kernelOption: @escaping @Sendable (String) -> Bool?
   ) {
     let controllers = kernel.mountPoint.appending("pci_ep").appending("controllers")
     self.init(
@@ -64,6 +65,7 @@ extension Machine {
       fabrics: kernel,
       facts: facts, label: label, isConfigFSMounted: isConfigFSMounted,
       mountConfigFS: mountConfigFS,
-      endpointControllers: { ((try? kernel.entries(of: controllers)) ?? []).map(\.name) })
+      endpointControllers: { ((try? kernel.entries(of: controllers)) ?? []).map(\.name) },
+      kernelOption: kernelOption)
   }
 }

@@ -27,7 +27,8 @@ extension Machine {
     Machine(
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
-      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() })
+      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
+      kernelOption: { kernel.kernelOption($0) })
   }
 
   /// Whether an option is set in the kernel's configuration, where a distribution installs that as a file.

@@ -9,6 +9,11 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
   public let name: String
   public let personality: SimulatedKernel.Personality
 
+  public init(name: String, personality: SimulatedKernel.Personality) {
+    self.name = name
+    self.personality = personality
+  }
+
   public var description: String { "\(name) on \(personality.rawValue)" }
 
   /// Below the checkout.

@@ -29,7 +29,8 @@ public final class SimulatedMachine: Sendable {
     let machine = Machine(
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
-      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() })
+      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
+      kernelOption: { kernel.kernelOption($0) })
     provisioner = Provisioner(wrap(machine), run: run)
     guard !journals.isEmpty else { return }
     _ = unsafe mkdir(run.path.string, 0o700)

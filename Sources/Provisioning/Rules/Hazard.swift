@@ -119,11 +119,21 @@ public struct Hazard: Hashable, Sendable {
     consequence: "writing \"fatal\" to a controller's debugfs state crashes the kernel",
     safeOrder: "stop the endpoint controller and unlink the function", prevention: .inexpressible)
 
+  static let controllerDriver = Hazard(
+    id: "controller-driver-removal",
+    consequence: "removing the endpoint controller's driver leaves linked functions dangling",
+    safeOrder: "stop the endpoint controller and unlink its functions first",
+    prevention: .inexpressible)
+  static let repeatedInit = Hazard(
+    id: "repeated-initialisation",
+    consequence: "initialising a controller twice sets up a living function again",
+    safeOrder: "leave PERST# to the host", prevention: .inexpressible)
+
   public static let all: [Hazard] = [
     limitUnderController, portUnderController, longName, wrongTarget, secondary, virtualFunction,
     moduleUnderFunction, vectorsAfterBind, anaGroup128, addressLength, cutNQN, tlsKernel,
     queuesBeyondVectors, sharedBacking, zonedReuse, unbindThroughSysfs, failedStaysLinked,
-    lateHeader, dmaAfterBind, debugfsFatal,
+    lateHeader, dmaAfterBind, debugfsFatal, controllerDriver, repeatedInit,
   ]
 }
 

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Provisioning
+
+/// Every row of the fact sheets that is marked undefined or crashing: the tool refuses it, whoever asks, or cannot say it.
+@Suite struct HazardTests {
+  static let root = "/sys/kernel/config/"
+  static let function = root + "pci_ep/functions/nvmet_pci_epf/nullblk-pci"
+  static let controller = root + "pci_ep/controllers/a40000000.pcie-ep"
+  static let nqn = "nqn.2026-01.org.example:nullblk-pci"
+  static let subsystem = root + "nvmet/subsystems/" + nqn
+  static let port = root + "nvmet/ports/1"
+
+  /// A row of a sheet, the hazard that stands for it, and what runs into it on a machine with one function in service.
+  struct Row: Sendable, CustomStringConvertible {
+    var sheet: String
+    var hazard: Hazard
+    var operations: [Provisioning.Operation]
+    var seed = false
+
+    var description: String { "\(sheet): \(hazard.id)" }
+  }
+
+  private static func write(_ path: String, _ text: String) -> Provisioning.Operation {
+    .write(path: path, value: .text(text), shown: nil)
+  }
+
+  static let guarded: [Row] = [
+    Row(
+      sheet: "nvmet §4 attr_qid_max, §21 row 1; nvmet_pci_epf Q6", hazard: .limitUnderController,
+      operations: [write(subsystem + "/attr_qid_max", "2\n")]),
+    Row(
+      sheet: "nvmet §12 unlink subsystem from port, §21 row 1; nvmet_pci_epf Q6",
+      hazard: .portUnderController,
+      operations: [.unlink(path: port + "/subsystems/" + nqn, target: subsystem)]),
+    Row(
+      sheet: "nvmet §5 ana_grpid, ana_groups 128, §21 row 2", hazard: .anaGroup128,
+      operations: [
+        write(subsystem + "/namespaces/1/ana_grpid", "128\n"),
+        write(subsystem + "/namespaces/1/ana_grpid", "0x80"),
+        write(subsystem + "/namespaces/1/ana_grpid", "0200\n"),
+        .createDirectory(path: port + "/ana_groups/128"),
+      ]),
+    Row(
+      sheet: "nvmet §9 traddr of 256, trsvcid of 32 bytes, §21 row 3", hazard: .addressLength,
+      operations: [
+        write(port + "/addr_traddr", String(repeating: "a", count: 256)),
+        write(port + "/addr_trsvcid", String(repeating: "1", count: 32) + "\n"),
+      ]),
+    Row(
+      sheet: "nvmet §3 names beyond 223 bytes are cut", hazard: .cutNQN,
+      operations: [
+        .createDirectory(
+          path: root + "nvmet/subsystems/" + String(repeating: "n", count: 224))
+      ]),
+    Row(
+      sheet: "pci_ep §5 subsysnqn beyond its buffer", hazard: .longName,
+      operations: [
+        write(function + "/nvme/subsysnqn", String(repeating: "q", count: 223)),
+        write(function + "/nvme/subsysnqn", String(repeating: "q", count: 224) + "\n"),
+        write(function + "/nvme/subsysnqn", String(repeating: "q", count: 4000)),
+      ]),
+    Row(
+      sheet: "configfs-semantics §9, pci_ep §7 target types are not checked", hazard: .wrongTarget,
+      operations: [
+        .link(path: controller + "/x", target: subsystem),
+        .link(path: controller + "/x", target: function + "/nvme"),
+        .link(path: function + "/primary/x", target: root + "pci_ep/controllers"),
+        .link(path: function + "/primary/x", target: port),
+      ]),
+    Row(
+      sheet: "pci_ep §7 secondary: bound twice", hazard: .secondary,
+      operations: [.link(path: function + "/secondary/x", target: controller)]),
+    Row(
+      sheet: "pci_ep §9 a function linked into a function or itself", hazard: .virtualFunction,
+      operations: [
+        .link(path: function + "/x", target: function),
+        .link(
+          path: function + "/x", target: root + "pci_ep/functions/nvmet_pci_epf/other"),
+      ]),
+    Row(
+      sheet: "pci_ep §18 rmmod with functions left", hazard: .moduleUnderFunction,
+      operations: [.unloadModule("nvmet-pci-epf"), .unloadModule("nvmet_pci_epf")]),
+    Row(
+      sheet: "pci_ep §12 msix_interrupts between bind and init", hazard: .vectorsAfterBind,
+      operations: [
+        write(function + "/msix_interrupts", "64\n"), write(function + "/msi_interrupts", "16\n"),
+      ]),
+    Row(
+      sheet: "pci_epf_nvme §4 dma_enable after a bind without channels", hazard: .dmaAfterBind,
+      operations: [
+        write(root + "pci_ep/functions/pci_epf_nvme/pci_epf_nvme.0/nvme/dma_enable", "1\n")
+      ],
+      seed: true),
+  ]
+
+  /// One function in service.
+  private func machine(_ row: Row) throws -> SimulatedMachine {
+    let shipped = ShippedProfile(
+      name: row.seed ? "null_blk-loop" : "null_blk-pci", personality: row.seed ? .seed : .mainline)
+    let machine = shipped.fresh()
+    try machine.setUp(shipped.located())
+    return machine
+  }
+
+  @Test(
+    "is refused with the consequence and the safe order, and nothing happens", arguments: guarded)
+  func refused(_ row: Row) throws {
+    for operation in row.operations {
+      let machine = try machine(row)
+      let before = machine.state()
+      var executor = Executor(machine: machine.provisioner.machine, timeout: .seconds(1))
+      let error = #expect(throws: ProvisioningError.self, "\(operation.sentence)") {
+        try executor.perform(operation)
+      }
+      #expect(error?.message.contains(row.hazard.consequence) == true, "\(operation.sentence)")
+      #expect(error?.hint == row.hazard.safeOrder, "\(operation.sentence)")
+      #expect(machine.state() == before, "\(operation.sentence)")
+      #expect(machine.kernel.crashes.isEmpty, "\(operation.sentence)")
+    }
+  }
+
+  @Test("a namespace that stored to a zoned device is made again, not given another one")
+  func zonedReuse() throws {
+    let machine = SimulatedMachine()
+    try machine.setUp(
+      profile(
+        """
+        { "version": 1, "name": "zoned",
+          "backings": { "d": { "nullBlock": { "device": "zoned0", "zoned": true, "sizeMiB": 256, "zoneSizeMiB": 64, "memoryBacked": true } } },
+          "subsystems": [ { "nqn": "nqn.2026-01.org.example:z", "namespaces": [ { "id": 1, "backing": "d", "enabled": false } ] } ] }
+        """))
+    var executor = Executor(machine: machine.provisioner.machine, timeout: .seconds(1))
+    let path = Self.root + "nvmet/subsystems/nqn.2026-01.org.example:z/namespaces/1/device_path"
+    let error = #expect(throws: ProvisioningError.self) {
+      try executor.perform(Self.write(path, "/dev/sda\n"))
+    }
+    #expect(error?.hint == Hazard.zonedReuse.safeOrder)
+  }
+
+  @Test("a function whose controller could not be created is unlinked at once")
+  func failedStaysLinked() throws {
+    var machine = SimulatedKernel.Machine()
+    machine.controllers[0].failingOperations = [.setBAR]
+    let simulated = SimulatedMachine(.mainline, machine: machine)
+    let located = try ShippedProfile(name: "null_blk-pci", personality: .mainline).located()
+    let error = simulated.failure { (simulated) throws(ProvisioningError) in
+      try simulated.setUp(located)
+    }
+    #expect(error?.kind == .operationFailed)
+    #expect(error?.operation == "verify")
+    #expect(error?.kernelLog.contains { $0.contains("BAR 0") } == true)
+    #expect(!simulated.tree.contains { $0.contains("->") }, "a link is left")
+    // Not even started, so no link event can have reached it.
+    #expect(!simulated.kernel.logLines.contains { $0.contains("link up") })
+    #expect(simulated.kernel.crashes.isEmpty)
+  }
+
+  @Test("a kernel that crashes at the first controller is refused before the first write")
+  func tlsKernel() throws {
+    var machine = SimulatedKernel.Machine()
+    machine.options.insert(.tcpTLS)
+    let simulated = SimulatedMachine(.mainline, machine: machine)
+    let located = try ShippedProfile(name: "null_blk-pci", personality: .mainline).located()
+    let error = simulated.failure { (simulated) throws(ProvisioningError) in
+      try simulated.setUp(located)
+    }
+    #expect(error?.kind == .unsupported)
+    #expect(error?.message.contains("CONFIG_NVME_TARGET_TCP_TLS") == true)
+    #expect(simulated.kernel.effects == 0)
+  }
+
+  /// What a profile may not ask for.
+  static let unwelcome: [(hazard: Hazard, sheet: String, functions: String, namespaces: String)] = [
+    (
+      .queuesBeyondVectors, "nvmet_pci_epf Q4",
+      """
+      { "name": "a", "vendorID": 1, "deviceID": 1, "msixVectors": 4, "ioQueues": 4, "target": { "pci": "nqn.2026-01.org.example:a" } }
+      """, #"{ "id": 1, "backing": "d" }"#
+    ),
+    (
+      .sharedBacking, "null_blk, nvmet: two namespaces on one store",
+      """
+      { "name": "a", "vendorID": 1, "deviceID": 1, "target": { "pci": "nqn.2026-01.org.example:a" } }
+      """, #"{ "id": 1, "backing": "d" }, { "id": 2, "backing": "d" }"#
+    ),
+    (
+      .lateHeader, "nvmet_pci_epf, pci_ep: one header for all functions of a driver",
+      """
+      { "name": "a", "vendorID": 1, "deviceID": 1, "target": { "pci": "nqn.2026-01.org.example:a" } },
+      { "name": "b", "vendorID": 1, "deviceID": 2, "target": { "pci": "nqn.2026-01.org.example:a" } }
+      """, #"{ "id": 1, "backing": "d" }"#
+    ),
+  ]
+
+  @Test("is refused, or warned of, in the profile", arguments: unwelcome.indices)
+  func validated(_ index: Int) throws {
+    let row = Self.unwelcome[index]
+    let text = """
+      { "version": 1, "name": "x",
+        "backings": { "d": { "nullBlock": {} } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:a", "namespaces": [ \(row.namespaces) ] } ],
+        "functions": [ \(row.functions) ] }
+      """
+    var found: [ProfileIssue]
+    do { found = try Profile.decode(Array(text.utf8)).warnings } catch { found = error.issues }
+    #expect(!found.isEmpty, "\(row.sheet): accepted")
+  }
+
+  @Test(
+    "no plan, undo or teardown reaches beyond configfs, the profile's files and known modules",
+    arguments: ShippedProfile.all)
+  func inexpressible(_ shipped: ShippedProfile) throws {
+    let modules: Set = [
+      "null_blk", "loop", "nvmet", "nvme-loop", "nvme-tcp", "nvmet-tcp", "nvmet-pci-epf",
+      "nvmet_pci_epf", "pci_epf_nvme", "pci-epf-nvme",
+    ]
+    let machine = shipped.fresh()
+    let plan = try machine.provisioner.plan(shipped.located())
+    for step in plan.steps {
+      for operation in [step.operation, step.operation.inverse].compactMap({ $0 }) {
+        switch operation {
+        case .mountConfigFS(let path): #expect(path + "/" == Self.root)
+        case .loadModule(let name, _), .unloadModule(let name):
+          #expect(modules.contains(name), "\(operation.sentence)")
+        case .createFile(let path, _), .removeFile(let path):
+          #expect(path.hasPrefix("/srv/"), "\(operation.sentence)")
+        case .attachLoop, .detachLoop, .expectConnection, .disconnect: break
+        case .awaitDevice(let path): #expect(path.hasPrefix("/dev/"), "\(operation.sentence)")
+        case .createDirectory(let path), .removeDirectory(let path), .write(let path, _, _),
+          .link(let path, _), .unlink(let path, _), .awaitDirectory(let path),
+          .verifyController(let path, _):
+          #expect(path.hasPrefix(Self.root), "\(operation.sentence)")
+          #expect(!path.contains("/../") && !path.contains("//"), "\(operation.sentence)")
+        }
+      }
+    }
+  }
+
+  @Test("every hazard has a row here")
+  func covered() {
+    let rows = Self.guarded.map(\.hazard.id) + Self.unwelcome.map(\.hazard.id)
+    let ownTests = [Hazard.zonedReuse, .failedStaysLinked, .tlsKernel].map(\.id)
+    for hazard in Hazard.all where hazard.prevention != .inexpressible {
+      #expect(rows.contains(hazard.id) || ownTests.contains(hazard.id), "\(hazard.id)")
+    }
+    #expect(Set(Hazard.all.map(\.id)).count == Hazard.all.count)
+    #expect(
+      Set(Hazard.all.filter { $0.prevention == .inexpressible }.map(\.id)) == [
+        "sysfs-unbind", "debugfs-fatal", "controller-driver-removal", "repeated-initialisation",
+      ])
+  }
+}
