@@ -14,6 +14,9 @@ mount -t debugfs debugfs /sys/kernel/debug
 ip link set lo up
 for module in virtio_pci virtio_console; do modprobe -q "$module"; done
 
+# Suites hold operations while they kill who waits for them; on a busy machine that takes a while.
+echo 120 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+
 # Once a boot, on x86, the kernel warns that its PCI domains are not generic when a controller is created. Not our matter,
 # and not a suite's.
 modprobe -q virtual_epc && rmmod virtual_epc
