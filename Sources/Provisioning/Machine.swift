@@ -57,15 +57,15 @@ extension Machine {
       & FabricsConnections,
     facts: KernelFacts, label: String, isConfigFSMounted: @escaping @Sendable () -> Bool,
     mountConfigFS: @escaping @Sendable () throws(Errno) -> Void,
+    endpointControllers: @escaping @Sendable () -> [String],
     kernelOption: @escaping @Sendable (String) -> Bool?
   ) {
-    let controllers = kernel.mountPoint.appending("pci_ep").appending("controllers")
     self.init(
       configFS: kernel, modules: kernel, log: kernel, clock: kernel, storage: kernel,
       fabrics: kernel,
       facts: facts, label: label, isConfigFSMounted: isConfigFSMounted,
       mountConfigFS: mountConfigFS,
-      endpointControllers: { ((try? kernel.entries(of: controllers)) ?? []).map(\.name) },
+      endpointControllers: endpointControllers,
       kernelOption: kernelOption)
   }
 }

@@ -28,6 +28,7 @@ extension Machine {
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
       mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
+      endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
   }
 

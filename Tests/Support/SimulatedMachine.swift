@@ -30,6 +30,7 @@ public final class SimulatedMachine: Sendable {
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
       mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
+      endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
     provisioner = Provisioner(wrap(machine), run: run)
     guard !journals.isEmpty else { return }
