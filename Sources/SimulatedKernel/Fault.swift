@@ -28,10 +28,10 @@ extension SimulatedKernel {
       case errno(Errno)
       /// The operation takes effect, and is reported as failed.
       case errnoAfterEffect(Errno)
-      /// The own process gets SIGKILL instead of the operation.
-      case kill
-      /// The own process gets SIGKILL once the operation has taken effect.
-      case killAfterEffect
+      /// The own process gets a signal before the operation; after SIGKILL there is none.
+      case signal(Int32)
+      /// The own process gets a signal once the operation has taken effect.
+      case signalAfterEffect(Int32)
     }
 
     /// nil is any effect.

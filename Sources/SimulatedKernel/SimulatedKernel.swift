@@ -230,10 +230,10 @@ public final class SimulatedKernel: Sendable {
     case .errno(let errno)?:
       try persist(&memory)
       throw errno
-    case .kill?:
+    case .signal(let number)?:
       try persist(&memory)
-      _ = raise(SIGKILL)
-    case .errnoAfterEffect?, .killAfterEffect?, nil: break
+      _ = raise(number)
+    case .errnoAfterEffect?, .signalAfterEffect?, nil: break
     }
     let result: Swift.Result<Result, Errno>
     do { result = .success(try body(&memory.kernel)) } catch { result = .failure(error) }
@@ -245,8 +245,8 @@ public final class SimulatedKernel: Sendable {
     let value = try result.get()
     switch action {
     case .errnoAfterEffect(let errno)?: throw errno
-    case .killAfterEffect?: _ = raise(SIGKILL)
-    case .errno?, .kill?, nil: break
+    case .signalAfterEffect(let number)?: _ = raise(number)
+    case .errno?, .signal?, nil: break
     }
     return value
   }
