@@ -127,7 +127,8 @@ struct FaultTests {
       defer { remove(file) }
       let kernel = try SimulatedKernel(contentsOf: file)
       try kernel.load("nvmet")
-      kernel.inject(.init(.create, action: isAfter ? .signalAfterEffect(SIGKILL) : .signal(SIGKILL)))
+      kernel.inject(
+        .init(.create, action: isAfter ? .signalAfterEffect(SIGKILL) : .signal(SIGKILL)))
       let name = file.string
       await #expect(processExitsWith: .signal(SIGKILL)) { [name = name as String] in
         let victim = try SimulatedKernel(contentsOf: FilePath(name))
