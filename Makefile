@@ -13,7 +13,11 @@ swift_sources = Sources Tests Package.swift
 debug = --explicit-target-dependency-import-check error
 release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvme
 
-.PHONY: help build test check fmt demo lab install packages
+# One file for small boards: neither shared libraries nor libkmod and libudev.
+static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
+  --scratch-path .build/static
+
+.PHONY: help build test check fmt demo lab install static packages
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -49,6 +53,10 @@ install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)
 	install -d $(share)/profiles $(share)/schema
 	install -m 644 Configs/profiles/*.json $(share)/profiles
 	install -m 644 Configs/schema/*.json $(share)/schema
+
+static: packages ## build .build/static/epfnvme, which needs no shared library
+	swift build $(static)
+	cp "$$(swift build $(static) --show-bin-path)/epfnvme" .build/static/epfnvme
 
 packages:
 	@.ci/packages

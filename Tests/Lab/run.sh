@@ -48,6 +48,13 @@ if [ -z "$program" ]; then
   program=$(cd "$root" && swift build -c release --show-bin-path)/epfnvme
 fi
 
+# The one without shared libraries, for the pace suite; LAB_STATIC= leaves it out.
+static=${LAB_STATIC-$root/.build/static/epfnvme}
+case pace in
+  *"${LAB_FILTER:-}"*) [ "$static" != "$root/.build/static/epfnvme" ] || make -C "$root" static >&2 ;;
+  *) static= ;;
+esac
+
 # ---- The initramfs ----
 
 image=$work/image
@@ -79,6 +86,7 @@ add_program() {
 }
 add_program "$program" epfnvme
 strip "$image/bin/epfnvme" 2>/dev/null || true
+[ -z "$static" ] || cp "$static" "$image/bin/epfnvme-static"
 add_program "$(command -v strace)"
 add_program "$(command -v jq)"
 # The kernel calls modprobe for nvmet's transports; busybox's own knows fewer compressions than kmod.

@@ -53,24 +53,28 @@ now() {
   read -r up rest </proc/uptime
   echo "${up%.*}${up#*.}"
 }
-rounds=11
-: >tool.times
-: >script.times
-for round in $(seq 1 "$rounds"); do
-  for who in $([ $((round % 2)) -eq 0 ] && echo tool script || echo script tool); do
-    begin_time=$(now)
-    case $who in
-      tool) epfnvme setup pace.json >/dev/null 2>&1 && epfnvme teardown pace >/dev/null 2>&1 ;;
-      script) sh pace.sh up >/dev/null 2>&1 && sh pace.sh down >/dev/null 2>&1 ;;
-    esac || fail "round $round: $who"
-    echo $(($(now) - begin_time)) >>"$who.times"
-  done
-done
 median() { sort -n "$1" | sed -n "$(((rounds + 1) / 2))p"; }
-tool=$(median tool.times)
-script=$(median script.times)
-diag "setup + teardown, median of $rounds paired rounds: epfnvme ${tool}0 ms, shell script ${script}0 ms," \
-  "ratio $(awk "BEGIN { printf \"%.2f\", $tool / ($script ? $script : 1) }")"
-pass 'paired rounds ran'
+rounds=11
+programs=epfnvme
+if command -v epfnvme-static >/dev/null; then programs="$programs epfnvme-static"; fi
+for program in $programs; do
+  : >tool.times
+  : >script.times
+  for round in $(seq 1 "$rounds"); do
+    for who in $([ $((round % 2)) -eq 0 ] && echo tool script || echo script tool); do
+      begin_time=$(now)
+      case $who in
+        tool) "$program" setup pace.json >/dev/null 2>&1 && "$program" teardown pace >/dev/null 2>&1 ;;
+        script) sh pace.sh up >/dev/null 2>&1 && sh pace.sh down >/dev/null 2>&1 ;;
+      esac || fail "round $round: $who"
+      echo $(($(now) - begin_time)) >>"$who.times"
+    done
+  done
+  tool=$(median tool.times)
+  script=$(median script.times)
+  diag "setup + teardown, median of $rounds paired rounds: $program ${tool}0 ms, shell script ${script}0 ms," \
+    "ratio $(awk "BEGIN { printf \"%.2f\", $tool / ($script ? $script : 1) }")"
+  pass "paired rounds ran: $program"
+done
 same_tree 'nothing is left' before.tree
 clean
