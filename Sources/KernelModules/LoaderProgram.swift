@@ -36,8 +36,8 @@ struct LoaderProgram {
   }
 
   /// Runs a program to its end.
-  /// - Returns: its exit status, or 128 and the signal, and what it wrote to standard error.
-  func run(_ arguments: [String]) throws(Errno) -> (status: CInt, errors: String) {
+  /// - Returns: its exit status, or 128 and the signal, and all that it wrote.
+  func run(_ arguments: [String]) throws(Errno) -> (status: CInt, output: String) {
     var ends: [CInt] = [-1, -1]
     guard unsafe pipe(&ends) == 0 else { throw .current }
     defer { close(ends[0]) }
@@ -61,14 +61,14 @@ struct LoaderProgram {
     let status = unsafe posix_spawn(&process, arguments[0], &actions, nil, &vector, &environment)
     close(ends[1])
     guard status == 0 else { throw Errno(rawValue: status) }
-    let errors = drain(ends[0])
+    let output = drain(ends[0])
     var result: CInt = 0
     while unsafe waitpid(process, &result, 0) < 0 {
       let error = Errno.current
       if error != .interrupted { throw error }
     }
     let signal = result & 0x7f
-    return (signal == 0 ? (result >> 8) & 0xff : 128 + signal, errors)
+    return (signal == 0 ? (result >> 8) & 0xff : 128 + signal, output)
   }
 
   private func drain(_ descriptor: CInt) -> String {

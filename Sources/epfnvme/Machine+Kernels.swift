@@ -20,7 +20,7 @@ extension Machine {
       isConfigFSMounted: { mount.isMounted },
       mountConfigFS: { () throws(Errno) in _ = try mount.mountIfNeeded() },
       endpointControllers: { ((try? EndpointDevice.all()) ?? []).map(\.name) },
-      kernelOption: { option in kernelOption(option, release: facts.release) })
+      kernelOption: { KernelConfiguration.ofRunningKernel(release: facts.release)?.has($0) })
   }
 
   static func simulated(_ kernel: SimulatedKernel) -> Machine {
@@ -30,16 +30,5 @@ extension Machine {
       mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
       endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
-  }
-
-  /// Whether an option is set in the kernel's configuration, where a distribution installs that as a file.
-  private static func kernelOption(_ option: String, release: String) -> Bool? {
-    for path in ["/boot/config-\(release)", "/lib/modules/\(release)/config"] {
-      guard let bytes = try? readFile(FilePath(path)) else { continue }
-      return bytes.split(separator: UInt8(ascii: "\n")).contains {
-        $0.elementsEqual("CONFIG_\(option)=y".utf8) || $0.elementsEqual("CONFIG_\(option)=m".utf8)
-      }
-    }
-    return nil
   }
 }

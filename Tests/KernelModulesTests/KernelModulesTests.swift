@@ -4,6 +4,25 @@ import Testing
 
 @testable import KernelModules
 
+@Suite struct KernelConfigurationTests {
+  @Test("an option is there as y and as m, and not as a comment, a string or a part of a name")
+  func options() {
+    let configuration = KernelConfiguration(
+      parsing: """
+        CONFIG_CONFIGFS_FS=y
+        CONFIG_NVME_TARGET=m
+        # CONFIG_NVME_TARGET_TCP_TLS is not set
+        CONFIG_LOCALVERSION="CONFIG_X=y"
+        CONFIG_NVME_TARGET_LOOP=n
+        """)
+    #expect(configuration.has("CONFIGFS_FS"))
+    #expect(configuration.has("NVME_TARGET"))
+    for option in ["NVME_TARGET_TCP_TLS", "NVME_TARGET_LOOP", "LOCALVERSION", "X", "NVME"] {
+      #expect(!configuration.has(option), "\(option)")
+    }
+  }
+}
+
 @Suite("The live kernel's modules")
 struct LiveModulesTests {
   static let absent = "epfnvme_no_such_module"
@@ -84,7 +103,7 @@ struct ModuleFilesTests {
   func run(arguments: [String], status: CInt, said: String) throws {
     let result = try LoaderProgram(path: "/bin/sh").run(arguments)
     #expect(result.status == status)
-    #expect(result.errors == said)
+    #expect(result.output == said)
   }
 
   @Test("a program that is not there cannot be started")
