@@ -56,6 +56,8 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         systemPackage,
       ]),
+    .target(name: "PCI"),
+
     // Tests: one suite a target, and what several share.
     .target(
       name: "TestSupport",
@@ -97,6 +99,7 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
       ]),
+    .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(
       name: "CommandTests", dependencies: ["epfnvme", "TestSupport", "ConfigFS", systemPackage]),
 

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a function is reset.
+/// - Source: PCIe Base 5.0, 6.6.
+public enum ResetKind: Hashable, Sendable {
+  /// The host set the initiate bit of one function: the link and its settings stay.
+  case functionLevel
+
+  /// PERST#, a hot reset or the end of power: everything takes its initial value.
+  case conventional
+}
