@@ -58,6 +58,7 @@ let package = Package(
       ]),
     .target(name: "PCI"),
 
+    .target(name: "ControllerEmulation", dependencies: ["PCI", "CLinux"]),
     // Tests: one suite a target, and what several share.
     .target(
       name: "TestSupport",
@@ -93,6 +94,7 @@ let package = Package(
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
         systemPackage,
       ]),
+    .testTarget(name: "ControllerEmulationTests", dependencies: ["ControllerEmulation", "PCI"]),
     .testTarget(
       name: "ProvisioningTests",
       dependencies: [

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// What a namespace stores to.
+///
+/// An enumeration and not a protocol: the choice is made once a command, without a witness table. Offsets and counts are bytes; the
+/// caller has checked that they lie inside ``size``.
+public enum Backend: Sendable {
+  /// Takes everything, keeps nothing, reads zeroes: a null_blk device without memory.
+  case null(size: UInt64)
+  case memory(MemoryStore)
+  /// A regular file or a block device.
+  case file(FileStore)
+
+  /// Bytes.
+  public var size: UInt64 {
+    switch self {
+    case .null(let size): size
+    case .memory(let store): UInt64(store.count)
+    case .file(let store): store.size
+    }
+  }
+
+  /// - Returns: the errno of a failure.
+  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) -> Failure? {
+    switch self {
+    case .null:
+      unsafe buffer.zero()
+      return nil
+    case .memory(let store):
+      unsafe buffer.copyMemory(from: .init(store.bytes(at: offset, count: buffer.count)))
+      return nil
+    case .file(let store): return unsafe store.read(at: offset, into: buffer)
+    }
+  }
+
+  /// - Parameter isDurable: the data is on the medium when the call returns.
+  func write(
+    at offset: UInt64, from buffer: UnsafeRawBufferPointer, isDurable: Bool
+  ) -> Failure? {
+    switch self {
+    case .null: return nil
+    case .memory(let store):
+      unsafe store.bytes(at: offset, count: buffer.count).copyMemory(from: buffer)
+      return nil
+    case .file(let store):
+      return unsafe store.write(at: offset, from: buffer) ?? (isDurable ? store.flush() : nil)
+    }
+  }
+
+  func flush() -> Failure? {
+    if case .file(let store) = self { store.flush() } else { nil }
+  }
+
+  func zero(at offset: UInt64, count: UInt64) -> Failure? {
+    switch self {
+    case .null: return nil
+    case .memory(let store):
+      let bytes = unsafe store.bytes(at: offset, count: Int(count))
+      unsafe bytes.zero()
+      return nil
+    case .file(let store): return store.zero(at: offset, count: count)
+    }
+  }
+
+  /// Gives storage back where that can be done; the blocks then read zero, or as before.
+  func deallocate(at offset: UInt64, count: UInt64) -> Failure? {
+    switch self {
+    case .null: nil
+    case .memory: zero(at: offset, count: count)
+    case .file(let store): store.punch(at: offset, count: count)
+    }
+  }
+
+  /// Why a backend failed.
+  struct Failure: Error {
+    var errno: CInt
+  }
+}
+
+/// Blocks in memory, zero at first.
+public final class MemoryStore: @unchecked Sendable {
+  // One controller uses a store at a time, and a controller has one owner; the buffer lives as long as the store.
+  private let storage: UnsafeMutableRawBufferPointer
+
+  public var count: Int { unsafe storage.count }
+
+  /// - Parameter count: bytes.
+  public init(count: Int) {
+    unsafe storage = .allocate(byteCount: count, alignment: 4096)
+    unsafe storage.zero()
+  }
+
+  deinit { unsafe storage.deallocate() }
+
+  func bytes(at offset: UInt64, count: Int) -> UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(rebasing: storage[Int(offset)..<Int(offset) + count])
+  }
+}
+
+/// A regular file or block device, opened for reading and writing.
+public final class FileStore: Sendable {
+  private let descriptor: CInt
+  /// Bytes, as they were when it was opened.
+  public let size: UInt64
+
+  public struct OpenError: Error, Hashable, Sendable {
+    public var path: String
+    public var errno: CInt
+  }
+
+  /// - Throws: ``OpenError``.
+  public init(path: String) throws(OpenError) {
+    let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+    guard descriptor >= 0 else { throw OpenError(path: path, errno: errno) }
+    let end = lseek(descriptor, 0, SEEK_END)
+    guard end >= 0 else {
+      let error = OpenError(path: path, errno: errno)
+      close(descriptor)
+      throw error
+    }
+    self.descriptor = descriptor
+    size = UInt64(end)
+  }
+
+  deinit { close(descriptor) }
+
+  func read(
+    at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+  ) -> Backend.Failure? {
+    var done = 0
+    while done < buffer.count {
+      let count = unsafe pread(
+        descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
+        off_t(offset) + off_t(done))
+      if count < 0, errno == EINTR { continue }
+      if count < 0 { return Backend.Failure(errno: errno) }
+      // The file has become shorter.
+      if count == 0 { return Backend.Failure(errno: EIO) }
+      done += count
+    }
+    return nil
+  }
+
+  func write(at offset: UInt64, from buffer: UnsafeRawBufferPointer) -> Backend.Failure? {
+    var done = 0
+    while done < buffer.count {
+      let count = unsafe pwrite(
+        descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
+        off_t(offset) + off_t(done))
+      if count < 0, errno == EINTR { continue }
+      if count <= 0 { return Backend.Failure(errno: count < 0 ? errno : EIO) }
+      done += count
+    }
+    return nil
+  }
+
+  func flush() -> Backend.Failure? {
+    fdatasync(descriptor) == 0 ? nil : Backend.Failure(errno: errno)
+  }
+
+  /// - Source: `drivers/nvme/target/io-cmd-file.c`, `nvmet_file_execute_write_zeroes`.
+  func zero(at offset: UInt64, count: UInt64) -> Backend.Failure? {
+    epfnvme_zero_range(descriptor, Int64(offset), Int64(count)) == 0
+      ? nil : Backend.Failure(errno: errno)
+  }
+
+  func punch(at offset: UInt64, count: UInt64) -> Backend.Failure? {
+    epfnvme_punch_hole(descriptor, Int64(offset), Int64(count)) == 0
+      ? nil : Backend.Failure(errno: errno)
+  }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  func zero() {
+    guard let start = unsafe baseAddress else { return }
+    unsafe _ = memset(start, 0, count)
+  }
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+
+/// The NVM command set.
+extension Controller {
+  mutating func executeIO(_ command: Command, on queue: UInt16) {
+    if let refusal = refuseIO(command) { return finish(command, on: queue, .failure(refusal)) }
+    guard let index = model.namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
+      return
+    }
+    switch command.opcode {
+    case 0x00: finish(command, on: queue, outcome(model.namespaces[index].backend.flush(), index))
+    case 0x01, 0x02: transferBlocks(command, queue, index)
+    case 0x08: writeZeroes(command, queue, index)
+    case 0x09: deallocate(command, queue, index)
+    default:
+      if model.personality == .pciEPFNVMe {
+        log(.error, "Unhandled IO command I/O Cmd (0x\(hexadecimal(command.opcode)))")
+      }
+      finish(command, on: queue, .failure(withMore(Answer.invalidOpcode)))
+    }
+  }
+
+  /// nvmet's core adds MORE to what it refuses.
+  private func withMore(_ status: UInt16) -> UInt16 {
+    model.personality == .nvmetPCIEPF ? status | Answer.more : status
+  }
+
+  private func refuseIO(_ command: Command) -> UInt16? {
+    if model.personality != .pciEPFNVMe, command.isFused { return withMore(Answer.invalidField) }
+    if isFatal { return Answer.sequenceError }
+    guard let space = namespace(command.namespaceID) else {
+      return withMore(Answer.invalidNamespace)
+    }
+    guard space.isEnabled else {
+      return model.personality == .nvmetPCIEPF ? 0x2300 : Answer.invalidNamespace
+    }
+    let changes = command.opcode == 0x01 || command.opcode == 0x08 || command.opcode == 0x09
+    if space.isReadOnly, changes {
+      return model.personality == .nvmetPCIEPF ? 0x2020 : 0x4020
+    }
+    return nil
+  }
+
+  /// What a backend's failure looks like to the host.
+  private func outcome(_ failure: Backend.Failure?, _ index: Int) -> Outcome {
+    guard let failure else { return .success }
+    switch (model.personality, failure.errno) {
+    case (.strict, ENOSPC): return .failure(Answer.capacityExceeded)
+    case (.strict, EOPNOTSUPP): return .failure(Answer.invalidOpcode)
+    case (_, ENOSPC): return .failure(0x6081)
+    case (_, EREMOTEIO): return .failure(0x6080)
+    case (_, EOPNOTSUPP): return .failure(0x6001)
+    case (_, ENODATA): return .failure(0x2286)
+    case (.strict, _): return .failure(Answer.internalError)
+    default: return .failure(0x6006)
+    }
+  }
+
+  /// Whether blocks lie inside a namespace, and what is answered when they do not.
+  private func check(_ first: UInt64, _ count: UInt64, _ index: Int) -> UInt16? {
+    let space = model.namespaces[index]
+    let (end, overflow) = first.addingReportingOverflow(count)
+    if !overflow, end <= space.blocks { return nil }
+    guard model.personality != .strict else { return Answer.lbaOutOfRange }
+    // Files find out themselves, block devices let the block layer say it.
+    return space.isFile ? 0x6081 : 0x6006
+  }
+
+  // MARK: Read, Write
+
+  private mutating func transferBlocks(_ command: Command, _ queue: UInt16, _ index: Int) {
+    let shift = UInt64(model.namespaces[index].blockShift)
+    let isWrite = command.opcode == 0x01
+    let bytes = command.blockCount << shift
+    if model.personality == .strict,
+      let status = check(command.firstBlock, command.blockCount, index)
+    {
+      return finish(command, on: queue, .failure(status))
+    }
+    let pointer =
+      bytes > UInt64(model.maximumTransfer)
+      ? Answer.invalidField : parseDataPointer(command, count: Int(bytes))
+    if pointer != Answer.success {
+      return finish(command, on: queue, .failure(hidden(pointer)))
+    }
+    if isWrite {
+      let status = copyFromHost()
+      if status != Answer.success { return finish(command, on: queue, .failure(hidden(status))) }
+    }
+    if let status = check(command.firstBlock, command.blockCount, index) {
+      if !isWrite { diagnoseHang(command) }
+      return finish(command, on: queue, .failure(status))
+    }
+    let offset = command.firstBlock << shift
+    let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<Int(bytes)])
+    let backend = model.namespaces[index].backend
+    if isWrite {
+      let isDurable = command.cdw12 >> 30 & 1 != 0
+      let failure = unsafe backend.write(
+        at: offset, from: UnsafeRawBufferPointer(buffer), isDurable: isDurable)
+      return finish(command, on: queue, outcome(failure, index))
+    }
+    if let failure = unsafe backend.read(at: offset, into: buffer) {
+      diagnoseHang(command)
+      return finish(command, on: queue, outcome(failure, index))
+    }
+    finish(command, on: queue, .data(count: Int(bytes)))
+  }
+
+  /// The mainline driver posts the core's status, which is still zero when the data could not be moved.
+  private func hidden(_ status: UInt16) -> UInt16 {
+    model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds) ? Answer.success : status
+  }
+
+  private mutating func diagnoseHang(_ command: Command) {
+    guard model.personality == .nvmetPCIEPF, has(.failedReadHangs) else { return }
+    diagnose(
+      "nvmet_pci_epf Q2",
+      "a read failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
+    )
+  }
+
+  // MARK: Write Zeroes, Dataset Management
+
+  private mutating func writeZeroes(_ command: Command, _ queue: UInt16, _ index: Int) {
+    if let status = check(command.firstBlock, command.blockCount, index) {
+      return finish(command, on: queue, .failure(status))
+    }
+    let shift = UInt64(model.namespaces[index].blockShift)
+    let failure = model.namespaces[index].backend.zero(
+      at: command.firstBlock << shift, count: command.blockCount << shift)
+    finish(command, on: queue, outcome(failure, index))
+  }
+
+  private mutating func deallocate(_ command: Command, _ queue: UInt16, _ index: Int) {
+    // Announced by the older driver, and not done.
+    if model.personality == .pciEPFNVMe, has(.deallocateIgnored) {
+      return finish(command, on: queue, .success)
+    }
+    // nvmet takes all 32 bits for the number of ranges.
+    let ranges =
+      model.personality == .nvmetPCIEPF
+      ? UInt64(command.cdw10) + 1 : UInt64(command.cdw10 & 0xff) + 1
+    let bytes = ranges * 16
+    let pointer =
+      bytes > UInt64(model.maximumTransfer)
+      ? Answer.invalidField : parseDataPointer(command, count: Int(bytes))
+    if pointer != Answer.success { return finish(command, on: queue, .failure(hidden(pointer))) }
+    let copied = copyFromHost()
+    if copied != Answer.success { return finish(command, on: queue, .failure(hidden(copied))) }
+    guard command.cdw11 & 4 != 0 else { return finish(command, on: queue, .success) }
+    let shift = UInt64(model.namespaces[index].blockShift)
+    for range in 0..<Int(ranges) {
+      let count = UInt64(
+        unsafe transfer.loadUnaligned(fromByteOffset: 16 * range + 4, as: UInt32.self))
+      let first = unsafe transfer.loadUnaligned(fromByteOffset: 16 * range + 8, as: UInt64.self)
+      guard count > 0 else { continue }
+      if let status = check(first, count, index) {
+        return finish(command, on: queue, .failure(status))
+      }
+      let failure = model.namespaces[index].backend.deallocate(
+        at: first << shift, count: count << shift)
+      // A store that cannot give anything back keeps it; that is allowed.
+      if let failure, failure.errno != EOPNOTSUPP {
+        return finish(command, on: queue, outcome(failure, index))
+      }
+    }
+    finish(command, on: queue, .success)
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Get Log Page.
+extension Controller {
+  /// Fills the zeroed buffer with a page, from its beginning: both targets ignore the offset.
+  mutating func logPage(_ command: Command, count: Int) -> Outcome {
+    let page = UInt8(truncatingIfNeeded: command.cdw10)
+    let isMainline = model.personality == .nvmetPCIEPF
+    func short(_ least: Int) -> Outcome? { isMainline && count < least ? .failure(0x600f) : nil }
+    switch page {
+    case 0x00 where model.personality != .pciEPFNVMe:
+      if let failure = short(1024) { return failure }
+      let pages: [Int] =
+        isMainline ? [0, 1, 2, 3, 4, 5, 9, 0xc, 0x12, 0x16, 0x80] : [0, 1, 2, 3, 4, 5]
+      for page in pages where 4 * page + 4 <= count { put(1, width: 4, at: 4 * page) }
+    case 0x01: break
+    case 0x02:
+      if isMainline, count != 512 { return .failure(0x0006) }
+      if model.personality == .strict, count >= 512 {
+        // 300 K, all of the spare left, and its threshold.
+        put(300, width: 2, at: 1)
+        put(100, width: 1, at: 3)
+        put(10, width: 1, at: 4)
+      }
+    case 0x03:
+      if model.personality == .strict, count >= 16 {
+        put(1, width: 1, at: 0)
+        putFirmware(at: 8)
+      }
+    case 0x04: if isMainline, count != 4096 { return .failure(0x0006) }
+    case 0x05:
+      if let failure = short(4096) { return failure }
+      putEffects(count)
+    case 0x0c where model.personality != .strict: putGroups(command, count)
+    case 0x12 where isMainline:
+      if let failure = short(1024) { return failure }
+      for feature in [0x07, 0x0b, 0x0f, 0x81] { put(0x20_0001, width: 4, at: 4 * feature) }
+      for feature in [0x82, 0x84] { put(0x10_0001, width: 4, at: 4 * feature) }
+    default:
+      return .failure(
+        isMainline
+          ? Answer.invalidField | Answer.more
+          : model.personality == .strict ? Answer.invalidLogPage : Answer.invalidField)
+    }
+    return .data(count: count)
+  }
+
+  private func putFirmware(at offset: Int) {
+    var bytes = model.firmware.utf8.makeIterator()
+    for index in 0..<8 { unsafe transfer[offset + index] = bytes.next() ?? 0x20 }
+  }
+
+  /// Commands Supported and Effects.
+  private func putEffects(_ count: Int) {
+    func put(_ value: UInt64, _ index: Int) {
+      if 4 * index + 4 <= count { self.put(value, width: 4, at: 4 * index) }
+    }
+    var admin = [0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x00, 0x01, 0x04, 0x05]
+    if model.personality == .nvmetPCIEPF { admin.append(0x18) }
+    for opcode in admin { put(1, opcode) }
+    for opcode in [0x00, 0x02] { put(1, 256 + opcode) }
+    // Write and Write Zeroes change the contents of blocks.
+    for opcode in [0x01, 0x08] { put(3, 256 + opcode) }
+    put(model.personality == .nvmetPCIEPF ? 1 : 3, 256 + 0x09)
+    if model.personality == .nvmetPCIEPF {
+      for opcode in [0x0d, 0x0e, 0x11, 0x15] { put(1, 256 + opcode) }
+    }
+  }
+
+  /// Asymmetric Namespace Access: every group that a namespace is in, optimised.
+  private func putGroups(_ command: Command, _ count: Int) {
+    let groups = Set(model.namespaces.filter(\.isEnabled).map(\.anaGroup)).sorted()
+    let isShort = command.cdw10 >> 8 & 1 != 0
+    guard count >= 16 else { return }
+    put(UInt64(groups.count), width: 2, at: 8)
+    var offset = 16
+    for group in groups {
+      let ids =
+        isShort ? [] : model.namespaces.filter { $0.isEnabled && $0.anaGroup == group }.map(\.id)
+      guard offset + 32 + 4 * ids.count <= count else { return }
+      put(UInt64(group), width: 4, at: offset)
+      put(UInt64(ids.count), width: 4, at: offset + 4)
+      put(1, width: 1, at: offset + 16)
+      for (index, id) in ids.enumerated() { put(UInt64(id), width: 4, at: offset + 32 + 4 * index) }
+      offset += 32 + 4 * ids.count
+    }
+  }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PCI
+
+/// Fetching commands, posting completions, raising interrupts.
+extension Controller {
+  // MARK: Submission
+
+  /// Takes what the host has put into a queue, executes it and posts what has ended.
+  mutating func fetch(from queue: Int) {
+    guard isEnabled, submissions[queue].isLive else { return }
+    let tail = doorbell(submission: queue) & 0xffff
+    let depth = submissions[queue].depth
+    guard tail < depth else {
+      if model.personality == .strict {
+        // An invalid doorbell value; the queue waits for a valid one.
+        bar[(0x1000 + 8 * queue) / 4] = submissions[queue].head
+      } else {
+        diagnose(
+          model.personality == .pciEPFNVMe ? "pci_epf_nvme Q15" : "nvmet_pci_epf Q8",
+          "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch for ever"
+        )
+      }
+      return
+    }
+    var used: UInt64 = 0
+    while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
+      let head = submissions[queue].head
+      guard let command = load(from: submissions[queue].address &+ UInt64(head) * 64) else {
+        // The host's memory is not there; the drivers try again at the next look.
+        break
+      }
+      submissions[queue].head = head + 1 == depth ? 0 : head + 1
+      trace(
+        .command(
+          queue: UInt16(queue), id: command.id, opcode: command.opcode,
+          namespace: command.namespaceID))
+      if model.personality == .nvmetPCIEPF { busyUntil = now + VirtualTime.Milliseconds(5000) }
+      let target = completionQueue(of: queue)
+      if queue == 0 { executeAdmin(command) } else { executeIO(command, on: UInt16(queue)) }
+      if target < 64 { used |= 1 << UInt64(target) } else { post(to: target) }
+    }
+    while used != 0 {
+      let target = used.trailingZeroBitCount
+      used &= used - 1
+      post(to: target)
+    }
+  }
+
+  private func load(from address: UInt64) -> Command? {
+    var words = InlineArray<16, UInt32>(repeating: 0)
+    var span = words.mutableSpan
+    let isThere: Void? = unsafe span.withUnsafeMutableBytes { bytes in
+      try? unsafe memory.read(at: address, into: bytes)
+    }
+    return isThere == nil ? nil : Command(words: words)
+  }
+
+  /// Where the commands of a queue complete.
+  func completionQueue(of queue: Int) -> Int {
+    // nvmet looks the completion queue up by the submission queue's id.
+    model.personality == .nvmetPCIEPF && has(.completionQueueOfSameID)
+      ? queue : Int(submissions[queue].completionQueue)
+  }
+
+  // MARK: Completion
+
+  /// Puts the end of a command on its way.
+  mutating func complete(_ completion: Completion) {
+    let queue = completionQueue(of: Int(completion.queue))
+    guard queue < completions.count, completions[queue].isLive else { return }
+    completions[queue].waiting.append(completion)
+  }
+
+  /// Writes waiting completions into the host's memory, as many as there is room for, and raises what interrupts they make.
+  mutating func post(to queue: Int) {
+    guard queue < completions.count, completions[queue].isLive, !completions[queue].waiting.isEmpty
+    else { return }
+    var posted = 0
+    for completion in completions[queue].waiting {
+      if isFull(queue) { break }
+      write(completion, to: queue)
+      posted += 1
+      decideInterrupt(queue, isLast: false)
+    }
+    let isWhole = posted == completions[queue].waiting.count
+    if isWhole || (model.personality == .pciEPFNVMe && has(.lostCompletions)) {
+      // The older driver forgets what found no room.
+      completions[queue].waiting.removeAll(keepingCapacity: true)
+    } else {
+      completions[queue].waiting.removeFirst(posted)
+      if model.personality != .strict { completions[queue].due = now + VirtualTime.Milliseconds(1) }
+    }
+    if posted > 0 || model.personality == .pciEPFNVMe { decideInterrupt(queue, isLast: true) }
+  }
+
+  private func isFull(_ queue: Int) -> Bool {
+    let next = completions[queue].tail + 1
+    let head = doorbell(completion: queue) & 0xffff
+    // Both drivers compare without the wrap, and so may overwrite the entry at the end of the queue.
+    let ignoresWrap =
+      switch model.personality {
+      case .pciEPFNVMe: has(.lostCompletions)
+      case .nvmetPCIEPF: has(.fullTestWithoutWrap)
+      case .strict: false
+      }
+    return head == (next == completions[queue].depth && !ignoresWrap ? 0 : next)
+  }
+
+  private mutating func write(_ completion: Completion, to queue: Int) {
+    let entry = completions[queue]
+    let source = Int(completion.queue)
+    var words = InlineArray<4, UInt32>(repeating: 0)
+    words[0] = UInt32(truncatingIfNeeded: completion.result)
+    words[1] = UInt32(truncatingIfNeeded: completion.result >> 32)
+    words[2] =
+      (source < submissions.count ? submissions[source].head : 0) | UInt32(completion.queue) << 16
+    words[3] =
+      UInt32(completion.commandID) | UInt32(completion.status << 1 | (entry.phase ? 1 : 0)) << 16
+    // The last word has the phase: a host that sees it may read the rest.
+    let address = entry.address &+ UInt64(entry.tail) * 16
+    let span = words.span
+    unsafe span.withUnsafeBytes { bytes in
+      let first = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<12])
+      let last = unsafe UnsafeRawBufferPointer(rebasing: bytes[12...])
+      if (try? unsafe memory.write(at: address, from: first)) != nil {
+        try? unsafe memory.write(at: address &+ 12, from: last)
+      }
+    }
+    trace(
+      .completion(
+        queue: completion.queue, id: completion.commandID, status: completion.status,
+        result: completion.result))
+    if entry.tail + 1 == entry.depth {
+      completions[queue].tail = 0
+      completions[queue].phase.toggle()
+    } else {
+      completions[queue].tail += 1
+    }
+  }
+
+  // MARK: Interrupts
+
+  /// Whether an entry, or the end of a run, makes an interrupt.
+  private mutating func decideInterrupt(_ queue: Int, isLast: Bool) {
+    let entry = completions[queue]
+    guard
+      entry.raisesInterrupts || (model.personality == .pciEPFNVMe && has(.interruptEnableIgnored))
+    else { return }
+    let vector = Int(entry.vector)
+    switch model.personality {
+    // One for the batch.
+    case .pciEPFNVMe, .strict: if isLast { raise(entry.vector) }
+    case .nvmetPCIEPF:
+      // The admin queue, and vectors without coalescing: one each and one at the end.
+      guard queue > 0, vector < coalescing.vectors.count, !coalescing.vectors[vector].isDisabled
+      else {
+        return raise(entry.vector)
+      }
+      if isLast {
+        if coalescing.vectors[vector].count > 0 { raise(entry.vector) }
+        coalescing.vectors[vector].count = 0
+      } else {
+        coalescing.vectors[vector].count += 1
+        if coalescing.vectors[vector].count >= coalescing.threshold {
+          coalescing.vectors[vector].count = 0
+          raise(entry.vector)
+        }
+      }
+    }
+  }
+
+  private mutating func raise(_ vector: UInt16) {
+    guard Int(vector) < model.interrupts.vectors else {
+      return log(.error, "CQ[\(vector)]: Failed to raise IRQ (err=-22)")
+    }
+    // A mask register counts for pins and MSI only.
+    if model.personality == .strict, case .msix = model.interrupts {
+    } else if model.personality == .strict,
+      vector < 32, bar[RegisterOffset.interruptMaskSet / 4] >> UInt32(vector) & 1 != 0
+    {
+      return
+    }
+    trace(.interrupt(vector: vector))
+    effects.interrupts.append(vector)
+  }
+}
+
+/// Interrupt coalescing and arbitration as features set them.
+struct CoalescingState {
+  struct Vector {
+    var count = 0
+    /// Interrupt Vector Configuration, CD.
+    var isDisabled = false
+  }
+
+  /// Completions for an interrupt.
+  var threshold = 8
+  /// Commands of one queue in a row.
+  var burst = 8
+  /// AB as Get Features shows it.
+  var burstExponent: UInt32 = 3
+  var vectors: [Vector] = []
+
+  /// nvmet_pci_epf sets both back; what was disabled for a vector stays.
+  mutating func resetAtEnable() {
+    threshold = 8
+    burst = 8
+    burstExponent = 3
+    for vector in vectors.indices { vectors[vector].count = 0 }
+  }
+
+  mutating func reset() {
+    resetAtEnable()
+    for vector in vectors.indices { vectors[vector].isDisabled = false }
+  }
+}

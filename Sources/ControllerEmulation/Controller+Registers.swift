@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Offsets of the registers that a controller acts upon.
+/// - Source: NVM Express Base 2.1, 3.1.4.
+enum RegisterOffset {
+  static let capabilities = 0x00
+  static let version = 0x08
+  static let interruptMaskSet = 0x0c
+  static let interruptMaskClear = 0x10
+  static let configuration = 0x14
+  static let status = 0x1c
+  static let adminQueueAttributes = 0x24
+  static let adminSubmissionQueue = 0x28
+  static let adminCompletionQueue = 0x30
+  static let doorbells = 0x1000
+}
+
+extension ControllerModel {
+  /// Queue pairs that have doorbells.
+  var doorbellPairs: Int {
+    switch personality {
+    case .pciEPFNVMe: 16
+    case .nvmetPCIEPF: 128
+    case .strict: ioQueues + 1
+    }
+  }
+
+  /// Registers and doorbells, bytes; the MSI-X table follows.
+  var registerBytes: Int { RegisterOffset.doorbells + 8 * doorbellPairs }
+
+  /// Where the MSI-X table is in BAR 0.
+  public var msixTableOffset: Int { (registerBytes + 7) / 8 * 8 }
+
+  /// BAR 0 on a controller that takes any power of two, bytes.
+  public var bar0Size: Int {
+    var bytes = msixTableOffset
+    if case .msix(let vectors) = interrupts { bytes += 16 * vectors + (vectors + 63) / 64 * 8 }
+    var size = 8192
+    while size < bytes { size *= 2 }
+    return size
+  }
+
+  /// CAP as the host reads it.
+  ///
+  /// Both drivers take it from nvmet and force contiguous queues, the smallest doorbell stride and no optional resets.
+  public var capabilities: UInt64 {
+    let entries = UInt64(maximumQueueEntries - 1)
+    // TO 7.5 s; the NVM command set, and the possibility of several.
+    return entries | 1 << 16 | 15 << 24 | 1 << 37 | 1 << 43
+  }
+
+  /// CC before the host has written it: pci_epf_nvme shows what its own fabrics host has written.
+  var initialConfiguration: UInt32 { personality == .pciEPFNVMe ? 0x0046_0060 : 0 }
+}
+
+extension Controller {
+  // MARK: Access by the host
+
+  /// What the host reads at an offset of BAR 0, 4 bytes; outside registers and doorbells it is zero.
+  public func readRegister(_ offset: Int) -> UInt32 {
+    guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return 0 }
+    // Doorbells need not be readable; those of the drivers are.
+    if model.personality == .strict, offset >= RegisterOffset.doorbells { return 0 }
+    return bar[offset / 4]
+  }
+
+  /// The host writes 4 bytes of BAR 0.
+  public mutating func writeRegister(_ offset: Int, _ value: UInt32, at time: VirtualTime) {
+    advance(to: time)
+    guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return }
+    trace(.register(offset: UInt32(offset), value: value))
+    if offset >= RegisterOffset.doorbells { return writeDoorbell(offset, value) }
+    guard model.personality == .strict || !isWritableInDriver(offset) else {
+      return bar[offset / 4] = value
+    }
+    writeStrictRegister(offset, value)
+  }
+
+  /// Plain memory, unless the quirk is off and the register is read-only by the specification.
+  private func isWritableInDriver(_ offset: Int) -> Bool {
+    switch offset {
+    case 0x00, 0x04, 0x08, 0x1c:
+      model.personality == .pciEPFNVMe ? has(.wholeBARWritable) : has(.registersWritable)
+    default: true
+    }
+  }
+
+  private mutating func writeStrictRegister(_ offset: Int, _ value: UInt32) {
+    switch offset {
+    case RegisterOffset.configuration:
+      bar[offset / 4] = value
+      lookAtConfiguration()
+    case RegisterOffset.adminQueueAttributes:
+      bar[offset / 4] = value & 0x0fff_0fff
+    case RegisterOffset.adminSubmissionQueue, RegisterOffset.adminCompletionQueue:
+      bar[offset / 4] = value & ~0xfff
+    case RegisterOffset.adminSubmissionQueue + 4, RegisterOffset.adminCompletionQueue + 4:
+      bar[offset / 4] = value
+    // Masks of pin and MSI interrupts; with MSI-X the host must leave them alone, and they do nothing.
+    case RegisterOffset.interruptMaskSet:
+      bar[RegisterOffset.interruptMaskSet / 4] |= value
+      bar[RegisterOffset.interruptMaskClear / 4] = bar[RegisterOffset.interruptMaskSet / 4]
+    case RegisterOffset.interruptMaskClear:
+      bar[RegisterOffset.interruptMaskSet / 4] &= ~value
+      bar[RegisterOffset.interruptMaskClear / 4] = bar[RegisterOffset.interruptMaskSet / 4]
+    default: break
+    }
+  }
+
+  private mutating func writeDoorbell(_ offset: Int, _ value: UInt32) {
+    let index = (offset - RegisterOffset.doorbells) / 4
+    let queue = index / 2
+    bar[offset / 4] = value
+    guard queue < submissions.count else { return }
+    if index & 1 == 0 {
+      submissionDoorbell(queue)
+    } else {
+      completionDoorbell(queue)
+    }
+  }
+
+  // MARK: The controller's side
+
+  func doorbell(submission queue: Int) -> UInt32 {
+    bar[(RegisterOffset.doorbells + 8 * queue) / 4]
+  }
+
+  func doorbell(completion queue: Int) -> UInt32 {
+    bar[(RegisterOffset.doorbells + 8 * queue + 4) / 4]
+  }
+
+  mutating func clearDoorbell(submission queue: Int) {
+    bar[(RegisterOffset.doorbells + 8 * queue) / 4] = 0
+  }
+
+  mutating func clearDoorbell(completion queue: Int) {
+    bar[(RegisterOffset.doorbells + 8 * queue + 4) / 4] = 0
+  }
+
+  mutating func initializeRegisters() {
+    let capabilities = model.capabilities
+    bar[0] = UInt32(truncatingIfNeeded: capabilities)
+    bar[1] = UInt32(truncatingIfNeeded: capabilities >> 32)
+    bar[2] = model.version
+    configuration = model.initialConfiguration
+    status = 0
+    writeConfiguration()
+    writeStatus()
+  }
+
+  mutating func writeStatus() {
+    if bar[RegisterOffset.status / 4] != status { trace(.status(status)) }
+    bar[RegisterOffset.status / 4] = status
+  }
+
+  mutating func writeConfiguration() { bar[RegisterOffset.configuration / 4] = configuration }
+
+  func register64(_ offset: Int) -> UInt64 {
+    UInt64(bar[offset / 4]) | UInt64(bar[offset / 4 + 1]) << 32
+  }
+
+  // MARK: What others see
+
+  mutating func trace(_ kind: TraceEvent.Kind) {
+    if effects.isTracing { effects.trace.append(TraceEvent(time: now, kind: kind)) }
+  }
+
+  mutating func log(_ level: LogLine.Level, _ text: String) {
+    effects.log.append(LogLine(time: now, level: level, text: text))
+  }
+
+  mutating func diagnose(_ row: String, _ text: String) {
+    effects.diagnoses.append(Diagnosis(row: row, text: text))
+  }
+
+  /// Hands over what happened and forgets it.
+  public mutating func takeEffects(_ body: (borrowing Effects) -> Void) {
+    body(effects)
+    effects.removeAll()
+  }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Link, enable, disable, shutdown.
+extension Controller {
+  // MARK: The endpoint controller's events
+
+  /// The link has come up; register polling starts.
+  public mutating func linkUp(at time: VirtualTime) {
+    advance(to: time)
+    guard !isLinkUp else { return }
+    isLinkUp = true
+    trace(.link(isUp: true))
+    switch model.personality {
+    case .pciEPFNVMe:
+      if model.hasLinkUpNotifier { log(.info, "Link UP") }
+      initializeRegisters()
+      registersDue = now + model.registerPeriod
+    case .nvmetPCIEPF:
+      log(.info, "PCI link up")
+      registersDue = now + model.registerPeriod
+    case .strict: break
+    }
+  }
+
+  /// The link has gone; commands end without completions.
+  public mutating func linkDown(at time: VirtualTime) {
+    advance(to: time)
+    guard isLinkUp else { return }
+    trace(.link(isUp: false))
+    log(.info, model.personality == .pciEPFNVMe ? "Link DOWN" : "PCI link down")
+    isLinkUp = false
+    registersDue = .never
+    disable(isShutdown: false)
+    switch model.personality {
+    case .pciEPFNVMe: break
+    case .nvmetPCIEPF:
+      configuration = 0
+      status = 0
+      writeConfiguration()
+      writeStatus()
+    case .strict: reset()
+    }
+  }
+
+  /// A conventional or function-level reset: everything as it was at first.
+  public mutating func reset(at time: VirtualTime) {
+    advance(to: time)
+    disable(isShutdown: false)
+    reset()
+  }
+
+  private mutating func reset() {
+    for index in bar.indices { bar[index] = 0 }
+    isEnabled = false
+    isFatal = false
+    coalescing.reset()
+    initializeRegisters()
+  }
+
+  // MARK: CC
+
+  /// Compares CC with what it was and does what the change asks for.
+  mutating func lookAtConfiguration() {
+    let old = configuration
+    let new = bar[RegisterOffset.configuration / 4]
+    guard old != new else { return }
+    configuration = new
+    switch model.personality {
+    case .pciEPFNVMe: seedTransition(old, new)
+    case .nvmetPCIEPF: mainlineTransition(old, new)
+    case .strict: strictTransition(old, new)
+    }
+  }
+
+  private static let enableBit: UInt32 = 1
+  /// SHN, bits 15:14: 01 normal, 10 abrupt.
+  private static func shutdown(_ configuration: UInt32) -> UInt32 { configuration >> 14 & 3 }
+  private static let ready: UInt32 = 1
+  private static let fatal: UInt32 = 2
+  private static let shutdownComplete: UInt32 = 8
+
+  private mutating func seedTransition(_ old: UInt32, _ new: UInt32) {
+    let wasEnabled = old & Self.enableBit != 0
+    let isEnabling = new & Self.enableBit != 0
+    // The driver tests one bit of SHN, so that an abrupt shutdown passes by.
+    let notification = Self.shutdown(new)
+    let isShutdown = has(.abruptShutdownIgnored) ? notification & 1 != 0 : notification != 0
+    switch (wasEnabled, isEnabling) {
+    case (false, true): enable()
+    case (true, true) where isShutdown, (true, false): disable(isShutdown: isShutdown)
+    default: break
+    }
+  }
+
+  private mutating func mainlineTransition(_ old: UInt32, _ new: UInt32) {
+    let wasEnabled = old & Self.enableBit != 0
+    let isEnabling = new & Self.enableBit != 0
+    if !wasEnabled, isEnabling, !enable() {
+      configuration = 0
+      status = 0
+      writeConfiguration()
+      return writeStatus()
+    }
+    if wasEnabled, !isEnabling { disable(isShutdown: false) }
+    if Self.shutdown(old) == 0, Self.shutdown(new) != 0 {
+      if isEnabled {
+        disable(isShutdown: true)
+      } else if !has(.shutdownWhileDisabledIgnored) {
+        status |= Self.shutdownComplete
+      }
+    }
+    if Self.shutdown(old) != 0, Self.shutdown(new) == 0 { status &= ~Self.shutdownComplete }
+    writeStatus()
+  }
+
+  private mutating func strictTransition(_ old: UInt32, _ new: UInt32) {
+    let wasEnabled = old & Self.enableBit != 0
+    let isEnabling = new & Self.enableBit != 0
+    if !wasEnabled, isEnabling {
+      status &= ~Self.shutdownComplete
+      if !enable() { status |= Self.fatal }
+    } else if wasEnabled, !isEnabling {
+      // A controller reset clears everything but the admin queue's registers.
+      disable(isShutdown: false)
+      status = 0
+    }
+    if Self.shutdown(old) == 0, Self.shutdown(new) != 0 {
+      for namespace in model.namespaces { _ = namespace.backend.flush() }
+      status = status & ~0xc | Self.shutdownComplete
+    }
+    writeStatus()
+  }
+
+  // MARK: Enable
+
+  @discardableResult
+  private mutating func enable() -> Bool {
+    switch model.personality {
+    case .pciEPFNVMe, .nvmetPCIEPF:
+      log(.info, "Enabling controller")
+      guard checkEntrySizes() else { return seedFailedEnable() }
+    case .strict:
+      guard checkStrictEnable() else { return false }
+    }
+    pageSize = 4096 << UInt64(configuration >> 7 & 0xf)
+    let attributes = bar[RegisterOffset.adminQueueAttributes / 4]
+    var completion = CompletionQueue()
+    completion.isLive = true
+    completion.depth = (attributes >> 16 & 0xfff) + 1
+    completion.address = register64(RegisterOffset.adminCompletionQueue) & ~0xfff
+    completion.references = 2
+    completions[0] = completion
+    var submission = SubmissionQueue()
+    submission.isLive = true
+    submission.depth = (attributes & 0xfff) + 1
+    submission.address = register64(RegisterOffset.adminSubmissionQueue) & ~0xfff
+    // The first look of nvmet_pci_epf comes at once; it finds nothing, since the host waits for RDY.
+    submission.due = model.personality == .strict ? .never : now + model.queuePeriod(0)
+    submissions[0] = submission
+    clearDoorbell(submission: 0)
+    clearDoorbell(completion: 0)
+    coalescing.resetAtEnable()
+    asyncEventMask = model.personality == .strict ? 0 : 0x900
+    parkedEvents = []
+    hasCreatedQueues = false
+    isEnabled = true
+    isFatal = model.personality == .nvmetPCIEPF && !isServable
+    if isFatal, !has(.readyDespiteFatal) {
+      status |= Self.fatal
+    } else {
+      status |= Self.ready
+    }
+    // pci_epf_nvme leaves "shutdown complete" standing; others have cleared it.
+    if model.personality == .pciEPFNVMe, !has(.shutdownStatusSticks) {
+      status &= ~Self.shutdownComplete
+    }
+    writeStatus()
+    return true
+  }
+
+  /// The driver of 6.12 just stops: EN stays, RDY and CFS stay clear.
+  private mutating func seedFailedEnable() -> Bool {
+    if model.personality == .pciEPFNVMe, !has(.failedEnableIsSilent) {
+      status |= Self.fatal
+      writeStatus()
+    }
+    return false
+  }
+
+  /// IOSQES of 64 and IOCQES of 16 bytes at least, already at enable.
+  private mutating func checkEntrySizes() -> Bool {
+    let submission = 1 << (configuration >> 16 & 0xf)
+    let completion = 1 << (configuration >> 20 & 0xf)
+    let isSeed = model.personality == .pciEPFNVMe
+    if submission < 64 {
+      log(
+        .error,
+        isSeed
+          ? "Unsupported IO sqes \(submission) (need 64)"
+          : "Unsupported I/O SQES \(submission) (need 64)")
+      return false
+    }
+    if completion < 16 {
+      // The older driver prints the other size by mistake.
+      log(
+        .error,
+        isSeed
+          ? "Unsupported IO cqes \(submission) (need 16)"
+          : "Unsupported I/O CQES \(completion) (need 16)")
+      return false
+    }
+    return true
+  }
+
+  /// What nvmet's core can serve: entries of 64 and 16 bytes, pages of 4 KiB, round robin, a command set that it has.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_start_ctrl`.
+  private var isServable: Bool {
+    let commandSet = configuration >> 4 & 7
+    return configuration >> 16 & 0xf == 6 && configuration >> 20 & 0xf == 4
+      && configuration >> 7 & 0xf == 0 && configuration >> 11 & 7 == 0
+      && (commandSet == 0 || commandSet == 6)
+  }
+
+  /// - Source: NVM Express Base 2.1, 3.1.4.5, 3.1.4.7 and 3.5.1.
+  private func checkStrictEnable() -> Bool {
+    let attributes = bar[RegisterOffset.adminQueueAttributes / 4]
+    let commandSet = configuration >> 4 & 7
+    return configuration >> 7 & 0xf == 0 && configuration >> 11 & 7 == 0
+      && (commandSet == 0 || commandSet == 6)
+      && attributes & 0xfff >= 1 && attributes >> 16 & 0xfff >= 1
+  }
+
+  // MARK: Disable
+
+  /// Takes the queues down. Does nothing when the controller is not enabled.
+  private mutating func disable(isShutdown: Bool) {
+    guard isEnabled else { return }
+    switch model.personality {
+    case .pciEPFNVMe: log(.info, "Disabling controller")
+    case .nvmetPCIEPF:
+      log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
+      // Parked events end before their queue does, the last one first.
+      for event in parkedEvents.reversed() {
+        complete(Completion(queue: 0, commandID: event, status: 0x4006))
+      }
+      post(to: 0)
+    case .strict: break
+    }
+    parkedEvents = []
+    for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
+    for queue in completions.indices { completions[queue] = CompletionQueue() }
+    isEnabled = false
+    isFatal = false
+    status &= ~Self.ready
+    guard model.personality != .strict else { return }
+    if isShutdown {
+      status |= Self.shutdownComplete
+      if model.personality == .pciEPFNVMe { configuration &= ~(1 << 14) }
+    }
+    if isShutdown || model.personality == .pciEPFNVMe {
+      configuration &= ~Self.enableBit
+      writeStatus()
+      writeConfiguration()
+    }
+  }
+}

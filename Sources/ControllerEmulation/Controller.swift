@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PCI
+
+/// An NVMe controller: registers, queues, commands and interrupts, exactly as one of the two endpoint drivers or as the specification
+/// has them.
+///
+/// A value without threads, clocks or callbacks: the host's accesses and the link's events come in with the time at which they happen,
+/// interrupts and log lines are collected in ``effects``. ``nextDue`` says when something happens by itself; ``advance(to:)`` lets it.
+/// The same calls with the same times always do the same.
+public struct Controller: ~Copyable {
+  public let model: ControllerModel
+  public let memory: HostMemory
+  /// What happened since ``takeEffects(_:)``.
+  public internal(set) var effects = Effects()
+  public internal(set) var now = VirtualTime.zero
+
+  // Registers. BAR 0 of both drivers is plain memory; strict controllers keep what is writable there.
+  var bar: [UInt32]
+  /// CC as the controller last looked at it.
+  var configuration: UInt32 = 0
+  /// CSTS as the controller means it.
+  var status: UInt32 = 0
+
+  // State.
+  var isLinkUp = false
+  var isEnabled = false
+  var pageSize: UInt64 = 4096
+  /// nvmet's own view: enabled with settings that it cannot serve.
+  var isFatal = false
+  var registersDue = VirtualTime.never
+  var submissions: [SubmissionQueue]
+  var completions: [CompletionQueue]
+  /// nvmet_pci_epf polls its queues without a pause until then.
+  var busyUntil = VirtualTime.zero
+
+  // Features, as the driver resets them at enable.
+  var coalescing = CoalescingState()
+  var asyncEventMask: UInt32 = 0
+  var parkedEvents: [UInt16] = []
+  var hasCreatedQueues = false
+
+  /// One transfer, reused by all commands.
+  let transfer: UnsafeMutableRawBufferPointer
+  var segments: [Segment] = []
+
+  /// - Precondition: queue, vector and transfer limits are positive.
+  public init(_ model: ControllerModel, memory: HostMemory) {
+    self.model = model
+    self.memory = memory
+    bar = [UInt32](repeating: 0, count: model.registerBytes / 4)
+    let queues = model.ioQueues + 1
+    submissions = [SubmissionQueue](repeating: SubmissionQueue(), count: queues)
+    completions = [CompletionQueue](repeating: CompletionQueue(), count: queues)
+    coalescing.vectors = [CoalescingState.Vector](
+      repeating: .init(), count: max(queues, model.interrupts.vectors))
+    unsafe transfer = .allocate(byteCount: max(model.maximumTransfer, 1 << 16), alignment: 4096)
+    segments.reserveCapacity(model.maximumTransfer / 4096 + 2)
+    initializeRegisters()
+    if !model.hasLinkUpNotifier { linkUp(at: .zero) }
+  }
+
+  deinit { unsafe transfer.deallocate() }
+
+  func has(_ quirk: Quirk) -> Bool { model.quirks.contains(quirk) }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// All that makes one controller different from another: identity, limits, namespaces. Fixed for the controller's life.
+public struct ControllerModel: Sendable {
+  public var personality: Personality
+  /// The deviations that are imitated; at first all that the driver has.
+  public var quirks: Set<Quirk>
+
+  // Identity.
+  public var vendorID: UInt16 = 0
+  public var subsystemVendorID: UInt16 = 0
+  /// At most 20 bytes.
+  public var serial = ""
+  /// At most 40 bytes.
+  public var modelNumber = "Linux"
+  /// At most 8 bytes.
+  public var firmware = ""
+  /// IEEE OUI, 24 bits.
+  public var organization: UInt32 = 0
+  public var nqn = ""
+  /// As in the VS register: major << 16 | minor << 8 | tertiary.
+  public var version: UInt32
+  public var controllerID: UInt16 = 1
+
+  // Limits.
+  /// Entries of the largest I/O queue; CAP.MQES is one less.
+  public var maximumQueueEntries = 1024
+  /// I/O queues that the PCI side has room for.
+  public var ioQueues = 4
+  /// I/O queues that the target behind allows (`attr_qid_max`).
+  public var targetIOQueues = 4
+  public var interrupts = InterruptKind.msix(vectors: 32)
+  /// Bytes; a power of two of pages.
+  public var maximumTransfer: Int
+  /// Whether the endpoint controller tells when the link comes up; else register polling starts with the controller.
+  public var hasLinkUpNotifier = true
+
+  public var namespaces: [Namespace] = []
+
+  public enum InterruptKind: Sendable, Hashable {
+    case msix(vectors: Int), msi(vectors: Int), intx
+
+    public var vectors: Int {
+      switch self {
+      case .msix(let count), .msi(let count): count
+      case .intx: 1
+      }
+    }
+  }
+
+  public init(_ personality: Personality) {
+    self.personality = personality
+    quirks = personality.quirks
+    // 6.12's target says 1.3, newer ones 2.1; the largest transfers are the drivers' defaults.
+    version = personality == .pciEPFNVMe ? 0x0001_0300 : 0x0002_0100
+    maximumTransfer = personality == .pciEPFNVMe ? 128 << 10 : 512 << 10
+  }
+}
+
+/// A namespace and what it stores to.
+public struct Namespace: Sendable {
+  public var id: UInt32
+  public var backend: Backend
+  /// 9 or 12: blocks of 512 or 4096 bytes.
+  public var blockShift: UInt8
+  /// 16 bytes each; all zero is none.
+  public var uuid: [UInt8]
+  public var nguid: [UInt8]
+  public var isEnabled = true
+  public var isReadOnly = false
+  public var anaGroup: UInt32 = 1
+
+  public init(
+    id: UInt32, backend: Backend, blockShift: UInt8 = 9,
+    uuid: [UInt8] = [UInt8](repeating: 0, count: 16),
+    nguid: [UInt8] = [UInt8](repeating: 0, count: 16)
+  ) {
+    self.id = id
+    self.backend = backend
+    self.blockShift = blockShift
+    self.uuid = uuid
+    self.nguid = nguid
+  }
+
+  /// Logical blocks.
+  var blocks: UInt64 { backend.size >> UInt64(blockShift) }
+
+  /// nvmet treats files and block devices by different rules.
+  var isFile: Bool { if case .file = backend { true } else { false } }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PCI
+
+/// From a command's data pointer to pieces of host memory.
+extension Controller {
+  /// Fills ``segments`` for a command's data.
+  /// - Returns: the status to answer; ``Answer/success`` when all is well.
+  mutating func parseDataPointer(_ command: Command, count: Int) -> UInt16 {
+    segments.removeAll(keepingCapacity: true)
+    guard count <= model.maximumTransfer || model.personality == .strict && count <= transferLimit
+    else {
+      return Answer.invalidField
+    }
+    if command.usesSGL {
+      return model.personality == .pciEPFNVMe ? Answer.invalidField : parseSGL(command, count)
+    }
+    guard command.prp1 & 3 == 0 else { return Answer.invalidPRPOffset }
+    return parsePRP(command.prp1, command.prp2, count)
+  }
+
+  private var transferLimit: Int { model.maximumTransfer }
+
+  // MARK: PRP
+
+  /// - Source: NVM Express Base 2.1, 4.3.1; the drivers' own rules in the fact sheets, §12.
+  private mutating func parsePRP(_ prp1: UInt64, _ prp2: UInt64, _ count: Int) -> UInt16 {
+    let page = pageSize
+    let first = min(UInt64(count), page - prp1 % page)
+    let rest = UInt64(count) - first
+    // pci_epf_nvme has 4 KiB here, whatever CC.MPS says.
+    let twoPages = model.personality == .pciEPFNVMe ? 8192 : 2 * page
+    let isDirect = UInt64(count) + prp1 % page <= twoPages
+    if isDirect {
+      segments.append(Segment(address: prp1, count: Int(first)))
+      guard rest > 0 else { return Answer.success }
+      if model.personality != .strict, prp2 == 0 { return Answer.invalidField }
+      guard prp2 % page == 0 else { return Answer.invalidPRPOffset }
+      append(prp2, Int(rest))
+      return Answer.success
+    }
+    if model.personality != .strict, prp1 == 0 || prp2 == 0 {
+      if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
+      return Answer.invalidField
+    }
+    segments.append(Segment(address: prp1, count: Int(first)))
+    return parseList(prp2, rest)
+  }
+
+  private mutating func parseList(_ start: UInt64, _ bytes: UInt64) -> UInt16 {
+    let page = pageSize
+    var list = start
+    var rest = bytes
+    var lists = 0
+    guard list & 7 == 0 || model.personality != .strict else { return Answer.invalidPRPOffset }
+    while rest > 0 {
+      let needed = (rest + page - 1) / page
+      let room = (page - list % page) / 8
+      let entries = min(needed, max(room, 1))
+      for index in 0..<entries {
+        guard let entry = try? memory.load(at: list &+ 8 * index, as: UInt64.self) else {
+          if model.personality == .nvmetPCIEPF { log(.error, "PRPs list internal error") }
+          return model.personality == .strict ? Answer.dataTransferError : Answer.internalError
+        }
+        if model.personality != .strict, entry == 0 {
+          if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
+          return Answer.invalidField
+        }
+        // The last entry of a list is a pointer to the next one when more than a page is left.
+        if index == entries - 1, rest > page {
+          guard entry & 7 == 0 || model.personality != .strict else {
+            return Answer.invalidPRPOffset
+          }
+          // Lists that only lead to each other describe nothing, and would be followed for ever.
+          lists += 1
+          guard lists <= segments.capacity + 64 else { return Answer.invalidField }
+          list = entry
+          break
+        }
+        guard entry % page == 0 else {
+          if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid offset") }
+          return Answer.invalidPRPOffset
+        }
+        let count = min(rest, page)
+        append(entry, Int(count))
+        rest -= count
+      }
+    }
+    return Answer.success
+  }
+
+  /// Adds a piece, to the one before where it follows that.
+  private mutating func append(_ address: UInt64, _ count: Int) {
+    if let last = segments.last, last.address &+ UInt64(last.count) == address {
+      segments[segments.count - 1].count += count
+    } else {
+      segments.append(Segment(address: address, count: count))
+    }
+  }
+
+  // MARK: SGL
+
+  /// - Source: NVM Express Base 2.1, 4.3.2.
+  private mutating func parseSGL(_ command: Command, _ count: Int) -> UInt16 {
+    var address = command.prp1
+    var length = UInt64(UInt32(truncatingIfNeeded: command.prp2))
+    var type = UInt8(truncatingIfNeeded: command.prp2 >> 56)
+    var total = 0
+    var lists = 0
+    while true {
+      switch type {
+      case 0x00:
+        guard length > 0 else { return finishSGL(total, count) }
+        segments.append(Segment(address: address, count: Int(length)))
+        return finishSGL(total + Int(length), count)
+      case 0x20, 0x30:
+        // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
+        lists += 1
+        guard length >= 16, length % 16 == 0, lists <= 64 else {
+          return model.personality == .strict ? Answer.invalidField : Answer.internalError
+        }
+        let isLast = type == 0x30
+        var chain: (UInt64, UInt64, UInt8)?
+        for index in 0..<length / 16 {
+          let place = address &+ 16 * index
+          guard let where_ = try? memory.load(at: place, as: UInt64.self),
+            let what = try? memory.load(at: place &+ 8, as: UInt64.self)
+          else {
+            return model.personality == .strict ? Answer.dataTransferError : Answer.internalError
+          }
+          let kind = UInt8(truncatingIfNeeded: what >> 56)
+          let size = Int(UInt32(truncatingIfNeeded: what))
+          if kind == 0x00 {
+            if size > 0 { segments.append(Segment(address: where_, count: size)) }
+            total += size
+            guard total <= model.maximumTransfer else { return Answer.invalidField }
+          } else if index == length / 16 - 1, !isLast, kind == 0x20 || kind == 0x30 {
+            chain = (where_, UInt64(UInt32(truncatingIfNeeded: what)), kind)
+          } else {
+            return Answer.invalidSGLType
+          }
+        }
+        guard let next = chain else { return finishSGL(total, count) }
+        (address, length, type) = next
+      default: return Answer.invalidSGLType
+      }
+    }
+  }
+
+  /// - Source: NVM Express Base 2.1, 4.3.2: a total that is too short is Data SGL Length Invalid.
+  private mutating func finishSGL(_ total: Int, _ count: Int) -> UInt16 {
+    guard total >= count else { return 0x400f }
+    // What is beyond the command's length stays untouched.
+    var left = count
+    for index in segments.indices {
+      segments[index].count = min(segments[index].count, left)
+      left -= segments[index].count
+    }
+    segments.removeAll { $0.count == 0 }
+    return Answer.success
+  }
+
+  // MARK: Transfers
+
+  /// Copies the first bytes of the buffer to the host.
+  func copyToHost() -> UInt16 {
+    var offset = 0
+    for segment in segments {
+      let piece = unsafe UnsafeRawBufferPointer(rebasing: transfer[offset..<offset + segment.count])
+      do { try unsafe memory.write(at: segment.address, from: piece) } catch {
+        return Answer.dataTransferError
+      }
+      offset += segment.count
+    }
+    return Answer.success
+  }
+
+  /// Copies the host's bytes to the buffer.
+  func copyFromHost() -> UInt16 {
+    var offset = 0
+    for segment in segments {
+      let piece = unsafe UnsafeMutableRawBufferPointer(
+        rebasing: transfer[offset..<offset + segment.count])
+      do { try unsafe memory.read(at: segment.address, into: piece) } catch {
+        return Answer.dataTransferError
+      }
+      offset += segment.count
+    }
+    return Answer.success
+  }
+}

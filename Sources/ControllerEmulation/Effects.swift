@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the controller did that others must carry out or may want to see, since it was last asked.
+public struct Effects: Sendable {
+  /// Vectors to raise, in order, from 0.
+  public internal(set) var interrupts: [UInt16] = []
+  /// Kernel lines.
+  public internal(set) var log: [LogLine] = []
+  /// Register, state and command events; kept only while ``isTracing``.
+  public internal(set) var trace: [TraceEvent] = []
+  public var isTracing = false
+  /// Undefined behaviour of the real driver that the host has asked for. The controller did not imitate it.
+  public internal(set) var diagnoses: [Diagnosis] = []
+
+  /// Forgets everything; keeps the room.
+  mutating func removeAll() {
+    interrupts.removeAll(keepingCapacity: true)
+    log.removeAll(keepingCapacity: true)
+    trace.removeAll(keepingCapacity: true)
+    diagnoses.removeAll(keepingCapacity: true)
+  }
+}
+
+/// A line that the driver writes to the kernel's log.
+public struct LogLine: Sendable, Hashable {
+  public enum Level: Int, Sendable { case error = 3, warning = 4, info = 6 }
+  public var time: VirtualTime
+  public var level: Level
+  public var text: String
+}
+
+/// Something a person follows a controller by.
+public struct TraceEvent: Sendable, Hashable {
+  public enum Kind: Sendable, Hashable {
+    /// The host wrote a register: offset and value.
+    case register(offset: UInt32, value: UInt32)
+    /// CSTS changed.
+    case status(UInt32)
+    case command(queue: UInt16, id: UInt16, opcode: UInt8, namespace: UInt32)
+    case completion(queue: UInt16, id: UInt16, status: UInt16, result: UInt64)
+    case interrupt(vector: UInt16)
+    case link(isUp: Bool)
+  }
+  public var time: VirtualTime
+  public var kind: Kind
+}
+
+/// Where a real board would hang, crash or corrupt memory.
+public struct Diagnosis: Sendable, Hashable {
+  /// The row of the fact sheet: `nvmet_pci_epf Q4`.
+  public var row: String
+  public var text: String
+}

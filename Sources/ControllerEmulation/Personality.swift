@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which controller is imitated.
+public enum Personality: String, Sendable, Hashable, CaseIterable {
+  /// The out-of-tree driver of Linux 6.12: `drivers/pci/endpoint/functions/pci-epf-nvme.c`.
+  case pciEPFNVMe = "pci_epf_nvme"
+  /// The mainline driver since Linux 6.14: `drivers/nvme/target/pci-epf.c`.
+  case nvmetPCIEPF = "nvmet_pci_epf"
+  /// What the specification asks of a controller: the reference for the other two.
+  case strict
+
+  /// The deviations that the driver really has.
+  public var quirks: Set<Quirk> {
+    Set(Quirk.allCases.filter { $0.personality == self })
+  }
+}
+
+/// A deviation of a driver from the specification, by its number in the fact sheets.
+///
+/// One that is switched off leaves the controller there as the specification wants it.
+public enum Quirk: String, Sendable, Hashable, CaseIterable {
+  // pci_epf_nvme
+  case abruptShutdownIgnored = "seed-Q2"
+  case shutdownStatusSticks = "seed-Q3"
+  case failedEnableIsSilent = "seed-Q4"
+  case interruptEnableIgnored = "seed-Q6"
+  case noncontiguousQueueIsInvalidQueue = "seed-Q7"
+  case deallocateIgnored = "seed-Q9"
+  case completionQueueDeletedInUse = "seed-Q10"
+  case queueCountOfTarget = "seed-Q12"
+  case lostCompletions = "seed-Q15"
+  case asyncEventsNeverComplete = "seed-Q22"
+  case wholeBARWritable = "seed-Q23"
+  // nvmet_pci_epf
+  case transferFailureSucceeds = "mainline-Q1"
+  case failedReadHangs = "mainline-Q2"
+  case completionQueueOfSameID = "mainline-Q3"
+  case fullTestWithoutWrap = "mainline-Q9"
+  case hostIdentifierHasNoLength = "mainline-Q10"
+  case readyDespiteFatal = "mainline-Q11"
+  case shutdownWhileDisabledIgnored = "mainline-Q12"
+  case registersWritable = "mainline-Q13"
+  case vectorNotChecked = "mainline-Q14"
+  case burstAndThresholdCut = "mainline-Q15"
+  case shutdownDoesNotFlush = "mainline-Q18"
+
+  public var personality: Personality {
+    rawValue.hasPrefix("seed") ? .pciEPFNVMe : .nvmetPCIEPF
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A submission queue as the controller sees it.
+struct SubmissionQueue {
+  var isLive = false
+  /// Host physical address of entry 0.
+  var address: UInt64 = 0
+  /// Entries.
+  var depth: UInt32 = 0
+  /// The next entry to fetch.
+  var head: UInt32 = 0
+  var completionQueue: UInt16 = 0
+  /// When it is looked at next.
+  var due = VirtualTime.never
+  /// Until then a new tail is seen at once.
+  var spinsUntil = VirtualTime.zero
+}
+
+/// A completion queue as the controller sees it.
+struct CompletionQueue {
+  var isLive = false
+  var address: UInt64 = 0
+  var depth: UInt32 = 0
+  /// The next entry to write.
+  var tail: UInt32 = 0
+  var phase = true
+  var vector: UInt16 = 0
+  var raisesInterrupts = true
+  /// How many submission queues complete here, plus one for the queue itself with pci_epf_nvme.
+  var references = 0
+  /// Completions that found the queue full.
+  var waiting: [Completion] = []
+  /// When those are tried again.
+  var due = VirtualTime.never
+  /// Entries written since the last interrupt decision.
+  var posted = 0
+}
+
+/// The end of a command, on its way to a completion queue.
+struct Completion {
+  var result: UInt64 = 0
+  var queue: UInt16
+  var commandID: UInt16
+  /// The 15 bits of the status field, DNR at bit 14.
+  var status: UInt16
+}
