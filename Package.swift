@@ -116,7 +116,7 @@ let package = Package(
 )
 
 for target in package.targets where [.regular, .executable, .test].contains(target.type) {
-  if target.name.hasPrefix("C"), target.name != "ConfigFS", target.type == .regular { continue }
+  if target.name == "CLinux" { continue }
   var settings: [SwiftSetting] = [.treatAllWarnings(as: .error)]
   settings += ["ExistentialAny", "MemberImportVisibility", "NonisolatedNonsendingByDefault"]
     .map { .enableUpcomingFeature($0) }

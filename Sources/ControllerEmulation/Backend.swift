@@ -80,7 +80,7 @@ public enum Backend: Sendable {
 }
 
 /// Blocks in memory, zero at first.
-public final class MemoryStore: @unchecked Sendable {
+@safe public final class MemoryStore: @unchecked Sendable {
   // One controller uses a store at a time, and a controller has one owner; the buffer lives as long as the store.
   private let storage: UnsafeMutableRawBufferPointer
 
@@ -174,7 +174,7 @@ public final class FileStore: Sendable {
 
 extension UnsafeMutableRawBufferPointer {
   func zero() {
-    guard let start = unsafe baseAddress else { return }
+    guard let start = baseAddress else { return }
     unsafe _ = memset(start, 0, count)
   }
 }

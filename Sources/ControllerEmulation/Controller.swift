@@ -7,7 +7,7 @@ public import PCI
 /// A value without threads, clocks or callbacks: the host's accesses and the link's events come in with the time at which they happen,
 /// interrupts and log lines are collected in ``effects``. ``nextDue`` says when something happens by itself; ``advance(to:)`` lets it.
 /// The same calls with the same times always do the same.
-public struct Controller: ~Copyable {
+@safe public struct Controller: ~Copyable {
   public let model: ControllerModel
   public let memory: HostMemory
   /// What happened since ``takeEffects(_:)``.

@@ -1,1 +1,232 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import PCI
+
+/// A host that knows the specification and nothing of the device's inside: registers, queues in memory, doorbells.
+final class Host {
+  var controller: Controller
+  let memory: HostMemory
+  private(set) var log: [String] = []
+  private(set) var interrupts: [UInt16] = []
+  private(set) var diagnoses: [Diagnosis] = []
+
+  private struct Pair {
+    var submissions: UInt64
+    var completions: UInt64
+    var depth: UInt32
+    var tail: UInt32 = 0
+    var head: UInt32 = 0
+    var phase: UInt32 = 1
+  }
+  private var pairs: [Int: Pair] = [:]
+  private var nextID: UInt16 = 1
+  private var nextPage: UInt64 = 0x10_0000
+
+  static let adminDepth: UInt32 = 32
+
+  init(_ model: ControllerModel, memoryBytes: Int = 8 << 20) {
+    memory = HostMemory(count: memoryBytes)
+    controller = Controller(model, memory: memory)
+  }
+
+  struct Completion: Equatable {
+    var result: UInt64
+    var status: UInt16
+    var submissionHead: UInt16
+    var queue: UInt16
+  }
+
+  // MARK: Time and effects
+
+  func drain() {
+    var lines: [String] = []
+    var vectors: [UInt16] = []
+    var found: [Diagnosis] = []
+    controller.takeEffects { effects in
+      lines = effects.log.map(\.text)
+      vectors = effects.interrupts
+      found = effects.diagnoses
+    }
+    log += lines
+    interrupts += vectors
+    diagnoses += found
+  }
+
+  func forgetInterrupts() {
+    drain()
+    interrupts = []
+  }
+
+  /// Lets milliseconds pass.
+  func pass(_ milliseconds: UInt64) {
+    controller.advance(to: controller.now + .init(milliseconds))
+    drain()
+  }
+
+  // MARK: Registers
+
+  func write(_ offset: Int, _ value: UInt32) {
+    controller.writeRegister(offset, value, at: controller.now)
+    drain()
+  }
+
+  func read(_ offset: Int) -> UInt32 { controller.readRegister(offset) }
+  var status: UInt32 { read(0x1c) }
+  var capabilities: UInt64 { UInt64(read(0)) | UInt64(read(4)) << 32 }
+
+  /// Memory that nothing else uses.
+  func page(_ count: UInt64 = 1) -> UInt64 {
+    let page = nextPage
+    nextPage += 4096 * count
+    return page
+  }
+
+  /// Link, admin queue, CC, and the wait for RDY.
+  func enable(configuration: UInt32 = 0x0046_0001) {
+    controller.linkUp(at: controller.now)
+    let pair = Pair(submissions: page(), completions: page(), depth: Self.adminDepth)
+    pairs = [0: pair]
+    write(0x24, (Self.adminDepth - 1) << 16 | (Self.adminDepth - 1))
+    write(0x28, UInt32(truncatingIfNeeded: pair.submissions))
+    write(0x2c, UInt32(pair.submissions >> 32))
+    write(0x30, UInt32(truncatingIfNeeded: pair.completions))
+    write(0x34, UInt32(pair.completions >> 32))
+    write(0x14, configuration)
+    pass(12)
+  }
+
+  // MARK: Commands
+
+  struct Entry {
+    var opcode: UInt8
+    var flags: UInt8 = 0
+    var namespace: UInt32 = 0
+    var prp1: UInt64 = 0
+    var prp2: UInt64 = 0
+    var words: [UInt32] = []
+  }
+
+  /// Puts a command into a queue and rings.
+  /// - Returns: its id.
+  @discardableResult
+  func submit(_ entry: Entry, to queue: Int = 0) -> UInt16 {
+    let id = submitSilently(entry, to: queue)
+    ring(queue)
+    return id
+  }
+
+  /// Puts a command into a queue.
+  @discardableResult
+  func submitSilently(_ entry: Entry, to queue: Int) -> UInt16 {
+    guard var pair = pairs[queue] else { return 0 }
+    let id = nextID
+    nextID &+= 1
+    var words = [UInt32](repeating: 0, count: 16)
+    words[0] = UInt32(entry.opcode) | UInt32(entry.flags) << 8 | UInt32(id) << 16
+    words[1] = entry.namespace
+    words[6] = UInt32(truncatingIfNeeded: entry.prp1)
+    words[7] = UInt32(truncatingIfNeeded: entry.prp1 >> 32)
+    words[8] = UInt32(truncatingIfNeeded: entry.prp2)
+    words[9] = UInt32(truncatingIfNeeded: entry.prp2 >> 32)
+    for (index, word) in entry.words.enumerated() { words[10 + index] = word }
+    for (index, word) in words.enumerated() {
+      try? memory.store(word, at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
+    }
+    pair.tail = (pair.tail + 1) % pair.depth
+    pairs[queue] = pair
+    return id
+  }
+
+  /// Tells the controller where a queue ends.
+  func ring(_ queue: Int) {
+    if let pair = pairs[queue] { write(0x1000 + 8 * queue, pair.tail) }
+  }
+
+  /// The next completion of a queue; nil when there is none within a second.
+  func reap(_ queue: Int = 0) -> (id: UInt16, Completion)? {
+    guard var pair = pairs[queue] else { return nil }
+    for _ in 0..<200 {
+      let address = pair.completions + UInt64(pair.head) * 16
+      guard let last = try? memory.load(at: address + 12, as: UInt32.self) else { return nil }
+      if last >> 16 & 1 == pair.phase {
+        let first = (try? memory.load(at: address, as: UInt64.self)) ?? 0
+        let middle = (try? memory.load(at: address + 8, as: UInt32.self)) ?? 0
+        pair.head += 1
+        if pair.head == pair.depth {
+          pair.head = 0
+          pair.phase ^= 1
+        }
+        pairs[queue] = pair
+        write(0x1004 + 8 * queue, pair.head)
+        return (
+          UInt16(truncatingIfNeeded: last),
+          Completion(
+            result: first, status: UInt16(last >> 17),
+            submissionHead: UInt16(truncatingIfNeeded: middle), queue: UInt16(middle >> 16))
+        )
+      }
+      pass(5)
+    }
+    return nil
+  }
+
+  /// One command from beginning to end; nil when it never completes.
+  func run(_ entry: Entry, on queue: Int = 0) -> Completion? {
+    let id = submit(entry, to: queue)
+    guard let (found, completion) = reap(queue), found == id else { return nil }
+    return completion
+  }
+
+  func status(of entry: Entry, on queue: Int = 0) -> UInt16? {
+    run(entry, on: queue)?.status
+  }
+
+  /// Makes an I/O queue pair with equal ids.
+  func makeQueues(_ id: Int = 1, depth: UInt32 = 64, interrupts: Bool = true) -> Bool {
+    let pair = Pair(submissions: page(1), completions: page(1), depth: depth)
+    let size = (depth - 1) << 16 | UInt32(id)
+    let vector = UInt32(id) << 16 | (interrupts ? 2 : 0) | 1
+    guard
+      status(of: Entry(opcode: 5, prp1: pair.completions, words: [size, vector])) == 0,
+      status(of: Entry(opcode: 1, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1])) == 0
+    else { return false }
+    pairs[id] = pair
+    return true
+  }
+
+  func identify(_ structure: UInt32, namespace: UInt32 = 0, set: UInt32 = 0) -> (
+    UInt16?, [UInt8]
+  ) {
+    let page = page()
+    let status = status(
+      of: Entry(opcode: 6, namespace: namespace, prp1: page, words: [structure, set << 24]))
+    return (status, bytes(at: page, 4096))
+  }
+
+  func bytes(at address: UInt64, _ count: Int) -> [UInt8] {
+    (0..<count).map { (try? memory.load(at: address + UInt64($0), as: UInt8.self)) ?? 0 }
+  }
+
+  func fill(_ address: UInt64, _ bytes: [UInt8]) {
+    for (index, byte) in bytes.enumerated() { try? memory.store(byte, at: address + UInt64(index)) }
+  }
+}
+
+/// The set-up of the fact sheets' test vectors: 64 MiB in blocks of 512 bytes, eight MSI-X vectors, four I/O queues.
+func sheetModel(_ personality: Personality) -> ControllerModel {
+  var model = ControllerModel(personality)
+  model.vendorID = 0x1b96
+  model.subsystemVendorID = 0x1b97
+  model.serial = "0123456789"
+  model.modelNumber = "Linux-pci-epf"
+  model.firmware = "7.2.13"
+  model.nqn = "nq"
+  model.interrupts = .msix(vectors: 8)
+  model.ioQueues = 4
+  model.targetIOQueues = 4
+  model.namespaces = [
+    Namespace(
+      id: 1, backend: .memory(MemoryStore(count: 64 << 20)), uuid: [UInt8](0..<16).map { $0 + 1 })
+  ]
+  return model
+}

@@ -56,8 +56,9 @@ void epfnvme_remember_signals(void);
 
 /// The remembered signal, or 0.
 int epfnvme_caught_signal(void);
-// A range of a file reads zero afterwards; its length stays. -1 and errno on failure.
+/// A range of a file reads zero afterwards; its length stays. -1 and errno on failure.
 int epfnvme_zero_range(int descriptor, long long offset, long long count);
-// The same, and the storage behind it is given back.
+
+/// The same, and the storage behind it is given back.
 int epfnvme_punch_hole(int descriptor, long long offset, long long count);
 
