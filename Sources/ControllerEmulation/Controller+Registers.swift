@@ -173,6 +173,9 @@ extension Controller {
     effects.diagnoses.append(Diagnosis(row: row, text: text))
   }
 
+  /// Switches ``Effects/trace`` on or off.
+  public mutating func trace(_ isOn: Bool) { effects.isTracing = isOn }
+
   /// Hands over what happened and forgets it.
   public mutating func takeEffects(_ body: (borrowing Effects) -> Void) {
     body(effects)
