@@ -59,6 +59,7 @@ let package = Package(
     .target(name: "PCI"),
 
     .target(name: "ControllerEmulation", dependencies: ["PCI", "CLinux"]),
+    .target(name: "HostDriver", dependencies: ["PCI"]),
     // Tests: one suite a target, and what several share.
     .target(
       name: "TestSupport",
@@ -95,6 +96,8 @@ let package = Package(
         systemPackage,
       ]),
     .testTarget(name: "ControllerEmulationTests", dependencies: ["ControllerEmulation", "PCI"]),
+    .testTarget(
+      name: "HostDriverTests", dependencies: ["ControllerEmulation", "HostDriver", "PCI"]),
     .testTarget(
       name: "ProvisioningTests",
       dependencies: [

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PCI
+
+/// A controller as a PCI function: configuration space, BAR 0, interrupts by the mechanism that the host has enabled.
+///
+/// Whoever owns it says what time it is: ``advance(to:)`` before an access at that time, and when ``nextDue`` has come.
+public final class NVMeFunction: PCI.Function {
+  public weak var host: (any HostInterface)?
+  public private(set) var configuration: ConfigurationSpace
+  public let model: ControllerModel
+  private var controller: Controller
+  private var vectors: InterruptVectors
+  private let table: Range<UInt64>
+  private let pendingBits: Range<UInt64>
+
+  /// Kernel lines, trace events and diagnoses since they were last taken.
+  private var log: [LogLine] = []
+  private var trace: [TraceEvent] = []
+  private var diagnoses: [Diagnosis] = []
+
+  /// - Parameter tableKeeper: who keeps the MSI-X table: the function, or the machine monitor in front of it.
+  public init(
+    _ model: ControllerModel, memory: HostMemory, deviceID: UInt16, subsystemID: UInt16 = 0,
+    tableKeeper: InterruptVectors.TableKeeper = .function
+  ) {
+    self.model = model
+    let header = Header(
+      vendorID: model.vendorID, deviceID: deviceID, revisionID: 0, classCode: 0x01_0802,
+      subsystemVendorID: model.subsystemVendorID, subsystemID: subsystemID, interruptPin: .a)
+    var capabilities: [Capability] = [
+      .powerManagement(PowerManagement(keepsState: true)), .pciExpress(PCIExpress()),
+    ]
+    let tableOffset = model.msixTableOffset
+    var ranges = (table: UInt64(0)..<0, pending: UInt64(0)..<0)
+    switch model.interrupts {
+    case .msix(let count):
+      let msix = MSIX(
+        vectors: count, table: .init(bar: 0, offset: UInt32(tableOffset)),
+        pendingBits: .init(bar: 0, offset: UInt32(tableOffset + 16 * count)))
+      capabilities.append(.msix(msix))
+      ranges = (msix.tableRange, msix.pendingBitsRange)
+    case .msi(let count): capabilities.append(.msi(MSI(vectors: count)))
+    case .intx: break
+    }
+    configuration = ConfigurationSpace(
+      header: header, bars: [0: BAR(size: UInt64(model.bar0Size))], capabilities: capabilities)
+    (table, pendingBits) = (ranges.table, ranges.pending)
+    vectors = InterruptVectors(for: configuration, tableKeeper: tableKeeper)
+    controller = Controller(model, memory: memory)
+  }
+
+  // MARK: Time and link
+
+  public var now: VirtualTime { controller.now }
+  public var nextDue: VirtualTime { controller.nextDue }
+
+  public func advance(to time: VirtualTime) {
+    controller.advance(to: time)
+    deliver()
+  }
+
+  public func linkUp() {
+    controller.linkUp(at: controller.now)
+    deliver()
+  }
+
+  public func linkDown() {
+    controller.linkDown(at: controller.now)
+    deliver()
+  }
+
+  public func setTracing(_ isOn: Bool) { controller.trace(isOn) }
+
+  /// What happened since the last call.
+  public func takeEvents() -> (log: [LogLine], trace: [TraceEvent], diagnoses: [Diagnosis]) {
+    defer {
+      log = []
+      trace = []
+      diagnoses = []
+    }
+    return (log, trace, diagnoses)
+  }
+
+  // MARK: Accesses
+
+  public func writeConfiguration(
+    offset: Int, width: ConfigurationSpace.Width, value: UInt32
+  ) {
+    let change = configuration.write(offset: offset, width: width, value: value)
+    if change.contains(.functionLevelReset) { return reset(.functionLevel) }
+    if !change.isDisjoint(with: .interrupts) {
+      vectors.update(from: configuration) { [host] in Self.perform($0, host) }
+    }
+  }
+
+  public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+    for index in buffer.indices { unsafe buffer[index] = 0 }
+    guard bar == 0, let (start, isTable) = placeOfTable(offset) else {
+      guard bar == 0, offset < UInt64(controller.model.bar0Size) else { return }
+      return unsafe readRegisters(Int(offset), buffer)
+    }
+    if isTable {
+      unsafe vectors.readTable(at: start, into: buffer)
+    } else {
+      unsafe vectors.readPendingBits(at: start, into: buffer)
+    }
+  }
+
+  public func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
+    guard bar == 0 else { return }
+    if let (start, isTable) = placeOfTable(offset) {
+      if isTable {
+        unsafe vectors.writeTable(at: start, from: buffer) { [host] in Self.perform($0, host) }
+      }
+      return
+    }
+    guard offset < UInt64(controller.model.bar0Size) else { return }
+    // Whole words, the low one first, as hosts write 64-bit registers.
+    var place = 0
+    while place + 4 <= buffer.count {
+      let value = unsafe buffer.loadUnaligned(fromByteOffset: place, as: UInt32.self)
+      controller.writeRegister(
+        Int(offset) + place, UInt32(littleEndian: value), at: controller.now)
+      place += 4
+    }
+    deliver()
+  }
+
+  public func reset(_ kind: ResetKind) {
+    controller.reset(at: controller.now)
+    configuration.reset(kind)
+    vectors.reset(to: configuration) { [host] in Self.perform($0, host) }
+    deliver()
+  }
+
+  /// Where an access meets the MSI-X table or its pending bits.
+  private func placeOfTable(_ offset: UInt64) -> (start: Int, isTable: Bool)? {
+    if table.contains(offset) { return (Int(offset - table.lowerBound), true) }
+    if pendingBits.contains(offset) { return (Int(offset - pendingBits.lowerBound), false) }
+    return nil
+  }
+
+  private func readRegisters(_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) {
+    for index in buffer.indices {
+      let word = controller.readRegister((offset + index) & ~3)
+      unsafe buffer[index] = UInt8(truncatingIfNeeded: word >> (8 * UInt32((offset + index) & 3)))
+    }
+  }
+
+  // MARK: Effects
+
+  private func deliver() {
+    let mayReach = configuration.command.contains(.busMaster)
+    controller.takeEffects { effects in
+      for vector in effects.interrupts where mayReach {
+        Self.perform(vectors.raise(Int(vector)), host)
+      }
+      log += effects.log
+      trace += effects.trace
+      diagnoses += effects.diagnoses
+    }
+  }
+
+  private static func perform(_ action: InterruptVectors.Action, _ host: (any HostInterface)?) {
+    switch action {
+    case .none, .pending: break
+    case .message(let vector, _, _): host?.interrupt(vector: vector)
+    case .intx(let isAsserted): host?.intx(asserted: isAsserted)
+    }
+  }
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PCI
+
+/// The time of a host in process: it passes only where the host waits.
+public protocol HostClock: AnyObject {
+  func wait(milliseconds: UInt64)
+}
+
+/// What went wrong between a host and a device, in the host's words.
+public struct HostError: Error, Hashable, Sendable, CustomStringConvertible {
+  public var step: String
+  public var message: String
+  public var description: String { "\(step): \(message)" }
+}
+
+/// What a host has learnt of a controller at probe.
+public struct ProbeResult: Sendable {
+  public var vendorID: UInt16
+  public var deviceID: UInt16
+  public var capabilities: UInt64
+  public var version: UInt32
+  /// 4096 bytes each.
+  public var identifyController: [UInt8]
+  public var ioQueues: Int
+  public var namespaces: [FoundNamespace]
+
+  public struct FoundNamespace: Sendable {
+    public var id: UInt32
+    public var identify: [UInt8]
+    /// Logical blocks.
+    public var blocks: UInt64
+    /// Bytes.
+    public var blockSize: Int
+  }
+}
+
+/// A host that goes the way of Linux 7.2's driver: the order of its register accesses, admin commands and queue set-up.
+///
+/// Knows the device by its PCI function only. Deterministic: it polls memory and lets time pass through its clock.
+/// - Source: `drivers/nvme/host/{pci,core}.c`.
+public final class LinuxHost: HostInterface {
+  public let memory: HostMemory
+  private let function: any Function
+  private let clock: any HostClock
+  private let barAddress: UInt64 = 0xfe00_0000
+  private var queues: [QueuePair] = []
+  private var nextPage: UInt64
+  private var identifier: UInt16 = 0
+  private var isReady = false
+  /// Interrupts by vector.
+  public private(set) var interrupts: [Int: Int] = [:]
+
+  /// - Parameter memory: at least 4 MiB from address 0; the host uses it from 64 KiB on.
+  public init(_ function: any Function, memory: HostMemory, clock: any HostClock) {
+    self.function = function
+    self.memory = memory
+    self.clock = clock
+    nextPage = 0x1_0000
+    function.host = self
+  }
+
+  public func interrupt(vector: Int) { interrupts[vector, default: 0] += 1 }
+  public func intx(asserted: Bool) { if asserted { interrupts[0, default: 0] += 1 } }
+
+  // MARK: Registers
+
+  private func read(_ offset: Int) -> UInt32 {
+    var value: UInt32 = 0
+    unsafe withUnsafeMutableBytes(of: &value) {
+      unsafe function.readBAR(0, offset: UInt64(offset), into: $0)
+    }
+    return UInt32(littleEndian: value)
+  }
+
+  private func write(_ offset: Int, _ value: UInt32) {
+    unsafe withUnsafeBytes(of: value.littleEndian) {
+      unsafe function.writeBAR(0, offset: UInt64(offset), from: $0)
+    }
+  }
+
+  private func read64(_ offset: Int) -> UInt64 {
+    UInt64(read(offset)) | UInt64(read(offset + 4)) << 32
+  }
+
+  private func write64(_ offset: Int, _ value: UInt64) {
+    write(offset, UInt32(truncatingIfNeeded: value))
+    write(offset + 4, UInt32(value >> 32))
+  }
+
+  private func page(_ count: UInt64 = 1) -> UInt64 {
+    defer { nextPage += 4096 * count }
+    return nextPage
+  }
+
+  // MARK: Probe
+
+  /// From finding the function to its namespaces.
+  public func probe() throws(HostError) -> ProbeResult {
+    let identity = function.configuration.read(offset: 0, width: .doubleword)
+    guard identity != .max else { throw HostError(step: "PCI", message: "nothing answers") }
+    let classCode = function.configuration.read(offset: 0x08, width: .doubleword) >> 8
+    guard classCode == 0x01_0802 else {
+      throw HostError(
+        step: "PCI", message: "class \(String(classCode, radix: 16)) is no NVMe controller")
+    }
+    function.writeConfiguration(
+      offset: 0x10, width: .doubleword, value: UInt32(barAddress))
+    function.writeConfiguration(offset: 0x14, width: .doubleword, value: 0)
+    // Memory and bus master.
+    function.writeConfiguration(offset: 0x04, width: .word, value: 0x0006)
+    guard read(0x1c) != .max else { throw HostError(step: "CSTS", message: "the device is gone") }
+    enableInterrupts()
+    let capabilities = read64(0)
+    try enable(capabilities)
+    let version = read(0x08)
+    let controller = try identify(1, 0)
+    // What other drivers read, too: a controller without the page says so.
+    _ = try? logPage(0x05, count: 4096)
+    _ = try? logPage(0x02, count: 512)
+    let granted = try setQueueCount(4)
+    for id in 1...max(granted, 1) where granted > 0 { try makeQueue(id, capabilities) }
+    try requestEvents(controller)
+    let namespaces = try scan()
+    return ProbeResult(
+      vendorID: UInt16(truncatingIfNeeded: identity), deviceID: UInt16(identity >> 16),
+      capabilities: capabilities, version: version, identifyController: controller,
+      ioQueues: granted, namespaces: namespaces)
+  }
+
+  /// MSI-X, else MSI; every vector to an address of its own.
+  private func enableInterrupts() {
+    var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
+    while offset != 0 {
+      let id = function.configuration.read(offset: offset, width: .byte)
+      if id == 0x11 {
+        let control = function.configuration.read(offset: offset + 2, width: .word)
+        let place = function.configuration.read(offset: offset + 4, width: .doubleword)
+        for vector in 0...Int(control & 0x7ff) {
+          let entry = Int(place & ~7) + 16 * vector
+          write(entry, 0xfee0_0000)
+          write(entry + 4, 0)
+          write(entry + 8, UInt32(vector))
+          write(entry + 12, 0)
+        }
+        function.writeConfiguration(offset: offset + 2, width: .word, value: control | 0x8000)
+        return
+      }
+      if id == 0x05 {
+        let control = function.configuration.read(offset: offset + 2, width: .word)
+        function.writeConfiguration(offset: offset + 4, width: .doubleword, value: 0xfee0_0000)
+        // As many vectors as it offers.
+        function.writeConfiguration(
+          offset: offset + 2, width: .word,
+          value: control & ~0x70 | (control >> 1 & 7) << 4 | 1)
+        return
+      }
+      offset = Int(function.configuration.read(offset: offset + 1, width: .byte))
+    }
+  }
+
+  /// Steps 7 to 16 of the probe.
+  private func enable(_ capabilities: UInt64) throws(HostError) {
+    let limit = (capabilities >> 24 & 0xff + 1) * 500
+    write(0x14, read(0x14) & ~1)
+    try wait(for: 0, limit, "reset")
+    let pair = QueuePair(submissions: page(), completions: page(), depth: 32)
+    queues = [pair]
+    write(0x24, 0x001f_001f)
+    write64(0x28, pair.submissions)
+    write64(0x30, pair.completions)
+    guard read64(0) >> 48 & 0xf == 0 else {
+      throw HostError(step: "CAP", message: "the smallest page is larger than 4 KiB")
+    }
+    let settings: UInt32 = 0x0046_0000 | (capabilities >> 43 & 1 != 0 ? 0x60 : 0)
+    write(0x14, settings)
+    write(0x14, settings | 1)
+    try wait(for: 1, limit, "initialisation")
+    isReady = true
+  }
+
+  private func wait(for ready: UInt32, _ limit: UInt64, _ step: String) throws(HostError) {
+    var waited: UInt64 = 0
+    while read(0x1c) & 1 != ready {
+      if read(0x1c) & 2 != 0 {
+        throw HostError(
+          step: step, message: "fatal controller status, CSTS=0x\(String(read(0x1c), radix: 16))")
+      }
+      guard waited < limit else {
+        throw HostError(
+          step: step,
+          message: "device not ready after \(limit) ms, CSTS=0x\(String(read(0x1c), radix: 16))")
+      }
+      clock.wait(milliseconds: 1)
+      waited += 1
+    }
+  }
+
+  // MARK: Commands
+
+  private struct QueuePair {
+    var submissions: UInt64
+    var completions: UInt64
+    var depth: UInt32
+    var tail: UInt32 = 0
+    var head: UInt32 = 0
+    var phase: UInt32 = 1
+  }
+
+  /// The end of a command.
+  public struct Completion: Sendable, Hashable {
+    public var status: UInt16
+    public var result: UInt64
+  }
+
+  /// A command: opcode, namespace, data pointers, dwords from 10 on.
+  public func execute(
+    _ opcode: UInt8, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
+    words: [UInt32] = [], on queue: Int = 0
+  ) throws(HostError) -> Completion {
+    let id = try submit(
+      opcode, namespace: namespace, prp1: prp1, prp2: prp2, words: words, to: queue)
+    ring(queue)
+    let (found, completion) = try reap(queue)
+    guard found == id else {
+      throw HostError(
+        step: "queue \(queue)", message: "invalid id \(found) completed, expected \(id)")
+    }
+    return completion
+  }
+
+  private func submit(
+    _ opcode: UInt8, namespace: UInt32, prp1: UInt64, prp2: UInt64, words: [UInt32],
+    to queue: Int
+  ) throws(HostError) -> UInt16 {
+    let pair = queues[queue]
+    identifier &+= 1
+    var entry = InlineArray<16, UInt32>(repeating: 0)
+    entry[0] = UInt32(opcode) | UInt32(identifier) << 16
+    entry[1] = namespace
+    entry[6] = UInt32(truncatingIfNeeded: prp1)
+    entry[7] = UInt32(prp1 >> 32)
+    entry[8] = UInt32(truncatingIfNeeded: prp2)
+    entry[9] = UInt32(prp2 >> 32)
+    for index in words.indices.prefix(6) { entry[10 + index] = words[index] }
+    for index in entry.indices {
+      try store(entry[index], at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
+    }
+    queues[queue].tail = (pair.tail + 1) % pair.depth
+    return identifier
+  }
+
+  private func ring(_ queue: Int) { write(0x1000 + 8 * queue, queues[queue].tail) }
+
+  private func reap(_ queue: Int) throws(HostError) -> (UInt16, Completion) {
+    // A minute, as the kernel waits for admin commands.
+    for _ in 0..<60_000 {
+      let pair = queues[queue]
+      let address = pair.completions + UInt64(pair.head) * 16
+      let last = try load(at: address + 12, as: UInt32.self)
+      if last >> 16 & 1 == pair.phase {
+        let result = try load(at: address, as: UInt64.self)
+        let isLast = pair.head + 1 == pair.depth
+        queues[queue].head = isLast ? 0 : pair.head + 1
+        if isLast { queues[queue].phase ^= 1 }
+        write(0x1004 + 8 * queue, queues[queue].head)
+        return (
+          UInt16(truncatingIfNeeded: last), Completion(status: UInt16(last >> 17), result: result)
+        )
+      }
+      clock.wait(milliseconds: 1)
+    }
+    throw HostError(step: "queue \(queue)", message: "a command did not complete within 60 s")
+  }
+
+  private func store<T: FixedWidthInteger & BitwiseCopyable>(
+    _ value: T, at address: UInt64
+  ) throws(HostError) {
+    do { try memory.store(value, at: address) } catch {
+      throw HostError(step: "memory", message: "\(error)")
+    }
+  }
+
+  private func load<T: FixedWidthInteger & BitwiseCopyable>(
+    at address: UInt64, as type: T.Type
+  ) throws(HostError) -> T {
+    do { return try memory.load(at: address, as: type) } catch {
+      throw HostError(step: "memory", message: "\(error)")
+    }
+  }
+
+  private func bytes(at address: UInt64, _ count: Int) throws(HostError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let isThere = unsafe bytes.withUnsafeMutableBytes {
+      (try? unsafe memory.read(at: address, into: $0)) != nil
+    }
+    guard isThere else { throw Self.noMemory(address, count) }
+    return bytes
+  }
+
+  private func put(_ bytes: [UInt8], at address: UInt64) throws(HostError) {
+    let isThere = unsafe bytes.withUnsafeBytes {
+      (try? unsafe memory.write(at: address, from: $0)) != nil
+    }
+    guard isThere else { throw Self.noMemory(address, bytes.count) }
+  }
+
+  private static func noMemory(_ address: UInt64, _ count: Int) -> HostError {
+    HostError(
+      step: "memory", message: "no \(count) bytes at 0x\(String(address, radix: 16))")
+  }
+
+  private func check(_ completion: Completion, _ step: String) throws(HostError) {
+    guard completion.status == 0 else {
+      throw HostError(step: step, message: "status 0x\(String(completion.status, radix: 16))")
+    }
+  }
+
+  // MARK: Admin commands
+
+  /// Identify.
+  public func identify(
+    _ structure: UInt32, _ namespace: UInt32, commandSet: UInt32 = 0
+  ) throws(HostError) -> [UInt8] {
+    let page = page()
+    let words = [structure, commandSet << 24]
+    try check(
+      execute(0x06, namespace: namespace, prp1: page, words: words),
+      "Identify CNS \(String(structure, radix: 16))")
+    return try bytes(at: page, 4096)
+  }
+
+  private func logPage(_ id: UInt32, count: Int) throws(HostError) -> [UInt8] {
+    let page = page()
+    let dwords = UInt32(count / 4 - 1)
+    try check(
+      execute(0x02, namespace: .max, prp1: page, words: [dwords << 16 | id, dwords >> 16]),
+      "Get Log Page \(String(id, radix: 16))")
+    return try bytes(at: page, count)
+  }
+
+  private func setQueueCount(_ wanted: Int) throws(HostError) -> Int {
+    let word = UInt32(wanted - 1)
+    let completion = try execute(0x09, words: [0x07, word << 16 | word])
+    guard completion.status == 0 else { return 0 }
+    let both = (completion.result & 0xffff, completion.result >> 16 & 0xffff)
+    return min(wanted, Int(min(both.0, both.1)) + 1)
+  }
+
+  private func makeQueue(_ id: Int, _ capabilities: UInt64) throws(HostError) {
+    let depth = min(UInt32(capabilities & 0xffff) + 1, 1024)
+    let pair = QueuePair(
+      submissions: page(UInt64(depth) * 64 / 4096 + 1),
+      completions: page(UInt64(depth) * 16 / 4096 + 1), depth: depth)
+    let size = (depth - 1) << 16 | UInt32(id)
+    try check(
+      execute(0x05, prp1: pair.completions, words: [size, UInt32(id) << 16 | 3]), "Create CQ \(id)")
+    try check(
+      execute(0x01, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1]), "Create SQ \(id)")
+    queues.append(pair)
+  }
+
+  private func requestEvents(_ controller: [UInt8]) throws(HostError) {
+    let supported =
+      UInt32(controller[92]) | UInt32(controller[93]) << 8 | UInt32(controller[95]) << 24
+    let wanted = supported & 0x8000_0b00
+    guard wanted != 0 else { return }
+    _ = try execute(0x09, words: [0x0b, wanted])
+    // Outstanding for as long as nothing happens.
+    _ = try submit(0x0c, namespace: 0, prp1: 0, prp2: 0, words: [], to: 0)
+    ring(0)
+  }
+
+  private func scan() throws(HostError) -> [ProbeResult.FoundNamespace] {
+    let list = try identify(2, 0)
+    var found: [ProbeResult.FoundNamespace] = []
+    for index in 0..<1024 {
+      let id = Self.number(list, 4 * index, 4)
+      guard id != 0 else { break }
+      _ = try identify(3, UInt32(id))
+      let data = try identify(0, UInt32(id))
+      let blocks = Self.number(data, 0, 8)
+      guard blocks > 0 else { continue }
+      let format = Int(data[26] & 0xf)
+      let shift = data[128 + 4 * format + 2]
+      guard (9...16).contains(shift) else {
+        throw HostError(step: "namespace \(id)", message: "invalid LBA data size \(shift)")
+      }
+      found.append(
+        .init(id: UInt32(id), identify: data, blocks: blocks, blockSize: 1 << Int(shift)))
+    }
+    return found
+  }
+
+  private static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
+    (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << (8 * UInt64($1)) }
+  }
+
+  // MARK: I/O
+
+  /// Writes a pattern over the queues in turn, reads it back through others and compares.
+  /// - Parameter transfers: of 4 KiB each, spread over the namespace.
+  /// - Returns: the bytes that were written and found again.
+  public func verify(
+    _ namespace: ProbeResult.FoundNamespace, transfers: Int
+  ) throws(HostError) -> Int {
+    let count = queues.count - 1
+    guard count > 0 else { throw HostError(step: "I/O", message: "there is no I/O queue") }
+    let blocks = UInt64(4096 / namespace.blockSize)
+    let places = namespace.blocks / blocks
+    guard places > 0 else { throw HostError(step: "I/O", message: "less than 4 KiB") }
+    let buffer = page(2)
+    let step = max(places / UInt64(max(transfers, 1)), 1)
+    for isWrite in [true, false] {
+      for index in 0..<min(UInt64(transfers), places) {
+        let first = index * step * blocks
+        let pattern = Self.pattern(namespace.id, first)
+        // Not at the start of a page, so that both PRPs are used.
+        try put(isWrite ? pattern : [UInt8](repeating: 0, count: 4096), at: buffer + 512)
+        let words = [
+          UInt32(truncatingIfNeeded: first), UInt32(first >> 32), UInt32(blocks - 1),
+        ]
+        try check(
+          execute(
+            isWrite ? 0x01 : 0x02, namespace: namespace.id, prp1: buffer + 512, prp2: buffer + 4096,
+            words: words, on: 1 + Int(index + (isWrite ? 0 : 1)) % count),
+          "\(isWrite ? "write" : "read") at block \(first)")
+        if isWrite { continue }
+        guard try bytes(at: buffer + 512, 4096) == pattern else {
+          throw HostError(step: "read at block \(first)", message: "other data than was written")
+        }
+      }
+    }
+    try check(execute(0x00, namespace: namespace.id, on: 1), "flush")
+    return 4096 * Int(min(UInt64(transfers), places))
+  }
+
+  private static func pattern(_ namespace: UInt32, _ block: UInt64) -> [UInt8] {
+    var state = UInt64(namespace) << 40 ^ block &* 0x9e37_79b9_7f4a_7c15 | 1
+    return (0..<4096).map { _ in
+      state ^= state << 13
+      state ^= state >> 7
+      state ^= state << 17
+      return UInt8(truncatingIfNeeded: state >> 32)
+    }
+  }
+
+  // MARK: The end
+
+  /// An orderly shutdown: queues deleted from the last to the first, then CC.SHN.
+  public func shutDown() throws(HostError) {
+    guard isReady else { return }
+    for id in (1..<max(queues.count, 1)).reversed() {
+      try check(execute(0x00, words: [UInt32(id)]), "Delete SQ \(id)")
+    }
+    for id in (1..<max(queues.count, 1)).reversed() {
+      try check(execute(0x04, words: [UInt32(id)]), "Delete CQ \(id)")
+    }
+    write(0x14, read(0x14) & ~0xc000 | 0x4000)
+    for _ in 0..<5000 where read(0x1c) & 0xc != 8 { clock.wait(milliseconds: 1) }
+    guard read(0x1c) & 0xc == 8 else {
+      throw HostError(step: "shutdown", message: "not complete after 5 s")
+    }
+    function.writeConfiguration(offset: 0x04, width: .word, value: 0)
+    isReady = false
+  }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import HostDriver
+import PCI
+import Testing
+
+/// A host and a device that know each other by PCI only.
+@Suite struct LinuxHostTests {
+  final class Clock: HostClock {
+    let function: NVMeFunction
+    init(_ function: NVMeFunction) { self.function = function }
+    func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
+  }
+
+  struct Machine {
+    let function: NVMeFunction
+    let host: LinuxHost
+  }
+
+  private func machine(
+    _ personality: Personality, _ change: (inout ControllerModel) -> Void = { _ in }
+  ) -> Machine {
+    var model = ControllerModel(personality)
+    model.vendorID = 0x15b7
+    model.modelNumber = "Linux-pci-epf"
+    model.nqn = "pci_epf_nvme.0.nqn"
+    model.namespaces = [
+      Namespace(id: 1, backend: .memory(MemoryStore(count: 1 << 20))),
+      Namespace(id: 7, backend: .memory(MemoryStore(count: 2 << 20)), blockShift: 12),
+    ]
+    change(&model)
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    let host = LinuxHost(function, memory: memory, clock: Clock(function))
+    function.linkUp()
+    return Machine(function: function, host: host)
+  }
+
+  @Test("probe, verified I/O on every namespace, orderly shutdown", arguments: Personality.allCases)
+  func life(_ personality: Personality) throws {
+    let machine = machine(personality)
+    let found = try machine.host.probe()
+    #expect(found.vendorID == 0x15b7 && found.deviceID == 0x5fff)
+    #expect(found.ioQueues == 4)
+    #expect(found.namespaces.map(\.id) == [1, 7])
+    #expect(found.namespaces.map(\.blockSize) == [512, 4096])
+    for namespace in found.namespaces {
+      #expect(try machine.host.verify(namespace, transfers: 64) == 64 * 4096)
+    }
+    try machine.host.shutDown()
+    #expect(machine.host.interrupts[0, default: 0] > 0)
+    for vector in 1...4 {
+      #expect(machine.host.interrupts[vector, default: 0] > 0, "vector \(vector)")
+    }
+    #expect(machine.function.takeEvents().diagnoses.isEmpty)
+  }
+
+  @Test(
+    "by MSI and by INTx, too", arguments: [ControllerModel.InterruptKind.msi(vectors: 8), .intx])
+  func otherInterrupts(_ kind: ControllerModel.InterruptKind) throws {
+    let machine = machine(.nvmetPCIEPF) { $0.interrupts = kind }
+    let found = try machine.host.probe()
+    #expect(try machine.host.verify(found.namespaces[0], transfers: 8) == 8 * 4096)
+    #expect(!machine.host.interrupts.isEmpty)
+  }
+
+  @Test(
+    "a host that comes back after a shutdown, and after a reset, finds everything",
+    arguments: Personality.allCases)
+  func again(_ personality: Personality) throws {
+    let machine = machine(personality)
+    _ = try machine.host.probe()
+    try machine.host.shutDown()
+    let found = try machine.host.probe()
+    #expect(found.namespaces.count == 2)
+    machine.function.reset(.functionLevel)
+    machine.function.linkDown()
+    machine.function.linkUp()
+    #expect(try machine.host.probe().namespaces.count == 2)
+  }
+
+  @Test("a controller that does not get ready is reported after its CAP.TO")
+  func notReady() throws {
+    let machine = machine(.strict)
+    machine.function.linkDown()
+    let silent = SilentFunction(machine.function)
+    let host = LinuxHost(
+      silent, memory: HostMemory(count: 16 << 20), clock: Clock(machine.function))
+    let error = #expect(throws: HostError.self) { _ = try host.probe() }
+    #expect(error?.message.contains("not ready") == true)
+  }
+
+  @Test(
+    "the kernel's lines of a life, in order",
+    arguments: [
+      (Personality.pciEPFNVMe, ["Link UP", "Enabling controller", "Disabling controller"]),
+      (.nvmetPCIEPF, ["PCI link up", "Enabling controller", "Shutting down controller"]),
+    ])
+  func log(_ personality: Personality, _ lines: [String]) throws {
+    let machine = machine(personality)
+    _ = try machine.host.probe()
+    try machine.host.shutDown()
+    #expect(machine.function.takeEvents().log.map(\.text) == lines)
+  }
+
+  /// Takes CC and never does anything.
+  final class SilentFunction: PCI.Function {
+    weak var host: (any HostInterface)?
+    private let inner: NVMeFunction
+    init(_ inner: NVMeFunction) { self.inner = inner }
+    var configuration: ConfigurationSpace { inner.configuration }
+    func writeConfiguration(offset: Int, width: ConfigurationSpace.Width, value: UInt32) {
+      inner.writeConfiguration(offset: offset, width: width, value: value)
+    }
+    func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+      inner.readBAR(bar, offset: offset, into: buffer)
+    }
+    func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {}
+    func reset(_ kind: ResetKind) {}
+  }
+}
