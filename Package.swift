@@ -112,7 +112,8 @@ let package = Package(
       name: "epfnvme",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "CLinux", systemPackage,
+        "SimulatedKernel", "Provisioning", "PCI", "ControllerEmulation", "HostDriver", "CLinux",
+        systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ]

@@ -79,23 +79,29 @@ public enum Backend: Sendable {
   }
 }
 
-/// Blocks in memory, zero at first.
+/// Blocks in memory, zero at first. Memory is taken as it is written, so that a large disk costs nothing.
 @safe public final class MemoryStore: @unchecked Sendable {
-  // One controller uses a store at a time, and a controller has one owner; the buffer lives as long as the store.
-  private let storage: UnsafeMutableRawBufferPointer
-
-  public var count: Int { unsafe storage.count }
+  // One controller uses a store at a time, and a controller has one owner; the mapping lives as long as the store.
+  private let start: UnsafeMutableRawPointer
+  public let count: Int
 
   /// - Parameter count: bytes.
+  /// - Precondition: the address space has room for them.
   public init(count: Int) {
-    unsafe storage = .allocate(byteCount: count, alignment: 4096)
-    unsafe storage.zero()
+    self.count = count
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    guard
+      let start = unsafe mmap(nil, max(count, 1), PROT_READ | PROT_WRITE, flags, -1, 0),
+      unsafe start != MAP_FAILED
+    else { preconditionFailure("no room for \(count) bytes of address space") }
+    unsafe self.start = start
   }
 
-  deinit { unsafe storage.deallocate() }
+  deinit { unsafe _ = munmap(start, max(count, 1)) }
 
   func bytes(at offset: UInt64, count: Int) -> UnsafeMutableRawBufferPointer {
-    unsafe UnsafeMutableRawBufferPointer(rebasing: storage[Int(offset)..<Int(offset) + count])
+    precondition(offset <= UInt64(self.count) && count <= self.count - Int(offset))
+    return unsafe UnsafeMutableRawBufferPointer(start: start + Int(offset), count: count)
   }
 }
 

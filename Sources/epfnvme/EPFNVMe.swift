@@ -33,7 +33,7 @@ struct EPFNVMe: ParsableCommand {
     subcommands: [
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
-      ControllersCommand.self,
+      ControllersCommand.self, EmulateCommand.self,
     ])
 
   static func main() {
