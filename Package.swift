@@ -8,6 +8,7 @@ let package = Package(
   name: "epfnvme",
   products: [
     .executable(name: "epfnvme", targets: ["epfnvme"]),
+    .library(name: "NVMeEmulation", targets: ["PCI", "ControllerEmulation", "HostDriver"]),
     .library(
       name: "EndpointProvisioning",
       targets: [
@@ -106,7 +107,10 @@ let package = Package(
       ]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["epfnvme", "TestSupport", "ConfigFS", systemPackage]),
+      name: "CommandTests",
+      dependencies: [
+        "epfnvme", "TestSupport", "ConfigFS", "SimulatedKernel", "Provisioning", systemPackage,
+      ]),
 
     .executableTarget(
       name: "epfnvme",

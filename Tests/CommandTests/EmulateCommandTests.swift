@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// `emulate`: a profile's controller with a host in process, on a machine that has neither board nor root.
+@Suite struct EmulateCommandTests {
+  private let howto = ShippedProfile.directory.appending("null_blk-loop.json").string
+
+  @Test(
+    "every shipped profile comes up, moves verified data on every namespace and shuts down",
+    arguments: ShippedProfile.all)
+  func profiles(_ shipped: ShippedProfile) throws {
+    let located = try shipped.located()
+    let result = try Program()(
+      "emulate", shipped.file.string, "--personality", shipped.personality.rawValue, "--json")
+    #expect(result.status == 0, "\(result.errors)")
+    let functions = try #require(result.json?["functions"]?.arrayValue)
+    #expect(functions.count == located.profile.functions.count)
+    for function in functions {
+      let spaces = function["namespaces"]?.arrayValue?.count ?? 0
+      #expect(spaces > 0)
+      #expect(function["verifiedBytes"]?.integerValue == Int64(spaces * 64 * 4096))
+      #expect(function["diagnoses"]?.arrayValue?.isEmpty == true)
+    }
+  }
+
+  @Test("the howto's controller says what the howto shows: kernel lines, vid, mn, mdts, queues")
+  func howtoProfile() throws {
+    let result = try Program()("emulate", howto, "--personality", "seed-6.12", "--json")
+    let lines = result.json?["bindLog"]?.arrayValue?.compactMap(\.stringValue) ?? []
+    let prefix = "pci_epf_nvme pci_epf_nvme.0: "
+    let wanted = [
+      "NVMe fabrics controller created, 4 I/O queues",
+      "NVMe PCI controller supports MSI-X, 32 vectors", "NVMe PCI controller: 4 I/O queues",
+    ].map { prefix + $0 }
+    #expect(lines.filter { wanted.contains($0) } == wanted)
+    let function = try #require(result.json?["functions"]?.arrayValue?.first)
+    let identify = function["identifyController"]
+    #expect(identify?["vid"]?.stringValue == "0x15b7")
+    #expect(identify?["ssvid"]?.stringValue == "0x15b7")
+    #expect(identify?["mn"]?.stringValue?.hasPrefix("Linux-pci-epf ") == true)
+    #expect(identify?["mdts"]?.stringValue == "5")
+    #expect(function["cap"]?.stringValue == "0x8200f0103ff")
+    #expect(function["ioQueues"]?.integerValue == 4)
+    #expect(function["vectors"]?.integerValue == 32)
+    #expect(function["bar0Size"]?.integerValue == 8192)
+  }
+
+  @Test("as text: states, commands, kernel lines and Identify in nvme-cli's layout")
+  func text() throws {
+    let result = try Program()("emulate", howto)
+    #expect(result.status == 0)
+    for line in [
+      "CSTS = 0x1 (ready)", "kernel: Enabling controller", "SQ 0 cid 1: Identify",
+      "vid       : 0x15b7", "mdts      : 5", "lbaf  0   : ms:0 lbads:9 rp:0 (in use)",
+      "kernel: Shutting down controller",
+    ] { #expect(result.output.contains(line), "no \(line)") }
+  }
+
+  @Test("the same run gives the same trace")
+  func deterministic() throws {
+    let first = try Program()("emulate", howto, "--verbose")
+    #expect(try Program()("emulate", howto, "--verbose").output == first.output)
+    #expect(first.output.contains("interrupt, vector 1"))
+  }
+
+  @Test("a profile that the personality cannot serve is refused with the reason")
+  func impossible() throws {
+    let tcp = ShippedProfile.directory.appending("tcp.json").string
+    let result = try Program()("emulate", tcp, "--personality", "mainline-7.2")
+    #expect(result.status == 78)
+    #expect(result.errors.contains("nvmet_pci_epf serves only subsystems of its own machine"))
+  }
+}
