@@ -131,6 +131,22 @@ import Testing
     #expect(try program("teardown", "--all").status == 0)
   }
 
+  @Test("check exits 0 on what was set up and 1, naming it, when something differs")
+  func check() throws {
+    let program = Program()
+    #expect(try program("check", howto).status == 1)
+    #expect(try program("setup", howto).status == 0)
+    let good = try program("check", howto, "--json")
+    #expect(good.status == 0)
+    #expect(good.json?["passed"]?.boolValue == true)
+    #expect(try program("stop").status == 0)
+    let bad = try program("check", howto)
+    #expect(bad.status == 1)
+    #expect(bad.output.contains("controllers/a40000000.pcie-ep/start: \"0\", should be \"1\""))
+    #expect(try program("start").status == 0)
+    #expect(try program("check", howto).status == 0)
+  }
+
   @Test("the other personality serves the same profile with the other driver")
   func personality() throws {
     let program = Program()

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import KernelEvents
+internal import KernelModules
+internal import PCIEndpoint
+internal import SystemPackage
+
+/// A machine held against a profile: every attribute, link, device and module that the profile means, as it is now.
+public struct Check: Hashable, Sendable {
+  /// One thing that was looked at.
+  public struct Case: Hashable, Sendable {
+    /// Stable: the kind and the path below configfs, `attribute nvmet/subsystems/nq/attr_model`.
+    public var id: String
+    public var path: String
+    /// What stands there; nil when nothing does.
+    public var actual: String?
+    /// What should.
+    public var expected: String
+    public var hasPassed: Bool
+    /// What it is there for.
+    public var meaning: String
+  }
+
+  public var cases: [Case] = []
+  public var failures: [Case] { cases.filter { !$0.hasPassed } }
+  public var hasPassed: Bool { failures.isEmpty }
+}
+
+extension Check {
+  public var json: JSONValue {
+    [
+      "passed": .bool(hasPassed), "failed": JSONValue(failures.count),
+      "cases": .array(
+        cases.map {
+          [
+            "id": .string($0.id), "passed": .bool($0.hasPassed), "path": .string($0.path),
+            "expected": .string($0.expected), "actual": JSONValue($0.actual),
+            "meaning": .string($0.meaning),
+          ]
+        }),
+    ]
+  }
+}
+
+extension Provisioner {
+  /// Looks at everything that a profile means; changes nothing but for the busy test of a controller, which writes a value back.
+  /// - Throws: ``ProvisioningError`` when the profile cannot be on this machine at all.
+  public func check(_ located: Profile.Located) throws(ProvisioningError) -> Check {
+    let profile = located.profile
+    let owned = try Journal.contents(profile.name, in: run)?.all ?? Ledger()
+    let resolution = try Resolution(profile, on: machine, owned: owned)
+    let desired = try DesiredState(profile, resolution, on: machine)
+    var check = Check()
+    for fact in desired.facts { check.cases.append(look(at: fact, owned)) }
+    if let driver = resolution.driver?.name { check.cases.append(kernelLog(driver)) }
+    return check
+  }
+
+  private func look(at fact: Fact, _ owned: Ledger) -> Check.Case {
+    func result(
+      _ kind: String, _ path: String, is actual: String?, _ expected: String,
+      _ hasPassed: Bool? = nil
+    ) -> Check.Case {
+      let root = machine.configFS.mountPoint.string + "/"
+      let short = path.hasPrefix(root) ? String(path.dropFirst(root.count)) : path
+      return Check.Case(
+        id: "\(kind) \(short)", path: path, actual: actual, expected: expected,
+        hasPassed: hasPassed ?? (actual == expected), meaning: fact.reason)
+    }
+    switch fact.content {
+    case .configFSMounted:
+      let isMounted = machine.isConfigFSMounted()
+      return result(
+        "configfs", machine.configFS.mountPoint.string, is: isMounted ? "mounted" : nil, "mounted")
+    case .module(let name, _):
+      let state = try? machine.modules.state(of: name)
+      let isThere = state == .loaded || state == .builtIn
+      return result("module", name, is: isThere ? "loaded" : nil, "loaded")
+    case .file(let path, _):
+      let isThere = (try? machine.storage.describe(FilePath(path))) != nil
+      return result("file", path, is: isThere ? "present" : nil, "present")
+    case .loop(_, let loop):
+      let device = boundDevice(loop.file)
+      return result("loop", loop.file, is: device, "bound to a loop device", device != nil)
+    case .directory(let path), .lateDirectory(let path):
+      let isThere = (try? machine.configFS.kind(of: path)) == .directory
+      return result("directory", path.string, is: isThere ? "present" : nil, "present")
+    case .deviceNode(let path):
+      let isThere = (try? machine.storage.describe(path)) != nil
+      return result("device", path.string, is: isThere ? "present" : nil, "present")
+    case .attribute(let path, let value, let shown, _):
+      let expected: String =
+        switch value {
+        case .text: shown
+        case .loopDevice(let backing): owned.loops[backing] ?? "its loop device"
+        }
+      let current = try? machine.configFS.read(path)
+      return result(
+        "attribute", path.string, is: current?.withoutTrailingNewline,
+        expected.withoutTrailingNewline, current.map { sameAttributeText($0, expected) } ?? false)
+    case .link(let path, let target):
+      let current = try? machine.configFS.linkTarget(of: path)
+      return result("link", path.string, is: current?.string, target.string)
+    case .connection(let address):
+      let found = (try? machine.fabrics.connections())?.first { $0.address == address }
+      return result(
+        "connection", address.nqn, is: found?.name, "connected by \(address.route)", found != nil)
+    case .controller(let function, let driver):
+      // The older driver has no controller but through the link itself.
+      let exists =
+        driver != FunctionDriver.nvmetPCIEPF.name
+        || Hazard.isBusy(function.appending("nvme").appending("portid"), machine)
+      return result(
+        "controller", function.string, is: exists ? "created" : nil, "created")
+    }
+  }
+
+  private func boundDevice(_ file: String) -> String? {
+    (try? machine.storage.boundLoops())?.first { $0.file == FilePath(file) }?.device.string
+  }
+
+  /// What the driver has complained about since it last created a controller.
+  private func kernelLog(_ driver: String) -> Check.Case {
+    let lines = machine.log.lines(since: KernelLogMark(sequence: 0)).filter {
+      $0.text.contains(driver)
+    }
+    let created = lines.lastIndex {
+      $0.text.contains("New PCI ctrl") || $0.text.contains("NVMe PCI controller:")
+    }
+    let complaints = lines[(created ?? lines.startIndex)...].filter { $0.level <= 3 }
+    return Check.Case(
+      id: "kernel-log \(driver)", path: "/dev/kmsg", actual: complaints.last?.text,
+      expected: "no error", hasPassed: complaints.isEmpty,
+      meaning: "the driver logs what it could not do")
+  }
+}
