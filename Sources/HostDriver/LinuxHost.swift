@@ -118,13 +118,14 @@ public final class LinuxHost: HostInterface {
     _ = try? logPage(0x05, count: 4096)
     _ = try? logPage(0x02, count: 512)
     let granted = try setQueueCount(4)
-    for id in 1...max(granted, 1) where granted > 0 { try makeQueue(id, capabilities) }
+    // A refused queue is the end: the driver goes on with those that it has.
+    for id in 1..<granted + 1 { guard try makeQueue(id, capabilities) else { break } }
     try requestEvents(controller)
     let namespaces = try scan()
     return ProbeResult(
       vendorID: UInt16(truncatingIfNeeded: identity), deviceID: UInt16(identity >> 16),
       capabilities: capabilities, version: version, identifyController: controller,
-      ioQueues: granted, namespaces: namespaces)
+      ioQueues: queues.count - 1, namespaces: namespaces)
   }
 
   /// MSI-X, else MSI; every vector to an address of its own.
@@ -346,17 +347,24 @@ public final class LinuxHost: HostInterface {
     return min(wanted, Int(min(both.0, both.1)) + 1)
   }
 
-  private func makeQueue(_ id: Int, _ capabilities: UInt64) throws(HostError) {
+  /// - Returns: whether the controller made it.
+  private func makeQueue(_ id: Int, _ capabilities: UInt64) throws(HostError) -> Bool {
     let depth = min(UInt32(capabilities & 0xffff) + 1, 1024)
     let pair = QueuePair(
       submissions: page(UInt64(depth) * 64 / 4096 + 1),
       completions: page(UInt64(depth) * 16 / 4096 + 1), depth: depth)
     let size = (depth - 1) << 16 | UInt32(id)
-    try check(
-      execute(0x05, prp1: pair.completions, words: [size, UInt32(id) << 16 | 3]), "Create CQ \(id)")
-    try check(
-      execute(0x01, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1]), "Create SQ \(id)")
+    let completion = try execute(
+      0x05, prp1: pair.completions, words: [size, UInt32(id) << 16 | 3])
+    guard completion.status == 0 else { return false }
+    let submission = try execute(
+      0x01, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1])
+    guard submission.status == 0 else {
+      try check(execute(0x04, words: [UInt32(id)]), "Delete CQ \(id)")
+      return false
+    }
     queues.append(pair)
+    return true
   }
 
   private func requestEvents(_ controller: [UInt8]) throws(HostError) {

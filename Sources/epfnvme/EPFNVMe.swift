@@ -34,7 +34,8 @@ struct EPFNVMe: ParsableCommand {
     subcommands: [
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
-      ControllersCommand.self, CheckCommand.self, EmulateCommand.self,
+      ControllersCommand.self, CheckCommand.self, PredictCommand.self,
+      EmulateCommand.self,
     ])
 
   static func main() {

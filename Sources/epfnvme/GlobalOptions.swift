@@ -90,6 +90,15 @@ struct GlobalOptions: ParsableArguments {
     return provisioner
   }
 
+  /// The driver that an emulation imitates: the one asked for, or the one that the profile needs.
+  func emulatedPersonality(for profile: Profile) -> SimulatedKernel.Personality {
+    if let named = personality.flatMap({ SimulatedKernel.Personality(rawValue: $0) }) {
+      return named
+    }
+    let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
+    return profile.driver == .pciEPFNVMe || isRemote ? .seed : .mainline
+  }
+
   /// Runs a command's work; errors are shown as the options ask and end the process with their exit code.
   func run(_ work: () throws -> Void) throws {
     defer { Terminal.removeTemporaryDirectory() }

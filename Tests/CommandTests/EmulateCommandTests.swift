@@ -49,6 +49,28 @@ import Testing
     #expect(function["bar0Size"]?.integerValue == 8192)
   }
 
+  @Test(
+    "predict says the same as emulate without moving data, and follows the machine's processors")
+  func predict() throws {
+    let program = Program()
+    let emulated = try program("emulate", howto, "--personality", "seed-6.12", "--json")
+    let predicted = try program("predict", howto, "--personality", "seed-6.12", "--json")
+    #expect(predicted.status == 0)
+    let (first, second) = (
+      try #require(predicted.json?["functions"]?.arrayValue?.first),
+      try #require(emulated.json?["functions"]?.arrayValue?.first)
+    )
+    for key in ["cap", "vs", "bar0Size", "vectors", "ioQueues", "identifyController", "namespaces"]
+    {
+      #expect(first[key] == second[key], "\(key)")
+    }
+    #expect(first["verifiedBytes"] == nil)
+    // pci_epf_nvme has no more I/O queues than the board has processors.
+    let small = try program("predict", howto, "--personality", "seed-6.12", "--cpus", "2", "--json")
+    #expect(small.json?["functions"]?.arrayValue?.first?["ioQueues"]?.integerValue == 2)
+    #expect(try program("predict", howto).output.contains("mdts      : 5"))
+  }
+
   @Test("as text: states, commands, kernel lines and Identify in nvme-cli's layout")
   func text() throws {
     let result = try Program()("emulate", howto)

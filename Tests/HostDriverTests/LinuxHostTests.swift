@@ -79,6 +79,20 @@ import Testing
     #expect(try machine.host.probe().namespaces.count == 2)
   }
 
+  @Test(
+    "pci_epf_nvme Q12: with more queues promised than there are, the host goes on with those that it gets"
+  )
+  func promisedQueues() throws {
+    let machine = machine(.pciEPFNVMe) {
+      $0.ioQueues = 2
+      $0.targetIOQueues = 4
+    }
+    let found = try machine.host.probe()
+    #expect(found.ioQueues == 2)
+    #expect(try machine.host.verify(found.namespaces[0], transfers: 8) == 8 * 4096)
+    try machine.host.shutDown()
+  }
+
   @Test("a controller that does not get ready is reported after its CAP.TO")
   func notReady() throws {
     let machine = machine(.strict)

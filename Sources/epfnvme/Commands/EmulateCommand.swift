@@ -28,7 +28,8 @@ struct EmulateCommand: ParsableCommand {
   func run() throws {
     try global.run {
       let located = try source.located()
-      let emulation = try Emulation(located, personality(for: located.profile))
+      let emulation = try Emulation(
+        located, global.emulatedPersonality(for: located.profile))
       if !global.json, !global.quiet {
         for line in emulation.bindLog { print(Terminal.printable("kernel: \(line)")) }
       }
@@ -43,14 +44,6 @@ struct EmulateCommand: ParsableCommand {
         print(json.prettyText)
       }
     }
-  }
-
-  private func personality(for profile: Profile) -> SimulatedKernel.Personality {
-    if let named = global.personality.flatMap({ SimulatedKernel.Personality(rawValue: $0) }) {
-      return named
-    }
-    let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
-    return profile.driver == .pciEPFNVMe || isRemote ? .seed : .mainline
   }
 
   /// One function from link-up to shutdown.
@@ -71,25 +64,31 @@ struct EmulateCommand: ParsableCommand {
         print(global.terminal.paint("\(diagnosis.row): \(diagnosis.text)", .red))
       }
     }
-    do throws(HostError) {
-      endpoint.function.linkUp()
-      let found = try host.probe()
+    let found: ProbeResult
+    var verified = 0
+    do {
+      found = try endpoint.probed()
       show("probe")
       describe(found)
-      var verified = 0
-      for namespace in found.namespaces {
-        verified += try host.verify(namespace, transfers: transfers)
-      }
-      show("verified I/O, \(verified / 1024) KiB")
-      try host.shutDown()
-      show("shutdown")
-      return json(endpoint, found, verified, events, diagnoses)
+      do throws(HostError) {
+        for namespace in found.namespaces {
+          verified += try host.verify(namespace, transfers: transfers)
+        }
+        show("verified I/O, \(verified / 1024) KiB")
+        try host.shutDown()
+        show("shutdown")
+      } catch { throw endpoint.failure(error) }
     } catch {
       show("failed")
-      throw ProvisioningError(
-        .internal, "the emulated host failed: \(error)", operation: error.step, path: endpoint.name,
-        hint: "run it with --verbose to see what led to it")
+      throw error
     }
+    return .object(
+      endpoint.prediction(found) + [
+        .init("verifiedBytes", JSONValue(verified)), .init("events", JSONValue(events)),
+        .init(
+          "diagnoses",
+          .array(diagnoses.map { ["row": .string($0.row), "text": .string($0.text)] })),
+      ])
   }
 
   /// Events and kernel lines in the order of time; a command's doorbells and interrupts only when asked for.
@@ -126,30 +125,5 @@ struct EmulateCommand: ParsableCommand {
       print("\nNVME Identify Namespace \(namespace.id):")
       for line in IdentifyText.lines(IdentifyText.namespace(namespace.identify)) { print(line) }
     }
-  }
-
-  private func json(
-    _ endpoint: Emulation.Endpoint, _ found: ProbeResult, _ verified: Int, _ events: Int,
-    _ diagnoses: [Diagnosis]
-  ) -> JSONValue {
-    func object(_ fields: [(String, String)]) -> JSONValue {
-      .object(fields.map { .init($0.0, .string($0.1)) })
-    }
-    let model = endpoint.function.model
-    return [
-      "name": .string(endpoint.name), "cap": .string("0x" + String(found.capabilities, radix: 16)),
-      "vs": .string("0x" + String(found.version, radix: 16)),
-      "bar0Size": JSONValue(model.bar0Size), "msixTableOffset": JSONValue(model.msixTableOffset),
-      "vectors": JSONValue(model.interrupts.vectors), "ioQueues": JSONValue(found.ioQueues),
-      "identifyController": object(IdentifyText.controller(found.identifyController)),
-      "namespaces": .array(
-        found.namespaces.map {
-          [
-            "id": JSONValue($0.id), "blocks": JSONValue($0.blocks),
-            "blockSize": JSONValue($0.blockSize),
-          ]
-        }), "verifiedBytes": JSONValue(verified), "events": JSONValue(events),
-      "diagnoses": .array(diagnoses.map { ["row": .string($0.row), "text": .string($0.text)] }),
-    ]
   }
 }

@@ -32,6 +32,48 @@ final class Emulation {
       host = LinuxHost(function, memory: memory, clock: clock)
       function.setTracing(true)
     }
+
+    /// What the host finds.
+    func probed() throws(ProvisioningError) -> ProbeResult {
+      function.linkUp()
+      do { return try host.probe() } catch { throw failure(error) }
+    }
+
+    func failure(_ error: HostError) -> ProvisioningError {
+      ProvisioningError(
+        .internal, "the emulated host failed: \(error)", operation: error.step, path: name,
+        hint: "run epfnvme emulate --verbose to see what led to it")
+    }
+
+    /// What the function is for a host, before any I/O.
+    func prediction(_ found: ProbeResult) -> [JSONValue.Member] {
+      func object(_ fields: [(String, String)]) -> JSONValue {
+        .object(fields.map { .init($0.0, .string($0.1)) })
+      }
+      let model = function.model
+      return [
+        .init("name", .string(name)),
+        .init("cap", .string("0x" + String(found.capabilities, radix: 16))),
+        .init("vs", .string("0x" + String(found.version, radix: 16))),
+        .init("bar0Size", JSONValue(model.bar0Size)),
+        .init("msixTableOffset", JSONValue(model.msixTableOffset)),
+        .init("vectors", JSONValue(model.interrupts.vectors)),
+        .init("ioQueues", JSONValue(found.ioQueues)),
+        .init("maximumTransfer", JSONValue(model.maximumTransfer)),
+        .init(
+          "identifyController", object(IdentifyText.controller(found.identifyController))),
+        .init(
+          "namespaces",
+          .array(
+            found.namespaces.map {
+              [
+                "id": JSONValue($0.id), "blocks": JSONValue($0.blocks),
+                "blockSize": JSONValue($0.blockSize),
+                "identify": object(IdentifyText.namespace($0.identify)),
+              ]
+            })),
+      ]
+    }
   }
 
   /// Time passes for the device where the host waits.
@@ -48,10 +90,12 @@ final class Emulation {
 
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
   init(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality
+    _ located: Profile.Located, _ personality: SimulatedKernel.Personality, onlineCPUs: Int = 8
   ) throws(ProvisioningError) {
     self.personality = personality
-    let kernel = SimulatedKernel(personality, machine: Self.machine(for: located.profile))
+    var machine = Self.machine(for: located.profile)
+    machine.onlineCPUs = onlineCPUs
+    let kernel = SimulatedKernel(personality, machine: machine)
     let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
     defer { Self.remove(run) }
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
@@ -84,7 +128,15 @@ final class Emulation {
         return controller
       }
     }
-    for index in machine.controllers.indices { machine.controllers[index].maximumFunctions = 8 }
+    for index in machine.controllers.indices {
+      machine.controllers[index].maximumFunctions = 8
+      let name = machine.controllers[index].name
+      for function in profile.functions where ["auto", name].contains(function.controller) {
+        guard let features = function.controllerFeatures else { continue }
+        if let msix = features.msix { machine.controllers[index].isMSIXCapable = msix }
+        if let msi = features.msi { machine.controllers[index].isMSICapable = msi }
+      }
+    }
     for backing in profile.backings {
       switch backing.store {
       case .nullBlock: break

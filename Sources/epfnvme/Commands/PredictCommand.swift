@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import HostDriver
+internal import Provisioning
+internal import SimulatedKernel
+
+struct PredictCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "predict",
+    abstract: "Say what a profile will become: registers, queues, Identify, kernel lines.",
+    discussion: """
+      From the emulation of the driver, for a machine with --cpus processors and the profile's controllerFeatures. Changes nothing.
+      --personality chooses the driver.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var source: ProfileSource
+  @Option(help: ArgumentHelp("Processors of the board.", valueName: "count")) var cpus = 8
+
+  func validate() throws {
+    guard (1...4096).contains(cpus) else { throw ValidationError("--cpus takes 1 to 4096.") }
+  }
+
+  func run() throws {
+    try global.run {
+      let located = try source.located()
+      let emulation = try Emulation(
+        located, global.emulatedPersonality(for: located.profile), onlineCPUs: cpus)
+      var functions: [JSONValue] = []
+      for endpoint in emulation.endpoints {
+        let found = try endpoint.probed()
+        functions.append(.object(endpoint.prediction(found)))
+        if !global.json { show(endpoint, found) }
+      }
+      if global.json {
+        let json: JSONValue = [
+          "name": .string(located.profile.name),
+          "personality": .string(emulation.personality.rawValue),
+          "kernelLog": .array(emulation.bindLog.map { .string($0) }),
+          "functions": .array(functions),
+        ]
+        print(json.prettyText)
+      } else {
+        print("kernel log from loading the driver to binding:")
+        for line in emulation.bindLog { print("  " + Terminal.printable(line)) }
+      }
+    }
+  }
+
+  private func show(_ endpoint: Emulation.Endpoint, _ found: ProbeResult) {
+    print(endpoint.name)
+    for member in endpoint.prediction(found) {
+      switch member.value {
+      case .string(let text): print("  \(member.key): \(Terminal.printable(text))")
+      case .integer(let number): print("  \(member.key): \(number)")
+      default: break
+      }
+    }
+    for line in IdentifyText.lines(IdentifyText.controller(found.identifyController)) {
+      print("  " + line)
+    }
+  }
+}
