@@ -52,7 +52,6 @@ extension Controller {
       let exponent =
         model.personality == .nvmetPCIEPF && has(.burstAndThresholdCut) ? value & 3 : value & 7
       coalescing.burstExponent = exponent
-      coalescing.burst = exponent == 7 ? .max : 1 << Int(exponent)
       return .success
     case (.nvmetPCIEPF, 0x08):
       coalescing.threshold =

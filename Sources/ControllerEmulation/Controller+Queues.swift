@@ -195,16 +195,14 @@ struct CoalescingState {
 
   /// Completions for an interrupt.
   var threshold = 8
-  /// Commands of one queue in a row.
-  var burst = 8
-  /// AB as Get Features shows it.
+  /// Arbitration burst as Get Features shows it. Queues are served one after the other, each to its end: with commands that take no time,
+  /// the burst decides nothing that a host could see.
   var burstExponent: UInt32 = 3
   var vectors: [Vector] = []
 
   /// nvmet_pci_epf sets both back; what was disabled for a vector stays.
   mutating func resetAtEnable() {
     threshold = 8
-    burst = 8
     burstExponent = 3
     for vector in vectors.indices { vectors[vector].count = 0 }
   }

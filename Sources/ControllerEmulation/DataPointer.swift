@@ -7,18 +7,13 @@ extension Controller {
   /// - Returns: the status to answer; ``Answer/success`` when all is well.
   mutating func parseDataPointer(_ command: Command, count: Int) -> UInt16 {
     segments.removeAll(keepingCapacity: true)
-    guard count <= model.maximumTransfer || model.personality == .strict && count <= transferLimit
-    else {
-      return Answer.invalidField
-    }
+    guard count <= model.maximumTransfer else { return Answer.invalidField }
     if command.usesSGL {
       return model.personality == .pciEPFNVMe ? Answer.invalidField : parseSGL(command, count)
     }
     guard command.prp1 & 3 == 0 else { return Answer.invalidPRPOffset }
     return parsePRP(command.prp1, command.prp2, count)
   }
-
-  private var transferLimit: Int { model.maximumTransfer }
 
   // MARK: PRP
 
