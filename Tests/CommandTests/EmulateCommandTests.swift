@@ -82,6 +82,25 @@ import Testing
     ] { #expect(result.output.contains(line), "no \(line)") }
   }
 
+  @Test(
+    "--trace writes every command with its duration, and registers and interrupts on tracks of their own"
+  )
+  func traceFile() throws {
+    let program = Program()
+    let path = program.directory.appending("trace.json")
+    #expect(try program("emulate", howto, "--trace", path.string, "--quiet").status == 0)
+    let events = try #require(
+      LocatedJSON(parsing: readFile(path)).value["traceEvents"]?.arrayValue)
+    let commands = events.filter { $0["ph"]?.stringValue == "X" }
+    #expect(commands.count > 128)
+    #expect(commands.allSatisfy { $0["dur"] != nil && $0["ts"] != nil })
+    #expect(commands.contains { $0["name"]?.stringValue == "Create I/O CQ" })
+    let tracks = events.filter { $0["name"]?.stringValue == "thread_name" }
+      .compactMap { $0["args"]?["name"]?.stringValue }
+    #expect(Set(tracks).isSuperset(of: ["registers", "interrupts", "admin queue", "I/O queue 1"]))
+    #expect(try program("emulate", howto, "--trace", "/nowhere/x").status == 73)
+  }
+
   @Test("the same run gives the same trace")
   func deterministic() throws {
     let first = try Program()("emulate", howto, "--verbose")

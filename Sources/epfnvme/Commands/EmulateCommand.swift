@@ -18,6 +18,10 @@ struct EmulateCommand: ParsableCommand {
   @OptionGroup var source: ProfileSource
   @Option(help: ArgumentHelp("Transfers of 4 KiB on each namespace.", valueName: "count"))
   var transfers = 64
+  @Option(
+    help: ArgumentHelp(
+      "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
+  var trace: String?
 
   func validate() throws {
     guard (1...1_000_000).contains(transfers) else {
@@ -34,7 +38,12 @@ struct EmulateCommand: ParsableCommand {
         for line in emulation.bindLog { print(Terminal.printable("kernel: \(line)")) }
       }
       var reports: [JSONValue] = []
-      for endpoint in emulation.endpoints { reports.append(try run(endpoint)) }
+      var file = TraceFile()
+      for (number, endpoint) in emulation.endpoints.enumerated() {
+        reports.append(
+          try run(endpoint) { file.add($0, function: endpoint.name, number: number) })
+      }
+      if let trace { try file.write(to: trace) }
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
@@ -47,13 +56,16 @@ struct EmulateCommand: ParsableCommand {
   }
 
   /// One function from link-up to shutdown.
-  private func run(_ endpoint: Emulation.Endpoint) throws -> JSONValue {
+  private func run(
+    _ endpoint: Emulation.Endpoint, keep: ([TraceEvent]) -> Void
+  ) throws -> JSONValue {
     let host = endpoint.host
-    var events = 0
+    var events: [TraceEvent] = []
+    defer { keep(events) }
     var diagnoses: [Diagnosis] = []
     func show(_ title: String) {
       let happened = endpoint.function.takeEvents()
-      events += happened.trace.count
+      events += happened.trace
       diagnoses += happened.diagnoses
       guard !global.json, !global.quiet else { return }
       print("\n" + global.terminal.paint("# \(endpoint.name): \(title)", .bold))
@@ -84,7 +96,7 @@ struct EmulateCommand: ParsableCommand {
     }
     return .object(
       endpoint.prediction(found) + [
-        .init("verifiedBytes", JSONValue(verified)), .init("events", JSONValue(events)),
+        .init("verifiedBytes", JSONValue(verified)), .init("events", JSONValue(events.count)),
         .init(
           "diagnoses",
           .array(diagnoses.map { ["row": .string($0.row), "text": .string($0.text)] })),

@@ -7,6 +7,18 @@ enum TraceText {
 
   static func line(_ line: LogLine) -> String { "[\(padded(line.time))] kernel: \(line.text)" }
 
+  /// Without time and place.
+  static func summary(_ kind: TraceEvent.Kind) -> String {
+    if case .command(let queue, _, let opcode, _) = kind {
+      return name(of: opcode, on: queue)
+    }
+    return String(words(kind).drop { $0 == " " })
+  }
+
+  private static func name(of opcode: UInt8, on queue: UInt16) -> String {
+    (queue == 0 ? adminNames[opcode] : ioNames[opcode]) ?? "opcode 0x\(hex(UInt32(opcode)))"
+  }
+
   private static func padded(_ time: VirtualTime) -> String {
     let text = "\(time)"
     return String(repeating: " ", count: max(0, 12 - text.count)) + text
@@ -17,9 +29,8 @@ enum TraceText {
     case .register(let offset, let value): return register(Int(offset), value)
     case .status(let value): return "CSTS = 0x\(hex(value)) \(state(value))"
     case .command(let queue, let id, let opcode, let namespace):
-      let name = queue == 0 ? adminNames[opcode] : ioNames[opcode]
       let space = namespace == 0 ? "" : " nsid \(namespace == .max ? "all" : "\(namespace)")"
-      return "  SQ \(queue) cid \(id): \(name ?? "opcode 0x\(hex(UInt32(opcode)))")\(space)"
+      return "  SQ \(queue) cid \(id): \(name(of: opcode, on: queue))\(space)"
     case .completion(let queue, let id, let status, let result):
       let value = result == 0 ? "" : " result 0x\(String(result, radix: 16))"
       return "  CQ \(queue) cid \(id): \(statusName(status))\(value)"
