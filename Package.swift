@@ -50,7 +50,10 @@ let package = Package(
       ]),
     .target(
       name: "SimulatedKernel",
-      dependencies: ["ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", systemPackage]),
+      dependencies: [
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
+        systemPackage,
+      ]),
     .target(
       name: "Provisioning",
       dependencies: [
@@ -93,8 +96,8 @@ let package = Package(
     .testTarget(
       name: "SimulatedKernelTests",
       dependencies: [
-        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
-        systemPackage,
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel", "PCI",
+        "ControllerEmulation", "HostDriver", systemPackage,
       ]),
     .testTarget(name: "ControllerEmulationTests", dependencies: ["ControllerEmulation", "PCI"]),
     .testTarget(

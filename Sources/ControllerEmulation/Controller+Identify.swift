@@ -9,6 +9,7 @@ extension Controller {
     switch structure {
     case 0x00: return identifyNamespace(command.namespaceID)
     case 0x01:
+      hasBeenIdentified = true
       identifyController()
       return .data(count: 4096)
     case 0x02: return namespaceList(after: command.namespaceID)

@@ -18,11 +18,7 @@ enum RegisterOffset {
 extension ControllerModel {
   /// Queue pairs that have doorbells.
   var doorbellPairs: Int {
-    switch personality {
-    case .pciEPFNVMe: 16
-    case .nvmetPCIEPF: 128
-    case .strict: ioQueues + 1
-    }
+    personality == .strict ? ioQueues + 1 : personality.doorbellPairs
   }
 
   /// Registers and doorbells, bytes; the MSI-X table follows.
@@ -31,8 +27,10 @@ extension ControllerModel {
   /// Where the MSI-X table is in BAR 0.
   public var msixTableOffset: Int { (registerBytes + 7) / 8 * 8 }
 
-  /// BAR 0 on a controller that takes any power of two, bytes.
-  public var bar0Size: Int {
+  /// BAR 0, bytes: what the endpoint controller gave, or the least that it could give.
+  public var bar0Size: Int { givenBAR0Size ?? leastBAR0Size }
+
+  private var leastBAR0Size: Int {
     var bytes = msixTableOffset
     if case .msix(let vectors) = interrupts { bytes += 16 * vectors + (vectors + 63) / 64 * 8 }
     var size = 8192

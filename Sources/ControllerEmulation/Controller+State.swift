@@ -42,6 +42,21 @@ extension Controller {
     }
   }
 
+  /// The function is taken from its endpoint controller, or the endpoint controller goes: epc_deinit, unbind.
+  public mutating func remove(at time: VirtualTime) {
+    advance(to: time)
+    switch model.personality {
+    case .pciEPFNVMe: log(.info, "Deleting controller")
+    case .nvmetPCIEPF:
+      log(.info, "Destroying PCI ctrl \"\(model.nqn)\"")
+      log(.info, "PCI link down")
+    case .strict: break
+    }
+    isLinkUp = false
+    registersDue = .never
+    disable(isShutdown: false)
+  }
+
   /// A conventional or function-level reset: everything as it was at first.
   public mutating func reset(at time: VirtualTime) {
     advance(to: time)

@@ -22,8 +22,11 @@ public import PCI
   var status: UInt32 = 0
 
   // State.
-  var isLinkUp = false
-  var isEnabled = false
+  public internal(set) var isLinkUp = false
+  /// Whether the host has the controller enabled.
+  public internal(set) var isEnabled = false
+  /// Whether some host has asked for Identify Controller.
+  public internal(set) var hasBeenIdentified = false
   var pageSize: UInt64 = 4096
   /// nvmet's own view: enabled with settings that it cannot serve.
   var isFatal = false

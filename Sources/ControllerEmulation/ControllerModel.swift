@@ -32,6 +32,8 @@ public struct ControllerModel: Sendable {
   public var interrupts = InterruptKind.msix(vectors: 32)
   /// Bytes; a power of two of pages.
   public var maximumTransfer: Int
+  /// BAR 0 as the endpoint controller made it, bytes; nil for the least power of two.
+  public var givenBAR0Size: Int?
   /// Whether the endpoint controller tells when the link comes up; else register polling starts with the controller.
   public var hasLinkUpNotifier = true
 

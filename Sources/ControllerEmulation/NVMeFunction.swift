@@ -15,6 +15,7 @@ public final class NVMeFunction: PCI.Function {
 
   /// Kernel lines, trace events and diagnoses since they were last taken.
   private var log: [LogLine] = []
+  private var kernelLog: [LogLine] = []
   private var trace: [TraceEvent] = []
   private var diagnoses: [Diagnosis] = []
 
@@ -39,7 +40,11 @@ public final class NVMeFunction: PCI.Function {
         pendingBits: .init(bar: 0, offset: UInt32(tableOffset + 16 * count)))
       capabilities.append(.msix(msix))
       ranges = (msix.tableRange, msix.pendingBitsRange)
-    case .msi(let count): capabilities.append(.msi(MSI(vectors: count)))
+    case .msi(let count):
+      // The capability has room for the next power of two.
+      // - Source: `drivers/pci/endpoint/pci-epc-core.c`, `pci_epc_set_msi`.
+      let vectors = [1, 2, 4, 8, 16].first { $0 >= count } ?? 32
+      capabilities.append(.msi(MSI(vectors: vectors)))
     case .intx: break
     }
     configuration = ConfigurationSpace(
@@ -47,6 +52,8 @@ public final class NVMeFunction: PCI.Function {
     (table, pendingBits) = (ranges.table, ranges.pending)
     vectors = InterruptVectors(for: configuration, tableKeeper: tableKeeper)
     controller = Controller(model, memory: memory)
+    // Without a link-up notifier it has begun already.
+    deliver()
   }
 
   // MARK: Time and link
@@ -69,6 +76,18 @@ public final class NVMeFunction: PCI.Function {
     deliver()
   }
 
+  /// The driver gives the controller up: unbind, or the end of the endpoint controller.
+  public func remove() {
+    controller.remove(at: controller.now)
+    deliver()
+  }
+
+  /// Whether the host has the controller enabled.
+  public var isEnabled: Bool { controller.isEnabled }
+  public var isLinkUp: Bool { controller.isLinkUp }
+  /// Whether some host has asked for Identify Controller.
+  public var hasBeenIdentified: Bool { controller.hasBeenIdentified }
+
   public func setTracing(_ isOn: Bool) { controller.trace(isOn) }
 
   /// What happened since the last call.
@@ -79,6 +98,12 @@ public final class NVMeFunction: PCI.Function {
       diagnoses = []
     }
     return (log, trace, diagnoses)
+  }
+
+  /// The kernel lines since the last call: for the kernel, whoever else looks at ``takeEvents()``.
+  public func takeKernelLog() -> [LogLine] {
+    defer { kernelLog = [] }
+    return kernelLog
   }
 
   // MARK: Accesses
@@ -156,6 +181,7 @@ public final class NVMeFunction: PCI.Function {
         Self.perform(vectors.raise(Int(vector)), host)
       }
       log += effects.log
+      kernelLog += effects.log
       trace += effects.trace
       diagnoses += effects.diagnoses
     }

@@ -406,40 +406,115 @@ public final class LinuxHost: HostInterface {
   // MARK: I/O
 
   /// Writes a pattern over the queues in turn, reads it back through others and compares.
-  /// - Parameter transfers: of 4 KiB each, spread over the namespace.
+  /// - Parameters:
+  ///   - transfers: of 4 KiB each, spread over the namespace.
+  ///   - depth: how many of them are on their way at a time, over all queues.
   /// - Returns: the bytes that were written and found again.
   public func verify(
-    _ namespace: ProbeResult.FoundNamespace, transfers: Int
+    _ namespace: ProbeResult.FoundNamespace, transfers: Int, depth: Int = 32
   ) throws(HostError) -> Int {
     let count = queues.count - 1
     guard count > 0 else { throw HostError(step: "I/O", message: "there is no I/O queue") }
     let blocks = UInt64(4096 / namespace.blockSize)
     let places = namespace.blocks / blocks
     guard places > 0 else { throw HostError(step: "I/O", message: "less than 4 KiB") }
-    let buffer = page(2)
     let step = max(places / UInt64(max(transfers, 1)), 1)
+    let firsts = (0..<min(UInt64(transfers), places)).map { $0 * step * blocks }
+    let room = (queues.map { Int($0.depth) }.min() ?? 2) - 1
+    let depth = max(1, min(depth, room))
+    // Not at the start of a page, so that both PRPs are used.
+    let buffers = (0..<depth).map { _ in page(2) + 512 }
     for isWrite in [true, false] {
-      for index in 0..<min(UInt64(transfers), places) {
-        let first = index * step * blocks
-        let pattern = Self.pattern(namespace.id, first)
-        // Not at the start of a page, so that both PRPs are used.
-        try put(isWrite ? pattern : [UInt8](repeating: 0, count: 4096), at: buffer + 512)
-        let words = [
-          UInt32(truncatingIfNeeded: first), UInt32(first >> 32), UInt32(blocks - 1),
-        ]
-        try check(
-          execute(
-            isWrite ? 0x01 : 0x02, namespace: namespace.id, prp1: buffer + 512, prp2: buffer + 4096,
-            words: words, on: 1 + Int(index + (isWrite ? 0 : 1)) % count),
-          "\(isWrite ? "write" : "read") at block \(first)")
-        if isWrite { continue }
-        guard try bytes(at: buffer + 512, 4096) == pattern else {
-          throw HostError(step: "read at block \(first)", message: "other data than was written")
-        }
+      var start = 0
+      while start < firsts.count {
+        let batch = firsts[start..<min(start + depth, firsts.count)]
+        try move(batch, isWrite: isWrite, namespace, buffers)
+        start += depth
       }
     }
     try check(execute(0x00, namespace: namespace.id, on: 1), "flush")
-    return 4096 * Int(min(UInt64(transfers), places))
+    return 4096 * firsts.count
+  }
+
+  /// One batch: all submitted, one doorbell a queue, all reaped.
+  private func move(
+    _ batch: ArraySlice<UInt64>, isWrite: Bool, _ namespace: ProbeResult.FoundNamespace,
+    _ buffers: [UInt64]
+  ) throws(HostError) {
+    let count = queues.count - 1
+    var outstanding = [[UInt16: UInt64]](repeating: [:], count: queues.count)
+    for (index, first) in batch.enumerated() {
+      let data =
+        isWrite ? Self.pattern(namespace.id, first) : [UInt8](repeating: 0, count: 4096)
+      try put(data, at: buffers[index])
+      // What one queue has written is read through another.
+      let queue = 1 + (index + (isWrite ? 0 : 1)) % count
+      let id = try submit(
+        isWrite ? 0x01 : 0x02, first, UInt64(4096), namespace, buffers[index], queue)
+      outstanding[queue][id] = first
+    }
+    for queue in outstanding.indices where !outstanding[queue].isEmpty { ring(queue) }
+    for queue in outstanding.indices {
+      while !outstanding[queue].isEmpty {
+        let (id, completion) = try reap(queue)
+        guard let first = outstanding[queue].removeValue(forKey: id) else {
+          throw HostError(step: "queue \(queue)", message: "invalid id \(id) completed")
+        }
+        try check(completion, "\(isWrite ? "write" : "read") at block \(first)")
+      }
+    }
+    if isWrite { return }
+    for (index, first) in batch.enumerated() {
+      guard try bytes(at: buffers[index], 4096) == Self.pattern(namespace.id, first) else {
+        throw HostError(step: "read at block \(first)", message: "other data than was written")
+      }
+    }
+  }
+
+  private func submit(
+    _ opcode: UInt8, _ first: UInt64, _ count: UInt64, _ namespace: ProbeResult.FoundNamespace,
+    _ buffer: UInt64, _ queue: Int
+  ) throws(HostError) -> UInt16 {
+    let blocks = count / UInt64(namespace.blockSize)
+    let words = [UInt32(truncatingIfNeeded: first), UInt32(first >> 32), UInt32(blocks - 1)]
+    return try submit(
+      opcode, namespace: namespace.id, prp1: buffer, prp2: (buffer & ~4095) + 4096, words: words,
+      to: queue)
+  }
+
+  /// Writes 4 KiB from a logical block on, and flushes.
+  /// - Throws: ``HostError`` with the status, if the controller refuses.
+  public func write(
+    _ bytes: [UInt8], to namespace: ProbeResult.FoundNamespace, firstBlock: UInt64
+  ) throws(HostError) {
+    precondition(bytes.count == 4096, "a transfer here is 4 KiB")
+    let buffer = page(2)
+    try put(bytes, at: buffer)
+    try transfer(0x01, namespace, firstBlock, buffer)
+    try check(execute(0x00, namespace: namespace.id, on: 1), "flush")
+  }
+
+  /// Reads 4 KiB from a logical block on.
+  /// - Throws: ``HostError`` with the status, if the controller refuses.
+  public func read(
+    _ namespace: ProbeResult.FoundNamespace, firstBlock: UInt64
+  ) throws(HostError) -> [UInt8] {
+    let buffer = page(2)
+    try transfer(0x02, namespace, firstBlock, buffer)
+    return try bytes(at: buffer, 4096)
+  }
+
+  private func transfer(
+    _ opcode: UInt8, _ namespace: ProbeResult.FoundNamespace, _ first: UInt64, _ buffer: UInt64
+  ) throws(HostError) {
+    guard queues.count > 1 else { throw HostError(step: "I/O", message: "there is no I/O queue") }
+    let id = try submit(opcode, first, 4096, namespace, buffer, 1)
+    ring(1)
+    let (found, completion) = try reap(1)
+    guard found == id else {
+      throw HostError(step: "queue 1", message: "invalid id \(found) completed, expected \(id)")
+    }
+    try check(completion, "\(opcode == 1 ? "write" : "read") at block \(first)")
   }
 
   private static func pattern(_ namespace: UInt32, _ block: UInt64) -> [UInt8] {

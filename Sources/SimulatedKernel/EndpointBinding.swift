@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import ControllerEmulation
 internal import SystemPackage
 
 /// Links of `pci_ep`: functions to controllers, functions to functions, and the drivers' bind.
@@ -159,41 +160,43 @@ extension KernelState {
 
   // MARK: What the drivers share
 
-  /// BAR 0 as the allocator makes it: rounded up to a power of two, or fixed.
-  /// - Returns: nil when a fixed BAR is too small.
-  func bar0Size(
-    _ needed: UInt64, of controller: SimulatedKernel.EndpointController
-  ) -> UInt64? {
-    let step = max(controller.alignment, 4096)
-    let aligned = (needed + step - 1) / step * step
-    switch controller.bar0 {
-    case .fixed(let size): return needed > size ? nil : size
-    case .resizable: return max(aligned.roundedUpToPowerOfTwo, 1 << 20)
-    case .programmable, .reserved, .disabled: return aligned.roundedUpToPowerOfTwo
-    }
+  /// What the driver of a function goes by.
+  func setup(
+    of node: Int, on controller: SimulatedKernel.EndpointController
+  ) -> DriverSetup {
+    var setup = DriverSetup(isMainline ? .nvmetPCIEPF : .pciEPFNVMe)
+    setup.msixVectors = number("msix_interrupts", of: node)
+    setup.msiVectors = number("msi_interrupts", of: node)
+    setup.isMSIXCapable = controller.isMSIXCapable
+    setup.isMSICapable = controller.isMSICapable
+    setup.alignment = controller.alignment
+    setup.bar0 =
+      switch controller.bar0 {
+      case .programmable: .programmable
+      case .fixed(let size): .fixed(size)
+      case .resizable: .resizable
+      case .reserved: .reserved
+      case .disabled: .disabled
+      }
+    return setup
   }
 
-  /// The interrupts that a driver configures: MSI-X, else MSI, else INTx.
-  func interrupts(
-    of node: Int, on controller: SimulatedKernel.EndpointController
-  ) -> (EmulatedController.Interrupts, Int) {
-    let msix = number("msix_interrupts", of: node)
-    if controller.isMSIXCapable, msix > 0 { return (.msix, msix) }
-    let msi = number("msi_interrupts", of: node)
-    if controller.isMSICapable, msi > 0 { return (.msi, msi) }
-    return (.intx, 1)
+  mutating func log(_ line: DriverSetup.Line?, _ node: Int) {
+    guard let line else { return }
+    log(LogLevel(line.level), node, line.text)
   }
 
   /// Whether the endpoint controller takes the interrupt configuration.
   /// - Source: `drivers/pci/endpoint/pci-epc-core.c`, `pci_epc_set_msi`, `pci_epc_set_msix`.
   func takesInterrupts(
-    _ type: EmulatedController.Interrupts, _ vectors: Int,
+    _ interrupts: ControllerModel.InterruptKind,
     on controller: SimulatedKernel.EndpointController
   ) -> Bool {
-    switch type {
-    case .msix:
+    switch interrupts {
+    case .msix(let vectors):
       (1...2048).contains(vectors) && !controller.failingOperations.contains(.setMSIX)
-    case .msi: (1...32).contains(vectors) && !controller.failingOperations.contains(.setMSI)
+    case .msi(let vectors):
+      (1...32).contains(vectors) && !controller.failingOperations.contains(.setMSI)
     case .intx: true
     }
   }
@@ -219,20 +222,14 @@ extension KernelState {
       return log(.error, node, "Failed to set BAR0")
     }
     if controller.isMSICapable,
-      !takesInterrupts(.msi, number("msi_interrupts", of: node), on: controller)
+      !takesInterrupts(.msi(vectors: number("msi_interrupts", of: node)), on: controller)
     {
       return log(.error, node, "MSI configuration failed")
     }
     if controller.isMSIXCapable,
-      !takesInterrupts(.msix, number("msix_interrupts", of: node), on: controller)
+      !takesInterrupts(.msix(vectors: number("msix_interrupts", of: node)), on: controller)
     {
       log(.error, node, "MSI-X configuration failed")
     }
-  }
-}
-
-extension UInt64 {
-  var roundedUpToPowerOfTwo: UInt64 {
-    self <= 1 ? 1 : 1 << (UInt64.bitWidth - (self - 1).leadingZeroBitCount)
   }
 }

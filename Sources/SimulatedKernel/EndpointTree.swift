@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import ControllerEmulation
 internal import SystemPackage
 
 /// What `pci_ep` knows about one function beyond its attributes.
@@ -55,6 +56,23 @@ public struct EmulatedController: Codable, Sendable, Hashable {
   public var isEnabled = false
   /// The controller id that nvmet gave, where the driver has one of its own.
   public var controllerID: Int?
+
+  init(
+    subsystem: String, ioQueues: Int, _ setup: DriverSetup, maximumTransfer: Int, bar0Size: UInt64,
+    controllerID: Int? = nil
+  ) {
+    self.subsystem = subsystem
+    self.ioQueues = ioQueues
+    (interrupts, vectors) =
+      switch setup.interrupts {
+      case .msix(let count): (.msix, count)
+      case .msi(let count): (.msi, count)
+      case .intx: (.intx, 1)
+      }
+    self.maximumTransfer = maximumTransfer
+    self.bar0Size = bar0Size
+    self.controllerID = controllerID
+  }
 }
 
 /// `pci_ep`: its attributes, and the directories that users and drivers make.

@@ -49,21 +49,18 @@ extension KernelState {
           log(.info, "(NULL device *): PCI link up")
           continue
         }
-        functions[node]?.nvme?.isLinkUp = true
-        log(.info, node, isMainline ? "PCI link up" : "Link UP")
+        deviceEvents.append(DeviceEvent(node, .linkUp))
       case .linkDown:
         guard controller.hasLinkUpNotifier else { continue }
         if isMainline, function.failedToInitialize {
           return crash("pci_ep §21 row 8: link down for a function that failed to initialise")
         }
-        log(.info, node, isMainline ? "PCI link down" : "Link DOWN")
-        disable(node)
-        functions[node]?.nvme?.isLinkUp = false
+        deviceEvents.append(DeviceEvent(node, .linkDown))
       case .enable:
-        guard let nvme = function.nvme, nvme.isInitialized, !nvme.isEnabled else { continue }
-        functions[node]?.nvme?.isEnabled = true
-        log(.info, node, "Enabling controller")
-      case .disable: disable(node)
+        if function.nvme?.isInitialized == true {
+          deviceEvents.append(DeviceEvent(node, .enable))
+        }
+      case .disable: deviceEvents.append(DeviceEvent(node, .disable))
       case .identify:
         guard let id = function.nvme?.controllerID,
           let target = targetControllers.first(where: { $0.id == id })
@@ -71,11 +68,5 @@ extension KernelState {
         discoveredSubsystems.insert(target.subsystem)
       }
     }
-  }
-
-  private mutating func disable(_ node: Int) {
-    guard functions[node]?.nvme?.isEnabled == true else { return }
-    functions[node]?.nvme?.isEnabled = false
-    log(.info, node, "Disabling controller")
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import ControllerEmulation
 internal import KernelModules
 internal import SystemPackage
 
@@ -34,6 +35,8 @@ struct KernelState: Codable, Sendable {
   /// Subsystems that some host has identified.
   var discoveredSubsystems: Set<Int> = []
   var hasWarnedAboutUnlink = false
+  /// What the running devices have not heard of yet; empty between operations.
+  var deviceEvents: [DeviceEvent] = []
   var crashes: [String] = []
   var faults: [SimulatedKernel.Fault] = []
   var effects = 0
@@ -119,6 +122,15 @@ enum LogLevel: UInt8 {
   case error = 3
   case warning = 4
   case info = 6
+
+  init(_ level: LogLine.Level) {
+    self =
+      switch level {
+      case .error: .error
+      case .warning: .warning
+      case .info: .info
+      }
+  }
 }
 
 /// One record of the kernel's log.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import ControllerEmulation
 internal import SystemPackage
 
 /// `nvmet_pci_epf`: its group, bind, and the controller that epc_init creates.
@@ -56,23 +57,13 @@ extension KernelState {
       log(.error, node, "BAR 0 is not free")
       throw .operationNotSupportedByDevice
     }
-    let needed = mainlineRegisterSize(node, controller)
-    guard bar0Size(needed, of: controller) != nil else {
+    let setup = setup(of: node, on: controller)
+    guard setup.bar0Size != nil else {
       if case .fixed(let size) = controller.bar0 {
-        log(.error, node, "BAR 0 size \(size) B too small, need \(needed) B")
+        log(.error, node, "BAR 0 size \(size) B too small, need \(setup.registerBytes) B")
       }
       throw .noMemory
     }
-  }
-
-  /// Registers, doorbells of 128 queue pairs and, where the controller can, the MSI-X table with its pending bits.
-  private func mainlineRegisterSize(
-    _ node: Int, _ controller: SimulatedKernel.EndpointController
-  ) -> UInt64 {
-    let registers: UInt64 = 0x1400
-    guard controller.isMSIXCapable else { return registers }
-    let vectors = UInt64(number("msix_interrupts", of: node))
-    return registers + 16 * vectors + ((vectors + 7) / 8 + 7) / 8 * 8
   }
 
   /// epc_init: creates the target controller, then sets the endpoint controller up. Nobody sees its result.
@@ -91,17 +82,14 @@ extension KernelState {
       return crash("pci_ep §21 row 7: msix_interrupts grew between link and init")
     }
     let group = group(of: node)
-    let (type, vectors) = interrupts(of: node, on: controller)
-    switch type {
-    case .msix: log(.info, node, "PCI endpoint controller supports MSI-X, \(vectors) vectors")
-    case .msi: log(.info, node, "PCI endpoint controller supports MSI, \(vectors) vectors")
-    case .intx: break
-    }
-    let maximumQueues = type == .intx ? 128 : min(128, vectors)
+    let setup = setup(of: node, on: controller)
+    log(setup.interruptLine, node)
     let created: TargetController
     do {
-      guard maximumQueues >= 2 else {
-        log(.error, node, "Invalid maximum number of queues \(maximumQueues)")
+      // Whether there are vectors enough does not depend on the target.
+      let any = setup.queues(target: 1)
+      guard any.ioQueues != nil else {
+        for line in any.log { log(line, node) }
         throw Errno.invalidArgument
       }
       guard
@@ -131,13 +119,12 @@ extension KernelState {
     guard crashes.isEmpty else { return }
 
     let name = value("subsysnqn", of: group)
-    let queues = min(number("attr_qid_max", of: created.subsystem) + 1, maximumQueues)
+    let queues = setup.queues(target: number("attr_qid_max", of: created.subsystem)).ioQueues ?? 0
     let transfer = transferLimit(of: group) * 1024
-    let size = bar0Size(mainlineRegisterSize(node, controller), of: controller)
     functions[node]?.nvme = EmulatedController(
-      subsystem: name, ioQueues: queues - 1, interrupts: type, vectors: vectors,
-      maximumTransfer: transfer, bar0Size: size ?? 0, controllerID: created.id)
-    let limits = "\(queues - 1) I/O queues, mdts \(transfer) B"
+      subsystem: name, ioQueues: queues, setup, maximumTransfer: transfer,
+      bar0Size: setup.bar0Size ?? 0, controllerID: created.id)
+    let limits = "\(queues) I/O queues, mdts \(transfer) B"
     log(.info, node, "New PCI ctrl \"\(name)\", \(limits)")
     if !controller.hasDMA { log(.info, node, "DMA not supported, falling back to MMIO") }
     for (field, attribute) in [
@@ -152,8 +139,12 @@ extension KernelState {
       failure = "Failed to write configuration header (err=-22)"
     } else if controller.failingOperations.contains(.setBAR) {
       failure = "Failed to set BAR 0 (err=-22)"
-    } else if !takesInterrupts(type, vectors, on: controller) {
-      failure = type == .msix ? "Failed to configure MSI-X" : "Failed to configure MSI"
+    } else if !takesInterrupts(setup.interrupts, on: controller) {
+      if case .msix = setup.interrupts {
+        failure = "Failed to configure MSI-X"
+      } else {
+        failure = "Failed to configure MSI"
+      }
     }
     if let failure {
       log(.error, node, failure)
@@ -162,18 +153,13 @@ extension KernelState {
       return
     }
     functions[node]?.nvme?.isInitialized = true
-    if !controller.hasLinkUpNotifier {
-      functions[node]?.nvme?.isLinkUp = true
-      log(.info, node, "PCI link up")
-    }
+    if !controller.hasLinkUpNotifier { deviceEvents.append(DeviceEvent(node, .started)) }
   }
 
   /// epc_deinit, unbind and failed initialisation: the target controller goes.
   mutating func destroyMainline(_ node: Int) {
     guard let nvme = functions[node]?.nvme else { return }
-    log(.info, node, "Destroying PCI ctrl \"\(nvme.subsystem)\"")
-    log(.info, node, "PCI link down")
-    if nvme.isEnabled { log(.info, node, "Disabling controller") }
+    deviceEvents.append(DeviceEvent(node, .removed(nvme)))
     if let id = nvme.controllerID { targetControllers.removeAll { $0.id == id } }
     functions[node]?.nvme = nil
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import ControllerEmulation
 internal import SystemPackage
 
 /// `pci_epf_nvme`: its group, bind with a fabrics controller, epc_init.
@@ -45,10 +46,10 @@ extension KernelState {
       log(.error, node, "BAR 0 is not free")
       throw .invalidArgument
     }
-    let needed = seedRegisterSize(node, controller)
-    guard let size = bar0Size(needed, of: controller) else {
+    let setup = setup(of: node, on: controller)
+    guard let size = setup.bar0Size else {
       if case .fixed(let size) = controller.bar0 {
-        log(.error, node, "Reg BAR 0 size \(size) B too small, need \(needed) B")
+        log(.error, node, "Reg BAR 0 size \(size) B too small, need \(setup.registerBytes) B")
       }
       throw .noMemory
     }
@@ -80,41 +81,14 @@ extension KernelState {
     }
     log(.info, node, "NVMe fabrics controller created, \(fabrics.ioQueues) I/O queues")
 
-    var queues = min(fabrics.ioQueues + 1, 16)
-    let (type, vectors) = interrupts(of: node, on: controller)
-    var isLimited = fabrics.ioQueues + 1 > 16
-    switch type {
-    case .msix: log(.info, node, "NVMe PCI controller supports MSI-X, \(vectors) vectors")
-    case .msi: log(.info, node, "NVMe PCI controller supports MSI, \(vectors) vectors")
-    case .intx: break
-    }
-    if type != .intx, vectors < queues {
-      queues = vectors
-      isLimited = true
-    }
-    guard queues >= 2 else {
-      log(.info, node, "Invalid number of queues \(queues)")
-      log(.info, node, "Deleting controller")
-      throw .invalidArgument
-    }
-    if isLimited { log(.info, node, "Limiting number of queues to \(queues)") }
-    log(.info, node, "NVMe PCI controller: \(queues - 1) I/O queues")
+    log(setup.interruptLine, node)
+    let queues = setup.queues(target: fabrics.ioQueues)
+    for line in queues.log { log(line, node) }
+    guard let ioQueues = queues.ioQueues else { throw .invalidArgument }
     let transfer = number("mdts_kb", of: group) * 1024
     functions[node]?.nvme = EmulatedController(
-      subsystem: fabrics.subsystem, ioQueues: queues - 1, interrupts: type, vectors: vectors,
+      subsystem: fabrics.subsystem, ioQueues: ioQueues, setup,
       maximumTransfer: transfer, bar0Size: size)
-  }
-
-  /// Registers, doorbells of 16 queue pairs and, where the controller can, the MSI-X table with its pending bits.
-  private func seedRegisterSize(
-    _ node: Int, _ controller: SimulatedKernel.EndpointController
-  ) -> UInt64 {
-    var size: UInt64 = 0x1080
-    if controller.isMSIXCapable {
-      let vectors = UInt64(number("msix_interrupts", of: node))
-      size += 16 * vectors + ((vectors + 7) / 8 + 7) / 8 * 8
-    }
-    return (size + 4095) / 4096 * 4096
   }
 
   mutating func initializeSeed(
@@ -124,14 +98,18 @@ extension KernelState {
       return crash("pci_epf_nvme Q19: epc_init after epc_deinit")
     }
     guard functions[node]?.nvme != nil else { return }
-    let (type, vectors) = interrupts(of: node, on: controller)
+    let interrupts = setup(of: node, on: controller).interrupts
     var failure: String?
     if controller.failingOperations.contains(.writeHeader) {
       failure = "Write configuration header failed -22"
     } else if controller.failingOperations.contains(.setBAR) {
       failure = "Set BAR 0 failed"
-    } else if !takesInterrupts(type, vectors, on: controller) {
-      failure = type == .msix ? "MSI-X configuration failed" : "MSI configuration failed"
+    } else if !takesInterrupts(interrupts, on: controller) {
+      if case .msix = interrupts {
+        failure = "MSI-X configuration failed"
+      } else {
+        failure = "MSI configuration failed"
+      }
     }
     if let failure {
       log(.error, node, failure)
@@ -143,9 +121,8 @@ extension KernelState {
 
   mutating func unbindSeed(_ node: Int) {
     guard let nvme = functions[node]?.nvme else { return }
-    log(.info, node, "Deleting controller")
-    if nvme.isEnabled { log(.info, node, "Disabling controller") }
     // Only a reference is dropped: the fabrics controller stays connected.
     functions[node]?.nvme = nil
+    deviceEvents.append(DeviceEvent(node, .removed(nvme)))
   }
 }

@@ -21,6 +21,7 @@ public final class SimulatedKernel: Sendable {
   private struct Memory: Sendable {
     var kernel: KernelState
     var version: StateFile.Version?
+    let devices = Devices()
   }
 
   private let memory: Mutex<Memory>
@@ -139,6 +140,25 @@ public final class SimulatedKernel: Sendable {
     }
   }
 
+  /// Lets a host at the device that a bound function is, by the path of the function's directory below configfs. What the driver says
+  /// goes to this kernel's log; time passes here as it does for the device.
+  ///
+  /// The kernel waits meanwhile: the closure must not call it.
+  /// - Returns: nil, without a call, when the function is not bound or its driver has failed.
+  public func withDevice<Result: Sendable, Failure: Error>(
+    of function: String, _ body: (Device) throws(Failure) -> Result
+  ) throws(Failure) -> Result? {
+    var outcome: Swift.Result<Result, Failure>?
+    amend { kernel, devices in
+      guard let node = kernel.functions.keys.first(where: { kernel.tree.path(of: $0) == function })
+      else { return }
+      do throws(Failure) {
+        outcome = try devices.use(node, &kernel, body).map { .success($0) }
+      } catch { outcome = .failure(error) }
+    }
+    return try outcome?.get()
+  }
+
   /// The host does something at an endpoint controller.
   public func host(_ event: HostEvent, at controller: String) {
     amend { kernel in
@@ -179,11 +199,19 @@ public final class SimulatedKernel: Sendable {
 
   /// A change from outside the system-call interface.
   private func amend(_ body: (inout KernelState) -> Void) {
+    amend { kernel, _ in body(&kernel) }
+  }
+
+  private func amend(_ body: (inout KernelState, Devices) -> Void) {
     memory.withLock { memory in
-      guard let file else { return body(&memory.kernel) }
+      guard let file else {
+        body(&memory.kernel, memory.devices)
+        return memory.devices.catchUp(&memory.kernel)
+      }
       file.locked {
         guard refresh(&memory) else { return }
-        body(&memory.kernel)
+        body(&memory.kernel, memory.devices)
+        memory.devices.catchUp(&memory.kernel)
         try? save(&memory, file)
       }
     }
@@ -237,6 +265,7 @@ public final class SimulatedKernel: Sendable {
     }
     let result: Swift.Result<Result, Errno>
     do { result = .success(try body(&memory.kernel)) } catch { result = .failure(error) }
+    memory.devices.catchUp(&memory.kernel)
     if !memory.kernel.crashes.isEmpty {
       try persist(&memory)
       throw .ioError
@@ -271,6 +300,7 @@ public final class SimulatedKernel: Sendable {
     guard let kernel = try? file.load() else { return false }
     memory.kernel = kernel
     memory.version = version
+    memory.devices.removeAll()
     return true
   }
 }

@@ -39,7 +39,7 @@ struct EmulateCommand: ParsableCommand {
       }
       var reports: [JSONValue] = []
       var file = TraceFile()
-      for (number, endpoint) in emulation.endpoints.enumerated() {
+      try emulation.forEachEndpoint { (number, endpoint) throws(ProvisioningError) in
         reports.append(
           try run(endpoint) { file.add($0, function: endpoint.name, number: number) })
       }
@@ -58,7 +58,7 @@ struct EmulateCommand: ParsableCommand {
   /// One function from link-up to shutdown.
   private func run(
     _ endpoint: Emulation.Endpoint, keep: ([TraceEvent]) -> Void
-  ) throws -> JSONValue {
+  ) throws(ProvisioningError) -> JSONValue {
     let host = endpoint.host
     var events: [TraceEvent] = []
     defer { keep(events) }
@@ -78,7 +78,7 @@ struct EmulateCommand: ParsableCommand {
     }
     let found: ProbeResult
     var verified = 0
-    do {
+    do throws(ProvisioningError) {
       found = try endpoint.probed()
       show("probe")
       describe(found)

@@ -27,7 +27,7 @@ struct PredictCommand: ParsableCommand {
       let emulation = try Emulation(
         located, global.emulatedPersonality(for: located.profile), onlineCPUs: cpus)
       var functions: [JSONValue] = []
-      for endpoint in emulation.endpoints {
+      try emulation.forEachEndpoint { (_, endpoint) throws(ProvisioningError) in
         let found = try endpoint.probed()
         functions.append(.object(endpoint.prediction(found)))
         if !global.json { show(endpoint, found) }

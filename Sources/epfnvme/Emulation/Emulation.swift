@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import BlockDevices
-internal import ConfigFS
 internal import ControllerEmulation
 internal import Glibc
 internal import HostDriver
-internal import NVMeTarget
 internal import PCI
-internal import PCIEndpoint
 internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
 
 /// A profile in service without a kernel or a board: provisioned on a simulated kernel that suits it, then driven by a host in process.
 ///
-/// The simulated kernel decides what the driver decides at bind (queues, vectors, limits, log lines); the emulated controller does what the
-/// driver does afterwards. Backings are stand-ins in memory, so that nothing of this machine is touched.
+/// The device is the simulated kernel's own: what the function that the profile binds is for its host. Backings are stand-ins in memory, so
+/// that nothing of this machine is touched.
 final class Emulation {
   /// One function and its host.
   final class Endpoint {
@@ -23,13 +19,11 @@ final class Emulation {
     let host: LinuxHost
     private let clock: Clock
 
-    init(name: String, model: ControllerModel, deviceID: UInt16, subsystemID: UInt16) {
+    init(name: String, _ device: SimulatedKernel.Device) {
       self.name = name
-      let memory = HostMemory(count: 32 << 20)
-      function = NVMeFunction(
-        model, memory: memory, deviceID: deviceID, subsystemID: subsystemID)
+      function = device.function
       clock = Clock(function)
-      host = LinuxHost(function, memory: memory, clock: clock)
+      host = LinuxHost(function, memory: device.memory, clock: clock)
       function.setTracing(true)
     }
 
@@ -86,7 +80,9 @@ final class Emulation {
   let personality: SimulatedKernel.Personality
   /// What the kernel says from loading the driver to binding.
   let bindLog: [String]
-  let endpoints: [Endpoint]
+  private let kernel: SimulatedKernel
+  /// The bound functions' directories below configfs.
+  private let functions: [String]
 
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
   init(
@@ -101,13 +97,20 @@ final class Emulation {
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
     _ = try provisioner.setUp(located, force: false) { _ in }
     bindLog = kernel.logLines
-    var endpoints: [Endpoint] = []
-    for (path, bound) in kernel.controllers.sorted(by: { $0.key < $1.key }) {
-      do { endpoints.append(try Self.endpoint(path, bound, located.profile, kernel)) } catch {
-        throw ProvisioningError(error)
+    self.kernel = kernel
+    functions = kernel.controllers.keys.sorted()
+  }
+
+  /// Calls a closure with every function and its host, in the order of the names.
+  func forEachEndpoint(
+    _ body: (_ number: Int, Endpoint) throws(ProvisioningError) -> Void
+  ) throws(ProvisioningError) {
+    for (number, path) in functions.enumerated() {
+      let name = path.split(separator: "/").last.map(String.init) ?? path
+      try kernel.withDevice(of: path) { (device) throws(ProvisioningError) in
+        try body(number, Endpoint(name: name, device))
       }
     }
-    self.endpoints = endpoints
   }
 
   private static func remove(_ run: FilePath) {
@@ -169,79 +172,5 @@ final class Emulation {
       directory.removeLastComponent()
     }
     if let object { machine.storage[path] = object }
-  }
-
-  // MARK: From the trees to a controller
-
-  private static func endpoint(
-    _ path: String, _ bound: EmulatedController, _ profile: Profile, _ kernel: SimulatedKernel
-  ) throws(ConfigFSError) -> Endpoint {
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    let driver: FunctionDriver = kernel.personality == .mainline ? .nvmetPCIEPF : .pciEPFNVMe
-    let function = EndpointTree(on: kernel).functions(of: driver)[name]
-    var model = ControllerModel(kernel.personality == .mainline ? .nvmetPCIEPF : .pciEPFNVMe)
-    model.vendorID = try function.vendorID.read().rawValue
-    model.nqn = bound.subsystem
-    model.ioQueues = bound.ioQueues
-    model.targetIOQueues = bound.ioQueues
-    model.maximumTransfer = bound.maximumTransfer
-    model.interrupts =
-      switch bound.interrupts {
-      case .msix: .msix(vectors: bound.vectors)
-      case .msi: .msi(vectors: bound.vectors)
-      case .intx: .intx
-      }
-    if let id = bound.controllerID { model.controllerID = UInt16(truncatingIfNeeded: id) }
-    let subsystem = TargetTree(on: kernel).subsystems[bound.subsystem]
-    if subsystem.exists {
-      try describe(subsystem, &model, kernel)
-    } else {
-      // Somebody else's: one namespace of 1 GiB stands for it.
-      model.namespaces = [.init(id: 1, backend: .memory(MemoryStore(count: 1 << 30)))]
-    }
-    return Endpoint(
-      name: name, model: model, deviceID: try function.deviceID.read().rawValue,
-      subsystemID: try function.subsystemID.read().rawValue)
-  }
-
-  private static func describe(
-    _ subsystem: NVMeTarget.Subsystem, _ model: inout ControllerModel, _ kernel: SimulatedKernel
-  ) throws(ConfigFSError) {
-    model.modelNumber = try text(subsystem.model.path, kernel)
-    model.serial = try text(subsystem.serial.path, kernel)
-    model.firmware = try text(subsystem.firmware.path, kernel)
-    model.targetIOQueues = Int(try subsystem.maximumQueueID.read())
-    if kernel.personality == .mainline {
-      model.subsystemVendorID = try subsystem.subsystemVendorID.read().rawValue
-    }
-    for item in try subsystem.namespaces.all() {
-      guard let id = UInt32(item.directory.name) else { continue }
-      let path = try text(item.devicePath.path, kernel)
-      let backing = try? kernel.describe(FilePath(path))
-      var namespace = ControllerEmulation.Namespace(
-        id: id, backend: .memory(MemoryStore(count: Int(backing?.size ?? 0))),
-        blockShift: UInt8(max(backing?.blockSize ?? 512, 512).trailingZeroBitCount),
-        uuid: digits(try text(item.uuid.path, kernel)),
-        nguid: digits(try text(item.nguid.path, kernel)))
-      namespace.isEnabled = try item.isEnabled.read()
-      model.namespaces.append(namespace)
-    }
-  }
-
-  private static func text(
-    _ path: FilePath, _ kernel: SimulatedKernel
-  ) throws(ConfigFSError) -> String {
-    do {
-      var text = Substring(try kernel.read(path))
-      while let last = text.last, last == "\n" || last == " " { text.removeLast() }
-      return String(text)
-    } catch { throw ConfigFSError(.read, path, .system(error)) }
-  }
-
-  /// The bytes of a UUID or NGUID.
-  private static func digits(_ text: String) -> [UInt8] {
-    let digits = text.compactMap(\.hexDigitValue)
-    guard digits.count == 32 else { return [UInt8](repeating: 0, count: 16) }
-    return (0..<16).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) }
   }
 }

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a driver settles before there is a controller: interrupts, the size of BAR 0, queues, and what it says about them.
+/// - Source: the drivers' `bind` and `epc_init`.
+public struct DriverSetup: Sendable, Hashable {
+  public var personality: Personality
+  /// `msix_interrupts` and `msi_interrupts` of the function.
+  public var msixVectors = 0
+  public var msiVectors = 0
+
+  // What the endpoint controller's driver says of itself (`struct pci_epc_features`).
+  public var isMSIXCapable = true
+  public var isMSICapable = true
+  public var bar0 = BAR0.programmable
+  /// Alignment of inbound windows, bytes.
+  public var alignment: UInt64 = 1
+
+  public enum BAR0: Sendable, Hashable {
+    case programmable
+    /// Bytes.
+    case fixed(UInt64)
+    case resizable, reserved, disabled
+  }
+
+  /// Queues, with the driver's lines about them.
+  public struct Queues: Sendable, Hashable {
+    /// Without the admin queue; nil when the driver gives up.
+    public var ioQueues: Int?
+    public var log: [Line] = []
+  }
+
+  public struct Line: Sendable, Hashable {
+    public var level: LogLine.Level
+    public var text: String
+  }
+
+  public init(_ personality: Personality) { self.personality = personality }
+
+  /// MSI-X where the controller has it and the function asks for it, else MSI, else the pin.
+  public var interrupts: ControllerModel.InterruptKind {
+    if isMSIXCapable, msixVectors > 0 { return .msix(vectors: msixVectors) }
+    if isMSICapable, msiVectors > 0 { return .msi(vectors: msiVectors) }
+    return .intx
+  }
+
+  /// Registers, doorbells and, where the controller can, the MSI-X table with its pending bits; bytes.
+  public var registerBytes: UInt64 {
+    var bytes = UInt64(0x1000 + 8 * personality.doorbellPairs)
+    if isMSIXCapable {
+      bytes += 16 * UInt64(msixVectors) + UInt64((msixVectors + 63) / 64 * 8)
+    }
+    // The older driver asks for whole pages.
+    return personality == .pciEPFNVMe ? (bytes + 4095) / 4096 * 4096 : bytes
+  }
+
+  /// BAR 0 as the allocator of the endpoint core makes it; nil when a fixed one is too small.
+  /// - Source: `drivers/pci/endpoint/pci-epf-core.c`, `pci_epf_alloc_space`.
+  public var bar0Size: UInt64? {
+    let step = max(alignment, 4096)
+    let size = Self.powerOfTwo(atLeast: (registerBytes + step - 1) / step * step)
+    switch bar0 {
+    case .fixed(let fixed): return registerBytes > fixed ? nil : fixed
+    case .resizable: return max(size, 1 << 20)
+    case .programmable, .reserved, .disabled: return size
+    }
+  }
+
+  private static func powerOfTwo(atLeast value: UInt64) -> UInt64 {
+    value <= 1 ? 1 : 1 << (UInt64.bitWidth - (value - 1).leadingZeroBitCount)
+  }
+
+  /// How many queues there will be.
+  /// - Parameter target: I/O queues of the target behind: of the fabrics connection, or `attr_qid_max`.
+  public func queues(target: Int) -> Queues {
+    personality == .pciEPFNVMe ? seedQueues(target) : mainlineQueues(target)
+  }
+
+  /// What the driver says about its interrupts.
+  public var interruptLine: Line? {
+    let subject =
+      personality == .pciEPFNVMe ? "NVMe PCI controller" : "PCI endpoint controller"
+    switch interrupts {
+    case .msix(let count):
+      return Line(level: .info, text: "\(subject) supports MSI-X, \(count) vectors")
+    case .msi(let count):
+      return Line(level: .info, text: "\(subject) supports MSI, \(count) vectors")
+    case .intx: return nil
+    }
+  }
+
+  private func seedQueues(_ target: Int) -> Queues {
+    var queues = min(target + 1, personality.doorbellPairs)
+    var isLimited = target + 1 > personality.doorbellPairs
+    if interrupts != .intx, interrupts.vectors < queues {
+      queues = interrupts.vectors
+      isLimited = true
+    }
+    guard queues >= 2 else {
+      return Queues(log: [
+        Line(level: .info, text: "Invalid number of queues \(queues)"),
+        Line(level: .info, text: "Deleting controller"),
+      ])
+    }
+    var log: [Line] = []
+    if isLimited { log.append(Line(level: .info, text: "Limiting number of queues to \(queues)")) }
+    log.append(Line(level: .info, text: "NVMe PCI controller: \(queues - 1) I/O queues"))
+    return Queues(ioQueues: queues - 1, log: log)
+  }
+
+  private func mainlineQueues(_ target: Int) -> Queues {
+    let maximum = maximumQueues
+    guard maximum >= 2 else {
+      return Queues(log: [
+        Line(level: .error, text: "Invalid maximum number of queues \(maximum)")
+      ])
+    }
+    return Queues(ioQueues: min(target + 1, maximum) - 1)
+  }
+
+  /// Queues that there are doorbells and vectors for.
+  private var maximumQueues: Int {
+    let doorbells = personality.doorbellPairs
+    return interrupts == .intx ? doorbells : min(doorbells, interrupts.vectors)
+  }
+}
+
+extension Personality {
+  /// Queue pairs that a driver has doorbells for; a strict controller has as many as queues.
+  var doorbellPairs: Int { self == .pciEPFNVMe ? 16 : 128 }
+}

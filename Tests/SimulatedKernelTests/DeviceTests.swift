@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import HostDriver
+import PCI
+import SimulatedKernel
+import SystemPackage
+import Testing
+
+/// A bound function is a device that a host can drive; kernel and device see one another's doings.
+@Suite struct DeviceTests {
+  private final class Clock: HostClock {
+    let function: NVMeFunction
+    init(_ function: NVMeFunction) { self.function = function }
+    func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
+  }
+
+  private static let controller = "a40000000.pcie-ep"
+
+  private func bound(_ personality: SimulatedKernel.Personality) throws -> SimulatedKernel {
+    let kernel = SimulatedKernel(personality)
+    if personality == .mainline {
+      try kernel.makeFunction()
+    } else {
+      try kernel.makeSeedFunction()
+    }
+    try kernel.bind()
+    kernel.host(.linkUp, at: Self.controller)
+    return kernel
+  }
+
+  private func path(_ kernel: SimulatedKernel) -> String {
+    kernel.personality == .mainline ? Names.function : Names.seedFunction
+  }
+
+  private static func host(_ device: SimulatedKernel.Device) -> LinuxHost {
+    LinuxHost(device.function, memory: device.memory, clock: Clock(device.function))
+  }
+
+  @Test(
+    "a host probes the function, moves verified data and shuts down; the driver's lines are in the kernel's log",
+    arguments: SimulatedKernel.Personality.allCases)
+  func life(_ personality: SimulatedKernel.Personality) throws {
+    let kernel = try bound(personality)
+    let before = kernel.now
+    let lines = try kernel.logged { kernel in
+      let bytes = try kernel.withDevice(of: path(kernel)) { device in
+        let host = Self.host(device)
+        let found = try host.probe()
+        let bytes = try host.verify(try #require(found.namespaces.first), transfers: 16)
+        try host.shutDown()
+        return bytes
+      }
+      #expect(bytes == 16 * 4096)
+    }
+    let name = personality.functionDriver
+    let end = personality == .mainline ? "Shutting down controller" : "Disabling controller"
+    #expect(lines == ["Enabling controller", end].map { "\(name) \(name).0: \($0)" })
+    #expect(kernel.now > before, "time passes for the kernel, too")
+  }
+
+  @Test(
+    "while a host has the controller enabled the seed's attributes are busy, and free afterwards")
+  func busy() throws {
+    let kernel = try bound(.seed)
+    let attribute = Names.seedFunction + "/nvme/dma_enable"
+    _ = try kernel.withDevice(of: path(kernel)) { _ = try Self.host($0).probe() }
+    #expect(kernel.controllers[Names.seedFunction]?.isEnabled == true)
+    #expect(kernel.errno { try $0.put("0", attribute) } == .resourceBusy)
+    let lines = try kernel.logged { try $0.unlink(Names.controller + "/f0") }
+    #expect(lines.map { $0.suffix(19) } == ["Deleting controller", "isabling controller"])
+    #expect(kernel.errno { try $0.put("0", attribute) } == nil)
+  }
+
+  @Test("Identify Controller fixes the subsystem's identity")
+  func identity() throws {
+    let kernel = try bound(.mainline)
+    let model = Names.subsystem + "/attr_model"
+    #expect(kernel.errno { try $0.put("before", model) } == nil)
+    _ = try kernel.withDevice(of: path(kernel)) { _ = try Self.host($0).probe() }
+    #expect(kernel.errno { try $0.put("after", model) } == .invalidArgument)
+  }
+
+  @Test("what a host has written is there for the next one, after unlink and bind")
+  func data() throws {
+    let kernel = try bound(.mainline)
+    let pattern: [UInt8] = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    _ = try kernel.withDevice(of: path(kernel)) { device in
+      let host = Self.host(device)
+      let space = try #require(try host.probe().namespaces.first)
+      try host.write(pattern, to: space, firstBlock: 8)
+      try host.shutDown()
+    }
+    try kernel.unlink(Names.controller + "/f0")
+    try kernel.bind()
+    kernel.host(.linkUp, at: Self.controller)
+    let read = try kernel.withDevice(of: path(kernel)) { device in
+      let host = Self.host(device)
+      let space = try #require(try host.probe().namespaces.first)
+      return try host.read(space, firstBlock: 8)
+    }
+    #expect(read == pattern)
+  }
+
+  @Test("a function that is not bound, or whose driver has failed, is no device")
+  func none() throws {
+    let kernel = SimulatedKernel(.mainline)
+    try kernel.makeFunction()
+    #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)
+    // Without its port the driver gives up in epc_init, and the link stands nevertheless.
+    try kernel.put("2\n", Names.function + "/nvme/portid")
+    try kernel.bind()
+    #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)
+  }
+
+  @Test("a copy of the kernel has a device of its own that stands where the first one stood")
+  func copies() throws {
+    let kernel = try bound(.seed)
+    kernel.host(.enable, at: Self.controller)
+    let copy = kernel.copy()
+    kernel.host(.disable, at: Self.controller)
+    #expect(copy.controllers[Names.seedFunction]?.isEnabled == true)
+    let isEnabled = copy.withDevice(of: Names.seedFunction) { $0.function.isEnabled }
+    #expect(isEnabled == true)
+    #expect(kernel.withDevice(of: Names.seedFunction) { $0.function.isEnabled } == false)
+    #expect(copy.logLines.filter { $0.hasSuffix("Enabling controller") }.count == 1)
+  }
+}
