@@ -99,7 +99,14 @@ let package = Package(
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel", "PCI",
         "ControllerEmulation", "HostDriver", systemPackage,
       ]),
-    .testTarget(name: "ControllerEmulationTests", dependencies: ["ControllerEmulation", "PCI"]),
+    .target(
+      name: "SpecificationHost", dependencies: ["ControllerEmulation", "PCI"],
+      path: "Tests/SpecificationHost"),
+    .testTarget(
+      name: "ControllerEmulationTests",
+      dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
+    .testTarget(
+      name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(
       name: "HostDriverTests", dependencies: ["ControllerEmulation", "HostDriver", "PCI"]),
     .testTarget(

@@ -124,6 +124,8 @@ extension Controller {
   /// - Source: NVM Command Set 1.0, figure 97.
   private mutating func identifyNamespace(_ id: UInt32) -> Outcome {
     guard id != 0xffff_ffff else { return .failure(noSuchNamespace) }
+    // NN is 1024: what is beyond is no namespace ID. nvmet looks only whether there is one.
+    if model.personality == .strict, id > 1024 { return .failure(noSuchNamespace) }
     guard let space = namespace(id), space.isEnabled else {
       // Not there: all zero.
       return id == 0 ? .failure(noSuchNamespace) : .data(count: 4096)

@@ -2,8 +2,33 @@
 
 /// Get Log Page.
 extension Controller {
-  /// Fills the zeroed buffer with a page, from its beginning: both targets ignore the offset.
+  /// Fills the zeroed buffer with a page. Both targets begin at its beginning, whatever offset the host asks for.
   mutating func logPage(_ command: Command, count: Int) -> Outcome {
+    guard model.personality == .strict else { return wholePage(command, count: count) }
+    let offset = UInt64(command.words[12]) | UInt64(command.words[13]) << 32
+    let size = Self.bytes(inPage: UInt8(truncatingIfNeeded: command.cdw10))
+    guard offset & 3 == 0, offset <= UInt64(size) else { return .failure(Answer.invalidField) }
+    guard offset > 0 else { return wholePage(command, count: count) }
+    unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<max(size, count)]).zero()
+    if case .done(let status, _) = wholePage(command, count: size) { return .failure(status) }
+    let start = Int(offset)
+    for index in 0..<count {
+      unsafe transfer[index] = start + index < size ? transfer[start + index] : 0
+    }
+    return .data(count: count)
+  }
+
+  /// How long the pages of a strict controller are.
+  private static func bytes(inPage page: UInt8) -> Int {
+    switch page {
+    case 0x00: 1024
+    case 0x01: 64 * 128
+    case 0x02, 0x03: 512
+    default: 4096
+    }
+  }
+
+  private mutating func wholePage(_ command: Command, count: Int) -> Outcome {
     let page = UInt8(truncatingIfNeeded: command.cdw10)
     let isMainline = model.personality == .nvmetPCIEPF
     func short(_ least: Int) -> Outcome? { isMainline && count < least ? .failure(0x600f) : nil }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
+import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: the test vectors of its fact sheet (§24) and the tables that they come from.

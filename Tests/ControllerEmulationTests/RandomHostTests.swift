@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
 import PCI
+import SpecificationHost
 import Testing
 
 /// Hosts that do anything: nothing traps, nothing hangs, and the same actions always give the same trace.

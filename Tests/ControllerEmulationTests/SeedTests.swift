@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
 import PCI
+import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: the worked examples of its fact sheet (§19) and the tables that they come from.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
 import PCI
+import SpecificationHost
 import Testing
 
 /// The reference: what the specification asks for where the drivers do otherwise.

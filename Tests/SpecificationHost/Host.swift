@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import ControllerEmulation
-import PCI
+package import ControllerEmulation
+package import PCI
 
 /// A host that knows the specification and nothing of the device's inside: registers, queues in memory, doorbells.
-final class Host {
-  var controller: Controller
-  let memory: HostMemory
-  private(set) var log: [String] = []
-  private(set) var interrupts: [UInt16] = []
-  private(set) var diagnoses: [Diagnosis] = []
+package final class Host {
+  package var controller: Controller
+  package let memory: HostMemory
+  package private(set) var log: [String] = []
+  package private(set) var interrupts: [UInt16] = []
+  package private(set) var diagnoses: [Diagnosis] = []
 
   private struct Pair {
     var submissions: UInt64
@@ -22,23 +22,23 @@ final class Host {
   private var nextID: UInt16 = 1
   private var nextPage: UInt64 = 0x10_0000
 
-  static let adminDepth: UInt32 = 32
+  package static let adminDepth: UInt32 = 32
 
-  init(_ model: ControllerModel, memoryBytes: Int = 8 << 20) {
+  package init(_ model: ControllerModel, memoryBytes: Int = 8 << 20) {
     memory = HostMemory(count: memoryBytes)
     controller = Controller(model, memory: memory)
   }
 
-  struct Completion: Equatable {
-    var result: UInt64
-    var status: UInt16
-    var submissionHead: UInt16
-    var queue: UInt16
+  package struct Completion: Equatable {
+    package var result: UInt64
+    package var status: UInt16
+    package var submissionHead: UInt16
+    package var queue: UInt16
   }
 
   // MARK: Time and effects
 
-  func drain() {
+  package func drain() {
     var lines: [String] = []
     var vectors: [UInt16] = []
     var found: [Diagnosis] = []
@@ -52,37 +52,37 @@ final class Host {
     diagnoses += found
   }
 
-  func forgetInterrupts() {
+  package func forgetInterrupts() {
     drain()
     interrupts = []
   }
 
   /// Lets milliseconds pass.
-  func pass(_ milliseconds: UInt64) {
+  package func pass(_ milliseconds: UInt64) {
     controller.advance(to: controller.now + .init(milliseconds))
     drain()
   }
 
   // MARK: Registers
 
-  func write(_ offset: Int, _ value: UInt32) {
+  package func write(_ offset: Int, _ value: UInt32) {
     controller.writeRegister(offset, value, at: controller.now)
     drain()
   }
 
-  func read(_ offset: Int) -> UInt32 { controller.readRegister(offset) }
-  var status: UInt32 { read(0x1c) }
-  var capabilities: UInt64 { UInt64(read(0)) | UInt64(read(4)) << 32 }
+  package func read(_ offset: Int) -> UInt32 { controller.readRegister(offset) }
+  package var status: UInt32 { read(0x1c) }
+  package var capabilities: UInt64 { UInt64(read(0)) | UInt64(read(4)) << 32 }
 
   /// Memory that nothing else uses.
-  func page(_ count: UInt64 = 1) -> UInt64 {
+  package func page(_ count: UInt64 = 1) -> UInt64 {
     let page = nextPage
     nextPage += 4096 * count
     return page
   }
 
   /// Link, admin queue, CC, and the wait for RDY.
-  func enable(configuration: UInt32 = 0x0046_0001) {
+  package func enable(configuration: UInt32 = 0x0046_0001) {
     controller.linkUp(at: controller.now)
     let pair = Pair(submissions: page(), completions: page(), depth: Self.adminDepth)
     pairs = [0: pair]
@@ -97,19 +97,31 @@ final class Host {
 
   // MARK: Commands
 
-  struct Entry {
-    var opcode: UInt8
-    var flags: UInt8 = 0
-    var namespace: UInt32 = 0
-    var prp1: UInt64 = 0
-    var prp2: UInt64 = 0
-    var words: [UInt32] = []
+  package struct Entry {
+    package var opcode: UInt8
+    package var flags: UInt8
+    package var namespace: UInt32
+    package var prp1: UInt64
+    package var prp2: UInt64
+    package var words: [UInt32]
+
+    package init(
+      opcode: UInt8, flags: UInt8 = 0, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
+      words: [UInt32] = []
+    ) {
+      self.opcode = opcode
+      self.flags = flags
+      self.namespace = namespace
+      self.prp1 = prp1
+      self.prp2 = prp2
+      self.words = words
+    }
   }
 
   /// Puts a command into a queue and rings.
   /// - Returns: its id.
   @discardableResult
-  func submit(_ entry: Entry, to queue: Int = 0) -> UInt16 {
+  package func submit(_ entry: Entry, to queue: Int = 0) -> UInt16 {
     let id = submitSilently(entry, to: queue)
     ring(queue)
     return id
@@ -117,7 +129,7 @@ final class Host {
 
   /// Puts a command into a queue.
   @discardableResult
-  func submitSilently(_ entry: Entry, to queue: Int) -> UInt16 {
+  package func submitSilently(_ entry: Entry, to queue: Int) -> UInt16 {
     guard var pair = pairs[queue] else { return 0 }
     let id = nextID
     nextID &+= 1
@@ -138,12 +150,12 @@ final class Host {
   }
 
   /// Tells the controller where a queue ends.
-  func ring(_ queue: Int) {
+  package func ring(_ queue: Int) {
     if let pair = pairs[queue] { write(0x1000 + 8 * queue, pair.tail) }
   }
 
   /// The next completion of a queue; nil when there is none within a second.
-  func reap(_ queue: Int = 0) -> (id: UInt16, Completion)? {
+  package func reap(_ queue: Int = 0) -> (id: UInt16, Completion)? {
     guard var pair = pairs[queue] else { return nil }
     for _ in 0..<200 {
       let address = pair.completions + UInt64(pair.head) * 16
@@ -171,18 +183,51 @@ final class Host {
   }
 
   /// One command from beginning to end; nil when it never completes.
-  func run(_ entry: Entry, on queue: Int = 0) -> Completion? {
+  package func run(_ entry: Entry, on queue: Int = 0) -> Completion? {
     let id = submit(entry, to: queue)
     guard let (found, completion) = reap(queue), found == id else { return nil }
     return completion
   }
 
-  func status(of entry: Entry, on queue: Int = 0) -> UInt16? {
+  package func status(of entry: Entry, on queue: Int = 0) -> UInt16? {
     run(entry, on: queue)?.status
   }
 
+  /// Creates an I/O completion queue and remembers it.
+  /// - Returns: the status.
+  package func createCompletionQueue(
+    _ id: Int, depth: UInt32 = 64, vector: UInt32? = nil, flags: UInt32 = 3
+  ) -> UInt16? {
+    let address = page()
+    let status = status(
+      of: Entry(
+        opcode: 5, prp1: address,
+        words: [(depth &- 1) << 16 | UInt32(id), (vector ?? UInt32(id)) << 16 | flags]))
+    if status == 0 {
+      pairs[id] = Pair(submissions: 0, completions: address, depth: min(depth, 64))
+    }
+    return status
+  }
+
+  /// Creates an I/O submission queue, whose completions are looked for in the queue with the same id.
+  /// - Returns: the status.
+  package func createSubmissionQueue(
+    _ id: Int, on completionQueue: Int, depth: UInt32 = 64, flags: UInt32 = 1
+  ) -> UInt16? {
+    let address = page()
+    let status = status(
+      of: Entry(
+        opcode: 1, prp1: address,
+        words: [(depth &- 1) << 16 | UInt32(id), UInt32(completionQueue) << 16 | flags]))
+    if status == 0 {
+      pairs[id, default: Pair(submissions: 0, completions: 0, depth: min(depth, 64))].submissions =
+        address
+    }
+    return status
+  }
+
   /// Makes an I/O queue pair with equal ids.
-  func makeQueues(_ id: Int = 1, depth: UInt32 = 64, interrupts: Bool = true) -> Bool {
+  package func makeQueues(_ id: Int = 1, depth: UInt32 = 64, interrupts: Bool = true) -> Bool {
     let pair = Pair(submissions: page(1), completions: page(1), depth: depth)
     let size = (depth - 1) << 16 | UInt32(id)
     let vector = UInt32(id) << 16 | (interrupts ? 2 : 0) | 1
@@ -194,7 +239,7 @@ final class Host {
     return true
   }
 
-  func identify(_ structure: UInt32, namespace: UInt32 = 0, set: UInt32 = 0) -> (
+  package func identify(_ structure: UInt32, namespace: UInt32 = 0, set: UInt32 = 0) -> (
     UInt16?, [UInt8]
   ) {
     let page = page()
@@ -203,17 +248,17 @@ final class Host {
     return (status, bytes(at: page, 4096))
   }
 
-  func bytes(at address: UInt64, _ count: Int) -> [UInt8] {
+  package func bytes(at address: UInt64, _ count: Int) -> [UInt8] {
     (0..<count).map { (try? memory.load(at: address + UInt64($0), as: UInt8.self)) ?? 0 }
   }
 
-  func fill(_ address: UInt64, _ bytes: [UInt8]) {
+  package func fill(_ address: UInt64, _ bytes: [UInt8]) {
     for (index, byte) in bytes.enumerated() { try? memory.store(byte, at: address + UInt64(index)) }
   }
 }
 
 /// The set-up of the fact sheets' test vectors: 64 MiB in blocks of 512 bytes, eight MSI-X vectors, four I/O queues.
-func sheetModel(_ personality: Personality) -> ControllerModel {
+package func sheetModel(_ personality: Personality) -> ControllerModel {
   var model = ControllerModel(personality)
   model.vendorID = 0x1b96
   model.subsystemVendorID = 0x1b97

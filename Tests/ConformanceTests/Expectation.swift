@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import SpecificationHost
+import Testing
+
+/// Something that a host may expect of every NVMe controller, and where the drivers are known to do otherwise.
+struct Expectation: Sendable, CustomTestStringConvertible {
+  /// A driver's own outcome, and what makes it so.
+  struct Deviation: Sendable {
+    enum Reason: Sendable {
+      /// Can be switched off.
+      case quirk(Quirk)
+      /// A rule of the driver that its fact sheet has, by section.
+      case rule(String)
+    }
+    var outcome: String
+    var reason: Reason
+
+    static func quirk(_ quirk: Quirk, _ outcome: String) -> Self {
+      Self(outcome: outcome, reason: .quirk(quirk))
+    }
+    static func rule(_ section: String, _ outcome: String) -> Self {
+      Self(outcome: outcome, reason: .rule(section))
+    }
+  }
+
+  var name: String
+  /// What the specification asks for, and the strict controller does.
+  var outcome: String
+  var seed: Deviation?
+  var mainline: Deviation?
+  /// Drives an enabled controller, and says what came of it.
+  var run: @Sendable (Host) -> String
+
+  init(
+    _ name: String, _ outcome: String, seed: Deviation? = nil, mainline: Deviation? = nil,
+    _ run: @escaping @Sendable (Host) -> String
+  ) {
+    self.name = name
+    self.outcome = outcome
+    self.seed = seed
+    self.mainline = mainline
+    self.run = run
+  }
+
+  var testDescription: String { name }
+
+  func deviation(of personality: Personality) -> Deviation? {
+    switch personality {
+    case .pciEPFNVMe: seed
+    case .nvmetPCIEPF: mainline
+    case .strict: nil
+    }
+  }
+
+  /// What comes of it on a fresh, enabled controller.
+  func observe(_ personality: Personality, without quirk: Quirk? = nil) -> String {
+    var model = sheetModel(personality)
+    if let quirk { model.quirks.remove(quirk) }
+    let host = Host(model)
+    host.enable()
+    return run(host)
+  }
+}
+
+/// Statuses as text: `0x4101`, or `none` for a command that never completes.
+func text(_ status: UInt16?) -> String {
+  status.map { "0x" + String($0, radix: 16) } ?? "none"
+}
+
+func text(_ statuses: [UInt16?]) -> String { statuses.map(text).joined(separator: " ") }
