@@ -177,6 +177,9 @@ extension Controller {
       guard has(.vectorNotChecked) || Int(vector) < model.interrupts.vectors else {
         return .failure(Answer.invalidVector)
       }
+      guard canMap(completionQueue: id, at: command.prp1, depth: size + 1) else {
+        return .failure(Answer.internalError)
+      }
     case .strict:
       guard id > 0, id < completions.count, !exists else { return .failure(Answer.invalidQueueID) }
       guard isValid(size, "CQ", id) else { return .failure(Answer.invalidQueueSize) }

@@ -22,6 +22,7 @@ extension Controller {
       }
       return
     }
+    guard submissions[queue].head == tail || canFetch() else { return }
     var used: UInt64 = 0
     while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
       let head = submissions[queue].head

@@ -164,6 +164,10 @@ extension Controller {
     completion.depth = (attributes >> 16 & 0xfff) + 1
     completion.address = register64(RegisterOffset.adminCompletionQueue) & ~0xfff
     completion.references = 2
+    guard canMap(completionQueue: 0, at: completion.address, depth: completion.depth) else {
+      log(.error, "Failed to create admin completion queue")
+      return false
+    }
     completions[0] = completion
     var submission = SubmissionQueue()
     submission.isLive = true

@@ -34,6 +34,10 @@ public struct ControllerModel: Sendable {
   public var maximumTransfer: Int
   /// BAR 0 as the endpoint controller made it, bytes; nil for the least power of two.
   public var givenBAR0Size: Int?
+  /// Whether transfers go by DMA: entries, lists and data of nvmet_pci_epf, lists and data of pci_epf_nvme.
+  public var usesDMA = true
+  /// How the endpoint controller reaches the host where no DMA does; nil when there is no limit to be met.
+  public var windows: OutboundWindows?
   /// Whether the endpoint controller tells when the link comes up; else register polling starts with the controller.
   public var hasLinkUpNotifier = true
 

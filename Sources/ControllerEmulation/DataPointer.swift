@@ -157,7 +157,8 @@ extension Controller {
   // MARK: Transfers
 
   /// Copies the first bytes of the buffer to the host.
-  func copyToHost() -> UInt16 {
+  mutating func copyToHost() -> UInt16 {
+    if model.windows != nil, let refusal = refuseTransfer() { return refusal }
     var offset = 0
     for segment in segments {
       let piece = unsafe UnsafeRawBufferPointer(rebasing: transfer[offset..<offset + segment.count])
@@ -170,7 +171,8 @@ extension Controller {
   }
 
   /// Copies the host's bytes to the buffer.
-  func copyFromHost() -> UInt16 {
+  mutating func copyFromHost() -> UInt16 {
+    if model.windows != nil, let refusal = refuseTransfer() { return refusal }
     var offset = 0
     for segment in segments {
       let piece = unsafe UnsafeMutableRawBufferPointer(

@@ -20,6 +20,7 @@ public enum Personality: String, Sendable, Hashable, CaseIterable {
 /// One that is switched off leaves the controller there as the specification wants it.
 public enum Quirk: String, Sendable, Hashable, CaseIterable {
   // pci_epf_nvme
+  case partialMappingRepeats = "seed-Q1"
   case abruptShutdownIgnored = "seed-Q2"
   case shutdownStatusSticks = "seed-Q3"
   case failedEnableIsSilent = "seed-Q4"

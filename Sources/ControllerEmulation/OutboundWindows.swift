@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The windows through which an endpoint controller reaches the host's memory without DMA.
+/// - Source: `drivers/pci/endpoint/pci-epc-mem.c`; the fact sheets of both drivers on transfers and mapping.
+public struct OutboundWindows: Sendable, Hashable {
+  public var count: Int
+  /// Bytes that one maps at most.
+  public var size: UInt64
+  /// What a mapping starts at a multiple of, bytes.
+  public var alignment: UInt64
+
+  public init(count: Int, size: UInt64, alignment: UInt64 = 4096) {
+    self.count = count
+    self.size = size
+    self.alignment = alignment
+  }
+
+  /// How many bytes from an address on one mapping reaches.
+  func reach(from address: UInt64) -> UInt64 { size - min(size, address % max(alignment, 1)) }
+}
+
+extension Controller {
+  /// The windows that transfers have to share; nil where they decide nothing.
+  private var windows: OutboundWindows? { model.personality == .strict ? nil : model.windows }
+
+  /// Windows that nothing holds: nvmet_pci_epf keeps one for each completion queue, from its creation on.
+  private var freeWindows: Int {
+    guard let windows else { return .max }
+    guard model.personality == .nvmetPCIEPF else { return windows.count }
+    return windows.count - completions.count { $0.isLive }
+  }
+
+  /// Whether the entries of a submission queue can be fetched.
+  ///
+  /// With DMA, nvmet_pci_epf fetches by DMA; pci_epf_nvme maps the queue all the same.
+  mutating func canFetch() -> Bool {
+    guard model.windows != nil, freeWindows < 1 else { return true }
+    if model.personality == .nvmetPCIEPF, model.usesDMA { return true }
+    diagnose(
+      "\(model.personality.rawValue): outbound windows",
+      "no window is free to fetch commands with: the driver tries for ever and the host's commands time out"
+    )
+    return false
+  }
+
+  /// Whether a command's data can be moved; the status to answer, if not.
+  mutating func refuseTransfer() -> UInt16? {
+    guard let windows, !model.usesDMA else { return nil }
+    guard freeWindows > 0 else { return Answer.dataTransferError }
+    guard model.personality == .pciEPFNVMe, has(.partialMappingRepeats) else { return nil }
+    for segment in segments where windows.reach(from: segment.address) < UInt64(segment.count) {
+      diagnose(
+        "pci_epf_nvme Q1",
+        "a piece of \(segment.count) bytes needs more than one mapping: the driver would move its first part again and again"
+      )
+      return Answer.dataTransferError
+    }
+    return nil
+  }
+
+  /// Whether a completion queue can be mapped as a whole, for good; only nvmet_pci_epf wants that.
+  mutating func canMap(completionQueue id: Int, at address: UInt64, depth: UInt32) -> Bool {
+    guard let windows, model.personality == .nvmetPCIEPF else { return true }
+    guard freeWindows > 0 else {
+      log(.error, "Failed to map CQ \(id) (err=-12)")
+      return false
+    }
+    guard windows.reach(from: address) >= UInt64(depth) * 16 else {
+      log(.error, "Invalid partial mapping of queue \(id)")
+      return false
+    }
+    return true
+  }
+}
