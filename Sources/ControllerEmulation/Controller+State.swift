@@ -272,6 +272,9 @@ extension Controller {
     isFatal = false
     status &= ~Self.ready
     guard model.personality != .strict else { return }
+    if isShutdown, model.personality == .nvmetPCIEPF, !has(.shutdownDoesNotFlush) {
+      for namespace in model.namespaces { _ = namespace.backend.flush() }
+    }
     if isShutdown {
       status |= Self.shutdownComplete
       if model.personality == .pciEPFNVMe { configuration &= ~(1 << 14) }

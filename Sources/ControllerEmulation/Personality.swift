@@ -18,7 +18,7 @@ public enum Personality: String, Sendable, Hashable, CaseIterable {
 /// A deviation of a driver from the specification, by its number in the fact sheets.
 ///
 /// One that is switched off leaves the controller there as the specification wants it.
-public enum Quirk: String, Sendable, Hashable, CaseIterable {
+public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   // pci_epf_nvme
   case partialMappingRepeats = "seed-Q1"
   case abruptShutdownIgnored = "seed-Q2"
@@ -47,5 +47,37 @@ public enum Quirk: String, Sendable, Hashable, CaseIterable {
 
   public var personality: Personality {
     rawValue.hasPrefix("seed") ? .pciEPFNVMe : .nvmetPCIEPF
+  }
+}
+
+extension Quirk {
+  /// What the driver does, in a line.
+  public var summary: String {
+    switch self {
+    case .partialMappingRepeats: "a transfer that needs several mappings moves its first part again"
+    case .abruptShutdownIgnored: "CC.SHN = 10b does nothing"
+    case .shutdownStatusSticks: "CSTS.SHST stays after the next enable"
+    case .failedEnableIsSilent: "a refused enable leaves CSTS as it was"
+    case .interruptEnableIgnored: "queues without IEN raise interrupts, too"
+    case .noncontiguousQueueIsInvalidQueue: "PC = 0 is answered with Invalid Queue Deletion"
+    case .deallocateIgnored: "Dataset Management succeeds and does nothing"
+    case .completionQueueDeletedInUse:
+      "a completion queue can be deleted before its submission queues"
+    case .queueCountOfTarget: "Number of Queues is the target's, not what the PCI side has"
+    case .lostCompletions: "completions that find their queue full are lost"
+    case .asyncEventsNeverComplete: "event requests are forgotten"
+    case .wholeBARWritable: "read-only registers take writes"
+    case .transferFailureSucceeds: "a failed data transfer is answered with success"
+    case .failedReadHangs: "a failed read blocks the driver's worker for ever"
+    case .completionQueueOfSameID: "completions go to the queue with the submission queue's id"
+    case .fullTestWithoutWrap: "a full completion queue is not noticed at its end"
+    case .hostIdentifierHasNoLength: "Set Host Identifier fails for its length"
+    case .readyDespiteFatal: "RDY is set with settings that cannot be served"
+    case .shutdownWhileDisabledIgnored: "CC.SHN does nothing while disabled"
+    case .registersWritable: "read-only registers take writes"
+    case .vectorNotChecked: "Create CQ takes any vector"
+    case .burstAndThresholdCut: "arbitration burst and threshold lose their upper values"
+    case .shutdownDoesNotFlush: "a shutdown does not flush the backing"
+    }
   }
 }

@@ -17,6 +17,8 @@ public struct ProvisioningError: Error, Hashable, Sendable {
     case unsupported
     /// Our own mistake.
     case `internal`
+    /// Something does not do what it should: a difference, not a failure of this program.
+    case different
     /// The journal or the lock cannot be written.
     case cannotCreate
     /// An operation failed, and everything was undone.

@@ -184,6 +184,7 @@ extension KernelState {
     of node: Int, _ nvme: EmulatedController, _ store: (String, Int) -> MemoryStore
   ) -> ControllerModel {
     var model = ControllerModel(isMainline ? .nvmetPCIEPF : .pciEPFNVMe)
+    if let quirks = machine.quirks { model.quirks.formIntersection(quirks) }
     model.vendorID = header("vendorid", of: node)
     model.nqn = nvme.subsystem
     model.ioQueues = nvme.ioQueues

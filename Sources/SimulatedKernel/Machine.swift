@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import ControllerEmulation
 public import KernelModules
 
 extension SimulatedKernel {
@@ -53,6 +54,9 @@ extension SimulatedKernel {
     public var tcpTargets: [TCPTarget] = []
     /// The addresses that a listening socket can be bound to.
     public var localAddresses: Set<String> = ["0.0.0.0", "127.0.0.1", "::", "::1"]
+
+    /// Which of the driver's deviations from the specification its devices have; nil is all.
+    public var quirks: Set<Quirk>?
 
     public init() {}
 

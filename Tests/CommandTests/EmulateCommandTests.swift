@@ -116,4 +116,41 @@ import Testing
     #expect(result.status == 78)
     #expect(result.errors.contains("nvmet_pci_epf serves only subsystems of its own machine"))
   }
+
+  private static let names = [
+    "linux", "firmware", "kexec", "reset", "function-reset", "link-flap", "abrupt-shutdown", "idle",
+  ]
+
+  @Test(
+    "every scenario plays on both drivers once their quirks are off",
+    arguments: names, SimulatedKernel.Personality.allCases)
+  func scenarios(_ name: String, _ personality: SimulatedKernel.Personality) throws {
+    let result = try Program()(
+      "emulate", howto, "--scenario", name, "--personality", personality.rawValue, "--quirks",
+      "none", "--transfers", "8", "--json")
+    #expect(result.status == 0, "\(result.errors)")
+    let function = try #require(result.json?["functions"]?.arrayValue?.first)
+    #expect((function["verifiedBytes"]?.integerValue ?? 0) > 0)
+  }
+
+  @Test("the quirk that a scenario meets makes it fail with 1, and only that one")
+  func quirk() throws {
+    for (quirks, status) in [("all", 1), ("seed-Q2", 1), ("seed-Q3,seed-Q9", 0), ("none", 0)] {
+      let result = try Program()(
+        "emulate", howto, "--scenario", "abrupt-shutdown", "--personality", "seed-6.12", "--quirks",
+        quirks)
+      #expect(result.status == status, "\(quirks)")
+      #expect(result.errors.contains("CSTS=0x1") == (status == 1))
+    }
+  }
+
+  @Test("quirks are listed with driver and meaning; names that are none are refused")
+  func listing() throws {
+    let result = try Program()("emulate", "--list-quirks", "--json")
+    let rows = try #require(result.json?.arrayValue)
+    #expect(rows.count == 23)
+    #expect(rows.allSatisfy { $0["summary"]?.stringValue?.isEmpty == false })
+    #expect(try Program()("emulate", howto, "--quirks", "seed-Q99").status == 64)
+    #expect(try Program()("emulate", howto, "--scenario", "none").status == 64)
+  }
 }

@@ -12,12 +12,27 @@ struct EmulateCommand: ParsableCommand {
       Needs neither a board nor root, and touches nothing: the profile is set up on a simulated kernel, its backings are memory,
       and a host goes the way of Linux's driver: probe, Identify, verified I/O on every namespace, shutdown.
       --personality chooses the driver; --verbose shows doorbells and interrupts, too.
+
+      Scenarios:
+      \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+
+      A quirk is a deviation of a driver from the specification. All that the driver has are imitated, unless --quirks names those that are
+      to be; --list-quirks shows them.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
   @Option(help: ArgumentHelp("Transfers of 4 KiB on each namespace.", valueName: "count"))
   var transfers = 64
+  @Option(
+    help: ArgumentHelp(
+      "What happens: \(Scenario.all.map(\.name).joined(separator: ", ")).", valueName: "name"))
+  var scenario = ScenarioName(scenario: Scenario.all[0])
+  @Option(
+    help: ArgumentHelp(
+      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"))
+  var quirks = QuirkSelection.all
+  @Flag(help: "List the quirks of both drivers, and do nothing.") var listQuirks = false
   @Option(
     help: ArgumentHelp(
       "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
@@ -31,9 +46,10 @@ struct EmulateCommand: ParsableCommand {
 
   func run() throws {
     try global.run {
+      if listQuirks { return showQuirks() }
       let located = try source.located()
       let emulation = try Emulation(
-        located, global.emulatedPersonality(for: located.profile))
+        located, global.emulatedPersonality(for: located.profile), quirks: quirks.names)
       if !global.json, !global.quiet {
         for line in emulation.bindLog { print(Terminal.printable("kernel: \(line)")) }
       }
@@ -48,6 +64,7 @@ struct EmulateCommand: ParsableCommand {
         let json: JSONValue = [
           "name": .string(located.profile.name),
           "personality": .string(emulation.personality.rawValue),
+          "scenario": .string(scenario.scenario.name),
           "bindLog": .array(emulation.bindLog.map { .string($0) }), "functions": .array(reports),
         ]
         print(json.prettyText)
@@ -55,11 +72,26 @@ struct EmulateCommand: ParsableCommand {
     }
   }
 
-  /// One function from link-up to shutdown.
+  private func showQuirks() {
+    if global.json {
+      let rows = Quirk.allCases.map { quirk -> JSONValue in
+        [
+          "name": .string(quirk.rawValue), "driver": .string(quirk.personality.rawValue),
+          "summary": .string(quirk.summary),
+        ]
+      }
+      return print(JSONValue.array(rows).prettyText)
+    }
+    for quirk in Quirk.allCases {
+      let name = quirk.rawValue.padded(to: 14)
+      print("\(name)\(quirk.personality.rawValue.padded(to: 15))\(quirk.summary)")
+    }
+  }
+
+  /// One function through the scenario.
   private func run(
     _ endpoint: Emulation.Endpoint, keep: ([TraceEvent]) -> Void
   ) throws(ProvisioningError) -> JSONValue {
-    let host = endpoint.host
     var events: [TraceEvent] = []
     defer { keep(events) }
     var diagnoses: [Diagnosis] = []
@@ -76,24 +108,27 @@ struct EmulateCommand: ParsableCommand {
         print(global.terminal.paint("\(diagnosis.row): \(diagnosis.text)", .red))
       }
     }
-    let found: ProbeResult
-    var verified = 0
+    endpoint.player.transfers = transfers
+    var described = false
     do throws(ProvisioningError) {
-      found = try endpoint.probed()
-      show("probe")
-      describe(found)
-      do throws(HostError) {
-        for namespace in found.namespaces {
-          verified += try host.verify(namespace, transfers: transfers)
+      for step in scenario.scenario.steps {
+        let before = endpoint.player.verified
+        try endpoint.play(step)
+        // The link alone says little: it goes with what follows.
+        if step == .linkUp { continue }
+        let moved = endpoint.player.verified - before
+        show(moved > 0 ? "\(step), \(moved / 1024) KiB" : "\(step)")
+        if step == .probe, !described, let found = endpoint.player.found {
+          describe(found)
+          described = true
         }
-        show("verified I/O, \(verified / 1024) KiB")
-        try host.shutDown()
-        show("shutdown")
-      } catch { throw endpoint.failure(error) }
+      }
     } catch {
       show("failed")
       throw error
     }
+    guard let found = endpoint.player.found else { return [:] }
+    let verified = endpoint.player.verified
     return .object(
       endpoint.prediction(found) + [
         .init("verifiedBytes", JSONValue(verified)), .init("events", JSONValue(events.count)),
@@ -137,5 +172,11 @@ struct EmulateCommand: ParsableCommand {
       print("\nNVME Identify Namespace \(namespace.id):")
       for line in IdentifyText.lines(IdentifyText.namespace(namespace.identify)) { print(line) }
     }
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(1, width - count))
   }
 }

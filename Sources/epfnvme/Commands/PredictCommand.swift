@@ -28,7 +28,9 @@ struct PredictCommand: ParsableCommand {
         located, global.emulatedPersonality(for: located.profile), onlineCPUs: cpus)
       var functions: [JSONValue] = []
       try emulation.forEachEndpoint { (_, endpoint) throws(ProvisioningError) in
-        let found = try endpoint.probed()
+        try endpoint.play(.linkUp)
+        try endpoint.play(.probe)
+        guard let found = endpoint.player.found else { return }
         functions.append(.object(endpoint.prediction(found)))
         if !global.json { show(endpoint, found) }
       }

@@ -16,27 +16,24 @@ final class Emulation {
   final class Endpoint {
     let name: String
     let function: NVMeFunction
-    let host: LinuxHost
-    private let clock: Clock
+    let player: ScenarioPlayer
 
     init(name: String, _ device: SimulatedKernel.Device) {
       self.name = name
       function = device.function
-      clock = Clock(function)
-      host = LinuxHost(function, memory: device.memory, clock: clock)
+      let board = Board(function)
+      player = ScenarioPlayer(function, memory: device.memory, clock: board, link: board)
       function.setTracing(true)
     }
 
-    /// What the host finds.
-    func probed() throws(ProvisioningError) -> ProbeResult {
-      function.linkUp()
-      do { return try host.probe() } catch { throw failure(error) }
-    }
-
-    func failure(_ error: HostError) -> ProvisioningError {
-      ProvisioningError(
-        .internal, "the emulated host failed: \(error)", operation: error.step, path: name,
-        hint: "run epfnvme emulate --verbose to see what led to it")
+    /// Lets one thing happen.
+    func play(_ step: Scenario.Step) throws(ProvisioningError) {
+      do { try player.play(step) } catch {
+        throw ProvisioningError(
+          .different, "the controller does not do its part: \(error)", operation: error.step,
+          path: name,
+          hint: "the trace shows what led to it; a quirk of the driver may be why (--list-quirks)")
+      }
     }
 
     /// What the function is for a host, before any I/O.
@@ -70,10 +67,12 @@ final class Emulation {
     }
   }
 
-  /// Time passes for the device where the host waits.
-  private final class Clock: HostClock {
+  /// Time passes for the device where the host waits; the link is its own.
+  private final class Board: HostClock, LinkControl {
     private let function: NVMeFunction
     init(_ function: NVMeFunction) { self.function = function }
+    func linkUp() { function.linkUp() }
+    func linkDown() { function.linkDown() }
     func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
   }
 
@@ -86,11 +85,13 @@ final class Emulation {
 
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
   init(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality, onlineCPUs: Int = 8
+    _ located: Profile.Located, _ personality: SimulatedKernel.Personality, onlineCPUs: Int = 8,
+    quirks: Set<Quirk>? = nil
   ) throws(ProvisioningError) {
     self.personality = personality
     var machine = Self.machine(for: located.profile)
     machine.onlineCPUs = onlineCPUs
+    machine.quirks = quirks
     let kernel = SimulatedKernel(personality, machine: machine)
     let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
     defer { Self.remove(run) }

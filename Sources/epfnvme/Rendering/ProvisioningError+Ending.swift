@@ -12,6 +12,7 @@ extension ProvisioningError {
     case .inputMissing: 66
     case .unsupported: 69
     case .internal: 70
+    case .different: 1
     case .cannotCreate: 73
     case .operationFailed: 74
     case .timedOut: 75

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PCI
+
+/// A host as firmware is one: no interrupts, one I/O queue pair that it polls, every namespace looked for by its number, one block read.
+/// It leaves the controller enabled: what comes after it has to take it as it is.
+/// - Source: SeaBIOS 1.17, `src/hw/nvme.c`, as seen on the wire.
+public final class FirmwareHost: Host {
+  /// What it found: the ids of namespaces that have blocks.
+  public private(set) var namespaces: [UInt32] = []
+
+  /// From reset to the first block of the first namespace.
+  public func boot() throws(HostError) {
+    try enableFunction()
+    let limit = (read64(0) >> 24 & 0xff + 1) * 500
+    write(0x14, 0)
+    try wait(for: 0, limit, "reset")
+    let pair = QueuePair(submissions: page(), completions: page(), depth: 64)
+    queues = [pair]
+    write(0x24, 0x00ff_003f)
+    queues[0].completionDepth = 256
+    write64(0x28, pair.submissions)
+    write64(0x30, pair.completions)
+    write(0x14, 0x0046_0001)
+    try wait(for: 1, limit, "initialisation")
+    let controller = try identify(1, 0)
+    try makeQueue()
+    let count = Self.number(controller, 516, 4)
+    guard count > 0 else { return }
+    for id in 1...UInt32(clamping: min(count, 1024)) {
+      guard let data = try? identify(0, id) else { continue }
+      if Self.number(data, 0, 8) > 0 { namespaces.append(id) }
+    }
+    guard let first = namespaces.first else { return }
+    // One block, with LR.
+    let buffer = page()
+    try check(
+      execute(0x02, namespace: first, prp1: buffer, words: [0, 0, 1 << 31], on: 1),
+      "read at block 0"
+    )
+  }
+
+  /// Without interrupts: IEN is clear.
+  private func makeQueue() throws(HostError) {
+    let pair = QueuePair(submissions: page(), completions: page(), depth: 64)
+    let size: UInt32 = 63 << 16 | 1
+    try check(execute(0x05, prp1: pair.completions, words: [size, 1]), "Create CQ 1")
+    try check(execute(0x01, prp1: pair.submissions, words: [size, 1 << 16 | 1]), "Create SQ 1")
+    queues.append(pair)
+  }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PCI
+
+/// What every host does with a controller: registers, queue pairs in memory, commands from submission to completion.
+///
+/// Knows the device by its PCI function only. Deterministic: it polls memory and lets time pass through its clock.
+public class Host: HostInterface {
+  public let memory: HostMemory
+  let function: any Function
+  let clock: any HostClock
+  var queues: [QueuePair] = []
+  private var nextPage: UInt64
+  private var identifier: UInt16 = 0
+  /// Interrupts by vector.
+  public private(set) var interrupts: [Int: Int] = [:]
+
+  /// - Parameter memory: at least 4 MiB from address 0; the host uses it from 64 KiB on.
+  public init(_ function: any Function, memory: HostMemory, clock: any HostClock) {
+    self.function = function
+    self.memory = memory
+    self.clock = clock
+    nextPage = 0x1_0000
+    function.host = self
+  }
+
+  public func interrupt(vector: Int) { interrupts[vector, default: 0] += 1 }
+  public func intx(asserted: Bool) { if asserted { interrupts[0, default: 0] += 1 } }
+
+  // MARK: Registers
+
+  func read(_ offset: Int) -> UInt32 {
+    var value: UInt32 = 0
+    unsafe withUnsafeMutableBytes(of: &value) {
+      unsafe function.readBAR(0, offset: UInt64(offset), into: $0)
+    }
+    return UInt32(littleEndian: value)
+  }
+
+  func write(_ offset: Int, _ value: UInt32) {
+    unsafe withUnsafeBytes(of: value.littleEndian) {
+      unsafe function.writeBAR(0, offset: UInt64(offset), from: $0)
+    }
+  }
+
+  func read64(_ offset: Int) -> UInt64 {
+    UInt64(read(offset)) | UInt64(read(offset + 4)) << 32
+  }
+
+  func write64(_ offset: Int, _ value: UInt64) {
+    write(offset, UInt32(truncatingIfNeeded: value))
+    write(offset + 4, UInt32(value >> 32))
+  }
+
+  /// Pages that nothing else uses, zero: entries that a host before has left are none of this one.
+  func page(_ count: UInt64 = 1) -> UInt64 {
+    defer { nextPage += 4096 * count }
+    let zeroes = [UInt8](repeating: 0, count: 4096)
+    for index in 0..<count { try? put(zeroes, at: nextPage + 4096 * index) }
+    return nextPage
+  }
+
+  /// Where BAR 0 is, memory and bus master on.
+  func enableFunction() throws(HostError) {
+    function.writeConfiguration(offset: 0x10, width: .doubleword, value: 0xfe00_0000)
+    function.writeConfiguration(offset: 0x14, width: .doubleword, value: 0)
+    function.writeConfiguration(offset: 0x04, width: .word, value: 0x0006)
+    guard read(0x1c) != .max else { throw HostError(step: "CSTS", message: "the device is gone") }
+  }
+
+  func wait(for ready: UInt32, _ limit: UInt64, _ step: String) throws(HostError) {
+    var waited: UInt64 = 0
+    while read(0x1c) & 1 != ready {
+      if read(0x1c) & 2 != 0 {
+        throw HostError(
+          step: step, message: "fatal controller status, CSTS=0x\(String(read(0x1c), radix: 16))")
+      }
+      guard waited < limit else {
+        throw HostError(
+          step: step,
+          message: "device not ready after \(limit) ms, CSTS=0x\(String(read(0x1c), radix: 16))")
+      }
+      clock.wait(milliseconds: 1)
+      waited += 1
+    }
+  }
+
+  // MARK: Commands
+
+  struct QueuePair {
+    var submissions: UInt64
+    var completions: UInt64
+    var depth: UInt32
+    /// Entries of the completion queue, if not as many.
+    var completionDepth: UInt32?
+    var tail: UInt32 = 0
+    var head: UInt32 = 0
+    var phase: UInt32 = 1
+  }
+
+  /// The end of a command.
+  public struct Completion: Sendable, Hashable {
+    public var status: UInt16
+    public var result: UInt64
+  }
+
+  /// A command: opcode, namespace, data pointers, dwords from 10 on.
+  public func execute(
+    _ opcode: UInt8, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
+    words: [UInt32] = [], on queue: Int = 0
+  ) throws(HostError) -> Completion {
+    let id = try submit(
+      opcode, namespace: namespace, prp1: prp1, prp2: prp2, words: words, to: queue)
+    ring(queue)
+    let (found, completion) = try reap(queue)
+    guard found == id else {
+      throw HostError(
+        step: "queue \(queue)", message: "invalid id \(found) completed, expected \(id)")
+    }
+    return completion
+  }
+
+  func submit(
+    _ opcode: UInt8, namespace: UInt32, prp1: UInt64, prp2: UInt64, words: [UInt32],
+    to queue: Int
+  ) throws(HostError) -> UInt16 {
+    let pair = queues[queue]
+    identifier &+= 1
+    var entry = InlineArray<16, UInt32>(repeating: 0)
+    entry[0] = UInt32(opcode) | UInt32(identifier) << 16
+    entry[1] = namespace
+    entry[6] = UInt32(truncatingIfNeeded: prp1)
+    entry[7] = UInt32(prp1 >> 32)
+    entry[8] = UInt32(truncatingIfNeeded: prp2)
+    entry[9] = UInt32(prp2 >> 32)
+    for index in words.indices.prefix(6) { entry[10 + index] = words[index] }
+    for index in entry.indices {
+      try store(entry[index], at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
+    }
+    queues[queue].tail = (pair.tail + 1) % pair.depth
+    return identifier
+  }
+
+  func ring(_ queue: Int) { write(0x1000 + 8 * queue, queues[queue].tail) }
+
+  func reap(_ queue: Int) throws(HostError) -> (UInt16, Completion) {
+    // A minute, as the kernel waits for admin commands.
+    for _ in 0..<60_000 {
+      let pair = queues[queue]
+      let address = pair.completions + UInt64(pair.head) * 16
+      let last = try load(at: address + 12, as: UInt32.self)
+      if last >> 16 & 1 == pair.phase {
+        let result = try load(at: address, as: UInt64.self)
+        let isLast = pair.head + 1 == pair.completionDepth ?? pair.depth
+        queues[queue].head = isLast ? 0 : pair.head + 1
+        if isLast { queues[queue].phase ^= 1 }
+        write(0x1004 + 8 * queue, queues[queue].head)
+        return (
+          UInt16(truncatingIfNeeded: last), Completion(status: UInt16(last >> 17), result: result)
+        )
+      }
+      clock.wait(milliseconds: 1)
+    }
+    throw HostError(step: "queue \(queue)", message: "a command did not complete within 60 s")
+  }
+
+  func store<T: FixedWidthInteger & BitwiseCopyable>(
+    _ value: T, at address: UInt64
+  ) throws(HostError) {
+    do { try memory.store(value, at: address) } catch {
+      throw HostError(step: "memory", message: "\(error)")
+    }
+  }
+
+  func load<T: FixedWidthInteger & BitwiseCopyable>(
+    at address: UInt64, as type: T.Type
+  ) throws(HostError) -> T {
+    do { return try memory.load(at: address, as: type) } catch {
+      throw HostError(step: "memory", message: "\(error)")
+    }
+  }
+
+  func bytes(at address: UInt64, _ count: Int) throws(HostError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let isThere = unsafe bytes.withUnsafeMutableBytes {
+      (try? unsafe memory.read(at: address, into: $0)) != nil
+    }
+    guard isThere else { throw Self.noMemory(address, count) }
+    return bytes
+  }
+
+  func put(_ bytes: [UInt8], at address: UInt64) throws(HostError) {
+    let isThere = unsafe bytes.withUnsafeBytes {
+      (try? unsafe memory.write(at: address, from: $0)) != nil
+    }
+    guard isThere else { throw Self.noMemory(address, bytes.count) }
+  }
+
+  static func noMemory(_ address: UInt64, _ count: Int) -> HostError {
+    HostError(
+      step: "memory", message: "no \(count) bytes at 0x\(String(address, radix: 16))")
+  }
+
+  func check(_ completion: Completion, _ step: String) throws(HostError) {
+    guard completion.status == 0 else {
+      throw HostError(step: step, message: "status 0x\(String(completion.status, radix: 16))")
+    }
+  }
+
+  /// Identify.
+  public func identify(
+    _ structure: UInt32, _ namespace: UInt32, commandSet: UInt32 = 0
+  ) throws(HostError) -> [UInt8] {
+    let page = page()
+    let words = [structure, commandSet << 24]
+    try check(
+      execute(0x06, namespace: namespace, prp1: page, words: words),
+      "Identify CNS \(String(structure, radix: 16))")
+    return try bytes(at: page, 4096)
+  }
+
+  static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
+    (0..<count).reduce(0) { $0 | UInt64(bytes[offset + $1]) << (8 * UInt64($1)) }
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The time of a host in process: it passes only where the host waits.
+public protocol HostClock: AnyObject {
+  func wait(milliseconds: UInt64)
+}
+
+/// What went wrong between a host and a device, in the host's words.
+public struct HostError: Error, Hashable, Sendable, CustomStringConvertible {
+  public var step: String
+  public var message: String
+  public var description: String { "\(step): \(message)" }
+}
+
+/// What a host has learnt of a controller at probe.
+public struct ProbeResult: Sendable {
+  public var vendorID: UInt16
+  public var deviceID: UInt16
+  public var capabilities: UInt64
+  public var version: UInt32
+  /// 4096 bytes each.
+  public var identifyController: [UInt8]
+  public var ioQueues: Int
+  public var namespaces: [FoundNamespace]
+
+  public struct FoundNamespace: Sendable {
+    public var id: UInt32
+    public var identify: [UInt8]
+    /// Logical blocks.
+    public var blocks: UInt64
+    /// Bytes.
+    public var blockSize: Int
+  }
+}

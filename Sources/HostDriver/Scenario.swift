@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PCI
+
+/// A story of hosts and one controller, by name: what happens, in order.
+public struct Scenario: Sendable, Hashable {
+  /// One thing that happens.
+  public enum Step: Sendable, Hashable {
+    case linkUp, linkDown
+    /// Linux's driver finds the controller and its namespaces.
+    case probe
+    /// Verified I/O on every namespace that was found.
+    case verify
+    case shutDown
+    /// Firmware boots from it, and leaves it enabled.
+    case firmware
+    /// A register write, and a wait until CSTS shows bits.
+    case write(offset: Int, value: UInt32)
+    case waitForStatus(mask: UInt32, value: UInt32, milliseconds: UInt64)
+    case wait(milliseconds: UInt64)
+    case functionLevelReset
+  }
+
+  public var name: String
+  public var summary: String
+  public var steps: [Step]
+
+  private init(_ name: String, _ summary: String, _ steps: [Step]) {
+    self.name = name
+    self.summary = summary
+    self.steps = steps
+  }
+
+  /// The one that happens when none is named first.
+  public static let all: [Scenario] = [
+    Scenario(
+      "linux", "probe, verified I/O, orderly shutdown", [.linkUp, .probe, .verify, .shutDown]),
+    Scenario(
+      "firmware", "firmware boots from it and leaves it enabled; then Linux",
+      [.linkUp, .firmware, .probe, .verify, .shutDown]),
+    Scenario(
+      "kexec", "a second kernel finds queues alive that nobody has shut down",
+      [.linkUp, .probe, .verify, .probe, .verify, .shutDown]),
+    Scenario(
+      "reset", "CC.EN cleared under the host's feet, then a new probe",
+      [
+        .linkUp, .probe, .verify, .write(offset: 0x14, value: 0x0046_0000),
+        .waitForStatus(mask: 1, value: 0, milliseconds: 7500), .probe, .verify, .shutDown,
+      ]),
+    Scenario(
+      "function-reset", "a function-level reset, then a new probe",
+      [.linkUp, .probe, .verify, .functionLevelReset, .probe, .verify, .shutDown]),
+    Scenario(
+      "link-flap", "the link goes and comes back, then a new probe",
+      [.linkUp, .probe, .verify, .linkDown, .wait(milliseconds: 100), .linkUp, .probe, .verify]
+        + [.shutDown]),
+    Scenario(
+      "abrupt-shutdown", "CC.SHN = 10b, as at a power failure",
+      [
+        .linkUp, .probe, .verify, .write(offset: 0x14, value: 0x0046_8001),
+        .waitForStatus(mask: 0xc, value: 8, milliseconds: 5000),
+      ]),
+    Scenario(
+      "idle", "ten minutes without a command between two looks",
+      [.linkUp, .probe, .verify, .wait(milliseconds: 600_000), .verify, .shutDown]),
+  ]
+
+  public static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
+}
+
+extension Scenario.Step: CustomStringConvertible {
+  public var description: String {
+    func hexadecimal(_ value: some BinaryInteger) -> String { "0x" + String(value, radix: 16) }
+    switch self {
+    case .linkUp: return "link up"
+    case .linkDown: return "link down"
+    case .probe: return "probe"
+    case .verify: return "verified I/O"
+    case .shutDown: return "shutdown"
+    case .firmware: return "firmware"
+    case .write(let offset, let value):
+      return "write \(hexadecimal(value)) to \(hexadecimal(offset))"
+    case .waitForStatus(let mask, let value, _):
+      return "wait for CSTS & \(hexadecimal(mask)) = \(hexadecimal(value))"
+    case .wait(let milliseconds): return "\(milliseconds) ms pass"
+    case .functionLevelReset: return "function-level reset"
+    }
+  }
+}
+
+/// The board's end of a link, for scenarios in which it comes and goes.
+public protocol LinkControl: AnyObject {
+  func linkUp()
+  func linkDown()
+}
+
+/// Plays scenarios on one function.
+public final class ScenarioPlayer {
+  private let function: any Function
+  private let memory: HostMemory
+  private let clock: any HostClock
+  private let link: any LinkControl
+  private var host: LinuxHost
+  /// What the last probe found.
+  public private(set) var found: ProbeResult?
+  /// Bytes that were written and found again.
+  public private(set) var verified = 0
+  /// Of 4 KiB, on each namespace.
+  public var transfers = 64
+
+  /// - Parameter memory: at least 16 MiB from address 0.
+  public init(
+    _ function: any Function, memory: HostMemory, clock: any HostClock, link: any LinkControl
+  ) {
+    self.function = function
+    self.memory = memory
+    self.clock = clock
+    self.link = link
+    host = LinuxHost(function, memory: memory, clock: clock)
+  }
+
+  /// Plays one step.
+  /// - Throws: ``HostError`` when the controller does not do its part.
+  public func play(_ step: Scenario.Step) throws(HostError) {
+    switch step {
+    case .linkUp: link.linkUp()
+    case .linkDown: link.linkDown()
+    case .probe:
+      // A host that has just come: it knows nothing of the one before.
+      host = LinuxHost(function, memory: memory, clock: clock)
+      found = try host.probe()
+    case .verify:
+      for namespace in found?.namespaces ?? [] {
+        verified += try host.verify(namespace, transfers: transfers)
+      }
+    case .shutDown: try host.shutDown()
+    case .firmware: try FirmwareHost(function, memory: memory, clock: clock).boot()
+    case .write(let offset, let value): host.write(offset, value)
+    case .waitForStatus(let mask, let value, let milliseconds):
+      for _ in 0..<milliseconds where host.read(0x1c) & mask != value {
+        clock.wait(milliseconds: 1)
+      }
+      let status = host.read(0x1c)
+      guard status & mask == value else {
+        throw HostError(
+          step: "\(step)",
+          message: "not after \(milliseconds) ms, CSTS=0x\(String(status, radix: 16))")
+      }
+    case .wait(let milliseconds): clock.wait(milliseconds: milliseconds)
+    case .functionLevelReset: try resetFunction()
+    }
+  }
+
+  /// Device Control, bit 15, of the PCI Express capability; then the 100 ms that the specification asks for.
+  private func resetFunction() throws(HostError) {
+    var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
+    while offset != 0 {
+      if function.configuration.read(offset: offset, width: .byte) == 0x10 {
+        let control = function.configuration.read(offset: offset + 8, width: .word)
+        function.writeConfiguration(offset: offset + 8, width: .word, value: control | 0x8000)
+        clock.wait(milliseconds: 100)
+        return
+      }
+      offset = Int(function.configuration.read(offset: offset + 1, width: .byte))
+    }
+    throw HostError(step: "function-level reset", message: "no PCI Express capability")
+  }
+}
