@@ -4,9 +4,9 @@ internal import Glibc
 /// The NVM command set.
 extension Controller {
   mutating func executeIO(_ command: Command, on queue: UInt16) {
-    if let refusal = refuseIO(command) { return finish(command, on: queue, .failure(refusal)) }
-    guard let index = model.namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
-      return
+    let index = index(of: command.namespaceID)
+    if let refusal = refuseIO(command, index) {
+      return finish(command, on: queue, .failure(refusal))
     }
     switch command.opcode {
     case 0x00: finish(command, on: queue, outcome(model.namespaces[index].backend.flush(), index))
@@ -26,17 +26,27 @@ extension Controller {
     model.personality == .nvmetPCIEPF ? status | Answer.more : status
   }
 
-  private func refuseIO(_ command: Command) -> UInt16? {
+  /// The place of a namespace among the model's; -1 when there is none.
+  private func index(of id: UInt32) -> Int {
+    // Usually the first one; and no copy of it is made.
+    var index = 0
+    let count = model.namespaces.count
+    while index < count {
+      if model.namespaces[index].id == id { return index }
+      index += 1
+    }
+    return -1
+  }
+
+  private func refuseIO(_ command: Command, _ index: Int) -> UInt16? {
     if model.personality != .pciEPFNVMe, command.isFused { return withMore(Answer.invalidField) }
     if isFatal { return Answer.sequenceError }
-    guard let space = namespace(command.namespaceID) else {
-      return withMore(Answer.invalidNamespace)
-    }
-    guard space.isEnabled else {
+    guard index >= 0 else { return withMore(Answer.invalidNamespace) }
+    guard model.namespaces[index].isEnabled else {
       return model.personality == .nvmetPCIEPF ? 0x2300 : Answer.invalidNamespace
     }
     let changes = command.opcode == 0x01 || command.opcode == 0x08 || command.opcode == 0x09
-    if space.isReadOnly, changes {
+    if changes, model.namespaces[index].isReadOnly {
       return model.personality == .nvmetPCIEPF ? 0x2020 : 0x4020
     }
     return nil
@@ -59,12 +69,11 @@ extension Controller {
 
   /// Whether blocks lie inside a namespace, and what is answered when they do not.
   private func check(_ first: UInt64, _ count: UInt64, _ index: Int) -> UInt16? {
-    let space = model.namespaces[index]
     let (end, overflow) = first.addingReportingOverflow(count)
-    if !overflow, end <= space.blocks { return nil }
+    if !overflow, end <= model.namespaces[index].blocks { return nil }
     guard model.personality != .strict else { return Answer.lbaOutOfRange }
     // Files find out themselves, block devices let the block layer say it.
-    return space.isFile ? 0x6081 : 0x6006
+    return model.namespaces[index].isFile ? 0x6081 : 0x6006
   }
 
   // MARK: Read, Write
@@ -83,6 +92,11 @@ extension Controller {
       ? Answer.invalidField : parseDataPointer(command, count: Int(bytes))
     if pointer != Answer.success {
       return finish(command, on: queue, .failure(hidden(pointer)))
+    }
+    // What is in memory needs no buffer between: one copy.
+    if model.personality == .strict, case .memory(let store) = model.namespaces[index].backend {
+      let status = move(store, at: command.firstBlock << shift, isWrite: isWrite)
+      return finish(command, on: queue, .done(status: status))
     }
     if isWrite {
       let status = copyFromHost()

@@ -48,6 +48,20 @@ extension Controller {
   }
 
   private func load(from address: UInt64) -> Command? {
+    let inPlace = memory.withBytes(at: address, count: 64) { bytes in
+      var words = InlineArray<16, UInt32>(repeating: 0)
+      for index in 0..<16 {
+        words[index] = UInt32(
+          littleEndian: unsafe bytes.unsafeLoadUnaligned(
+            fromByteOffset: 4 * index, as: UInt32.self))
+      }
+      return Command(words: words)
+    }
+    return inPlace ?? loadAcross(address)
+  }
+
+  /// An entry that is in more than one region.
+  private func loadAcross(_ address: UInt64) -> Command? {
     var words = InlineArray<16, UInt32>(repeating: 0)
     var span = words.mutableSpan
     let isThere: Void? = unsafe span.withUnsafeMutableBytes { bytes in
@@ -69,26 +83,37 @@ extension Controller {
   mutating func complete(_ completion: Completion) {
     let queue = completionQueue(of: Int(completion.queue))
     guard queue < completions.count, completions[queue].isLive else { return }
+    if model.personality == .strict, completions[queue].waiting.isEmpty, !isFull(queue) {
+      write(completion, to: queue)
+      completions[queue].posted += 1
+      return
+    }
     completions[queue].waiting.append(completion)
   }
 
   /// Writes waiting completions into the host's memory, as many as there is room for, and raises what interrupts they make.
   mutating func post(to queue: Int) {
-    guard queue < completions.count, completions[queue].isLive, !completions[queue].waiting.isEmpty
-    else { return }
-    var posted = 0
+    guard queue < completions.count, completions[queue].isLive else { return }
+    // Those that have been written at once.
+    var posted = completions[queue].posted
+    completions[queue].posted = 0
+    if completions[queue].waiting.isEmpty {
+      if posted > 0 { decideInterrupt(queue, isLast: true) }
+      return
+    }
+    let before = posted
     for completion in completions[queue].waiting {
       if isFull(queue) { break }
       write(completion, to: queue)
       posted += 1
       decideInterrupt(queue, isLast: false)
     }
-    let isWhole = posted == completions[queue].waiting.count
+    let isWhole = posted - before == completions[queue].waiting.count
     if isWhole || (model.personality == .pciEPFNVMe && has(.lostCompletions)) {
       // The older driver forgets what found no room.
       completions[queue].waiting.removeAll(keepingCapacity: true)
     } else {
-      completions[queue].waiting.removeFirst(posted)
+      completions[queue].waiting.removeFirst(posted - before)
       if model.personality != .strict { completions[queue].due = now + VirtualTime.Milliseconds(1) }
     }
     if posted > 0 || model.personality == .pciEPFNVMe { decideInterrupt(queue, isLast: true) }
@@ -108,30 +133,25 @@ extension Controller {
   }
 
   private mutating func write(_ completion: Completion, to queue: Int) {
-    let entry = completions[queue]
     let source = Int(completion.queue)
-    var words = InlineArray<4, UInt32>(repeating: 0)
-    words[0] = UInt32(truncatingIfNeeded: completion.result)
-    words[1] = UInt32(truncatingIfNeeded: completion.result >> 32)
-    words[2] =
-      (source < submissions.count ? submissions[source].head : 0) | UInt32(completion.queue) << 16
-    words[3] =
-      UInt32(completion.commandID) | UInt32(completion.status << 1 | (entry.phase ? 1 : 0)) << 16
+    let tail = completions[queue].tail
+    let head = source < submissions.count ? submissions[source].head : 0
+    let phase: UInt16 = completions[queue].phase ? 1 : 0
     // The last word has the phase: a host that sees it may read the rest.
-    let address = entry.address &+ UInt64(entry.tail) * 16
-    let span = words.span
-    unsafe span.withUnsafeBytes { bytes in
-      let first = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<12])
-      let last = unsafe UnsafeRawBufferPointer(rebasing: bytes[12...])
-      if (try? unsafe memory.write(at: address, from: first)) != nil {
-        try? unsafe memory.write(at: address &+ 12, from: last)
-      }
+    let address = completions[queue].address &+ UInt64(tail) * 16
+    let isThere =
+      (try? memory.store(completion.result, at: address)) != nil
+      && (try? memory.store(head | UInt32(completion.queue) << 16, at: address &+ 8)) != nil
+    if isThere {
+      try? memory.store(
+        UInt32(completion.commandID) | UInt32(completion.status << 1 | phase) << 16,
+        at: address &+ 12)
     }
     trace(
       .completion(
         queue: completion.queue, id: completion.commandID, status: completion.status,
         result: completion.result))
-    if entry.tail + 1 == entry.depth {
+    if tail + 1 == completions[queue].depth {
       completions[queue].tail = 0
       completions[queue].phase.toggle()
     } else {
@@ -143,28 +163,28 @@ extension Controller {
 
   /// Whether an entry, or the end of a run, makes an interrupt.
   private mutating func decideInterrupt(_ queue: Int, isLast: Bool) {
-    let entry = completions[queue]
     guard
-      entry.raisesInterrupts || (model.personality == .pciEPFNVMe && has(.interruptEnableIgnored))
+      completions[queue].raisesInterrupts
+        || (model.personality == .pciEPFNVMe && has(.interruptEnableIgnored))
     else { return }
-    let vector = Int(entry.vector)
+    let vector = Int(completions[queue].vector)
     switch model.personality {
     // One for the batch.
-    case .pciEPFNVMe, .strict: if isLast { raise(entry.vector) }
+    case .pciEPFNVMe, .strict: if isLast { raise(UInt16(vector)) }
     case .nvmetPCIEPF:
       // The admin queue, and vectors without coalescing: one each and one at the end.
       guard queue > 0, vector < coalescing.vectors.count, !coalescing.vectors[vector].isDisabled
       else {
-        return raise(entry.vector)
+        return raise(UInt16(vector))
       }
       if isLast {
-        if coalescing.vectors[vector].count > 0 { raise(entry.vector) }
+        if coalescing.vectors[vector].count > 0 { raise(UInt16(vector)) }
         coalescing.vectors[vector].count = 0
       } else {
         coalescing.vectors[vector].count += 1
         if coalescing.vectors[vector].count >= coalescing.threshold {
           coalescing.vectors[vector].count = 0
-          raise(entry.vector)
+          raise(UInt16(vector))
         }
       }
     }

@@ -159,6 +159,7 @@ extension Controller {
 
   // MARK: What others see
 
+  @inline(__always)
   mutating func trace(_ kind: TraceEvent.Kind) {
     if effects.isTracing { effects.trace.append(TraceEvent(time: now, kind: kind)) }
   }

@@ -156,6 +156,23 @@ extension Controller {
 
   // MARK: Transfers
 
+  /// Moves the blocks of a store from or to the host, piece by piece. The caller has checked that they lie inside.
+  func move(_ store: MemoryStore, at offset: UInt64, isWrite: Bool) -> UInt16 {
+    var offset = offset
+    for segment in segments {
+      let piece = unsafe store.bytes(at: offset, count: segment.count)
+      do throws(HostMemoryError) {
+        if isWrite {
+          try unsafe memory.read(at: segment.address, into: piece)
+        } else {
+          try unsafe memory.write(at: segment.address, from: UnsafeRawBufferPointer(piece))
+        }
+      } catch { return Answer.dataTransferError }
+      offset += UInt64(segment.count)
+    }
+    return Answer.success
+  }
+
   /// Copies the first bytes of the buffer to the host.
   mutating func copyToHost() -> UInt16 {
     if model.windows != nil, let refusal = refuseTransfer() { return refusal }

@@ -32,7 +32,7 @@ struct CompletionQueue {
   var waiting: [Completion] = []
   /// When those are tried again.
   var due = VirtualTime.never
-  /// Entries written since the last interrupt decision.
+  /// Entries written at once, since the last interrupt decision.
   var posted = 0
 }
 
