@@ -139,10 +139,15 @@ extension Controller {
     let phase: UInt16 = completions[queue].phase ? 1 : 0
     // The last word has the phase: a host that sees it may read the rest.
     let address = completions[queue].address &+ UInt64(tail) * 16
-    let isThere =
-      (try? memory.store(completion.result, at: address)) != nil
-      && (try? memory.store(head | UInt32(completion.queue) << 16, at: address &+ 8)) != nil
-    if isThere {
+    let middle = head | UInt32(completion.queue) << 16
+    let inPlace: Void? = memory.withMutableBytes(at: address, count: 12) { bytes in
+      bytes.storeBytes(of: completion.result.littleEndian, as: UInt64.self)
+      bytes.storeBytes(of: middle.littleEndian, toByteOffset: 8, as: UInt32.self)
+    }
+    if inPlace != nil
+      || (try? memory.store(completion.result, at: address)) != nil
+        && (try? memory.store(middle, at: address &+ 8)) != nil
+    {
       try? memory.store(
         UInt32(completion.commandID) | UInt32(completion.status << 1 | phase) << 16,
         at: address &+ 12)

@@ -20,16 +20,16 @@ extension Controller {
   /// - Source: NVM Express Base 2.1, 4.3.1; the drivers' own rules in the fact sheets, §12.
   private mutating func parsePRP(_ prp1: UInt64, _ prp2: UInt64, _ count: Int) -> UInt16 {
     let page = pageSize
-    let first = min(UInt64(count), page - prp1 % page)
+    let first = min(UInt64(count), page - prp1 & (page - 1))
     let rest = UInt64(count) - first
     // pci_epf_nvme has 4 KiB here, whatever CC.MPS says.
     let twoPages = model.personality == .pciEPFNVMe ? 8192 : 2 * page
-    let isDirect = UInt64(count) + prp1 % page <= twoPages
+    let isDirect = UInt64(count) + prp1 & (page - 1) <= twoPages
     if isDirect {
       segments.append(Segment(address: prp1, count: Int(first)))
       guard rest > 0 else { return Answer.success }
       if model.personality != .strict, prp2 == 0 { return Answer.invalidField }
-      guard prp2 % page == 0 else { return Answer.invalidPRPOffset }
+      guard prp2 & (page - 1) == 0 else { return Answer.invalidPRPOffset }
       append(prp2, Int(rest))
       return Answer.success
     }
@@ -42,14 +42,20 @@ extension Controller {
   }
 
   private mutating func parseList(_ start: UInt64, _ bytes: UInt64) -> UInt16 {
+    // A power of two: masks and shifts, since a division costs more than all the rest.
     let page = pageSize
+    let mask = page - 1
+    let shift = UInt64(page.trailingZeroBitCount)
     var list = start
     var rest = bytes
     var lists = 0
+    // The piece that grows; those before it are in ``segments``.
+    var piece = segments.removeLast()
+    defer { segments.append(piece) }
     guard list & 7 == 0 || model.personality != .strict else { return Answer.invalidPRPOffset }
     while rest > 0 {
-      let needed = (rest + page - 1) / page
-      let room = (page - list % page) / 8
+      let needed = (rest + mask) >> shift
+      let room = (page - list & mask) / 8
       let entries = min(needed, max(room, 1))
       for index in 0..<entries {
         guard let entry = try? memory.load(at: list &+ 8 * index, as: UInt64.self) else {
@@ -71,12 +77,17 @@ extension Controller {
           list = entry
           break
         }
-        guard entry % page == 0 else {
+        guard entry & mask == 0 else {
           if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid offset") }
           return Answer.invalidPRPOffset
         }
         let count = min(rest, page)
-        append(entry, Int(count))
+        if piece.address &+ UInt64(piece.count) == entry {
+          piece.count += Int(count)
+        } else {
+          segments.append(piece)
+          piece = Segment(address: entry, count: Int(count))
+        }
         rest -= count
       }
     }
