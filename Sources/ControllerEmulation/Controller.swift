@@ -45,6 +45,8 @@ public import PCI
   /// One transfer, reused by all commands.
   let transfer: UnsafeMutableRawBufferPointer
   var segments: [Segment] = []
+  /// Entries of a page list, read once.
+  let pageList: UnsafeMutableBufferPointer<UInt64>
 
   /// - Precondition: queue, vector and transfer limits are positive.
   public init(_ model: ControllerModel, memory: HostMemory) {
@@ -57,12 +59,16 @@ public import PCI
     coalescing.vectors = [CoalescingState.Vector](
       repeating: .init(), count: max(queues, model.interrupts.vectors))
     unsafe transfer = .allocate(byteCount: max(model.maximumTransfer, 1 << 16), alignment: 4096)
+    unsafe pageList = .allocate(capacity: 512)
     segments.reserveCapacity(model.maximumTransfer / 4096 + 2)
     initializeRegisters()
     if !model.hasLinkUpNotifier { linkUp(at: .zero) }
   }
 
-  deinit { unsafe transfer.deallocate() }
+  deinit {
+    unsafe transfer.deallocate()
+    unsafe pageList.deallocate()
+  }
 
   func has(_ quirk: Quirk) -> Bool { model.quirks.contains(quirk) }
 }

@@ -57,8 +57,13 @@ extension Controller {
       let needed = (rest + mask) >> shift
       let room = (page - list & mask) / 8
       let entries = min(needed, max(room, 1))
+      let isRead = readList(list, Int(clamping: entries))
       for index in 0..<entries {
-        guard let entry = try? memory.load(at: list &+ 8 * index, as: UInt64.self) else {
+        guard
+          let entry = isRead
+            ? unsafe UInt64(littleEndian: pageList[Int(index)])
+            : try? memory.load(at: list &+ 8 * index, as: UInt64.self)
+        else {
           if model.personality == .nvmetPCIEPF { log(.error, "PRPs list internal error") }
           return model.personality == .strict ? Answer.dataTransferError : Answer.internalError
         }
@@ -92,6 +97,14 @@ extension Controller {
       }
     }
     return Answer.success
+  }
+
+  /// Reads entries at once; one by one finds out which of them cannot be.
+  private func readList(_ address: UInt64, _ entries: Int) -> Bool {
+    guard unsafe entries <= pageList.count else { return false }
+    let bytes = unsafe UnsafeMutableRawBufferPointer(
+      start: pageList.baseAddress, count: 8 * entries)
+    return unsafe (try? memory.read(at: address, into: bytes)) != nil
   }
 
   /// Adds a piece, to the one before where it follows that.
