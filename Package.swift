@@ -8,7 +8,7 @@ let package = Package(
   name: "epfnvme",
   products: [
     .executable(name: "epfnvme", targets: ["epfnvme"]),
-    .library(name: "NVMeEmulation", targets: ["PCI", "ControllerEmulation", "HostDriver"]),
+    .library(name: "NVMeEmulation", targets: ["NVMe", "PCI", "ControllerEmulation", "HostDriver"]),
     .library(
       name: "EndpointProvisioning",
       targets: [
@@ -61,9 +61,10 @@ let package = Package(
         systemPackage,
       ]),
     .target(name: "PCI"),
+    .target(name: "NVMe"),
+    .target(name: "ControllerEmulation", dependencies: ["NVMe", "PCI", "CLinux"]),
+    .target(name: "HostDriver", dependencies: ["NVMe", "PCI"]),
 
-    .target(name: "ControllerEmulation", dependencies: ["PCI", "CLinux"]),
-    .target(name: "HostDriver", dependencies: ["PCI"]),
     // Tests: one suite a target, and what several share.
     .target(
       name: "TestSupport",
@@ -116,6 +117,7 @@ let package = Package(
         "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
       ]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
+    .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
@@ -126,7 +128,8 @@ let package = Package(
       name: "epfnvme",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "PCI", "ControllerEmulation", "HostDriver", "CLinux",
+        "SimulatedKernel", "Provisioning", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
+        "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

@@ -1,71 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 internal import PCI
 
 /// How a command ends.
 enum Outcome {
-  case done(status: UInt16, result: UInt64 = 0)
+  case done(status: Status, result: UInt64 = 0)
   /// The first bytes of the buffer go to the host.
   case data(count: Int)
   /// No completion, now or ever.
   case none
 
-  static let success = Outcome.done(status: Answer.success)
-  static func failure(_ status: UInt16) -> Outcome { .done(status: status) }
+  static let success = Outcome.done(status: Status.success)
+  static func failure(_ status: Status) -> Outcome { .done(status: status) }
 }
 
 /// The admin queue.
 extension Controller {
-  mutating func executeAdmin(_ command: Command) {
+  mutating func executeAdmin(_ command: SubmissionEntry) {
     if let refusal = refuseAdmin(command) {
       return finish(command, on: 0, .failure(refusal))
     }
-    switch command.opcode {
-    case 0x00: finish(command, on: 0, deleteSubmissionQueue(command))
-    case 0x01: finish(command, on: 0, createSubmissionQueue(command))
-    case 0x04: finish(command, on: 0, deleteCompletionQueue(command))
-    case 0x05: finish(command, on: 0, createCompletionQueue(command))
-    case 0x02:
+    switch command.adminOpcode {
+    case .deleteIOSubmissionQueue:
+      finish(command, on: 0, deleteSubmissionQueue(command))
+    case .createIOSubmissionQueue:
+      finish(command, on: 0, createSubmissionQueue(command))
+    case .deleteIOCompletionQueue:
+      finish(command, on: 0, deleteCompletionQueue(command))
+    case .createIOCompletionQueue:
+      finish(command, on: 0, createCompletionQueue(command))
+    case .getLogPage:
       let count = (Int(command.cdw10 >> 16) | Int(command.cdw11 & 0xffff) << 16) + 1
       answer(command, count: count * 4) { $0.logPage(command, count: count * 4) }
-    case 0x06: answer(command, count: 4096) { $0.identify(command) }
+    case .identify: answer(command, count: 4096) { $0.identify(command) }
     // Both targets say that the command was not aborted; so may any controller.
-    case 0x08: finish(command, on: 0, .done(status: Answer.success, result: 1))
-    case 0x09: finish(command, on: 0, setFeature(command))
-    case 0x0a:
+    case .abort: finish(command, on: 0, .done(status: Status.success, result: 1))
+    case .setFeatures: finish(command, on: 0, setFeature(command))
+    case .getFeatures:
       // The host identifier is data; everything else is in the completion.
-      if command.cdw10 & 0xff == 0x81, model.personality != .pciEPFNVMe {
+      if command.feature == .hostIdentifier, model.personality != .pciEPFNVMe {
         answer(command, count: command.cdw11 & 1 != 0 ? 16 : 8) { $0.hostIdentifier(command) }
       } else {
         finish(command, on: 0, getFeature(command))
       }
-    case 0x0c: requestEvent(command)
-    case 0x18 where model.personality == .nvmetPCIEPF: finish(command, on: 0, .failure(0x001a))
+    case .asyncEventRequest: requestEvent(command)
+    case .keepAlive where model.personality == .nvmetPCIEPF:
+      finish(command, on: 0, .failure(.invalidKeepAliveTimeout.retriable))
     default: finish(command, on: 0, unknownAdminOpcode(command))
     }
   }
 
   /// What is looked at before the opcode.
-  private func refuseAdmin(_ command: Command) -> UInt16? {
+  private func refuseAdmin(_ command: SubmissionEntry) -> Status? {
     switch model.personality {
     case .pciEPFNVMe: return nil
     case .nvmetPCIEPF:
-      if command.isFused { return Answer.invalidField | Answer.more }
-      if command.opcode == 0x7f { return Answer.invalidField | Answer.more }
-      if isFatal { return Answer.sequenceError }
-      return command.usesSGL ? Answer.invalidField : nil
+      if command.isFused { return Status.invalidField.withMore }
+      if command.adminOpcode == .fabrics { return Status.invalidField.withMore }
+      if isFatal { return Status.sequenceError }
+      return command.usesSGL ? Status.invalidField : nil
     case .strict:
-      return command.isFused || command.usesSGL ? Answer.invalidField : nil
+      return command.isFused || command.usesSGL ? Status.invalidField : nil
     }
   }
 
-  private mutating func unknownAdminOpcode(_ command: Command) -> Outcome {
+  private mutating func unknownAdminOpcode(_ command: SubmissionEntry) -> Outcome {
     switch model.personality {
     case .pciEPFNVMe:
       let opcode = hexadecimal(command.opcode)
       log(.error, "Unhandled admin command Admin Cmd (0x\(opcode))")
-      return .failure(Answer.invalidOpcode)
-    case .nvmetPCIEPF: return .failure(Answer.invalidOpcode | Answer.more)
-    case .strict: return .failure(Answer.invalidOpcode)
+      return .failure(.invalidOpcode)
+    case .nvmetPCIEPF: return .failure(.invalidOpcode.withMore)
+    case .strict: return .failure(.invalidOpcode)
     }
   }
 
@@ -78,17 +84,17 @@ extension Controller {
 
   /// Runs a command that fills the buffer, with each personality's order of checks around it.
   mutating func answer(
-    _ command: Command, count: Int, _ body: (inout Controller) -> Outcome
+    _ command: SubmissionEntry, count: Int, _ body: (inout Controller) -> Outcome
   ) {
     let pointer = parseDataPointer(command, count: count)
-    if pointer != Answer.success {
+    if pointer != Status.success {
       // The mainline driver's failure is overwritten with the core's status, which is still zero.
       let hides = model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds)
-      return finish(command, on: 0, .failure(hides ? Answer.success : pointer))
+      return finish(command, on: 0, .failure(hides ? Status.success : pointer))
     }
     unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<count]).zero()
     let outcome = body(&self)
-    if case .done(let status, _) = outcome, status != Answer.success,
+    if case .done(let status, _) = outcome, status != Status.success,
       model.personality == .nvmetPCIEPF, has(.failedReadHangs)
     {
       diagnose(
@@ -101,8 +107,8 @@ extension Controller {
 
   // MARK: The end of a command
 
-  mutating func finish(_ command: Command, on queue: UInt16, _ outcome: Outcome) {
-    var completion = Completion(queue: queue, commandID: command.id, status: Answer.success)
+  mutating func finish(_ command: SubmissionEntry, on queue: UInt16, _ outcome: Outcome) {
+    var completion = Completion(queue: queue, commandID: command.id, status: Status.success)
     switch outcome {
     case .none: return
     case .done(let status, let result):
@@ -110,34 +116,35 @@ extension Controller {
       completion.result = result
     case .data:
       completion.status = copyToHost()
-      if completion.status != Answer.success, model.personality == .nvmetPCIEPF,
+      if completion.status != Status.success, model.personality == .nvmetPCIEPF,
         has(.transferFailureSucceeds)
       {
-        completion.status = Answer.success
+        completion.status = Status.success
       }
     }
-    if completion.status != Answer.success { logFailure(command, queue, completion.status) }
+    if completion.status != Status.success { logFailure(command, queue, completion.status) }
     complete(completion)
   }
 
-  private mutating func logFailure(_ command: Command, _ queue: UInt16, _ status: UInt16) {
-    guard model.personality == .nvmetPCIEPF, command.opcode != 0x0c || queue > 0 else { return }
+  private mutating func logFailure(_ command: SubmissionEntry, _ queue: UInt16, _ status: Status) {
+    guard model.personality == .nvmetPCIEPF, command.adminOpcode != .asyncEventRequest || queue > 0
+    else { return }
     let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
     log(
       .error,
-      "CQ[\(queue)]: Command \(name) (0x\(String(command.opcode, radix: 16))) status 0x\(String(status, radix: 16))"
+      "CQ[\(queue)]: Command \(name) (0x\(String(command.opcode, radix: 16))) status 0x\(String(status.rawValue, radix: 16))"
     )
   }
 
   // MARK: Asynchronous events
 
-  private mutating func requestEvent(_ command: Command) {
+  private mutating func requestEvent(_ command: SubmissionEntry) {
     switch model.personality {
     // Freed and forgotten.
     case .pciEPFNVMe where has(.asyncEventsNeverComplete): return
     default:
       guard parkedEvents.count < 4 else {
-        return finish(command, on: 0, .failure(Answer.tooManyEventRequests))
+        return finish(command, on: 0, .failure(.tooManyEventRequests))
       }
       parkedEvents.append(command.id)
     }
@@ -149,13 +156,13 @@ extension Controller {
     guard !parkedEvents.isEmpty else { return }
     let id = model.personality == .strict ? parkedEvents.removeFirst() : parkedEvents.removeLast()
     complete(
-      Completion(result: UInt64(result), queue: 0, commandID: id, status: Answer.success))
+      Completion(result: UInt64(result), queue: 0, commandID: id, status: Status.success))
     post(to: 0)
   }
 
   // MARK: Queues
 
-  private mutating func createCompletionQueue(_ command: Command) -> Outcome {
+  private mutating func createCompletionQueue(_ command: SubmissionEntry) -> Outcome {
     let id = Int(command.cdw10 & 0xffff)
     let size = command.cdw10 >> 16
     let vector = UInt16(command.cdw11 >> 16)
@@ -163,30 +170,30 @@ extension Controller {
     let exists = id < completions.count && completions[id].isLive
     switch model.personality {
     case .pciEPFNVMe:
-      guard id < completions.count, !exists else { return .failure(Answer.invalidQueueID) }
+      guard id < completions.count, !exists else { return .failure(.invalidQueueID) }
       guard isContiguous else { return .failure(notContiguous) }
-      guard isValid(size, "CQ", id) else { return .failure(Answer.invalidQueueSize) }
-      guard Int(vector) < model.interrupts.vectors else { return .failure(Answer.invalidVector) }
+      guard isValid(size, "CQ", id) else { return .failure(.invalidQueueSize) }
+      guard Int(vector) < model.interrupts.vectors else { return .failure(.invalidVector) }
     case .nvmetPCIEPF:
       guard id > 0, id <= model.targetIOQueues, !exists else {
-        return .failure(Answer.invalidQueueID)
+        return .failure(.invalidQueueID)
       }
-      guard isValid(size, "CQ", id) else { return .failure(Answer.invalidQueueSize) }
+      guard isValid(size, "CQ", id) else { return .failure(.invalidQueueSize) }
       guard isContiguous else { return .failure(notContiguous) }
       guard id < completions.count else { return beyondArrays(id) }
       guard has(.vectorNotChecked) || Int(vector) < model.interrupts.vectors else {
-        return .failure(Answer.invalidVector)
+        return .failure(.invalidVector)
       }
       guard canMap(completionQueue: id, at: command.prp1, depth: size + 1) else {
-        return .failure(Answer.internalError)
+        return .failure(.internalError)
       }
     case .strict:
-      guard id > 0, id < completions.count, !exists else { return .failure(Answer.invalidQueueID) }
-      guard isValid(size, "CQ", id) else { return .failure(Answer.invalidQueueSize) }
-      guard isContiguous else { return .failure(Answer.invalidField) }
-      guard command.prp1 % pageSize == 0 else { return .failure(Answer.invalidPRPOffset) }
-      guard Int(vector) < model.interrupts.vectors else { return .failure(Answer.invalidVector) }
-      guard configuration >> 20 & 0xf == 4 else { return .failure(Answer.invalidQueueSize) }
+      guard id > 0, id < completions.count, !exists else { return .failure(.invalidQueueID) }
+      guard isValid(size, "CQ", id) else { return .failure(.invalidQueueSize) }
+      guard isContiguous else { return .failure(.invalidField) }
+      guard command.prp1 % pageSize == 0 else { return .failure(.invalidPRPOffset) }
+      guard Int(vector) < model.interrupts.vectors else { return .failure(.invalidVector) }
+      guard configuration >> 20 & 0xf == 4 else { return .failure(.invalidQueueSize) }
     }
     var queue = CompletionQueue()
     queue.isLive = true
@@ -201,7 +208,7 @@ extension Controller {
     return .success
   }
 
-  private mutating func createSubmissionQueue(_ command: Command) -> Outcome {
+  private mutating func createSubmissionQueue(_ command: SubmissionEntry) -> Outcome {
     let id = Int(command.cdw10 & 0xffff)
     let size = command.cdw10 >> 16
     let target = Int(command.cdw11 >> 16)
@@ -212,36 +219,36 @@ extension Controller {
     case .pciEPFNVMe:
       // The driver's own test lets one id too many pass.
       guard id != 0, id <= submissions.count, !exists else {
-        return .failure(Answer.invalidQueueID)
+        return .failure(.invalidQueueID)
       }
       if id == submissions.count || target >= completions.count {
         diagnose(
           "pci_epf_nvme Q8",
           "Create I/O SQ \(id) on CQ \(target): the driver uses entries beyond its arrays")
         return .failure(
-          id == submissions.count ? Answer.invalidQueueID : Answer.invalidCompletionQueue)
+          id == submissions.count ? Status.invalidQueueID : Status.invalidCompletionQueue)
       }
-      guard hasTarget else { return .failure(Answer.invalidCompletionQueue) }
+      guard hasTarget else { return .failure(.invalidCompletionQueue) }
       guard isContiguous else { return .failure(notContiguous) }
-      guard isValid(size, "SQ", id) else { return .failure(Answer.invalidQueueSize) }
+      guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
     case .nvmetPCIEPF:
       guard id > 0, id <= model.targetIOQueues, !exists else {
-        return .failure(Answer.invalidQueueID)
+        return .failure(.invalidQueueID)
       }
       guard id < submissions.count else { return beyondArrays(id) }
       guard hasTarget else {
         log(.error, "nvmet: SQ \(id): Invalid CQID \(target)")
-        return .failure(Answer.invalidQueueID)
+        return .failure(.invalidQueueID)
       }
-      guard isValid(size, "SQ", id) else { return .failure(Answer.invalidQueueSize) }
+      guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
       guard isContiguous else { return .failure(notContiguous) }
     case .strict:
-      guard id > 0, id < submissions.count, !exists else { return .failure(Answer.invalidQueueID) }
-      guard hasTarget else { return .failure(Answer.invalidCompletionQueue) }
-      guard isValid(size, "SQ", id) else { return .failure(Answer.invalidQueueSize) }
-      guard isContiguous else { return .failure(Answer.invalidField) }
-      guard command.prp1 % pageSize == 0 else { return .failure(Answer.invalidPRPOffset) }
-      guard configuration >> 16 & 0xf == 6 else { return .failure(Answer.invalidQueueSize) }
+      guard id > 0, id < submissions.count, !exists else { return .failure(.invalidQueueID) }
+      guard hasTarget else { return .failure(.invalidCompletionQueue) }
+      guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
+      guard isContiguous else { return .failure(.invalidField) }
+      guard command.prp1 % pageSize == 0 else { return .failure(.invalidPRPOffset) }
+      guard configuration >> 16 & 0xf == 6 else { return .failure(.invalidQueueSize) }
     }
     var queue = SubmissionQueue()
     queue.isLive = true
@@ -261,10 +268,10 @@ extension Controller {
     return .success
   }
 
-  private mutating func deleteSubmissionQueue(_ command: Command) -> Outcome {
+  private mutating func deleteSubmissionQueue(_ command: SubmissionEntry) -> Outcome {
     let id = Int(command.cdw10 & 0xffff)
     guard id > 0, id < submissions.count, submissions[id].isLive else {
-      return .failure(Answer.invalidQueueID)
+      return .failure(.invalidQueueID)
     }
     let target = Int(submissions[id].completionQueue)
     // What was fetched has completed: those completions are posted before the queue is gone.
@@ -276,19 +283,19 @@ extension Controller {
     return .success
   }
 
-  private mutating func deleteCompletionQueue(_ command: Command) -> Outcome {
+  private mutating func deleteCompletionQueue(_ command: SubmissionEntry) -> Outcome {
     let id = Int(command.cdw10 & 0xffff)
     guard id > 0, id < completions.count, completions[id].isLive, completions[id].references > 0
     else {
-      return .failure(Answer.invalidQueueID)
+      return .failure(.invalidQueueID)
     }
     if completions[id].references > 1 {
       switch model.personality {
       case .pciEPFNVMe where has(.completionQueueDeletedInUse):
         completions[id].references -= 1
         return .success
-      case .nvmetPCIEPF: return .failure(Answer.invalidQueueID)
-      default: return .failure(Answer.invalidQueueDeletion)
+      case .nvmetPCIEPF: return .failure(.invalidQueueID)
+      default: return .failure(.invalidQueueDeletion)
       }
     }
     completions[id] = CompletionQueue()
@@ -296,12 +303,12 @@ extension Controller {
   }
 
   /// PC = 0: both drivers answer with a value that the specification gives to deletion.
-  private var notContiguous: UInt16 {
+  private var notContiguous: Status {
     switch model.personality {
     case .pciEPFNVMe:
-      has(.noncontiguousQueueIsInvalidQueue) ? Answer.invalidQueueDeletion : Answer.invalidField
-    case .nvmetPCIEPF: Answer.invalidQueueDeletion
-    case .strict: Answer.invalidField
+      has(.noncontiguousQueueIsInvalidQueue) ? Status.invalidQueueDeletion : Status.invalidField
+    case .nvmetPCIEPF: Status.invalidQueueDeletion
+    case .strict: Status.invalidField
     }
   }
 
@@ -318,6 +325,6 @@ extension Controller {
       "nvmet_pci_epf Q4",
       "queue \(id) is beyond the \(submissions.count) that the driver has room for: it would write past its arrays"
     )
-    return .failure(Answer.invalidQueueID)
+    return .failure(.invalidQueueID)
   }
 }

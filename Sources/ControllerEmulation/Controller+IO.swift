@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import NVMe
 
 /// The NVM command set.
 extension Controller {
-  mutating func executeIO(_ command: Command, on queue: UInt16) {
+  mutating func executeIO(_ command: SubmissionEntry, on queue: UInt16) {
     let index = index(of: command.namespaceID)
     if let refusal = refuseIO(command, index) {
       return finish(command, on: queue, .failure(refusal))
     }
-    switch command.opcode {
-    case 0x00: finish(command, on: queue, outcome(model.namespaces[index].backend.flush(), index))
-    case 0x01, 0x02: transferBlocks(command, queue, index)
-    case 0x08: writeZeroes(command, queue, index)
-    case 0x09: deallocate(command, queue, index)
+    switch command.nvmOpcode {
+    case .flush: finish(command, on: queue, outcome(model.namespaces[index].backend.flush(), index))
+    case .read, .write: transferBlocks(command, queue, index)
+    case .writeZeroes: writeZeroes(command, queue, index)
+    case .datasetManagement: deallocate(command, queue, index)
     default:
       if model.personality == .pciEPFNVMe {
         log(.error, "Unhandled IO command I/O Cmd (0x\(hexadecimal(command.opcode)))")
       }
-      finish(command, on: queue, .failure(withMore(Answer.invalidOpcode)))
+      finish(command, on: queue, .failure(withMore(Status.invalidOpcode)))
     }
   }
 
   /// nvmet's core adds MORE to what it refuses.
-  private func withMore(_ status: UInt16) -> UInt16 {
-    model.personality == .nvmetPCIEPF ? status | Answer.more : status
+  private func withMore(_ status: Status) -> Status {
+    model.personality == .nvmetPCIEPF ? status.withMore : status
   }
 
   /// The place of a namespace among the model's; -1 when there is none.
@@ -38,16 +39,19 @@ extension Controller {
     return -1
   }
 
-  private func refuseIO(_ command: Command, _ index: Int) -> UInt16? {
-    if model.personality != .pciEPFNVMe, command.isFused { return withMore(Answer.invalidField) }
-    if isFatal { return Answer.sequenceError }
-    guard index >= 0 else { return withMore(Answer.invalidNamespace) }
+  private func refuseIO(_ command: SubmissionEntry, _ index: Int) -> Status? {
+    if model.personality != .pciEPFNVMe, command.isFused { return withMore(Status.invalidField) }
+    if isFatal { return Status.sequenceError }
+    guard index >= 0 else { return withMore(Status.invalidNamespace) }
     guard model.namespaces[index].isEnabled else {
-      return model.personality == .nvmetPCIEPF ? 0x2300 : Answer.invalidNamespace
+      return model.personality == .nvmetPCIEPF
+        ? Status.internalPathError.retriable.withMore : Status.invalidNamespace
     }
-    let changes = command.opcode == 0x01 || command.opcode == 0x08 || command.opcode == 0x09
+    let opcode = command.nvmOpcode
+    let changes = opcode == .write || opcode == .writeZeroes || opcode == .datasetManagement
     if changes, model.namespaces[index].isReadOnly {
-      return model.personality == .nvmetPCIEPF ? 0x2020 : 0x4020
+      return model.personality == .nvmetPCIEPF
+        ? Status.writeProtected.retriable.withMore : Status.writeProtected
     }
     return nil
   }
@@ -56,31 +60,32 @@ extension Controller {
   private func outcome(_ failure: Backend.Failure?, _ index: Int) -> Outcome {
     guard let failure else { return .success }
     switch (model.personality, failure.errno) {
-    case (.strict, ENOSPC): return .failure(Answer.capacityExceeded)
-    case (.strict, EOPNOTSUPP): return .failure(Answer.invalidOpcode)
-    case (_, ENOSPC): return .failure(0x6081)
-    case (_, EREMOTEIO): return .failure(0x6080)
-    case (_, EOPNOTSUPP): return .failure(0x6001)
-    case (_, ENODATA): return .failure(0x2286)
-    case (.strict, _): return .failure(Answer.internalError)
-    default: return .failure(0x6006)
+    case (.strict, ENOSPC): return .failure(.capacityExceeded)
+    case (.strict, EOPNOTSUPP): return .failure(.invalidOpcode)
+    case (_, ENOSPC): return .failure(.capacityExceeded.withMore)
+    case (_, EREMOTEIO): return .failure(.lbaOutOfRange.withMore)
+    case (_, EOPNOTSUPP): return .failure(.invalidOpcode.withMore)
+    case (_, ENODATA): return .failure(.accessDenied.retriable.withMore)
+    case (.strict, _): return .failure(.internalError)
+    default: return .failure(.internalError.withMore)
     }
   }
 
   /// Whether blocks lie inside a namespace, and what is answered when they do not.
-  private func check(_ first: UInt64, _ count: UInt64, _ index: Int) -> UInt16? {
+  private func check(_ first: UInt64, _ count: UInt64, _ index: Int) -> Status? {
     let (end, overflow) = first.addingReportingOverflow(count)
     if !overflow, end <= model.namespaces[index].blocks { return nil }
-    guard model.personality != .strict else { return Answer.lbaOutOfRange }
+    guard model.personality != .strict else { return Status.lbaOutOfRange }
     // Files find out themselves, block devices let the block layer say it.
-    return model.namespaces[index].isFile ? 0x6081 : 0x6006
+    return model.namespaces[index].isFile
+      ? Status.capacityExceeded.withMore : Status.internalError.withMore
   }
 
   // MARK: Read, Write
 
-  private mutating func transferBlocks(_ command: Command, _ queue: UInt16, _ index: Int) {
+  private mutating func transferBlocks(_ command: SubmissionEntry, _ queue: UInt16, _ index: Int) {
     let shift = UInt64(model.namespaces[index].blockShift)
-    let isWrite = command.opcode == 0x01
+    let isWrite = command.nvmOpcode == .write
     let bytes = command.blockCount << shift
     if model.personality == .strict,
       let status = check(command.firstBlock, command.blockCount, index)
@@ -89,8 +94,8 @@ extension Controller {
     }
     let pointer =
       bytes > UInt64(model.maximumTransfer)
-      ? Answer.invalidField : parseDataPointer(command, count: Int(bytes))
-    if pointer != Answer.success {
+      ? Status.invalidField : parseDataPointer(command, count: Int(bytes))
+    if pointer != Status.success {
       return finish(command, on: queue, .failure(hidden(pointer)))
     }
     // What is in memory needs no buffer between: one copy.
@@ -100,7 +105,7 @@ extension Controller {
     }
     if isWrite {
       let status = copyFromHost()
-      if status != Answer.success { return finish(command, on: queue, .failure(hidden(status))) }
+      if status != Status.success { return finish(command, on: queue, .failure(hidden(status))) }
     }
     if let status = check(command.firstBlock, command.blockCount, index) {
       if !isWrite { diagnoseHang(command) }
@@ -123,11 +128,11 @@ extension Controller {
   }
 
   /// The mainline driver posts the core's status, which is still zero when the data could not be moved.
-  private func hidden(_ status: UInt16) -> UInt16 {
-    model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds) ? Answer.success : status
+  private func hidden(_ status: Status) -> Status {
+    model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds) ? Status.success : status
   }
 
-  private mutating func diagnoseHang(_ command: Command) {
+  private mutating func diagnoseHang(_ command: SubmissionEntry) {
     guard model.personality == .nvmetPCIEPF, has(.failedReadHangs) else { return }
     diagnose(
       "nvmet_pci_epf Q2",
@@ -137,7 +142,7 @@ extension Controller {
 
   // MARK: Write Zeroes, Dataset Management
 
-  private mutating func writeZeroes(_ command: Command, _ queue: UInt16, _ index: Int) {
+  private mutating func writeZeroes(_ command: SubmissionEntry, _ queue: UInt16, _ index: Int) {
     if let status = check(command.firstBlock, command.blockCount, index) {
       return finish(command, on: queue, .failure(status))
     }
@@ -147,7 +152,7 @@ extension Controller {
     finish(command, on: queue, outcome(failure, index))
   }
 
-  private mutating func deallocate(_ command: Command, _ queue: UInt16, _ index: Int) {
+  private mutating func deallocate(_ command: SubmissionEntry, _ queue: UInt16, _ index: Int) {
     // Announced by the older driver, and not done.
     if model.personality == .pciEPFNVMe, has(.deallocateIgnored) {
       return finish(command, on: queue, .success)
@@ -159,10 +164,10 @@ extension Controller {
     let bytes = ranges * 16
     let pointer =
       bytes > UInt64(model.maximumTransfer)
-      ? Answer.invalidField : parseDataPointer(command, count: Int(bytes))
-    if pointer != Answer.success { return finish(command, on: queue, .failure(hidden(pointer))) }
+      ? Status.invalidField : parseDataPointer(command, count: Int(bytes))
+    if pointer != Status.success { return finish(command, on: queue, .failure(hidden(pointer))) }
     let copied = copyFromHost()
-    if copied != Answer.success { return finish(command, on: queue, .failure(hidden(copied))) }
+    if copied != Status.success { return finish(command, on: queue, .failure(hidden(copied))) }
     guard command.cdw11 & 4 != 0 else { return finish(command, on: queue, .success) }
     let shift = UInt64(model.namespaces[index].blockShift)
     for range in 0..<Int(ranges) {

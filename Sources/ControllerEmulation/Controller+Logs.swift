@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 
 /// Get Log Page.
 extension Controller {
   /// Fills the zeroed buffer with a page. Both targets begin at its beginning, whatever offset the host asks for.
-  mutating func logPage(_ command: Command, count: Int) -> Outcome {
+  mutating func logPage(_ command: SubmissionEntry, count: Int) -> Outcome {
     guard model.personality == .strict else { return wholePage(command, count: count) }
-    let offset = UInt64(command.words[12]) | UInt64(command.words[13]) << 32
-    let size = Self.bytes(inPage: UInt8(truncatingIfNeeded: command.cdw10))
-    guard offset & 3 == 0, offset <= UInt64(size) else { return .failure(Answer.invalidField) }
+    let offset = UInt64(command.cdw12) | UInt64(command.cdw13) << 32
+    let size = Self.bytes(in: command.logPage)
+    guard offset & 3 == 0, offset <= UInt64(size) else { return .failure(.invalidField) }
     guard offset > 0 else { return wholePage(command, count: count) }
     unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<max(size, count)]).zero()
     if case .done(let status, _) = wholePage(command, count: size) { return .failure(status) }
@@ -19,53 +20,55 @@ extension Controller {
   }
 
   /// How long the pages of a strict controller are.
-  private static func bytes(inPage page: UInt8) -> Int {
+  private static func bytes(in page: LogPageID) -> Int {
     switch page {
-    case 0x00: 1024
-    case 0x01: 64 * 128
-    case 0x02, 0x03: 512
+    case .supportedLogPages: 1024
+    case .errorInformation: 64 * 128
+    case .health, .firmwareSlots: 512
     default: 4096
     }
   }
 
-  private mutating func wholePage(_ command: Command, count: Int) -> Outcome {
-    let page = UInt8(truncatingIfNeeded: command.cdw10)
+  private mutating func wholePage(_ command: SubmissionEntry, count: Int) -> Outcome {
     let isMainline = model.personality == .nvmetPCIEPF
-    func short(_ least: Int) -> Outcome? { isMainline && count < least ? .failure(0x600f) : nil }
-    switch page {
-    case 0x00 where model.personality != .pciEPFNVMe:
+    func short(_ least: Int) -> Outcome? {
+      isMainline && count < least ? .failure(.invalidSGLLength.withMore) : nil
+    }
+    switch command.logPage {
+    case .supportedLogPages where model.personality != .pciEPFNVMe:
       if let failure = short(1024) { return failure }
       let pages: [Int] =
         isMainline ? [0, 1, 2, 3, 4, 5, 9, 0xc, 0x12, 0x16, 0x80] : [0, 1, 2, 3, 4, 5]
       for page in pages where 4 * page + 4 <= count { put(1, width: 4, at: 4 * page) }
-    case 0x01: break
-    case 0x02:
-      if isMainline, count != 512 { return .failure(0x0006) }
+    case .errorInformation: break
+    case .health:
+      if isMainline, count != 512 { return .failure(Status.internalError.retriable) }
       if model.personality == .strict, count >= 512 {
         // 300 K, all of the spare left, and its threshold.
         put(300, width: 2, at: 1)
         put(100, width: 1, at: 3)
         put(10, width: 1, at: 4)
       }
-    case 0x03:
+    case .firmwareSlots:
       if model.personality == .strict, count >= 16 {
         put(1, width: 1, at: 0)
         putFirmware(at: 8)
       }
-    case 0x04: if isMainline, count != 4096 { return .failure(0x0006) }
-    case 0x05:
+    case .changedNamespaces:
+      if isMainline, count != 4096 { return .failure(Status.internalError.retriable) }
+    case .commandEffects:
       if let failure = short(4096) { return failure }
       putEffects(count)
-    case 0x0c where model.personality != .strict: putGroups(command, count)
-    case 0x12 where isMainline:
+    case .namespaceAccess where model.personality != .strict: putGroups(command, count)
+    case .featureEffects where isMainline:
       if let failure = short(1024) { return failure }
       for feature in [0x07, 0x0b, 0x0f, 0x81] { put(0x20_0001, width: 4, at: 4 * feature) }
       for feature in [0x82, 0x84] { put(0x10_0001, width: 4, at: 4 * feature) }
     default:
       return .failure(
         isMainline
-          ? Answer.invalidField | Answer.more
-          : model.personality == .strict ? Answer.invalidLogPage : Answer.invalidField)
+          ? Status.invalidField.withMore
+          : model.personality == .strict ? Status.invalidLogPage : Status.invalidField)
     }
     return .data(count: count)
   }
@@ -93,7 +96,7 @@ extension Controller {
   }
 
   /// Asymmetric Namespace Access: every group that a namespace is in, optimised.
-  private func putGroups(_ command: Command, _ count: Int) {
+  private func putGroups(_ command: SubmissionEntry, _ count: Int) {
     let groups = Set(model.namespaces.filter(\.isEnabled).map(\.anaGroup)).sorted()
     let isShort = command.cdw10 >> 8 & 1 != 0
     guard count >= 16 else { return }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 internal import PCI
 
 /// Fetching commands, posting completions, raising interrupts.
@@ -47,7 +48,7 @@ extension Controller {
     }
   }
 
-  private func load(from address: UInt64) -> Command? {
+  private func load(from address: UInt64) -> SubmissionEntry? {
     let inPlace = memory.withBytes(at: address, count: 64) { bytes in
       var words = InlineArray<16, UInt32>(repeating: 0)
       for index in 0..<16 {
@@ -55,19 +56,19 @@ extension Controller {
           littleEndian: unsafe bytes.unsafeLoadUnaligned(
             fromByteOffset: 4 * index, as: UInt32.self))
       }
-      return Command(words: words)
+      return SubmissionEntry(dwords: words)
     }
     return inPlace ?? loadAcross(address)
   }
 
   /// An entry that is in more than one region.
-  private func loadAcross(_ address: UInt64) -> Command? {
+  private func loadAcross(_ address: UInt64) -> SubmissionEntry? {
     var words = InlineArray<16, UInt32>(repeating: 0)
     var span = words.mutableSpan
     let isThere: Void? = unsafe span.withUnsafeMutableBytes { bytes in
       try? unsafe memory.read(at: address, into: bytes)
     }
-    return isThere == nil ? nil : Command(words: words)
+    return isThere == nil ? nil : SubmissionEntry(dwords: words)
   }
 
   /// Where the commands of a queue complete.
@@ -149,7 +150,7 @@ extension Controller {
         && (try? memory.store(middle, at: address &+ 8)) != nil
     {
       try? memory.store(
-        UInt32(completion.commandID) | UInt32(completion.status << 1 | phase) << 16,
+        UInt32(completion.commandID) | UInt32(completion.status.rawValue << 1 | phase) << 16,
         at: address &+ 12)
     }
     trace(
@@ -202,7 +203,7 @@ extension Controller {
     // A mask register counts for pins and MSI only.
     if model.personality == .strict, case .msix = model.interrupts {
     } else if model.personality == .strict,
-      vector < 32, bar[RegisterOffset.interruptMaskSet / 4] >> UInt32(vector) & 1 != 0
+      vector < 32, bar[Register.interruptMaskSet.offset / 4] >> UInt32(vector) & 1 != 0
     {
       return
     }

@@ -1,19 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
-/// Offsets of the registers that a controller acts upon.
-/// - Source: NVM Express Base 2.1, 3.1.4.
-enum RegisterOffset {
-  static let capabilities = 0x00
-  static let version = 0x08
-  static let interruptMaskSet = 0x0c
-  static let interruptMaskClear = 0x10
-  static let configuration = 0x14
-  static let status = 0x1c
-  static let adminQueueAttributes = 0x24
-  static let adminSubmissionQueue = 0x28
-  static let adminCompletionQueue = 0x30
-  static let doorbells = 0x1000
-}
+internal import NVMe
 
 extension ControllerModel {
   /// Queue pairs that have doorbells.
@@ -22,7 +8,7 @@ extension ControllerModel {
   }
 
   /// Registers and doorbells, bytes; the MSI-X table follows.
-  var registerBytes: Int { RegisterOffset.doorbells + 8 * doorbellPairs }
+  var registerBytes: Int { Register.doorbells + 8 * doorbellPairs }
 
   /// Where the MSI-X table is in BAR 0.
   public var msixTableOffset: Int { (registerBytes + 7) / 8 * 8 }
@@ -58,7 +44,7 @@ extension Controller {
   public func readRegister(_ offset: Int) -> UInt32 {
     guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return 0 }
     // Doorbells need not be readable; those of the drivers are.
-    if model.personality == .strict, offset >= RegisterOffset.doorbells { return 0 }
+    if model.personality == .strict, offset >= Register.doorbells { return 0 }
     return bar[offset / 4]
   }
 
@@ -67,7 +53,7 @@ extension Controller {
     advance(to: time)
     guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return }
     trace(.register(offset: UInt32(offset), value: value))
-    if offset >= RegisterOffset.doorbells { return writeDoorbell(offset, value) }
+    if offset >= Register.doorbells { return writeDoorbell(offset, value) }
     guard model.personality == .strict || !isWritableInDriver(offset) else {
       return bar[offset / 4] = value
     }
@@ -85,28 +71,28 @@ extension Controller {
 
   private mutating func writeStrictRegister(_ offset: Int, _ value: UInt32) {
     switch offset {
-    case RegisterOffset.configuration:
+    case Register.configuration.offset:
       bar[offset / 4] = value
       lookAtConfiguration()
-    case RegisterOffset.adminQueueAttributes:
+    case Register.adminQueueAttributes.offset:
       bar[offset / 4] = value & 0x0fff_0fff
-    case RegisterOffset.adminSubmissionQueue, RegisterOffset.adminCompletionQueue:
+    case Register.adminSubmissionQueue.offset, Register.adminCompletionQueue.offset:
       bar[offset / 4] = value & ~0xfff
-    case RegisterOffset.adminSubmissionQueue + 4, RegisterOffset.adminCompletionQueue + 4:
+    case Register.adminSubmissionQueue.offset + 4, Register.adminCompletionQueue.offset + 4:
       bar[offset / 4] = value
     // Masks of pin and MSI interrupts; with MSI-X the host must leave them alone, and they do nothing.
-    case RegisterOffset.interruptMaskSet:
-      bar[RegisterOffset.interruptMaskSet / 4] |= value
-      bar[RegisterOffset.interruptMaskClear / 4] = bar[RegisterOffset.interruptMaskSet / 4]
-    case RegisterOffset.interruptMaskClear:
-      bar[RegisterOffset.interruptMaskSet / 4] &= ~value
-      bar[RegisterOffset.interruptMaskClear / 4] = bar[RegisterOffset.interruptMaskSet / 4]
+    case Register.interruptMaskSet.offset:
+      bar[Register.interruptMaskSet.offset / 4] |= value
+      bar[Register.interruptMaskClear.offset / 4] = bar[Register.interruptMaskSet.offset / 4]
+    case Register.interruptMaskClear.offset:
+      bar[Register.interruptMaskSet.offset / 4] &= ~value
+      bar[Register.interruptMaskClear.offset / 4] = bar[Register.interruptMaskSet.offset / 4]
     default: break
     }
   }
 
   private mutating func writeDoorbell(_ offset: Int, _ value: UInt32) {
-    let index = (offset - RegisterOffset.doorbells) / 4
+    let index = (offset - Register.doorbells) / 4
     let queue = index / 2
     bar[offset / 4] = value
     guard queue < submissions.count else { return }
@@ -120,19 +106,19 @@ extension Controller {
   // MARK: The controller's side
 
   func doorbell(submission queue: Int) -> UInt32 {
-    bar[(RegisterOffset.doorbells + 8 * queue) / 4]
+    bar[(Register.doorbells + 8 * queue) / 4]
   }
 
   func doorbell(completion queue: Int) -> UInt32 {
-    bar[(RegisterOffset.doorbells + 8 * queue + 4) / 4]
+    bar[(Register.doorbells + 8 * queue + 4) / 4]
   }
 
   mutating func clearDoorbell(submission queue: Int) {
-    bar[(RegisterOffset.doorbells + 8 * queue) / 4] = 0
+    bar[(Register.doorbells + 8 * queue) / 4] = 0
   }
 
   mutating func clearDoorbell(completion queue: Int) {
-    bar[(RegisterOffset.doorbells + 8 * queue + 4) / 4] = 0
+    bar[(Register.doorbells + 8 * queue + 4) / 4] = 0
   }
 
   mutating func initializeRegisters() {
@@ -147,11 +133,11 @@ extension Controller {
   }
 
   mutating func writeStatus() {
-    if bar[RegisterOffset.status / 4] != status { trace(.status(status)) }
-    bar[RegisterOffset.status / 4] = status
+    if bar[Register.status.offset / 4] != status { trace(.status(status)) }
+    bar[Register.status.offset / 4] = status
   }
 
-  mutating func writeConfiguration() { bar[RegisterOffset.configuration / 4] = configuration }
+  mutating func writeConfiguration() { bar[Register.configuration.offset / 4] = configuration }
 
   func register64(_ offset: Int) -> UInt64 {
     UInt64(bar[offset / 4]) | UInt64(bar[offset / 4 + 1]) << 32

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 
 /// Link, enable, disable, shutdown.
 extension Controller {
@@ -77,7 +78,7 @@ extension Controller {
   /// Compares CC with what it was and does what the change asks for.
   mutating func lookAtConfiguration() {
     let old = configuration
-    let new = bar[RegisterOffset.configuration / 4]
+    let new = bar[Register.configuration.offset / 4]
     guard old != new else { return }
     configuration = new
     switch model.personality {
@@ -157,12 +158,13 @@ extension Controller {
     case .strict:
       guard checkStrictEnable() else { return false }
     }
-    pageSize = 4096 << UInt64(configuration >> 7 & 0xf)
-    let attributes = bar[RegisterOffset.adminQueueAttributes / 4]
+    pageSize = ControllerConfiguration(rawValue: configuration).pageSize
+    let attributes = AdminQueueAttributes(
+      rawValue: bar[Register.adminQueueAttributes.offset / 4])
     var completion = CompletionQueue()
     completion.isLive = true
-    completion.depth = (attributes >> 16 & 0xfff) + 1
-    completion.address = register64(RegisterOffset.adminCompletionQueue) & ~0xfff
+    completion.depth = UInt32(attributes[.completionQueueSize]) + 1
+    completion.address = register64(Register.adminCompletionQueue.offset) & ~0xfff
     completion.references = 2
     guard canMap(completionQueue: 0, at: completion.address, depth: completion.depth) else {
       log(.error, "Failed to create admin completion queue")
@@ -171,8 +173,8 @@ extension Controller {
     completions[0] = completion
     var submission = SubmissionQueue()
     submission.isLive = true
-    submission.depth = (attributes & 0xfff) + 1
-    submission.address = register64(RegisterOffset.adminSubmissionQueue) & ~0xfff
+    submission.depth = UInt32(attributes[.submissionQueueSize]) + 1
+    submission.address = register64(Register.adminSubmissionQueue.offset) & ~0xfff
     // The first look of nvmet_pci_epf comes at once; it finds nothing, since the host waits for RDY.
     submission.due = model.personality == .strict ? .never : now + model.queuePeriod(0)
     submissions[0] = submission
@@ -208,8 +210,9 @@ extension Controller {
 
   /// IOSQES of 64 and IOCQES of 16 bytes at least, already at enable.
   private mutating func checkEntrySizes() -> Bool {
-    let submission = 1 << (configuration >> 16 & 0xf)
-    let completion = 1 << (configuration >> 20 & 0xf)
+    let configuration = ControllerConfiguration(rawValue: configuration)
+    let submission = 1 << Int(configuration[.submissionEntrySize])
+    let completion = 1 << Int(configuration[.completionEntrySize])
     let isSeed = model.personality == .pciEPFNVMe
     if submission < 64 {
       log(
@@ -234,19 +237,23 @@ extension Controller {
   /// What nvmet's core can serve: entries of 64 and 16 bytes, pages of 4 KiB, round robin, a command set that it has.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_start_ctrl`.
   private var isServable: Bool {
-    let commandSet = configuration >> 4 & 7
-    return configuration >> 16 & 0xf == 6 && configuration >> 20 & 0xf == 4
-      && configuration >> 7 & 0xf == 0 && configuration >> 11 & 7 == 0
-      && (commandSet == 0 || commandSet == 6)
+    let configuration = ControllerConfiguration(rawValue: configuration)
+    return configuration[.submissionEntrySize] == 6 && configuration[.completionEntrySize] == 4
+      && isServed(configuration)
   }
 
   /// - Source: NVM Express Base 2.1, 3.1.4.5, 3.1.4.7 and 3.5.1.
   private func checkStrictEnable() -> Bool {
-    let attributes = bar[RegisterOffset.adminQueueAttributes / 4]
-    let commandSet = configuration >> 4 & 7
-    return configuration >> 7 & 0xf == 0 && configuration >> 11 & 7 == 0
-      && (commandSet == 0 || commandSet == 6)
-      && attributes & 0xfff >= 1 && attributes >> 16 & 0xfff >= 1
+    let attributes = AdminQueueAttributes(
+      rawValue: bar[Register.adminQueueAttributes.offset / 4])
+    return isServed(ControllerConfiguration(rawValue: configuration))
+      && attributes[.submissionQueueSize] >= 1 && attributes[.completionQueueSize] >= 1
+  }
+
+  /// Pages of 4 KiB, round robin, the NVM command set or all that there are.
+  private func isServed(_ configuration: ControllerConfiguration) -> Bool {
+    configuration[.memoryPageSize] == 0 && configuration[.arbitration] == .roundRobin
+      && [.nvm, .all].contains(configuration[.commandSet])
   }
 
   // MARK: Disable
@@ -260,7 +267,7 @@ extension Controller {
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
       // Parked events end before their queue does, the last one first.
       for event in parkedEvents.reversed() {
-        complete(Completion(queue: 0, commandID: event, status: 0x4006))
+        complete(Completion(queue: 0, commandID: event, status: Status.internalError))
       }
       post(to: 0)
     case .strict: break

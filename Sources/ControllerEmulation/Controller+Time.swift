@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 
 /// The work items of the drivers: what they look at without being told, and how often.
 extension ControllerModel {
@@ -49,7 +50,7 @@ extension Controller {
 
   /// Whether a tick could find anything before the host does something.
   private var isIdle: Bool {
-    guard bar[RegisterOffset.configuration / 4] == configuration else { return false }
+    guard bar[Register.configuration.offset / 4] == configuration else { return false }
     for queue in submissions.indices where submissions[queue].isLive {
       if doorbell(submission: queue) & 0xffff != submissions[queue].head { return false }
     }

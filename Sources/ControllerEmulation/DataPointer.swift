@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 internal import PCI
 
 /// From a command's data pointer to pieces of host memory.
 extension Controller {
   /// Fills ``segments`` for a command's data.
-  /// - Returns: the status to answer; ``Answer/success`` when all is well.
-  mutating func parseDataPointer(_ command: Command, count: Int) -> UInt16 {
+  /// - Returns: the status to answer; ``Status/success`` when all is well.
+  mutating func parseDataPointer(_ command: SubmissionEntry, count: Int) -> Status {
     segments.removeAll(keepingCapacity: true)
-    guard count <= model.maximumTransfer else { return Answer.invalidField }
+    guard count <= model.maximumTransfer else { return Status.invalidField }
     if command.usesSGL {
-      return model.personality == .pciEPFNVMe ? Answer.invalidField : parseSGL(command, count)
+      return model.personality == .pciEPFNVMe ? Status.invalidField : parseSGL(command, count)
     }
-    guard command.prp1 & 3 == 0 else { return Answer.invalidPRPOffset }
+    guard command.prp1 & 3 == 0 else { return Status.invalidPRPOffset }
     return parsePRP(command.prp1, command.prp2, count)
   }
 
   // MARK: PRP
 
   /// - Source: NVM Express Base 2.1, 4.3.1; the drivers' own rules in the fact sheets, §12.
-  private mutating func parsePRP(_ prp1: UInt64, _ prp2: UInt64, _ count: Int) -> UInt16 {
+  private mutating func parsePRP(_ prp1: UInt64, _ prp2: UInt64, _ count: Int) -> Status {
     let page = pageSize
     let first = min(UInt64(count), page - prp1 & (page - 1))
     let rest = UInt64(count) - first
@@ -27,21 +28,21 @@ extension Controller {
     let isDirect = UInt64(count) + prp1 & (page - 1) <= twoPages
     if isDirect {
       segments.append(Segment(address: prp1, count: Int(first)))
-      guard rest > 0 else { return Answer.success }
-      if model.personality != .strict, prp2 == 0 { return Answer.invalidField }
-      guard prp2 & (page - 1) == 0 else { return Answer.invalidPRPOffset }
+      guard rest > 0 else { return Status.success }
+      if model.personality != .strict, prp2 == 0 { return Status.invalidField }
+      guard prp2 & (page - 1) == 0 else { return Status.invalidPRPOffset }
       append(prp2, Int(rest))
-      return Answer.success
+      return Status.success
     }
     if model.personality != .strict, prp1 == 0 || prp2 == 0 {
       if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
-      return Answer.invalidField
+      return Status.invalidField
     }
     segments.append(Segment(address: prp1, count: Int(first)))
     return parseList(prp2, rest)
   }
 
-  private mutating func parseList(_ start: UInt64, _ bytes: UInt64) -> UInt16 {
+  private mutating func parseList(_ start: UInt64, _ bytes: UInt64) -> Status {
     // A power of two: masks and shifts, since a division costs more than all the rest.
     let page = pageSize
     let mask = page - 1
@@ -52,7 +53,7 @@ extension Controller {
     // The piece that grows; those before it are in ``segments``.
     var piece = segments.removeLast()
     defer { segments.append(piece) }
-    guard list & 7 == 0 || model.personality != .strict else { return Answer.invalidPRPOffset }
+    guard list & 7 == 0 || model.personality != .strict else { return Status.invalidPRPOffset }
     while rest > 0 {
       let needed = (rest + mask) >> shift
       let room = (page - list & mask) / 8
@@ -65,26 +66,26 @@ extension Controller {
             : try? memory.load(at: list &+ 8 * index, as: UInt64.self)
         else {
           if model.personality == .nvmetPCIEPF { log(.error, "PRPs list internal error") }
-          return model.personality == .strict ? Answer.dataTransferError : Answer.internalError
+          return model.personality == .strict ? Status.dataTransferError : Status.internalError
         }
         if model.personality != .strict, entry == 0 {
           if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
-          return Answer.invalidField
+          return Status.invalidField
         }
         // The last entry of a list is a pointer to the next one when more than a page is left.
         if index == entries - 1, rest > page {
           guard entry & 7 == 0 || model.personality != .strict else {
-            return Answer.invalidPRPOffset
+            return Status.invalidPRPOffset
           }
           // Lists that only lead to each other describe nothing, and would be followed for ever.
           lists += 1
-          guard lists <= segments.capacity + 64 else { return Answer.invalidField }
+          guard lists <= segments.capacity + 64 else { return Status.invalidField }
           list = entry
           break
         }
         guard entry & mask == 0 else {
           if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid offset") }
-          return Answer.invalidPRPOffset
+          return Status.invalidPRPOffset
         }
         let count = min(rest, page)
         if piece.address &+ UInt64(piece.count) == entry {
@@ -96,7 +97,7 @@ extension Controller {
         rest -= count
       }
     }
-    return Answer.success
+    return Status.success
   }
 
   /// Reads entries at once; one by one finds out which of them cannot be.
@@ -119,7 +120,7 @@ extension Controller {
   // MARK: SGL
 
   /// - Source: NVM Express Base 2.1, 4.3.2.
-  private mutating func parseSGL(_ command: Command, _ count: Int) -> UInt16 {
+  private mutating func parseSGL(_ command: SubmissionEntry, _ count: Int) -> Status {
     var address = command.prp1
     var length = UInt64(UInt32(truncatingIfNeeded: command.prp2))
     var type = UInt8(truncatingIfNeeded: command.prp2 >> 56)
@@ -135,7 +136,7 @@ extension Controller {
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
         guard length >= 16, length % 16 == 0, lists <= 64 else {
-          return model.personality == .strict ? Answer.invalidField : Answer.internalError
+          return model.personality == .strict ? Status.invalidField : Status.internalError
         }
         let isLast = type == 0x30
         var chain: (UInt64, UInt64, UInt8)?
@@ -144,30 +145,30 @@ extension Controller {
           guard let where_ = try? memory.load(at: place, as: UInt64.self),
             let what = try? memory.load(at: place &+ 8, as: UInt64.self)
           else {
-            return model.personality == .strict ? Answer.dataTransferError : Answer.internalError
+            return model.personality == .strict ? Status.dataTransferError : Status.internalError
           }
           let kind = UInt8(truncatingIfNeeded: what >> 56)
           let size = Int(UInt32(truncatingIfNeeded: what))
           if kind == 0x00 {
             if size > 0 { segments.append(Segment(address: where_, count: size)) }
             total += size
-            guard total <= model.maximumTransfer else { return Answer.invalidField }
+            guard total <= model.maximumTransfer else { return Status.invalidField }
           } else if index == length / 16 - 1, !isLast, kind == 0x20 || kind == 0x30 {
             chain = (where_, UInt64(UInt32(truncatingIfNeeded: what)), kind)
           } else {
-            return Answer.invalidSGLType
+            return Status.invalidSGLType
           }
         }
         guard let next = chain else { return finishSGL(total, count) }
         (address, length, type) = next
-      default: return Answer.invalidSGLType
+      default: return Status.invalidSGLType
       }
     }
   }
 
   /// - Source: NVM Express Base 2.1, 4.3.2: a total that is too short is Data SGL Length Invalid.
-  private mutating func finishSGL(_ total: Int, _ count: Int) -> UInt16 {
-    guard total >= count else { return 0x400f }
+  private mutating func finishSGL(_ total: Int, _ count: Int) -> Status {
+    guard total >= count else { return Status.invalidSGLLength }
     // What is beyond the command's length stays untouched.
     var left = count
     for index in segments.indices {
@@ -175,13 +176,13 @@ extension Controller {
       left -= segments[index].count
     }
     segments.removeAll { $0.count == 0 }
-    return Answer.success
+    return Status.success
   }
 
   // MARK: Transfers
 
   /// Moves the blocks of a store from or to the host, piece by piece. The caller has checked that they lie inside.
-  func move(_ store: MemoryStore, at offset: UInt64, isWrite: Bool) -> UInt16 {
+  func move(_ store: MemoryStore, at offset: UInt64, isWrite: Bool) -> Status {
     var offset = offset
     for segment in segments {
       let piece = unsafe store.bytes(at: offset, count: segment.count)
@@ -191,38 +192,38 @@ extension Controller {
         } else {
           try unsafe memory.write(at: segment.address, from: UnsafeRawBufferPointer(piece))
         }
-      } catch { return Answer.dataTransferError }
+      } catch { return Status.dataTransferError }
       offset += UInt64(segment.count)
     }
-    return Answer.success
+    return Status.success
   }
 
   /// Copies the first bytes of the buffer to the host.
-  mutating func copyToHost() -> UInt16 {
+  mutating func copyToHost() -> Status {
     if model.windows != nil, let refusal = refuseTransfer() { return refusal }
     var offset = 0
     for segment in segments {
       let piece = unsafe UnsafeRawBufferPointer(rebasing: transfer[offset..<offset + segment.count])
       do { try unsafe memory.write(at: segment.address, from: piece) } catch {
-        return Answer.dataTransferError
+        return Status.dataTransferError
       }
       offset += segment.count
     }
-    return Answer.success
+    return Status.success
   }
 
   /// Copies the host's bytes to the buffer.
-  mutating func copyFromHost() -> UInt16 {
+  mutating func copyFromHost() -> Status {
     if model.windows != nil, let refusal = refuseTransfer() { return refusal }
     var offset = 0
     for segment in segments {
       let piece = unsafe UnsafeMutableRawBufferPointer(
         rebasing: transfer[offset..<offset + segment.count])
       do { try unsafe memory.read(at: segment.address, into: piece) } catch {
-        return Answer.dataTransferError
+        return Status.dataTransferError
       }
       offset += segment.count
     }
-    return Answer.success
+    return Status.success
   }
 }

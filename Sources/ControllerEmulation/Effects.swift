@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import NVMe
 
 /// What the controller did that others must carry out or may want to see, since it was last asked.
 public struct Effects: Sendable {
@@ -37,7 +38,7 @@ public struct TraceEvent: Sendable, Hashable {
     /// CSTS changed.
     case status(UInt32)
     case command(queue: UInt16, id: UInt16, opcode: UInt8, namespace: UInt32)
-    case completion(queue: UInt16, id: UInt16, status: UInt16, result: UInt64)
+    case completion(queue: UInt16, id: UInt16, status: Status, result: UInt64)
     case interrupt(vector: UInt16)
     case link(isUp: Bool)
   }

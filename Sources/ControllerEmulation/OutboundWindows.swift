@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 
 /// The windows through which an endpoint controller reaches the host's memory without DMA.
 /// - Source: `drivers/pci/endpoint/pci-epc-mem.c`; the fact sheets of both drivers on transfers and mapping.
@@ -44,16 +45,16 @@ extension Controller {
   }
 
   /// Whether a command's data can be moved; the status to answer, if not.
-  mutating func refuseTransfer() -> UInt16? {
+  mutating func refuseTransfer() -> Status? {
     guard let windows, !model.usesDMA else { return nil }
-    guard freeWindows > 0 else { return Answer.dataTransferError }
+    guard freeWindows > 0 else { return Status.dataTransferError }
     guard model.personality == .pciEPFNVMe, has(.partialMappingRepeats) else { return nil }
     for segment in segments where windows.reach(from: segment.address) < UInt64(segment.count) {
       diagnose(
         "pci_epf_nvme Q1",
         "a piece of \(segment.count) bytes needs more than one mapping: the driver would move its first part again and again"
       )
-      return Answer.dataTransferError
+      return Status.dataTransferError
     }
     return nil
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 
 /// A submission queue as the controller sees it.
 struct SubmissionQueue {
@@ -42,5 +43,5 @@ struct Completion {
   var queue: UInt16
   var commandID: UInt16
   /// The 15 bits of the status field, DNR at bit 14.
-  var status: UInt16
+  var status: Status
 }

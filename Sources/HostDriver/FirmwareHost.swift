@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 internal import PCI
 
 /// A host as firmware is one: no interrupts, one I/O queue pair that it polls, every namespace looked for by its number, one block read.
@@ -11,30 +12,31 @@ public final class FirmwareHost: Host {
   /// From reset to the first block of the first namespace.
   public func boot() throws(HostError) {
     try enableFunction()
-    let limit = (read64(0) >> 24 & 0xff + 1) * 500
-    write(0x14, 0)
+    let limit =
+      UInt64(ControllerCapabilities(rawValue: read64(.capabilities))[.timeout]) * 500 + 500
+    write(.configuration, 0)
     try wait(for: 0, limit, "reset")
     let pair = QueuePair(submissions: page(), completions: page(), depth: 64)
     queues = [pair]
-    write(0x24, 0x00ff_003f)
+    write(.adminQueueAttributes, 0x00ff_003f)
     queues[0].completionDepth = 256
-    write64(0x28, pair.submissions)
-    write64(0x30, pair.completions)
-    write(0x14, 0x0046_0001)
+    write64(.adminSubmissionQueue, pair.submissions)
+    write64(.adminCompletionQueue, pair.completions)
+    write(.configuration, 0x0046_0001)
     try wait(for: 1, limit, "initialisation")
-    let controller = try identify(1, 0)
+    let controller = try identify(.controller, as: IdentifyController.self)
     try makeQueue()
-    let count = Self.number(controller, 516, 4)
+    let count = controller[.namespaces]
     guard count > 0 else { return }
     for id in 1...UInt32(clamping: min(count, 1024)) {
-      guard let data = try? identify(0, id) else { continue }
-      if Self.number(data, 0, 8) > 0 { namespaces.append(id) }
+      guard let data = try? identify(.namespace, id, as: IdentifyNamespace.self) else { continue }
+      if data[.size] > 0 { namespaces.append(id) }
     }
     guard let first = namespaces.first else { return }
     // One block, with LR.
     let buffer = page()
     try check(
-      execute(0x02, namespace: first, prp1: buffer, words: [0, 0, 1 << 31], on: 1),
+      execute(.read, namespace: first, prp1: buffer, words: [0, 0, 1 << 31], on: 1),
       "read at block 0"
     )
   }
@@ -43,8 +45,11 @@ public final class FirmwareHost: Host {
   private func makeQueue() throws(HostError) {
     let pair = QueuePair(submissions: page(), completions: page(), depth: 64)
     let size: UInt32 = 63 << 16 | 1
-    try check(execute(0x05, prp1: pair.completions, words: [size, 1]), "Create CQ 1")
-    try check(execute(0x01, prp1: pair.submissions, words: [size, 1 << 16 | 1]), "Create SQ 1")
+    try check(
+      execute(.createIOCompletionQueue, prp1: pair.completions, words: [size, 1]), "Create CQ 1")
+    try check(
+      execute(.createIOSubmissionQueue, prp1: pair.submissions, words: [size, 1 << 16 | 1]),
+      "Create SQ 1")
     queues.append(pair)
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import NVMe
 public import PCI
 
 /// What every host does with a controller: registers, queue pairs in memory, commands from submission to completion.
@@ -28,7 +29,10 @@ public class Host: HostInterface {
 
   // MARK: Registers
 
-  func read(_ offset: Int) -> UInt32 {
+  func read(_ register: Register) -> UInt32 { read(at: register.offset) }
+  func write(_ register: Register, _ value: UInt32) { write(at: register.offset, value) }
+
+  func read(at offset: Int) -> UInt32 {
     var value: UInt32 = 0
     unsafe withUnsafeMutableBytes(of: &value) {
       unsafe function.readBAR(0, offset: UInt64(offset), into: $0)
@@ -36,19 +40,19 @@ public class Host: HostInterface {
     return UInt32(littleEndian: value)
   }
 
-  func write(_ offset: Int, _ value: UInt32) {
+  func write(at offset: Int, _ value: UInt32) {
     unsafe withUnsafeBytes(of: value.littleEndian) {
       unsafe function.writeBAR(0, offset: UInt64(offset), from: $0)
     }
   }
 
-  func read64(_ offset: Int) -> UInt64 {
-    UInt64(read(offset)) | UInt64(read(offset + 4)) << 32
+  func read64(_ register: Register) -> UInt64 {
+    UInt64(read(register)) | UInt64(read(at: register.offset + 4)) << 32
   }
 
-  func write64(_ offset: Int, _ value: UInt64) {
-    write(offset, UInt32(truncatingIfNeeded: value))
-    write(offset + 4, UInt32(value >> 32))
+  func write64(_ register: Register, _ value: UInt64) {
+    write(register, UInt32(truncatingIfNeeded: value))
+    write(at: register.offset + 4, UInt32(value >> 32))
   }
 
   /// Pages that nothing else uses, zero: entries that a host before has left are none of this one.
@@ -64,20 +68,23 @@ public class Host: HostInterface {
     function.writeConfiguration(offset: 0x10, width: .doubleword, value: 0xfe00_0000)
     function.writeConfiguration(offset: 0x14, width: .doubleword, value: 0)
     function.writeConfiguration(offset: 0x04, width: .word, value: 0x0006)
-    guard read(0x1c) != .max else { throw HostError(step: "CSTS", message: "the device is gone") }
+    guard read(.status) != .max else {
+      throw HostError(step: "CSTS", message: "the device is gone")
+    }
   }
 
   func wait(for ready: UInt32, _ limit: UInt64, _ step: String) throws(HostError) {
     var waited: UInt64 = 0
-    while read(0x1c) & 1 != ready {
-      if read(0x1c) & 2 != 0 {
+    while read(.status) & 1 != ready {
+      if read(.status) & 2 != 0 {
         throw HostError(
-          step: step, message: "fatal controller status, CSTS=0x\(String(read(0x1c), radix: 16))")
+          step: step, message: "fatal controller status, CSTS=0x\(String(read(.status), radix: 16))"
+        )
       }
       guard waited < limit else {
         throw HostError(
           step: step,
-          message: "device not ready after \(limit) ms, CSTS=0x\(String(read(0x1c), radix: 16))")
+          message: "device not ready after \(limit) ms, CSTS=0x\(String(read(.status), radix: 16))")
       }
       clock.wait(milliseconds: 1)
       waited += 1
@@ -99,17 +106,36 @@ public class Host: HostInterface {
 
   /// The end of a command.
   public struct Completion: Sendable, Hashable {
-    public var status: UInt16
+    public var status: Status
     public var result: UInt64
   }
 
-  /// A command: opcode, namespace, data pointers, dwords from 10 on.
+  /// A command on the admin queue: namespace, data pointers, dwords from 10 on.
   public func execute(
-    _ opcode: UInt8, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
-    words: [UInt32] = [], on queue: Int = 0
+    _ opcode: AdminOpcode, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
+    words: [UInt32] = []
   ) throws(HostError) -> Completion {
-    let id = try submit(
-      opcode, namespace: namespace, prp1: prp1, prp2: prp2, words: words, to: queue)
+    try execute(
+      SubmissionEntry(
+        opcode: opcode.rawValue, id: 0, namespaceID: namespace, prp1: prp1, prp2: prp2,
+        words: words), on: 0)
+  }
+
+  /// A command on an I/O queue.
+  public func execute(
+    _ opcode: NVMOpcode, namespace: UInt32, prp1: UInt64 = 0, prp2: UInt64 = 0,
+    words: [UInt32] = [], on queue: Int
+  ) throws(HostError) -> Completion {
+    try execute(
+      SubmissionEntry(
+        opcode: opcode.rawValue, id: 0, namespaceID: namespace, prp1: prp1, prp2: prp2,
+        words: words), on: queue)
+  }
+
+  private func execute(
+    _ command: SubmissionEntry, on queue: Int
+  ) throws(HostError) -> Completion {
+    let id = try submit(command, to: queue)
     ring(queue)
     let (found, completion) = try reap(queue)
     guard found == id else {
@@ -119,20 +145,12 @@ public class Host: HostInterface {
     return completion
   }
 
-  func submit(
-    _ opcode: UInt8, namespace: UInt32, prp1: UInt64, prp2: UInt64, words: [UInt32],
-    to queue: Int
-  ) throws(HostError) -> UInt16 {
+  /// Puts a command into a queue, with an identifier of its own.
+  func submit(_ command: SubmissionEntry, to queue: Int) throws(HostError) -> UInt16 {
     let pair = queues[queue]
     identifier &+= 1
-    var entry = InlineArray<16, UInt32>(repeating: 0)
-    entry[0] = UInt32(opcode) | UInt32(identifier) << 16
-    entry[1] = namespace
-    entry[6] = UInt32(truncatingIfNeeded: prp1)
-    entry[7] = UInt32(prp1 >> 32)
-    entry[8] = UInt32(truncatingIfNeeded: prp2)
-    entry[9] = UInt32(prp2 >> 32)
-    for index in words.indices.prefix(6) { entry[10 + index] = words[index] }
+    var entry = command.dwords
+    entry[0] = entry[0] & 0xffff | UInt32(identifier) << 16
     for index in entry.indices {
       try store(entry[index], at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
     }
@@ -140,7 +158,7 @@ public class Host: HostInterface {
     return identifier
   }
 
-  func ring(_ queue: Int) { write(0x1000 + 8 * queue, queues[queue].tail) }
+  func ring(_ queue: Int) { write(at: Register.doorbells + 8 * queue, queues[queue].tail) }
 
   func reap(_ queue: Int) throws(HostError) -> (UInt16, Completion) {
     // A minute, as the kernel waits for admin commands.
@@ -153,9 +171,10 @@ public class Host: HostInterface {
         let isLast = pair.head + 1 == pair.completionDepth ?? pair.depth
         queues[queue].head = isLast ? 0 : pair.head + 1
         if isLast { queues[queue].phase ^= 1 }
-        write(0x1004 + 8 * queue, queues[queue].head)
+        write(at: Register.doorbells + 4 + 8 * queue, queues[queue].head)
         return (
-          UInt16(truncatingIfNeeded: last), Completion(status: UInt16(last >> 17), result: result)
+          UInt16(truncatingIfNeeded: last),
+          Completion(status: Status(rawValue: UInt16(last >> 17)), result: result)
         )
       }
       clock.wait(milliseconds: 1)
@@ -201,21 +220,31 @@ public class Host: HostInterface {
   }
 
   func check(_ completion: Completion, _ step: String) throws(HostError) {
-    guard completion.status == 0 else {
-      throw HostError(step: step, message: "status 0x\(String(completion.status, radix: 16))")
+    guard completion.status.isSuccess else {
+      throw HostError(step: step, message: "\(completion.status)")
     }
   }
 
-  /// Identify.
+  /// Identify: the 4096 bytes of a data structure.
   public func identify(
-    _ structure: UInt32, _ namespace: UInt32, commandSet: UInt32 = 0
+    _ structure: IdentifyStructure, _ namespace: UInt32 = 0
   ) throws(HostError) -> [UInt8] {
     let page = page()
-    let words = [structure, commandSet << 24]
     try check(
-      execute(0x06, namespace: namespace, prp1: page, words: words),
-      "Identify CNS \(String(structure, radix: 16))")
+      execute(
+        .identify, namespace: namespace, prp1: page, words: [UInt32(structure.rawValue), 0]),
+      "\(structure)")
     return try bytes(at: page, 4096)
+  }
+
+  /// A data structure that Identify answers with.
+  func identify<Data: DataStructure>(
+    _ structure: IdentifyStructure, _ namespace: UInt32 = 0, as type: Data.Type
+  ) throws(HostError) -> Data {
+    guard let data = try Data(bytes: identify(structure, namespace)) else {
+      throw HostError(step: "\(structure)", message: "too few bytes")
+    }
+    return data
   }
 
   static func number(_ bytes: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {

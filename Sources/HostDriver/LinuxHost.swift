@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 internal import PCI
 
 /// A host that goes the way of Linux 7.2's driver: the order of its register accesses, admin commands and queue set-up.
@@ -21,13 +22,13 @@ public final class LinuxHost: Host {
     }
     try enableFunction()
     enableInterrupts()
-    let capabilities = read64(0)
+    let capabilities = ControllerCapabilities(rawValue: read64(.capabilities))
     try enable(capabilities)
-    let version = read(0x08)
-    let controller = try identify(1, 0)
+    let version = Version(rawValue: read(.version))
+    let controller = try identify(.controller, as: IdentifyController.self)
     // What other drivers read, too: a controller without the page says so.
-    _ = try? logPage(0x05, count: 4096)
-    _ = try? logPage(0x02, count: 512)
+    _ = try? logPage(.commandEffects, count: 4096)
+    _ = try? logPage(.health, count: 512)
     let granted = try setQueueCount(4)
     // A refused queue is the end: the driver goes on with those that it has.
     for id in 1..<granted + 1 { guard try makeQueue(id, capabilities) else { break } }
@@ -49,10 +50,10 @@ public final class LinuxHost: Host {
         let place = function.configuration.read(offset: offset + 4, width: .doubleword)
         for vector in 0...Int(control & 0x7ff) {
           let entry = Int(place & ~7) + 16 * vector
-          write(entry, 0xfee0_0000)
-          write(entry + 4, 0)
-          write(entry + 8, UInt32(vector))
-          write(entry + 12, 0)
+          write(at: entry, 0xfee0_0000)
+          write(at: entry + 4, 0)
+          write(at: entry + 8, UInt32(vector))
+          write(at: entry + 12, 0)
         }
         function.writeConfiguration(offset: offset + 2, width: .word, value: control | 0x8000)
         return
@@ -71,87 +72,92 @@ public final class LinuxHost: Host {
   }
 
   /// Steps 7 to 16 of the probe.
-  private func enable(_ capabilities: UInt64) throws(HostError) {
-    let limit = (capabilities >> 24 & 0xff + 1) * 500
-    write(0x14, read(0x14) & ~1)
+  private func enable(_ capabilities: ControllerCapabilities) throws(HostError) {
+    let limit = UInt64(capabilities[.timeout]) * 500 + 500
+    write(.configuration, read(.configuration) & ~1)
     try wait(for: 0, limit, "reset")
     let pair = QueuePair(submissions: page(), completions: page(), depth: 32)
     queues = [pair]
-    write(0x24, 0x001f_001f)
-    write64(0x28, pair.submissions)
-    write64(0x30, pair.completions)
-    guard read64(0) >> 48 & 0xf == 0 else {
+    write(.adminQueueAttributes, 0x001f_001f)
+    write64(.adminSubmissionQueue, pair.submissions)
+    write64(.adminCompletionQueue, pair.completions)
+    guard capabilities[.minimumPageSize] == 0 else {
       throw HostError(step: "CAP", message: "the smallest page is larger than 4 KiB")
     }
-    let settings: UInt32 = 0x0046_0000 | (capabilities >> 43 & 1 != 0 ? 0x60 : 0)
-    write(0x14, settings)
-    write(0x14, settings | 1)
+    let settings: UInt32 = 0x0046_0000 | (capabilities[.supportsIOCommandSets] ? 0x60 : 0)
+    write(.configuration, settings)
+    write(.configuration, settings | 1)
     try wait(for: 1, limit, "initialisation")
     isReady = true
   }
 
   // MARK: Admin commands
 
-  private func logPage(_ id: UInt32, count: Int) throws(HostError) -> [UInt8] {
+  private func logPage(_ id: LogPageID, count: Int) throws(HostError) -> [UInt8] {
     let page = page()
     let dwords = UInt32(count / 4 - 1)
     try check(
-      execute(0x02, namespace: .max, prp1: page, words: [dwords << 16 | id, dwords >> 16]),
-      "Get Log Page \(String(id, radix: 16))")
+      execute(
+        .getLogPage, namespace: .max, prp1: page,
+        words: [dwords << 16 | UInt32(id.rawValue), dwords >> 16]),
+      "Get Log Page: \(id)")
     return try bytes(at: page, count)
   }
 
   private func setQueueCount(_ wanted: Int) throws(HostError) -> Int {
     let word = UInt32(wanted - 1)
-    let completion = try execute(0x09, words: [0x07, word << 16 | word])
-    guard completion.status == 0 else { return 0 }
+    let completion = try execute(
+      .setFeatures, words: [UInt32(FeatureID.numberOfQueues.rawValue), word << 16 | word])
+    guard completion.status.isSuccess else { return 0 }
     let both = (completion.result & 0xffff, completion.result >> 16 & 0xffff)
     return min(wanted, Int(min(both.0, both.1)) + 1)
   }
 
   /// - Returns: whether the controller made it.
-  private func makeQueue(_ id: Int, _ capabilities: UInt64) throws(HostError) -> Bool {
-    let depth = min(UInt32(capabilities & 0xffff) + 1, 1024)
+  private func makeQueue(_ id: Int, _ capabilities: ControllerCapabilities) throws(HostError)
+    -> Bool
+  {
+    let depth = min(UInt32(capabilities[.maximumQueueEntries]) + 1, 1024)
     let pair = QueuePair(
       submissions: page(UInt64(depth) * 64 / 4096 + 1),
       completions: page(UInt64(depth) * 16 / 4096 + 1), depth: depth)
     let size = (depth - 1) << 16 | UInt32(id)
     let completion = try execute(
-      0x05, prp1: pair.completions, words: [size, UInt32(id) << 16 | 3])
-    guard completion.status == 0 else { return false }
+      .createIOCompletionQueue, prp1: pair.completions, words: [size, UInt32(id) << 16 | 3])
+    guard completion.status.isSuccess else { return false }
     let submission = try execute(
-      0x01, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1])
-    guard submission.status == 0 else {
-      try check(execute(0x04, words: [UInt32(id)]), "Delete CQ \(id)")
+      .createIOSubmissionQueue, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1])
+    guard submission.status.isSuccess else {
+      try check(execute(.deleteIOCompletionQueue, words: [UInt32(id)]), "Delete CQ \(id)")
       return false
     }
     queues.append(pair)
     return true
   }
 
-  private func requestEvents(_ controller: [UInt8]) throws(HostError) {
-    let supported =
-      UInt32(controller[92]) | UInt32(controller[93]) << 8 | UInt32(controller[95]) << 24
-    let wanted = supported & 0x8000_0b00
+  private func requestEvents(_ controller: IdentifyController) throws(HostError) {
+    let wanted = controller[.asyncEvents] & 0x8000_0b00
     guard wanted != 0 else { return }
-    _ = try execute(0x09, words: [0x0b, wanted])
+    _ = try execute(
+      .setFeatures, words: [UInt32(FeatureID.asyncEventConfiguration.rawValue), wanted])
     // Outstanding for as long as nothing happens.
-    _ = try submit(0x0c, namespace: 0, prp1: 0, prp2: 0, words: [], to: 0)
+    _ = try submit(
+      SubmissionEntry(opcode: AdminOpcode.asyncEventRequest.rawValue, id: 0), to: 0)
     ring(0)
   }
 
   private func scan() throws(HostError) -> [ProbeResult.FoundNamespace] {
-    let list = try identify(2, 0)
+    let list = try identify(.activeNamespaces)
     var found: [ProbeResult.FoundNamespace] = []
     for index in 0..<1024 {
       let id = Self.number(list, 4 * index, 4)
       guard id != 0 else { break }
-      _ = try identify(3, UInt32(id))
-      let data = try identify(0, UInt32(id))
-      let blocks = Self.number(data, 0, 8)
+      _ = try identify(.namespaceDescriptors, UInt32(id))
+      let data = try identify(
+        .namespace, UInt32(id), as: IdentifyNamespace.self)
+      let blocks = data[.size]
       guard blocks > 0 else { continue }
-      let format = Int(data[26] & 0xf)
-      let shift = data[128 + 4 * format + 2]
+      let shift = data[format: data.formatInUse].blockShift
       guard (9...16).contains(shift) else {
         throw HostError(step: "namespace \(id)", message: "invalid LBA data size \(shift)")
       }
@@ -190,7 +196,7 @@ public final class LinuxHost: Host {
         start += depth
       }
     }
-    try check(execute(0x00, namespace: namespace.id, on: 1), "flush")
+    try check(execute(.flush, namespace: namespace.id, on: 1), "flush")
     return 4096 * firsts.count
   }
 
@@ -208,7 +214,7 @@ public final class LinuxHost: Host {
       // What one queue has written is read through another.
       let queue = 1 + (index + (isWrite ? 0 : 1)) % count
       let id = try submit(
-        isWrite ? 0x01 : 0x02, first, UInt64(4096), namespace, buffers[index], queue)
+        isWrite ? .write : .read, first, UInt64(4096), namespace, buffers[index], queue)
       outstanding[queue][id] = first
     }
     for queue in outstanding.indices where !outstanding[queue].isEmpty { ring(queue) }
@@ -230,14 +236,15 @@ public final class LinuxHost: Host {
   }
 
   private func submit(
-    _ opcode: UInt8, _ first: UInt64, _ count: UInt64, _ namespace: ProbeResult.FoundNamespace,
+    _ opcode: NVMOpcode, _ first: UInt64, _ count: UInt64, _ namespace: ProbeResult.FoundNamespace,
     _ buffer: UInt64, _ queue: Int
   ) throws(HostError) -> UInt16 {
     let blocks = count / UInt64(namespace.blockSize)
     let words = [UInt32(truncatingIfNeeded: first), UInt32(first >> 32), UInt32(blocks - 1)]
     return try submit(
-      opcode, namespace: namespace.id, prp1: buffer, prp2: (buffer & ~4095) + 4096, words: words,
-      to: queue)
+      SubmissionEntry(
+        opcode: opcode.rawValue, id: 0, namespaceID: namespace.id, prp1: buffer,
+        prp2: (buffer & ~4095) + 4096, words: words), to: queue)
   }
 
   /// Writes 4 KiB from a logical block on, and flushes.
@@ -248,8 +255,8 @@ public final class LinuxHost: Host {
     precondition(bytes.count == 4096, "a transfer here is 4 KiB")
     let buffer = page(2)
     try put(bytes, at: buffer)
-    try transfer(0x01, namespace, firstBlock, buffer)
-    try check(execute(0x00, namespace: namespace.id, on: 1), "flush")
+    try transfer(.write, namespace, firstBlock, buffer)
+    try check(execute(.flush, namespace: namespace.id, on: 1), "flush")
   }
 
   /// Reads 4 KiB from a logical block on.
@@ -258,12 +265,12 @@ public final class LinuxHost: Host {
     _ namespace: ProbeResult.FoundNamespace, firstBlock: UInt64
   ) throws(HostError) -> [UInt8] {
     let buffer = page(2)
-    try transfer(0x02, namespace, firstBlock, buffer)
+    try transfer(.read, namespace, firstBlock, buffer)
     return try bytes(at: buffer, 4096)
   }
 
   private func transfer(
-    _ opcode: UInt8, _ namespace: ProbeResult.FoundNamespace, _ first: UInt64, _ buffer: UInt64
+    _ opcode: NVMOpcode, _ namespace: ProbeResult.FoundNamespace, _ first: UInt64, _ buffer: UInt64
   ) throws(HostError) {
     guard queues.count > 1 else { throw HostError(step: "I/O", message: "there is no I/O queue") }
     let id = try submit(opcode, first, 4096, namespace, buffer, 1)
@@ -272,7 +279,7 @@ public final class LinuxHost: Host {
     guard found == id else {
       throw HostError(step: "queue 1", message: "invalid id \(found) completed, expected \(id)")
     }
-    try check(completion, "\(opcode == 1 ? "write" : "read") at block \(first)")
+    try check(completion, "\(opcode == .write ? "write" : "read") at block \(first)")
   }
 
   private static func pattern(_ namespace: UInt32, _ block: UInt64) -> [UInt8] {
@@ -291,14 +298,14 @@ public final class LinuxHost: Host {
   public func shutDown() throws(HostError) {
     guard isReady else { return }
     for id in (1..<max(queues.count, 1)).reversed() {
-      try check(execute(0x00, words: [UInt32(id)]), "Delete SQ \(id)")
+      try check(execute(.deleteIOSubmissionQueue, words: [UInt32(id)]), "Delete SQ \(id)")
     }
     for id in (1..<max(queues.count, 1)).reversed() {
-      try check(execute(0x04, words: [UInt32(id)]), "Delete CQ \(id)")
+      try check(execute(.deleteIOCompletionQueue, words: [UInt32(id)]), "Delete CQ \(id)")
     }
-    write(0x14, read(0x14) & ~0xc000 | 0x4000)
-    for _ in 0..<5000 where read(0x1c) & 0xc != 8 { clock.wait(milliseconds: 1) }
-    guard read(0x1c) & 0xc == 8 else {
+    write(.configuration, read(.configuration) & ~0xc000 | 0x4000)
+    for _ in 0..<5000 where read(.status) & 0xc != 8 { clock.wait(milliseconds: 1) }
+    guard read(.status) & 0xc == 8 else {
       throw HostError(step: "shutdown", message: "not complete after 5 s")
     }
     function.writeConfiguration(offset: 0x04, width: .word, value: 0)

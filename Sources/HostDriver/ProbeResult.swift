@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import NVMe
 
 /// The time of a host in process: it passes only where the host waits.
 public protocol HostClock: AnyObject {
@@ -16,16 +17,15 @@ public struct HostError: Error, Hashable, Sendable, CustomStringConvertible {
 public struct ProbeResult: Sendable {
   public var vendorID: UInt16
   public var deviceID: UInt16
-  public var capabilities: UInt64
-  public var version: UInt32
-  /// 4096 bytes each.
-  public var identifyController: [UInt8]
+  public var capabilities: ControllerCapabilities
+  public var version: Version
+  public var identifyController: IdentifyController
   public var ioQueues: Int
   public var namespaces: [FoundNamespace]
 
   public struct FoundNamespace: Sendable {
     public var id: UInt32
-    public var identify: [UInt8]
+    public var identify: IdentifyNamespace
     /// Logical blocks.
     public var blocks: UInt64
     /// Bytes.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 public import PCI
 
 /// A story of hosts and one controller, by name: what happens, in order.
@@ -134,12 +135,12 @@ public final class ScenarioPlayer {
       }
     case .shutDown: try host.shutDown()
     case .firmware: try FirmwareHost(function, memory: memory, clock: clock).boot()
-    case .write(let offset, let value): host.write(offset, value)
+    case .write(let offset, let value): host.write(at: offset, value)
     case .waitForStatus(let mask, let value, let milliseconds):
-      for _ in 0..<milliseconds where host.read(0x1c) & mask != value {
+      for _ in 0..<milliseconds where host.read(.status) & mask != value {
         clock.wait(milliseconds: 1)
       }
-      let status = host.read(0x1c)
+      let status = host.read(.status)
       guard status & mask == value else {
         throw HostError(
           step: "\(step)",

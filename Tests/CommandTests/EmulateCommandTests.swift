@@ -78,7 +78,7 @@ import Testing
     #expect(result.status == 0)
     for line in [
       "CSTS = 0x1 (ready)", "kernel: Enabling controller", "SQ 0 cid 1: Identify",
-      "vid       : 0x15b7", "mdts      : 5", "lbaf  0   : ms:0 lbads:9 rp:0 (in use)",
+      "vid       : 0x15b7", "mdts      : 5", "lbaf  0 : ms:0   lbads:9  rp:0 (in use)", "nsze    : 0x1f400000",
       "kernel: Shutting down controller",
     ] { #expect(result.output.contains(line), "no \(line)") }
   }
@@ -95,7 +95,7 @@ import Testing
     let commands = events.filter { $0["ph"]?.stringValue == "X" }
     #expect(commands.count > 128)
     #expect(commands.allSatisfy { $0["dur"] != nil && $0["ts"] != nil })
-    #expect(commands.contains { $0["name"]?.stringValue == "Create I/O CQ" })
+    #expect(commands.contains { $0["name"]?.stringValue == "Create I/O Completion Queue" })
     let tracks = events.filter { $0["name"]?.stringValue == "thread_name" }
       .compactMap { $0["args"]?["name"]?.stringValue }
     #expect(Set(tracks).isSuperset(of: ["registers", "interrupts", "admin queue", "I/O queue 1"]))

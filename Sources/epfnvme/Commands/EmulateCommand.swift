@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import ControllerEmulation
 internal import HostDriver
+internal import NVMe
 internal import Provisioning
 internal import SimulatedKernel
 
@@ -154,7 +155,8 @@ struct EmulateCommand: ParsableCommand {
       case .register(let offset, _) where offset >= 0x1000 && !isVerbose: continue
       // Data commands by the hundred say nothing; failures do.
       case .command(let queue, _, _, _) where queue > 0 && !isVerbose: continue
-      case .completion(let queue, _, let status, _) where queue > 0 && status == 0 && !isVerbose:
+      case .completion(let queue, _, let status, _)
+      where queue > 0 && status.isSuccess && !isVerbose:
         continue
       default: lines.append(TraceText.line(event))
       }
@@ -165,12 +167,12 @@ struct EmulateCommand: ParsableCommand {
   private func describe(_ found: ProbeResult) {
     guard !global.json, !global.quiet else { return }
     print("\nNVME Identify Controller:")
-    for line in IdentifyText.lines(IdentifyText.controller(found.identifyController)) {
+    for line in IdentifyText.lines(found.identifyController) {
       print(line)
     }
     for namespace in found.namespaces {
       print("\nNVME Identify Namespace \(namespace.id):")
-      for line in IdentifyText.lines(IdentifyText.namespace(namespace.identify)) { print(line) }
+      for line in IdentifyText.lines(namespace.identify) { print(line) }
     }
   }
 }

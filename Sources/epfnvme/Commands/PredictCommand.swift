@@ -58,7 +58,7 @@ struct PredictCommand: ParsableCommand {
       default: break
       }
     }
-    for line in IdentifyText.lines(IdentifyText.controller(found.identifyController)) {
+    for line in IdentifyText.lines(found.identifyController) {
       print("  " + line)
     }
   }

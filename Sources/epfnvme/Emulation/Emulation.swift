@@ -2,6 +2,7 @@
 internal import ControllerEmulation
 internal import Glibc
 internal import HostDriver
+internal import NVMe
 internal import PCI
 internal import Provisioning
 internal import SimulatedKernel
@@ -38,21 +39,21 @@ final class Emulation {
 
     /// What the function is for a host, before any I/O.
     func prediction(_ found: ProbeResult) -> [JSONValue.Member] {
-      func object(_ fields: [(String, String)]) -> JSONValue {
-        .object(fields.map { .init($0.0, .string($0.1)) })
+      func object(_ fields: [(name: String, value: String)]) -> JSONValue {
+        .object(fields.map { .init($0.name, .string($0.value)) })
       }
       let model = function.model
       return [
         .init("name", .string(name)),
-        .init("cap", .string("0x" + String(found.capabilities, radix: 16))),
-        .init("vs", .string("0x" + String(found.version, radix: 16))),
+        .init("cap", .string("0x" + String(found.capabilities.rawValue, radix: 16))),
+        .init("vs", .string("0x" + String(found.version.rawValue, radix: 16))),
         .init("bar0Size", JSONValue(model.bar0Size)),
         .init("msixTableOffset", JSONValue(model.msixTableOffset)),
         .init("vectors", JSONValue(model.interrupts.vectors)),
         .init("ioQueues", JSONValue(found.ioQueues)),
         .init("maximumTransfer", JSONValue(model.maximumTransfer)),
         .init(
-          "identifyController", object(IdentifyText.controller(found.identifyController))),
+          "identifyController", object(found.identifyController.fields)),
         .init(
           "namespaces",
           .array(
@@ -60,7 +61,7 @@ final class Emulation {
               [
                 "id": JSONValue($0.id), "blocks": JSONValue($0.blocks),
                 "blockSize": JSONValue($0.blockSize),
-                "identify": object(IdentifyText.namespace($0.identify)),
+                "identify": object($0.identify.fieldsAndFormats),
               ]
             })),
       ]

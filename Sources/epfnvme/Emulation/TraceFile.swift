@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ControllerEmulation
+internal import NVMe
 internal import Glibc
 internal import Provisioning
 internal import SystemPackage
@@ -35,7 +36,7 @@ struct TraceFile {
           "name": .string(begun.name), "ph": "X", "pid": JSONValue(number),
           "tid": JSONValue(Int(queue)), "ts": Self.microseconds(begun.start.nanoseconds),
           "dur": Self.microseconds(length),
-          "args": ["cid": JSONValue(Int(id)), "status": .string(TraceText.statusName(status))],
+          "args": ["cid": JSONValue(Int(id)), "status": .string(status.description)],
         ])
       case .interrupt: instant(event, number, Self.interrupts)
       case .register(let offset, _) where offset >= 0x1000: break
