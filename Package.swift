@@ -64,6 +64,12 @@ let package = Package(
     .target(name: "NVMe"),
     .target(name: "ControllerEmulation", dependencies: ["NVMe", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "PCI"]),
+    .target(
+      name: "Checks",
+      dependencies: [
+        "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux",
+        systemPackage,
+      ]),
 
     // Tests: one suite a target, and what several share.
     .target(
@@ -119,6 +125,12 @@ let package = Package(
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
+      name: "ChecksTests",
+      dependencies: [
+        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning",
+        systemPackage,
+      ]),
+    .testTarget(
       name: "CommandTests",
       dependencies: [
         "epfnvme", "TestSupport", "ConfigFS", "SimulatedKernel", "Provisioning", systemPackage,
@@ -129,7 +141,7 @@ let package = Package(
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
-        "CLinux",
+        "Checks", "LinuxFiles", "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

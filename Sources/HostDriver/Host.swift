@@ -29,6 +29,11 @@ public class Host: HostInterface {
 
   // MARK: Registers
 
+  /// A register as it stands: 32 or 64 bits.
+  public func value(of register: Register) -> UInt64 {
+    register.byteCount == 8 ? read64(register) : UInt64(read(register))
+  }
+
   func read(_ register: Register) -> UInt32 { read(at: register.offset) }
   func write(_ register: Register, _ value: UInt32) { write(at: register.offset, value) }
 

@@ -100,7 +100,8 @@ public final class ScenarioPlayer {
   private let memory: HostMemory
   private let clock: any HostClock
   private let link: any LinkControl
-  private var host: LinuxHost
+  /// The host that has probed last.
+  public private(set) var host: LinuxHost
   /// What the last probe found.
   public private(set) var found: ProbeResult?
   /// Bytes that were written and found again.

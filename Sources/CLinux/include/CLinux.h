@@ -62,3 +62,11 @@ int epfnvme_zero_range(int descriptor, long long offset, long long count);
 /// The same, and the storage behind it is given back.
 int epfnvme_punch_hole(int descriptor, long long offset, long long count);
 
+
+/// Identify through an open node of the nvme driver (`NVME_IOCTL_ADMIN_CMD`): 0, the 15 bits of the status field, or -errno.
+int epfnvme_nvme_identify(int descriptor, uint32_t structure, uint32_t namespace_id, void *buffer,
+                          uint32_t length);
+
+/// One load or store of 4 bytes that the compiler neither drops, splits nor moves.
+uint32_t epfnvme_mmio_read32(const void *address);
+void epfnvme_mmio_write32(void *address, uint32_t value);

@@ -17,26 +17,56 @@ public struct Check: Hashable, Sendable {
     public var actual: String?
     /// What should.
     public var expected: String
-    public var hasPassed: Bool
+    public var outcome: Outcome
     /// What it is there for.
     public var meaning: String
+
+    public var hasPassed: Bool { outcome == .passed }
+
+    public init(
+      id: String, path: String, actual: String?, expected: String, outcome: Outcome,
+      meaning: String
+    ) {
+      self.id = id
+      self.path = path
+      self.actual = actual
+      self.expected = expected
+      self.outcome = outcome
+      self.meaning = meaning
+    }
+  }
+
+  public enum Outcome: Hashable, Sendable {
+    case passed, failed
+    /// It could not be looked at: why.
+    case skipped(String)
   }
 
   public var cases: [Case] = []
-  public var failures: [Case] { cases.filter { !$0.hasPassed } }
+  public var failures: [Case] { cases.filter { $0.outcome == .failed } }
+  /// Those that could not be looked at.
+  public var skipped: [Case] {
+    cases.filter { if case .skipped = $0.outcome { true } else { false } }
+  }
   public var hasPassed: Bool { failures.isEmpty }
+
+  public init() {}
 }
 
 extension Check {
   public var json: JSONValue {
     [
       "passed": .bool(hasPassed), "failed": JSONValue(failures.count),
+      "skipped": JSONValue(skipped.count),
       "cases": .array(
-        cases.map {
-          [
-            "id": .string($0.id), "passed": .bool($0.hasPassed), "path": .string($0.path),
-            "expected": .string($0.expected), "actual": JSONValue($0.actual),
-            "meaning": .string($0.meaning),
+        cases.map { item in
+          var reason: String?
+          if case .skipped(let why) = item.outcome { reason = why }
+          return [
+            "id": .string(item.id), "passed": .bool(item.hasPassed),
+            "skipped": JSONValue(reason), "path": .string(item.path),
+            "expected": .string(item.expected), "actual": JSONValue(item.actual),
+            "meaning": .string(item.meaning),
           ]
         }),
     ]
@@ -66,7 +96,7 @@ extension Provisioner {
       let short = path.hasPrefix(root) ? String(path.dropFirst(root.count)) : path
       return Check.Case(
         id: "\(kind) \(short)", path: path, actual: actual, expected: expected,
-        hasPassed: hasPassed ?? (actual == expected), meaning: fact.reason)
+        outcome: hasPassed ?? (actual == expected) ? .passed : .failed, meaning: fact.reason)
     }
     switch fact.content {
     case .configFSMounted:
@@ -131,7 +161,7 @@ extension Provisioner {
     let complaints = lines[(created ?? lines.startIndex)...].filter { $0.level <= 3 }
     return Check.Case(
       id: "kernel-log \(driver)", path: "/dev/kmsg", actual: complaints.last?.text,
-      expected: "no error", hasPassed: complaints.isEmpty,
+      expected: "no error", outcome: complaints.isEmpty ? .passed : .failed,
       meaning: "the driver logs what it could not do")
   }
 }

@@ -1,43 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import Checks
 internal import Provisioning
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Compare the machine with a profile, value by value.",
     discussion: """
-      Looks at every module, device, attribute, link and controller that the profile means, and at the driver's complaints in the
-      kernel log. Exit code 0: all as it should be; 1: something differs. --verbose shows what is right, too.
+      On the board: every module, device, attribute, link and controller that the profile means, and the driver's complaints in the kernel
+      log. With --host on the machine that sees the disk: configuration space, registers and Identify against the emulation of the
+      profile's driver; what the profile leaves to the board is compared by rule. Nothing is changed.
+
+      With --lockstep, too: the host's driver is taken from the disk, enable, disable and shutdown are driven by registers, and every change
+      of CSTS is compared with the emulation given the same. Refused while the disk is in use; needs --destructive.
+
+      Exit code 0: all as it should be; 1: something differs; 4: nothing could be looked at. --verbose shows what is right, too.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
+  @Option(
+    help: ArgumentHelp(
+      "The disk on this machine: a PCI function (0000:01:00.0), /dev/nvmeN, or auto.",
+      valueName: "device"))
+  var host: String?
+  @Flag(help: "Also drive the controller's registers (with --host).") var lockstep = false
+  @Flag(help: "Allow --lockstep to take the disk from its driver.") var destructive = false
+
+  func validate() throws {
+    if lockstep, host == nil { throw ValidationError("--lockstep needs --host.") }
+    if destructive, !lockstep { throw ValidationError("--destructive is for --lockstep.") }
+    if lockstep, !destructive {
+      throw ValidationError(
+        "--lockstep takes the disk from its driver: add --destructive when nothing on it matters.")
+    }
+  }
 
   func run() throws {
     try global.run {
       let located = try source.located()
-      let check = try global.provisioner().check(located)
+      let check: Check
+      if let host {
+        check = try HostSide(global, located, disk: host).check(withLockstep: lockstep)
+      } else {
+        check = try global.provisioner().check(located)
+      }
       if global.json {
         print(check.json.prettyText)
       } else if !global.quiet {
         show(check, located.profile.name)
       }
       if !check.hasPassed { throw Ending(code: 1) }
+      if check.skipped.count == check.cases.count { throw Ending(code: 4) }
     }
   }
 
   private func show(_ check: Check, _ name: String) {
     let terminal = global.terminal
     for item in check.cases where global.verbose || !item.hasPassed {
-      let mark = item.hasPassed ? terminal.paint("ok  ", .green) : terminal.paint("FAIL", .red)
-      let actual = item.actual.map { "\"\($0)\"" } ?? "missing"
-      let words = item.hasPassed ? "" : ": \(actual), should be \"\(item.expected)\""
-      print("\(mark) \(Terminal.printable(item.id + words))")
-      if !item.hasPassed { print(terminal.paint("     \(item.meaning)", .dim)) }
+      switch item.outcome {
+      case .passed: print("\(terminal.paint("ok  ", .green)) \(Terminal.printable(item.id))")
+      case .skipped(let reason):
+        print("skip \(Terminal.printable("\(item.id): \(reason)"))")
+      case .failed:
+        let actual = item.actual.map { "\"\($0)\"" } ?? "missing"
+        let words = "\(item.id): \(actual), should be \"\(item.expected)\""
+        print("\(terminal.paint("FAIL", .red)) \(Terminal.printable(words))")
+        print(terminal.paint("     \(item.meaning)", .dim))
+      }
     }
+    let skipped = check.skipped.count
+    let looked = check.cases.count - skipped
+    let rest = skipped > 0 ? ", \(skipped) skipped" : ""
     print(
       check.hasPassed
-        ? "\(name): \(check.cases.count) cases, all as they should be"
-        : "\(name): \(check.failures.count) of \(check.cases.count) cases differ")
+        ? "\(name): \(looked) cases, all as they should be\(rest)"
+        : "\(name): \(check.failures.count) of \(looked) cases differ\(rest)")
   }
 }

@@ -103,14 +103,20 @@ final class Emulation {
     functions = kernel.controllers.keys.sorted()
   }
 
+  /// The names of the functions, in their order.
+  var functionNames: [String] { functions.map(Self.name) }
+
+  private static func name(_ path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? path
+  }
+
   /// Calls a closure with every function and its host, in the order of the names.
   func forEachEndpoint(
     _ body: (_ number: Int, Endpoint) throws(ProvisioningError) -> Void
   ) throws(ProvisioningError) {
     for (number, path) in functions.enumerated() {
-      let name = path.split(separator: "/").last.map(String.init) ?? path
       try kernel.withDevice(of: path) { (device) throws(ProvisioningError) in
-        try body(number, Endpoint(name: name, device))
+        try body(number, Endpoint(name: Self.name(path), device))
       }
     }
   }

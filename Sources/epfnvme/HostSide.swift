@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Checks
+internal import ControllerEmulation
+internal import HostDriver
+internal import KernelEvents
+internal import LinuxFiles
+internal import Provisioning
+internal import SystemPackage
+
+/// `check --host`: the machine that sees the disk.
+struct HostSide {
+  private let located: Profile.Located
+  private let emulation: Emulation
+  private let disk: String
+
+  /// - Parameter disk: a PCI function, a node of the driver, or `auto`.
+  init(
+    _ global: GlobalOptions, _ located: Profile.Located, disk: String
+  ) throws(ProvisioningError) {
+    if case .simulated = global.kernel ?? KernelChoice.fromEnvironment {
+      throw ProvisioningError(
+        .impossible, "a simulated kernel has no bus with the disk on it", operation: "check",
+        hint:
+          "--host looks at this machine: leave --kernel away; emulate shows what a host would see"
+      )
+    }
+    self.located = located
+    self.disk = disk
+    emulation = try Emulation(located, global.emulatedPersonality(for: located.profile))
+  }
+
+  func check(withLockstep: Bool) throws(ProvisioningError) -> Check {
+    let device = try device()
+    let index = try functionIndex(for: device)
+    var result: Check?
+    try emulation.forEachEndpoint { (number, endpoint) throws(ProvisioningError) in
+      guard number == index else { return }
+      try endpoint.play(.linkUp)
+      try endpoint.play(.probe)
+      guard let found = endpoint.player.found else { return }
+      let prediction = EmulatedView(endpoint.name, endpoint.function, endpoint.player.host, found)
+      do throws(HostViewError) {
+        result = try HostCheck.run(
+          device, against: prediction, unknowns: unknowns(of: index))
+      } catch { throw Self.failure(error) }
+    }
+    guard let result else {
+      throw ProvisioningError(.internal, "the emulation has no function \(index)")
+    }
+    return result
+  }
+
+  // MARK: The disk
+
+  private func device() throws(ProvisioningError) -> BusDevice {
+    let name = try name()
+    do { return try BusDevice(name) } catch { throw Self.failure(error) }
+  }
+
+  private func name() throws(ProvisioningError) -> String {
+    if disk == "auto" { return try search() }
+    guard disk.hasPrefix("/dev/nvme") else { return disk }
+    // /dev/nvme0: the controller's directory in sysfs leads to its function.
+    let node = disk.dropFirst("/dev/".count)
+    guard node.dropFirst("nvme".count).allSatisfy(\.isNumber),
+      let target = try? linkText(
+        FilePath("/sys/class/nvme").appending(String(node)).appending("device")),
+      let name = target.split(separator: "/").last
+    else {
+      throw ProvisioningError(
+        .inputMissing, "\(disk) is no NVMe controller on a PCI bus", operation: "find", path: disk,
+        hint: "name the controller, /dev/nvme0, not a namespace; or its PCI function")
+    }
+    return String(name)
+  }
+
+  private func search() throws(ProvisioningError) -> String {
+    for function in located.profile.functions {
+      let names: [String]
+      do {
+        names = try DiskFunction.names(vendorID: function.vendorID, deviceID: function.deviceID)
+      } catch {
+        throw ProvisioningError(
+          .operationFailed, "cannot list the PCI functions of this machine: \(error)",
+          operation: "find", errno: error)
+      }
+      if names.count > 1 {
+        throw ProvisioningError(
+          .impossible,
+          "several disks have the ids of \(function.name): \(names.joined(separator: ", "))",
+          operation: "find", hint: "name one of them with --host")
+      }
+      if let name = names.first { return name }
+    }
+    throw ProvisioningError(
+      .inputMissing, "no disk with the ids of this profile is on this machine's bus",
+      operation: "find",
+      hint: "start the board before this machine, or rescan: echo 1 > /sys/bus/pci/rescan")
+  }
+
+  /// The profile's function that the disk is, by its ids; the first one when none has them.
+  private func functionIndex(for device: BusDevice) throws(ProvisioningError) -> Int {
+    let functions = emulation.functionNames
+    do throws(HostViewError) {
+      let vendor = try device.configuration(at: 0, count: 2)
+      let id = try device.configuration(at: 2, count: 2)
+      let match = located.profile.functions.first {
+        UInt32($0.vendorID) == vendor && UInt32($0.deviceID) == id
+      }
+      return match.flatMap { function in functions.firstIndex(of: function.name) } ?? 0
+    } catch { throw Self.failure(error) }
+  }
+
+  /// What the profile leaves to the board.
+  private func unknowns(of index: Int) -> HostCheck.Unknowns {
+    let profile = located.profile
+    let name = emulation.functionNames[index]
+    let function = profile.functions.first { $0.name == name }
+    guard let subsystem = profile.subsystems.first(where: { $0.nqn == function?.target.nqn })
+    else {
+      return .init(firmware: true, version: true)
+    }
+    let ofBoard = subsystem.namespaces.filter { namespace in
+      switch profile.backings.first(where: { $0.name == namespace.backing })?.store {
+      case .block?: true
+      case .file(let file)?: file.sizeMiB == nil
+      case .loopDevice(let loop)?: loop.file.sizeMiB == nil
+      case .nullBlock?, nil: false
+      }
+    }
+    return .init(
+      firmware: subsystem.firmware == nil, version: subsystem.version == nil,
+      sizes: Set(ofBoard.map(\.id)))
+  }
+
+  private static func failure(_ error: HostViewError) -> ProvisioningError {
+    guard case .unavailable(let attempt, let path, let errno, let hint) = error else {
+      return ProvisioningError(.operationFailed, "\(error)", operation: "check")
+    }
+    let isDenied = errno == .permissionDenied || errno == .notPermitted
+    return ProvisioningError(
+      isDenied ? .needsPrivileges : .inputMissing, "cannot \(attempt) \(path): \(errno)",
+      operation: attempt, path: path, errno: errno, hint: hint)
+  }
+}
