@@ -11,7 +11,7 @@ public final class BusDevice: HostView {
   /// `0000:01:00.0`
   public let name: String
   let directory: FilePath
-  private let nodes: FilePath
+  let nodes: FilePath
   private let space: [UInt8]
   private let commands: (any AdminCommands)?
   private var window: RegisterWindow?

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CLinux
 internal import Checks
 internal import ControllerEmulation
 internal import HostDriver
 internal import KernelEvents
 internal import LinuxFiles
+internal import NVMe
 internal import Provisioning
 internal import SystemPackage
 
@@ -43,11 +45,49 @@ struct HostSide {
         result = try HostCheck.run(
           device, against: prediction, unknowns: unknowns(of: index))
       } catch { throw Self.failure(error) }
+      if withLockstep {
+        try endpoint.play(.shutDown)
+        result?.cases += try lockstep(device, endpoint, found)
+      }
     }
     guard let result else {
       throw ProvisioningError(.internal, "the emulation has no function \(index)")
     }
     return result
+  }
+
+  /// The same stimuli to the disk and the emulation, the disk's driver out of the way.
+  private func lockstep(
+    _ device: BusDevice, _ endpoint: Emulation.Endpoint, _ found: ProbeResult
+  ) throws(ProvisioningError) -> [Check.Case] {
+    // From here to the driver's return no signal may end the process.
+    epfnvme_remember_signals()
+    var cases: [Check.Case] = []
+    let obstacle: HostViewError?
+    do throws(HostViewError) {
+      obstacle = try device.withRegisters { registers in
+        cases = Lockstep.run(
+          registers, against: EmulatedRegisters(endpoint.function), name: device.name,
+          // RTD3E, microseconds.
+          shutdownLimit: UInt64(found.identifyController[.shutdownLatency]) / 1000,
+          isInterrupted: { epfnvme_caught_signal() != 0 })
+      }
+    } catch { throw Self.failure(error) }
+    cases.append(
+      Check.Case(
+        id: "lockstep driver-returned", path: device.name,
+        actual: obstacle.map { "\($0)" } ?? device.driver, expected: "nvme",
+        outcome: obstacle == nil && device.driver == "nvme" ? .passed : .failed,
+        meaning: "the disk is back in service"))
+    let signal = epfnvme_caught_signal()
+    if signal != 0 {
+      var error = ProvisioningError(
+        .interrupted, "interrupted by signal \(signal); the disk is back with its driver",
+        operation: "check")
+      error.signal = signal
+      throw error
+    }
+    return cases
   }
 
   // MARK: The disk

@@ -23,8 +23,9 @@ final class FakeBus {
     func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
   }
 
-  init(_ personality: Personality) throws {
+  init(_ personality: Personality, without quirk: Quirk? = nil) throws {
     var model = ControllerModel(personality)
+    if let quirk { model.quirks.remove(quirk) }
     model.vendorID = 0x15b7
     model.subsystemVendorID = 0x15b7
     model.serial = "0123456789abcdef"

@@ -14,7 +14,7 @@ public struct IdentifyController: DataStructure {
     ByteField<Self, UInt32>.organization.raw, ByteField<Self, UInt8>.multipath.raw,
     ByteField<Self, UInt8>.maximumTransfer.raw, ByteField<Self, UInt16>.controllerID.raw,
     ByteField<Self, UInt32>.version.raw, field("rtd3r", 84, 4, .hexadecimal),
-    field("rtd3e", 88, 4, .hexadecimal), ByteField<Self, UInt32>.asyncEvents.raw,
+    ByteField<Self, UInt32>.shutdownLatency.raw, ByteField<Self, UInt32>.asyncEvents.raw,
     ByteField<Self, UInt32>.attributes.raw, field("rrls", 100, 2, .hexadecimal),
     ByteField<Self, UInt8>.controllerType.raw, field("fguid", 112, 16, .uuid),
     field("crdt1", 128, 2), field("crdt2", 130, 2), field("crdt3", 132, 2),
@@ -138,6 +138,8 @@ extension ByteField where Owner == IdentifyController, Value == UInt32 {
   /// The IEEE OUI, 24 bits.
   public static var organization: Self { Self("ieee", at: 73, count: 3, as: .reversedBytes) }
   public static var version: Self { Self("ver", at: 80, as: .hexadecimal) }
+  /// RTD3E, microseconds; 0 when the controller does not say.
+  public static var shutdownLatency: Self { Self("rtd3e", at: 88, as: .hexadecimal) }
   /// OAES.
   public static var asyncEvents: Self { Self("oaes", at: 92, as: .hexadecimal) }
   /// CTRATT.
