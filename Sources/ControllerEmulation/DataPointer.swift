@@ -59,7 +59,13 @@ extension Controller {
       let room = (page - list & mask) / 8
       let entries = min(needed, max(room, 1))
       let isRead = readList(list, Int(clamping: entries))
-      for index in 0..<entries {
+      // Pages in a row, as most buffers are: nothing but a comparison each. The last entry is left for the rules below.
+      let run =
+        isRead
+        ? pagesInARow(from: piece.address &+ UInt64(piece.count), Int(entries) - 1) : 0
+      piece.count += run << Int(shift)
+      rest -= UInt64(run) << shift
+      for index in UInt64(run)..<entries {
         guard
           let entry = isRead
             ? unsafe UInt64(littleEndian: pageList[Int(index)])
@@ -98,6 +104,19 @@ extension Controller {
       }
     }
     return Status.success
+  }
+
+  /// How many of the first entries of the list are the pages from an address on.
+  private func pagesInARow(from address: UInt64, _ entries: Int) -> Int {
+    // An address within a page, zero, and what may wrap are for the rules.
+    guard address & (pageSize - 1) == 0, address != 0, address <= UInt64.max >> 1 else { return 0 }
+    var next = address
+    var index = 0
+    while index < entries, unsafe UInt64(littleEndian: pageList[index]) == next {
+      next += pageSize
+      index += 1
+    }
+    return index
   }
 
   /// Reads entries at once; one by one finds out which of them cannot be.

@@ -78,7 +78,8 @@ import Testing
     #expect(result.status == 0)
     for line in [
       "CSTS = 0x1 (ready)", "kernel: Enabling controller", "SQ 0 cid 1: Identify",
-      "vid       : 0x15b7", "mdts      : 5", "lbaf  0 : ms:0   lbads:9  rp:0 (in use)", "nsze    : 0x1f400000",
+      "vid       : 0x15b7", "mdts      : 5", "lbaf  0 : ms:0   lbads:9  rp:0 (in use)",
+      "nsze    : 0x1f400000",
       "kernel: Shutting down controller",
     ] { #expect(result.output.contains(line), "no \(line)") }
   }

@@ -125,7 +125,9 @@ console=$output/console.log
 kernel_log=$output/kernel.log
 : >"$results"
 : >"$kernel_log"
+truncate -s 64M "$work/disk"
 start=$(date +%s)
+# The disk is for `check --host`.
 # TCG always: a /dev/kvm can exist and still stop a guest. memmap reserves the controller's outbound windows.
 status=0
 timeout --kill-after=5 "$timeout" qemu-system-x86_64 -M q35,accel=tcg,vmport=off -cpu max -m 1024 -smp 2 \
@@ -133,6 +135,7 @@ timeout --kill-after=5 "$timeout" qemu-system-x86_64 -M q35,accel=tcg,vmport=off
   -device virtio-serial-pci \
   -chardev "file,id=results,path=$results" -device virtserialport,chardev=results,name=results \
   -chardev "file,id=kernel_log,path=$kernel_log" -device virtserialport,chardev=kernel_log,name=kernel_log \
+  -blockdev "file,node-name=disk,filename=$work/disk" -device nvme,drive=disk,serial=lab \
   -device virtio-rng-pci -kernel "$kernel" -initrd "$work/initramfs" \
   -append "console=ttyS0 loglevel=5 oops=panic panic=-1 log_buf_len=4M memmap=16M\$0x10000000" </dev/null >&2 || status=$?
 took=$(($(date +%s) - start))

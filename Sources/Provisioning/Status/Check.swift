@@ -43,6 +43,8 @@ public struct Check: Hashable, Sendable {
   }
 
   public var cases: [Case] = []
+  /// The endpoint driver that the profile means on this machine; nil when it has no functions.
+  public var driver: String?
   public var failures: [Case] { cases.filter { $0.outcome == .failed } }
   /// Those that could not be looked at.
   public var skipped: [Case] {
@@ -83,7 +85,8 @@ extension Provisioner {
     let desired = try DesiredState(profile, resolution, on: machine)
     var check = Check()
     for fact in desired.facts { check.cases.append(look(at: fact, owned)) }
-    if let driver = resolution.driver?.name { check.cases.append(kernelLog(driver)) }
+    check.driver = resolution.driver?.name
+    if let driver = check.driver { check.cases.append(kernelLog(driver)) }
     return check
   }
 

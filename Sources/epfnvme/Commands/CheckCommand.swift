@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import Checks
+internal import KernelEvents
 internal import Provisioning
+internal import SimulatedKernel
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -43,7 +45,7 @@ struct CheckCommand: ParsableCommand {
       if let host {
         check = try HostSide(global, located, disk: host).check(withLockstep: lockstep)
       } else {
-        check = try global.provisioner().check(located)
+        check = try board(located)
       }
       if global.json {
         print(check.json.prettyText)
@@ -53,6 +55,20 @@ struct CheckCommand: ParsableCommand {
       if !check.hasPassed { throw Ending(code: 1) }
       if check.skipped.count == check.cases.count { throw Ending(code: 4) }
     }
+  }
+
+  /// The machine against the profile, and the driver's lines against those of its emulation.
+  private func board(_ located: Profile.Located) throws(ProvisioningError) -> Check {
+    let provisioner = try global.provisioner()
+    var check = try provisioner.check(located)
+    guard let driver = check.driver else { return check }
+    let facts = provisioner.machine.facts
+    let emulation = try Emulation(
+      located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline,
+      onlineCPUs: facts.onlineCPUs)
+    let lines = provisioner.machine.log.lines(since: KernelLogMark(sequence: 0)).map(\.text)
+    check.cases += BoardLog.cases(expected: emulation.bindLog, lines: lines, driver: driver)
+    return check
   }
 
   private func show(_ check: Check, _ name: String) {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Provisioning
+
+/// What the endpoint driver said when a function was bound, held against what its emulation says.
+public enum BoardLog {
+  /// The kinds of lines by the words that only they have, and the ids of their cases.
+  private static let kinds: [(word: String, id: String, meaning: String)] = [
+    ("supports MSI", "interrupt-vectors", "every queue pair wants a vector of its own"),
+    ("INTX", "interrupt-vectors", "every queue pair wants a vector of its own"),
+    (
+      "New PCI ctrl", "controller-created", "the driver has made the controller as the profile says"
+    ),
+    ("fabrics controller created", "controller-created", "the target is connected"),
+    ("NVMe PCI controller:", "io-queues", "what is left of the target's queues on the PCI side"),
+    ("DMA supported", "dma", "whether data go by DMA"),
+    ("DMA not supported", "dma", "whether data go by DMA"),
+  ]
+
+  /// A case for each line that the emulation's driver has written for a function.
+  /// - Parameters:
+  ///   - expected: the emulation's lines from loading the driver to binding.
+  ///   - lines: the kernel's, oldest first.
+  ///   - driver: whose lines count.
+  public static func cases(
+    expected: [String], lines: [String], driver: String
+  ) -> [Check.Case] {
+    var cases: [Check.Case] = []
+    for wanted in expected {
+      guard let device = device(of: wanted, driver), let kind = kind(of: wanted) else { continue }
+      let id = "log \(device) \(kind.id)"
+      let own = lines.filter { Self.device(of: $0, driver) == device }
+      // The last one of its kind: the function may have been bound before.
+      let found = own.last { Self.kind(of: $0)?.id == kind.id }
+      let outcome: Check.Outcome =
+        if own.isEmpty {
+          .skipped("the kernel log no longer has lines of \(device)")
+        } else if let found,
+          found == wanted || kind.id == "interrupt-vectors" && isEnough(found, wanted)
+        {
+          .passed
+        } else {
+          .failed
+        }
+      cases.append(
+        Check.Case(
+          id: id, path: "/dev/kmsg", actual: found, expected: wanted, outcome: outcome,
+          meaning: kind.meaning))
+    }
+    return cases
+  }
+
+  /// `nvmet_pci_epf.0` of `nvmet_pci_epf nvmet_pci_epf.0: …`.
+  private static func device(of line: String, _ driver: String) -> String? {
+    guard line.hasPrefix("\(driver) \(driver).") else { return nil }
+    return line.dropFirst(driver.count + 1).split(separator: ":").first.map(String.init)
+  }
+
+  private static func kind(of line: String) -> (word: String, id: String, meaning: String)? {
+    kinds.first { line.contains($0.word) }
+  }
+
+  /// Hardware without MSI-X gives the same number of vectors by MSI.
+  private static func isEnough(_ found: String, _ wanted: String) -> Bool {
+    func vectors(_ line: String) -> Int? {
+      line.split(separator: " ").dropLast().last.flatMap { Int($0) }
+    }
+    guard let found = vectors(found), let wanted = vectors(wanted) else { return false }
+    return found >= wanted
+  }
+}

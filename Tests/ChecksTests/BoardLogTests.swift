@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import Checks
+import Provisioning
+import Testing
+
+/// The driver's lines on the board beside those of its emulation.
+@Suite("The driver's lines")
+struct BoardLogTests {
+  private static let node = "nvmet_pci_epf nvmet_pci_epf.0: "
+  private static let vectors = node + "PCI endpoint controller supports MSI-X, 32 vectors"
+  private static let created = node + "New PCI ctrl \"a\", 4 I/O queues, mdts 131072 B"
+  private static let expected = ["nvmet: adding nsid 1 to subsystem a", vectors, created]
+
+  private func outcomes(_ lines: [String]) -> [String: Check.Outcome] {
+    let cases = BoardLog.cases(expected: Self.expected, lines: lines, driver: "nvmet_pci_epf")
+    return Dictionary(uniqueKeysWithValues: cases.map { ($0.id, $0.outcome) })
+  }
+
+  @Test("the same lines pass, whatever else the kernel says")
+  func same() {
+    let found = outcomes(["usb 1-1: new device", Self.vectors, Self.created, "EXT4-fs: mounted"])
+    #expect(
+      found == [
+        "log nvmet_pci_epf.0 interrupt-vectors": .passed,
+        "log nvmet_pci_epf.0 controller-created": .passed,
+      ])
+  }
+
+  @Test("another number of queues fails")
+  func queues() {
+    let other = Self.created.replacing("4 I/O", with: "2 I/O")
+    #expect(
+      outcomes([Self.vectors, other])["log nvmet_pci_epf.0 controller-created"] == .failed)
+  }
+
+  @Test("a missing line fails")
+  func missing() {
+    #expect(outcomes([Self.vectors])["log nvmet_pci_epf.0 controller-created"] == .failed)
+  }
+
+  @Test("the last binding counts")
+  func last() {
+    let old = Self.created.replacing("4 I/O", with: "2 I/O")
+    #expect(
+      outcomes([old, Self.vectors, Self.created])["log nvmet_pci_epf.0 controller-created"]
+        == .passed)
+  }
+
+  @Test("as many vectors by MSI are as good, fewer are not", arguments: [(32, true), (4, false)])
+  func messages(count: Int, isEnough: Bool) {
+    let line = Self.node + "PCI endpoint controller supports MSI, \(count) vectors"
+    #expect(
+      outcomes([line, Self.created])["log nvmet_pci_epf.0 interrupt-vectors"]
+        == (isEnough ? .passed : .failed))
+  }
+
+  @Test("a log that has lost the driver's lines is a skip, not a failure")
+  func lost() {
+    let found = outcomes(["nvmet_pci_epf nvmet_pci_epf.1: New PCI ctrl \"b\""])
+    #expect(found.count == 2)
+    for outcome in found.values {
+      guard case .skipped(let reason) = outcome else {
+        Issue.record("\(outcome)")
+        continue
+      }
+      #expect(reason.contains("nvmet_pci_epf.0"))
+    }
+  }
+}
