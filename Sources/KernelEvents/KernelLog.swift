@@ -7,6 +7,9 @@ public protocol KernelLog: Sendable {
 
   /// The records after a mark, oldest first, without time stamps.
   func lines(since mark: KernelLogMark) -> [KernelLogLine]
+
+  /// All that the kernel still has, oldest first; nil when this process may not read it.
+  func allLines() -> [KernelLogLine]?
 }
 
 /// A place in the kernel's log: the sequence number of the next record.

@@ -33,7 +33,7 @@ public final class LiveKernelLog: KernelLog {
   public func mark() -> KernelLogMark? {
     guard descriptor >= 0 else { return nil }
     return state.withLock { state in
-      drain(&state)
+      Self.drain(descriptor, &state)
       return KernelLogMark(sequence: state.window.next)
     }
   }
@@ -41,13 +41,24 @@ public final class LiveKernelLog: KernelLog {
   public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
     guard descriptor >= 0 else { return [] }
     return state.withLock { state in
-      drain(&state)
+      Self.drain(descriptor, &state)
       return state.window.lines(from: mark.sequence)
     }
   }
 
+  public func allLines() -> [KernelLogLine]? {
+    // A descriptor of its own: the other one is where marks are.
+    let descriptor = unsafe open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var state = State(
+      window: KernelLogWindow(capacity: 1 << 20), buffer: [UInt8](repeating: 0, count: 8192))
+    Self.drain(descriptor, &state)
+    return state.window.lines(from: 0)
+  }
+
   /// Takes what is there, a record for each `read(2)`.
-  private func drain(_ state: inout State) {
+  private static func drain(_ descriptor: CInt, _ state: inout State) {
     while true {
       let count = unsafe state.buffer.withUnsafeMutableBytes { buffer in
         unsafe read(descriptor, buffer.baseAddress, buffer.count)

@@ -428,6 +428,8 @@ extension SimulatedKernel: KernelLog {
     }
   }
 
+  public func allLines() -> [KernelLogLine]? { lines(since: KernelLogMark(sequence: 0)) }
+
   /// The whole log.
   public var logLines: [String] { observe { $0.log.map(\.text) } }
 }

@@ -66,7 +66,7 @@ struct CheckCommand: ParsableCommand {
     let emulation = try Emulation(
       located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline,
       onlineCPUs: facts.onlineCPUs)
-    let lines = provisioner.machine.log.lines(since: KernelLogMark(sequence: 0)).map(\.text)
+    let lines = (provisioner.machine.log.allLines() ?? []).map(\.text)
     check.cases += BoardLog.cases(expected: emulation.bindLog, lines: lines, driver: driver)
     return check
   }
