@@ -75,6 +75,11 @@ final class Bench {
 
   /// Fills every place of the queues with the same command, so that what is measured is the controller.
   func prepare(_ work: Work) {
+    // Blocks that were never written are all one page of zeroes: what is read has been written before.
+    if case .read(let bytes) = work {
+      prepare(.write(bytes: bytes))
+      run(queue: 1, batch: depth - 1)
+    }
     for queue in 1..<tails.count {
       for _ in 0..<depth {
         switch work {
