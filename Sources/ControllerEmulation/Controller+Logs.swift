@@ -40,7 +40,9 @@ extension Controller {
       let pages: [Int] =
         isMainline ? [0, 1, 2, 3, 4, 5, 9, 0xc, 0x12, 0x16, 0x80] : [0, 1, 2, 3, 4, 5]
       for page in pages where 4 * page + 4 <= count { put(1, width: 4, at: 4 * page) }
-    case .errorInformation: break
+    case .errorInformation:
+      // RAE, bit 15, keeps the event masked.
+      if command.cdw10 >> 15 & 1 == 0 { hasReportedDoorbell = false }
     case .health:
       if isMainline, count != 512 { return .failure(Status.internalError.retriable) }
       if model.personality == .strict, count >= 512 {

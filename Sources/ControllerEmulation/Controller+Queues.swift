@@ -13,8 +13,9 @@ extension Controller {
     let depth = submissions[queue].depth
     guard tail < depth else {
       if model.personality == .strict {
-        // An invalid doorbell value; the queue waits for a valid one.
+        // The queue waits for a valid value.
         bar[(0x1000 + 8 * queue) / 4] = submissions[queue].head
+        reportDoorbell(.value)
       } else {
         diagnose(
           model.personality == .pciEPFNVMe ? "pci_epf_nvme Q15" : "nvmet_pci_epf Q8",

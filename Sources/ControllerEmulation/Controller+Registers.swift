@@ -94,10 +94,17 @@ extension Controller {
   private mutating func writeDoorbell(_ offset: Int, _ value: UInt32) {
     let index = (offset - Register.doorbells) / 4
     let queue = index / 2
+    let old = bar[offset / 4]
     bar[offset / 4] = value
     guard queue < submissions.count else { return }
+    let isLive = index & 1 == 0 ? submissions[queue].isLive : completions[queue].isLive
+    guard isLive else { return reportDoorbell(.register) }
     if index & 1 == 0 {
       submissionDoorbell(queue)
+    } else if model.personality == .strict, value & 0xffff >= completions[queue].depth {
+      // As if it had not been written.
+      bar[offset / 4] = old
+      reportDoorbell(.value)
     } else {
       completionDoorbell(queue)
     }

@@ -183,6 +183,8 @@ extension Controller {
     coalescing.resetAtEnable()
     asyncEventMask = model.personality == .strict ? 0 : 0x900
     parkedEvents = []
+    heldEvent = nil
+    hasReportedDoorbell = false
     hasCreatedQueues = false
     isEnabled = true
     isFatal = model.personality == .nvmetPCIEPF && !isServable
@@ -273,6 +275,8 @@ extension Controller {
     case .strict: break
     }
     parkedEvents = []
+    heldEvent = nil
+    hasReportedDoorbell = false
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false

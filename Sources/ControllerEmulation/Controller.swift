@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import NVMe
 public import PCI
 
 /// An NVMe controller: registers, queues, commands and interrupts, exactly as one of the two endpoint drivers or as the specification
@@ -40,6 +41,10 @@ public import PCI
   var coalescing = CoalescingState()
   var asyncEventMask: UInt32 = 0
   var parkedEvents: [UInt16] = []
+  /// What no request has been there for.
+  var heldEvent: AsyncEvent?
+  /// Whether doorbell errors are silent until the host has read the Error Information log.
+  var hasReportedDoorbell = false
   var hasCreatedQueues = false
 
   /// One transfer, reused by all commands.

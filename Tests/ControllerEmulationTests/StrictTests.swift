@@ -46,6 +46,48 @@ import Testing
     #expect(host.status & 0xc == 8)
   }
 
+  /// A doorbell and a value that are wrong: no queue 3, a tail and a head beyond 32 entries; completion DW0.
+  static let doorbells: [(offset: Int, value: UInt32, result: UInt64)] = [
+    (0x1018, 1, 0x1_0000), (0x101c, 1, 0x1_0000), (0x1008, 32, 0x1_0100), (0x100c, 32, 0x1_0100),
+  ]
+
+  @Test("5.1.2: a wrong doorbell completes an event request", arguments: doorbells)
+  func doorbellEvent(offset: Int, value: UInt32, result: UInt64) throws {
+    let host = host()
+    try #require(host.makeQueues(1, depth: 32))
+    let id = host.submit(.init(opcode: 0x0c))
+    #expect(host.reap() == nil)
+    host.write(offset, value)
+    let (found, completion) = try #require(host.reap())
+    #expect(found == id && completion.status == 0 && completion.result == result)
+    // The controller goes on.
+    #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+  }
+
+  @Test("5.1.2: an event without a request waits for one")
+  func heldEvent() throws {
+    let host = host()
+    host.write(0x1018, 1)
+    #expect(host.run(.init(opcode: 0x0c))?.result == 0x1_0000)
+  }
+
+  @Test("5.1.2: an event of one kind is told once until its log page is read")
+  func maskedEvent() throws {
+    let host = host()
+    host.write(0x1018, 1)
+    #expect(host.run(.init(opcode: 0x0c))?.result == 0x1_0000)
+    let id = host.submit(.init(opcode: 0x0c))
+    host.write(0x1018, 1)
+    #expect(host.reap() == nil)
+    // With RAE first, which keeps it masked, then without.
+    for (word, isTold) in [(UInt32(0x000f_8001), false), (0x000f_0001, true)] {
+      let log = host.submit(.init(opcode: 0x02, prp1: host.page(), words: [word, 0]))
+      #expect(host.reap()?.id == log)
+      host.write(0x1018, 1)
+      #expect((host.reap()?.id == id) == isTold)
+    }
+  }
+
   @Test(
     "5.2: queue creation and deletion",
     arguments: [
