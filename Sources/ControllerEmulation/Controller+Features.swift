@@ -17,12 +17,13 @@ extension Controller {
     case (.nvmetPCIEPF, .interruptCoalescing), (.strict, .interruptCoalescing):
       return .done(status: Status.success, result: UInt64(coalescing.threshold & 0xff))
     case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
-      let vector = Int(command.cdw11 & 0xffff)
+      var setting = InterruptVectorConfiguration(rawValue: command.cdw11 & 0xffff)
+      let vector = Int(setting[.vector])
       guard completions.contains(where: { $0.isLive && Int($0.vector) == vector }) else {
         return .failure(.invalidField)
       }
-      let isDisabled = coalescing.vectors[vector].isDisabled
-      return .done(status: Status.success, result: UInt64(vector) | (isDisabled ? 1 << 16 : 0))
+      setting[.disablesCoalescing] = coalescing.vectors[vector].isDisabled
+      return .done(status: Status.success, result: UInt64(setting.rawValue))
     case (.nvmetPCIEPF, .reservationNotificationMask): return .failure(.invalidField)
     case (.nvmetPCIEPF, _): return .failure(.invalidField.withMore)
     case (.strict, .powerManagement), (.strict, .temperatureThreshold), (.strict, .errorRecovery),
@@ -36,7 +37,8 @@ extension Controller {
     let value = command.cdw11
     switch (model.personality, command.feature) {
     case (_, .numberOfQueues):
-      guard value & 0xffff != 0xffff, value >> 16 != 0xffff else {
+      let wanted = NumberOfQueues(rawValue: value)
+      guard wanted[.submissionQueues] != 0xffff, wanted[.completionQueues] != 0xffff else {
         return .failure(.invalidField)
       }
       if model.personality == .strict, hasCreatedQueues { return .failure(.sequenceError) }
@@ -50,23 +52,25 @@ extension Controller {
         status: Status.success, result: model.personality == .nvmetPCIEPF ? UInt64(value) : 0)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
       // The mainline driver keeps two of the three bits, so that "unlimited" becomes 8.
+      let burst = Arbitration(rawValue: value)[.burst]
       let exponent =
-        model.personality == .nvmetPCIEPF && has(.burstAndThresholdCut) ? value & 3 : value & 7
-      coalescing.burstExponent = exponent
+        model.personality == .nvmetPCIEPF && has(.burstAndThresholdCut) ? burst & 3 : burst
+      coalescing.burstExponent = UInt32(exponent)
       return .success
     case (.nvmetPCIEPF, .interruptCoalescing):
       coalescing.threshold =
-        Int(value & 0xff) + (has(.burstAndThresholdCut) ? 1 : 0)
+        Int(InterruptCoalescing(rawValue: value)[.threshold]) + (has(.burstAndThresholdCut) ? 1 : 0)
       return .success
     case (.strict, .interruptCoalescing):
-      coalescing.threshold = Int(value & 0xff)
+      coalescing.threshold = Int(InterruptCoalescing(rawValue: value)[.threshold])
       return .success
     case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
-      let vector = Int(value & 0xffff)
+      let setting = InterruptVectorConfiguration(rawValue: value)
+      let vector = Int(setting[.vector])
       guard vector < coalescing.vectors.count,
         completions.contains(where: { $0.isLive && Int($0.vector) == vector })
       else { return .failure(.invalidField) }
-      coalescing.vectors[vector].isDisabled = value >> 16 & 1 != 0
+      coalescing.vectors[vector].isDisabled = setting[.disablesCoalescing]
       return .success
     case (.nvmetPCIEPF, .keepAliveTimer):
       if value != 0 {
@@ -97,8 +101,11 @@ extension Controller {
       case .nvmetPCIEPF: true
       case .strict: false
       }
-    let count = UInt64((usesTarget ? model.targetIOQueues : model.ioQueues) - 1)
-    return .done(status: Status.success, result: count | count << 16)
+    let count = UInt16(clamping: (usesTarget ? model.targetIOQueues : model.ioQueues) - 1)
+    var granted = NumberOfQueues()
+    granted[.submissionQueues] = count
+    granted[.completionQueues] = count
+    return .done(status: .success, result: UInt64(granted.rawValue))
   }
 
   /// Get Features, Host Identifier: zero, since nobody has set it.
