@@ -6,6 +6,10 @@ extension Controller {
   mutating func getFeature(_ command: SubmissionEntry) -> Outcome {
     switch (model.personality, command.feature) {
     case (_, .numberOfQueues): return queueCount
+    case (.strict, .volatileWriteCache), (.strict, .powerManagement),
+      (.strict, .temperatureThreshold), (.strict, .errorRecovery), (.strict, .writeAtomicity):
+      return .done(
+        status: Status.success, result: UInt64(settings[command.feature.rawValue, default: 0]))
     case (_, .volatileWriteCache): return .done(status: Status.success, result: 1)
     case (_, .asyncEventConfiguration):
       return .done(status: Status.success, result: UInt64(asyncEventMask))
@@ -26,9 +30,6 @@ extension Controller {
       return .done(status: Status.success, result: UInt64(setting.rawValue))
     case (.nvmetPCIEPF, .reservationNotificationMask): return .failure(.invalidField)
     case (.nvmetPCIEPF, _): return .failure(.invalidField.withMore)
-    case (.strict, .powerManagement), (.strict, .temperatureThreshold), (.strict, .errorRecovery),
-      (.strict, .writeAtomicity):
-      return .done(status: Status.success, result: 0)
     default: return .failure(.invalidField)
     }
   }
@@ -88,6 +89,9 @@ extension Controller {
     case (.nvmetPCIEPF, _): return .failure(.invalidField.withMore)
     case (.strict, .powerManagement), (.strict, .temperatureThreshold), (.strict, .errorRecovery),
       (.strict, .volatileWriteCache), (.strict, .writeAtomicity):
+      // There is one power state.
+      if command.feature == .powerManagement, value & 0x1f != 0 { return .failure(.invalidField) }
+      settings[command.feature.rawValue] = value
       return .success
     default: return .failure(.invalidField)
     }

@@ -197,6 +197,16 @@ extension Controller {
     }
   }
 
+  /// Whether a strict controller's pin is asserted: some queue has entries that the host has not acknowledged, and vector 0 is not masked.
+  /// - Source: NVM Express PCIe Transport 1.1, 3.5.1.
+  var assertsPin: Bool {
+    guard bar[Register.interruptMaskSet.offset / 4] & 1 == 0 else { return false }
+    return completions.indices.contains { queue in
+      completions[queue].isLive && completions[queue].raisesInterrupts
+        && doorbell(completion: queue) & 0xffff != completions[queue].tail
+    }
+  }
+
   private mutating func raise(_ vector: UInt16) {
     guard Int(vector) < model.interrupts.vectors else {
       return log(.error, "CQ[\(vector)]: Failed to raise IRQ (err=-22)")

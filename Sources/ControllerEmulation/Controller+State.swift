@@ -182,6 +182,7 @@ extension Controller {
     clearDoorbell(completion: 0)
     coalescing.resetAtEnable()
     asyncEventMask = model.personality == .strict ? 0 : 0x900
+    settings = [FeatureID.volatileWriteCache.rawValue: 1]
     parkedEvents = []
     heldEvent = nil
     hasReportedDoorbell = false

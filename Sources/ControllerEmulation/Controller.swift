@@ -40,6 +40,8 @@ public import PCI
   // Features, as the driver resets them at enable.
   var coalescing = CoalescingState()
   var asyncEventMask: UInt32 = 0
+  /// Features that are stored and have no other effect, by FID: a strict controller's.
+  var settings: [UInt8: UInt32] = [:]
   var parkedEvents: [UInt16] = []
   /// What no request has been there for.
   var heldEvent: AsyncEvent?

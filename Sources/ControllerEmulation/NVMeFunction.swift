@@ -56,6 +56,17 @@ public final class NVMeFunction: PCI.Function {
     deliver()
   }
 
+  /// A function with this one's identity, limits and namespaces whose controller does what the specification asks.
+  public func reference(memory: HostMemory) -> NVMeFunction {
+    var model = model
+    model.personality = .strict
+    model.quirks = []
+    // One page cannot be told: MDTS = 0 is no limit.
+    model.maximumTransfer = max(model.maximumTransfer, 8192)
+    let word = { UInt16(truncatingIfNeeded: self.configuration.read(offset: $0, width: .word)) }
+    return NVMeFunction(model, memory: memory, deviceID: word(2), subsystemID: word(0x2e))
+  }
+
   // MARK: Time and link
 
   public var now: VirtualTime { controller.now }
@@ -178,12 +189,18 @@ public final class NVMeFunction: PCI.Function {
     let mayReach = configuration.command.contains(.busMaster)
     controller.takeEffects { effects in
       for vector in effects.interrupts where mayReach {
+        // The endpoint controllers pulse the pin; a strict device's has a level, below.
+        if vectors.usesLine, model.personality == .strict { break }
         Self.perform(vectors.raise(Int(vector)), host)
+        if vectors.usesLine { Self.perform(vectors.lower(Int(vector)), host) }
       }
       log += effects.log
       kernelLog += effects.log
       trace += effects.trace
       diagnoses += effects.diagnoses
+    }
+    if vectors.usesLine, model.personality == .strict {
+      Self.perform(controller.assertsPin ? vectors.raise(0) : vectors.lower(0), host)
     }
   }
 

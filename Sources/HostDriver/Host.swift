@@ -78,6 +78,40 @@ public class Host: HostInterface {
     }
   }
 
+  /// MSI-X, else MSI; every vector to an address of its own.
+  /// - Returns: how many vectors there are; 1 with neither.
+  @discardableResult
+  func enableInterrupts() -> Int {
+    var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
+    while offset != 0 {
+      let id = function.configuration.read(offset: offset, width: .byte)
+      if id == 0x11 {
+        let control = function.configuration.read(offset: offset + 2, width: .word)
+        let place = function.configuration.read(offset: offset + 4, width: .doubleword)
+        for vector in 0...Int(control & 0x7ff) {
+          let entry = Int(place & ~7) + 16 * vector
+          write(at: entry, 0xfee0_0000)
+          write(at: entry + 4, 0)
+          write(at: entry + 8, UInt32(vector))
+          write(at: entry + 12, 0)
+        }
+        function.writeConfiguration(offset: offset + 2, width: .word, value: control | 0x8000)
+        return Int(control & 0x7ff) + 1
+      }
+      if id == 0x05 {
+        let control = function.configuration.read(offset: offset + 2, width: .word)
+        function.writeConfiguration(offset: offset + 4, width: .doubleword, value: 0xfee0_0000)
+        // As many vectors as it offers.
+        function.writeConfiguration(
+          offset: offset + 2, width: .word,
+          value: control & ~0x70 | (control >> 1 & 7) << 4 | 1)
+        return 1 << Int(control >> 1 & 7)
+      }
+      offset = Int(function.configuration.read(offset: offset + 1, width: .byte))
+    }
+    return 1
+  }
+
   func wait(for ready: UInt32, _ limit: UInt64, _ step: String) throws(HostError) {
     var waited: UInt64 = 0
     while read(.status) & 1 != ready {
@@ -109,17 +143,11 @@ public class Host: HostInterface {
     var phase: UInt32 = 1
   }
 
-  /// The end of a command.
-  public struct Completion: Sendable, Hashable {
-    public var status: Status
-    public var result: UInt64
-  }
-
   /// A command on the admin queue: namespace, data pointers, dwords from 10 on.
   public func execute(
     _ opcode: AdminOpcode, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
     words: [UInt32] = []
-  ) throws(HostError) -> Completion {
+  ) throws(HostError) -> CompletionEntry {
     try execute(
       SubmissionEntry(
         opcode: opcode.rawValue, id: 0, namespaceID: namespace, prp1: prp1, prp2: prp2,
@@ -130,7 +158,7 @@ public class Host: HostInterface {
   public func execute(
     _ opcode: NVMOpcode, namespace: UInt32, prp1: UInt64 = 0, prp2: UInt64 = 0,
     words: [UInt32] = [], on queue: Int
-  ) throws(HostError) -> Completion {
+  ) throws(HostError) -> CompletionEntry {
     try execute(
       SubmissionEntry(
         opcode: opcode.rawValue, id: 0, namespaceID: namespace, prp1: prp1, prp2: prp2,
@@ -139,13 +167,14 @@ public class Host: HostInterface {
 
   private func execute(
     _ command: SubmissionEntry, on queue: Int
-  ) throws(HostError) -> Completion {
+  ) throws(HostError) -> CompletionEntry {
     let id = try submit(command, to: queue)
     ring(queue)
-    let (found, completion) = try reap(queue)
-    guard found == id else {
+    let completion = try reap(queue)
+    guard completion.commandID == id else {
       throw HostError(
-        step: "queue \(queue)", message: "invalid id \(found) completed, expected \(id)")
+        step: "queue \(queue)",
+        message: "invalid id \(completion.commandID) completed, expected \(id)")
     }
     return completion
   }
@@ -165,26 +194,30 @@ public class Host: HostInterface {
 
   func ring(_ queue: Int) { write(at: Register.doorbells + 8 * queue, queues[queue].tail) }
 
-  func reap(_ queue: Int) throws(HostError) -> (UInt16, Completion) {
-    // A minute, as the kernel waits for admin commands.
-    for _ in 0..<60_000 {
+  /// The next completion of a queue.
+  /// - Parameter milliseconds: how long to wait; a minute, as the kernel waits for admin commands, if not given.
+  func reap(
+    _ queue: Int, milliseconds: UInt64 = 60_000
+  ) throws(HostError) -> CompletionEntry {
+    for waited in 0... {
       let pair = queues[queue]
-      let address = pair.completions + UInt64(pair.head) * 16
-      let last = try load(at: address + 12, as: UInt32.self)
-      if last >> 16 & 1 == pair.phase {
-        let result = try load(at: address, as: UInt64.self)
+      let address = pair.completions + UInt64(pair.head) * UInt64(CompletionEntry.byteCount)
+      let raw = try bytes(at: address, CompletionEntry.byteCount)
+      // Bytes have no padding that could be read.
+      let entry = unsafe CompletionEntry(raw.span.bytes)
+      if entry.phase == (pair.phase == 1) {
         let isLast = pair.head + 1 == pair.completionDepth ?? pair.depth
         queues[queue].head = isLast ? 0 : pair.head + 1
         if isLast { queues[queue].phase ^= 1 }
         write(at: Register.doorbells + 4 + 8 * queue, queues[queue].head)
-        return (
-          UInt16(truncatingIfNeeded: last),
-          Completion(status: Status(rawValue: UInt16(last >> 17)), result: result)
-        )
+        return entry
       }
+      if waited >= milliseconds { break }
       clock.wait(milliseconds: 1)
     }
-    throw HostError(step: "queue \(queue)", message: "a command did not complete within 60 s")
+    throw HostError(
+      step: "queue \(queue)",
+      message: "a command did not complete within \(milliseconds / 1000) s")
   }
 
   func store<T: FixedWidthInteger & BitwiseCopyable>(
@@ -224,7 +257,7 @@ public class Host: HostInterface {
       step: "memory", message: "no \(count) bytes at 0x\(String(address, radix: 16))")
   }
 
-  func check(_ completion: Completion, _ step: String) throws(HostError) {
+  func check(_ completion: CompletionEntry, _ step: String) throws(HostError) {
     guard completion.status.isSuccess else {
       throw HostError(step: step, message: "\(completion.status)")
     }

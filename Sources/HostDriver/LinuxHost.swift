@@ -40,37 +40,6 @@ public final class LinuxHost: Host {
       ioQueues: queues.count - 1, namespaces: namespaces)
   }
 
-  /// MSI-X, else MSI; every vector to an address of its own.
-  private func enableInterrupts() {
-    var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
-    while offset != 0 {
-      let id = function.configuration.read(offset: offset, width: .byte)
-      if id == 0x11 {
-        let control = function.configuration.read(offset: offset + 2, width: .word)
-        let place = function.configuration.read(offset: offset + 4, width: .doubleword)
-        for vector in 0...Int(control & 0x7ff) {
-          let entry = Int(place & ~7) + 16 * vector
-          write(at: entry, 0xfee0_0000)
-          write(at: entry + 4, 0)
-          write(at: entry + 8, UInt32(vector))
-          write(at: entry + 12, 0)
-        }
-        function.writeConfiguration(offset: offset + 2, width: .word, value: control | 0x8000)
-        return
-      }
-      if id == 0x05 {
-        let control = function.configuration.read(offset: offset + 2, width: .word)
-        function.writeConfiguration(offset: offset + 4, width: .doubleword, value: 0xfee0_0000)
-        // As many vectors as it offers.
-        function.writeConfiguration(
-          offset: offset + 2, width: .word,
-          value: control & ~0x70 | (control >> 1 & 7) << 4 | 1)
-        return
-      }
-      offset = Int(function.configuration.read(offset: offset + 1, width: .byte))
-    }
-  }
-
   /// Steps 7 to 16 of the probe.
   private func enable(_ capabilities: ControllerCapabilities) throws(HostError) {
     let limit = UInt64(capabilities[.timeout]) * 500 + 500
@@ -220,9 +189,10 @@ public final class LinuxHost: Host {
     for queue in outstanding.indices where !outstanding[queue].isEmpty { ring(queue) }
     for queue in outstanding.indices {
       while !outstanding[queue].isEmpty {
-        let (id, completion) = try reap(queue)
-        guard let first = outstanding[queue].removeValue(forKey: id) else {
-          throw HostError(step: "queue \(queue)", message: "invalid id \(id) completed")
+        let completion = try reap(queue)
+        guard let first = outstanding[queue].removeValue(forKey: completion.commandID) else {
+          throw HostError(
+            step: "queue \(queue)", message: "invalid id \(completion.commandID) completed")
         }
         try check(completion, "\(isWrite ? "write" : "read") at block \(first)")
       }
@@ -275,9 +245,11 @@ public final class LinuxHost: Host {
     guard queues.count > 1 else { throw HostError(step: "I/O", message: "there is no I/O queue") }
     let id = try submit(opcode, first, 4096, namespace, buffer, 1)
     ring(1)
-    let (found, completion) = try reap(1)
-    guard found == id else {
-      throw HostError(step: "queue 1", message: "invalid id \(found) completed, expected \(id)")
+    let completion = try reap(1)
+    guard completion.commandID == id else {
+      throw HostError(
+        step: "queue 1",
+        message: "invalid id \(completion.commandID) completed, expected \(id)")
     }
     try check(completion, "\(opcode == .write ? "write" : "read") at block \(first)")
   }

@@ -14,6 +14,8 @@ public struct Scenario: Sendable, Hashable {
     case shutDown
     /// Firmware boots from it, and leaves it enabled.
     case firmware
+    /// A host that asks for all that the specification requires.
+    case examine
     /// A register write, and a wait until CSTS shows bits.
     case write(offset: Int, value: UInt32)
     case waitForStatus(mask: UInt32, value: UInt32, milliseconds: UInt64)
@@ -61,6 +63,9 @@ public struct Scenario: Sendable, Hashable {
         .waitForStatus(mask: 0xc, value: 8, milliseconds: 5000),
       ]),
     Scenario(
+      "strict", "a host that holds the controller to the specification, rule by rule",
+      [.linkUp, .examine]),
+    Scenario(
       "idle", "ten minutes without a command between two looks",
       [.linkUp, .probe, .verify, .wait(milliseconds: 600_000), .verify, .shutDown]),
   ]
@@ -70,7 +75,6 @@ public struct Scenario: Sendable, Hashable {
 
 extension Scenario.Step: CustomStringConvertible {
   public var description: String {
-    func hexadecimal(_ value: some BinaryInteger) -> String { "0x" + String(value, radix: 16) }
     switch self {
     case .linkUp: return "link up"
     case .linkDown: return "link down"
@@ -78,6 +82,7 @@ extension Scenario.Step: CustomStringConvertible {
     case .verify: return "verified I/O"
     case .shutDown: return "shutdown"
     case .firmware: return "firmware"
+    case .examine: return "examination"
     case .write(let offset, let value):
       return "write \(hexadecimal(value)) to \(hexadecimal(offset))"
     case .waitForStatus(let mask, let value, _):
@@ -106,6 +111,8 @@ public final class ScenarioPlayer {
   public private(set) var found: ProbeResult?
   /// Bytes that were written and found again.
   public private(set) var verified = 0
+  /// What the strict host has seen.
+  public private(set) var examination: Examination?
   /// Of 4 KiB, on each namespace.
   public var transfers = 64
 
@@ -136,6 +143,8 @@ public final class ScenarioPlayer {
       }
     case .shutDown: try host.shutDown()
     case .firmware: try FirmwareHost(function, memory: memory, clock: clock).boot()
+    case .examine:
+      examination = try StrictHost(function, memory: memory, clock: clock).examine()
     case .write(let offset, let value): host.write(at: offset, value)
     case .waitForStatus(let mask, let value, let milliseconds):
       for _ in 0..<milliseconds where host.read(.status) & mask != value {

@@ -114,6 +114,9 @@ public struct InterruptVectors: Sendable {
     return settleLine()
   }
 
+  /// Whether the host has left the function to its pin: neither MSI nor MSI-X is enabled.
+  public var usesLine: Bool { mode == .intx }
+
   /// How many vectors can be raised as the host has set the function up.
   public var grantedCount: Int {
     switch mode {

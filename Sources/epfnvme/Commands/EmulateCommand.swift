@@ -34,12 +34,20 @@ struct EmulateCommand: ParsableCommand {
       "The quirks to imitate: all, none, or names with commas between.", valueName: "names"))
   var quirks = QuirkSelection.all
   @Flag(help: "List the quirks of both drivers, and do nothing.") var listQuirks = false
+  @Flag(
+    help: ArgumentHelp(
+      "Drive the reference in place of the driver: the same identity and namespaces, and what the specification asks."
+    ))
+  var reference = false
   @Option(
     help: ArgumentHelp(
       "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
   var trace: String?
 
   func validate() throws {
+    guard !reference || quirks.names == nil else {
+      throw ValidationError("The reference has no quirks: leave --quirks out.")
+    }
     guard (1...1_000_000).contains(transfers) else {
       throw ValidationError("--transfers takes 1 to 1000000.")
     }
@@ -56,7 +64,8 @@ struct EmulateCommand: ParsableCommand {
       }
       var reports: [JSONValue] = []
       var file = TraceFile()
-      try emulation.forEachEndpoint { (number, endpoint) throws(ProvisioningError) in
+      try emulation.forEachEndpoint(isReference: reference) {
+        (number, endpoint) throws(ProvisioningError) in
         reports.append(
           try run(endpoint) { file.add($0, function: endpoint.name, number: number) })
       }
@@ -64,7 +73,7 @@ struct EmulateCommand: ParsableCommand {
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
-          "personality": .string(emulation.personality.rawValue),
+          "personality": .string(emulation.personality.rawValue), "reference": .bool(reference),
           "scenario": .string(scenario.scenario.name),
           "bindLog": .array(emulation.bindLog.map { .string($0) }), "functions": .array(reports),
         ]
@@ -96,14 +105,16 @@ struct EmulateCommand: ParsableCommand {
     var events: [TraceEvent] = []
     defer { keep(events) }
     var diagnoses: [Diagnosis] = []
-    func show(_ title: String) {
+    func show(_ title: String, isTraced: Bool = true) {
       let happened = endpoint.function.takeEvents()
       events += happened.trace
       diagnoses += happened.diagnoses
       guard !global.json, !global.quiet else { return }
       print("\n" + global.terminal.paint("# \(endpoint.name): \(title)", .bold))
-      for line in Self.merged(happened.trace, happened.log, isVerbose: global.verbose) {
-        print(Terminal.printable(line))
+      if isTraced {
+        for line in Self.merged(happened.trace, happened.log, isVerbose: global.verbose) {
+          print(Terminal.printable(line))
+        }
       }
       for diagnosis in happened.diagnoses {
         print(global.terminal.paint("\(diagnosis.row): \(diagnosis.text)", .red))
@@ -118,7 +129,11 @@ struct EmulateCommand: ParsableCommand {
         // The link alone says little: it goes with what follows.
         if step == .linkUp { continue }
         let moved = endpoint.player.verified - before
-        show(moved > 0 ? "\(step), \(moved / 1024) KiB" : "\(step)")
+        // Some hundred commands, most of them meant to fail, say less than what came of them.
+        show(
+          moved > 0 ? "\(step), \(moved / 1024) KiB" : "\(step)",
+          isTraced: step != .examine || global.verbose)
+        if step == .examine, let examination = endpoint.player.examination { describe(examination) }
         if step == .probe, !described, let found = endpoint.player.found {
           describe(found)
           described = true
@@ -128,7 +143,12 @@ struct EmulateCommand: ParsableCommand {
       show("failed")
       throw error
     }
-    guard let found = endpoint.player.found else { return [:] }
+    guard let found = endpoint.player.found else {
+      return [
+        "function": .string(endpoint.name),
+        "rules": endpoint.player.examination?.json ?? .array([]),
+      ]
+    }
     let verified = endpoint.player.verified
     return .object(
       endpoint.prediction(found) + [
@@ -164,6 +184,15 @@ struct EmulateCommand: ParsableCommand {
     return lines + rest.map(TraceText.line)
   }
 
+  private func describe(_ examination: Examination) {
+    guard !global.json, !global.quiet else { return }
+    for rule in global.verbose ? examination.rules : examination.broken {
+      let mark = rule.found == nil ? "kept    " : "broken  "
+      print(Terminal.printable("\(mark)\(rule)"))
+    }
+    print("\(examination.rules.count) rules, \(examination.broken.count) not kept")
+  }
+
   private func describe(_ found: ProbeResult) {
     guard !global.json, !global.quiet else { return }
     print("\nNVME Identify Controller:")
@@ -174,6 +203,19 @@ struct EmulateCommand: ParsableCommand {
       print("\nNVME Identify Namespace \(namespace.id):")
       for line in IdentifyText.lines(namespace.identify) { print(line) }
     }
+  }
+}
+
+extension Examination {
+  fileprivate var json: JSONValue {
+    .array(
+      rules.map { rule in
+        [
+          "id": .string(rule.id), "source": .string(rule.source),
+          "requirement": .string(rule.requirement), "kept": .bool(rule.found == nil),
+          "found": rule.found.map { .string($0) } ?? .null,
+        ]
+      })
   }
 }
 

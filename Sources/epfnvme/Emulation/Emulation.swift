@@ -19,9 +19,10 @@ final class Emulation {
     let function: NVMeFunction
     let player: ScenarioPlayer
 
-    init(name: String, _ device: SimulatedKernel.Device) {
+    init(name: String, _ device: SimulatedKernel.Device, isReference: Bool) {
       self.name = name
-      function = device.function
+      function =
+        isReference ? device.function.reference(memory: device.memory) : device.function
       let board = Board(function)
       player = ScenarioPlayer(function, memory: device.memory, clock: board, link: board)
       function.setTracing(true)
@@ -111,12 +112,14 @@ final class Emulation {
   }
 
   /// Calls a closure with every function and its host, in the order of the names.
+  /// - Parameter isReference: whether the device is what the specification asks for in place of the driver's.
   func forEachEndpoint(
+    isReference: Bool = false,
     _ body: (_ number: Int, Endpoint) throws(ProvisioningError) -> Void
   ) throws(ProvisioningError) {
     for (number, path) in functions.enumerated() {
       try kernel.withDevice(of: path) { (device) throws(ProvisioningError) in
-        try body(number, Endpoint(name: Self.name(path), device))
+        try body(number, Endpoint(name: Self.name(path), device, isReference: isReference))
       }
     }
   }

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the specification asks of a controller, rule by rule, and where a controller did not keep it.
+public struct Examination: Sendable, Hashable {
+  /// One requirement that was looked at.
+  public struct Rule: Sendable, Hashable {
+    /// Stable: `cap-read-only`.
+    public var id: String
+    /// Where it is written: `Base 3.1.4`, of NVM Express Base 2.1, `NVM 3.3` of NVM Command Set 1.1, or `PCIe` of the transport.
+    public var source: String
+    public var requirement: String
+    /// What the controller did instead; nil when it kept the rule.
+    public var found: String?
+  }
+
+  /// In the order of the examination.
+  public internal(set) var rules: [Rule] = []
+
+  public init() {}
+
+  /// The rules that were not kept.
+  public var broken: [Rule] { rules.filter { $0.found != nil } }
+}
+
+extension Examination.Rule: CustomStringConvertible {
+  public var description: String {
+    found.map { "\(id): \(requirement) (\(source)): \($0)" } ?? "\(id): \(requirement) (\(source))"
+  }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NVMe
+
+/// I/O queues: what is refused, what is granted, interrupts.
+extension StrictHost {
+  private func createCompletions(
+    _ id: UInt32, entries: UInt32 = 16, vector: UInt32 = 0, flags: UInt32 = 1, at address: UInt64
+  ) -> SubmissionEntry {
+    admin(
+      .createIOCompletionQueue, prp1: address,
+      words: [(entries - 1) << 16 | id, vector << 16 | flags])
+  }
+
+  private func createSubmissions(
+    _ id: UInt32, on completionQueue: UInt32, entries: UInt32 = 16, flags: UInt32 = 1,
+    at address: UInt64
+  ) -> SubmissionEntry {
+    admin(
+      .createIOSubmissionQueue, prp1: address,
+      words: [(entries - 1) << 16 | id, completionQueue << 16 | flags])
+  }
+
+  /// A queue that must not come to be; if it does, it goes again, so that the next rule finds what it expects.
+  private func refuses(
+    _ id: String, _ source: String, _ requirement: String, _ command: SubmissionEntry,
+    with wanted: Status
+  ) {
+    let end = require(id, source, requirement, command, ends: wanted)
+    guard end?.status.isSuccess == true else { return }
+    let undo: AdminOpcode =
+      command.adminOpcode == .createIOCompletionQueue
+      ? .deleteIOCompletionQueue : .deleteIOSubmissionQueue
+    _ = run(admin(undo, words: [command.cdw10 & 0xffff]))
+  }
+
+  func examineQueues() throws(HostError) {
+    let limit = UInt32(capabilities[.maximumQueueEntries]) + 1
+    let granted = run(admin(.setFeatures, words: [7, 0x0003_0003]))?.dw0 ?? 0
+    let pairs = min(granted & 0xffff, granted >> 16) + 1
+    let base = "Base 5.2.1"
+    let place = page()
+    refuses(
+      "create-cq-0", base, "completion queue 0 is not the host's to create",
+      createCompletions(0, at: place), with: .invalidQueueID)
+    refuses(
+      "create-cq-beyond", base, "an id beyond those that were granted is refused",
+      createCompletions(pairs + 1, at: place), with: .invalidQueueID)
+    refuses(
+      "create-cq-size-0", base, "a queue of one entry is refused",
+      createCompletions(1, entries: 1, at: place), with: .invalidQueueSize)
+    if limit < 0x1_0000 {
+      refuses(
+        "create-cq-size-mqes", base, "more entries than CAP.MQES are refused",
+        createCompletions(1, entries: limit + 1, at: place), with: .invalidQueueSize)
+    }
+    if capabilities[.requiresContiguousQueues] {
+      refuses(
+        "create-cq-pc", base, "with CAP.CQR a queue that is not contiguous is an invalid field",
+        createCompletions(1, flags: 0, at: place), with: .invalidField)
+    }
+    refuses(
+      "create-cq-vector", base, "a vector beyond those that the function has is refused",
+      createCompletions(1, vector: 0xffff, flags: 3, at: place), with: .invalidVector)
+    refuses(
+      "create-cq-offset", base, "a queue has to begin at a page",
+      createCompletions(1, at: place + 0x10), with: .invalidPRPOffset)
+    let sq = "Base 5.2.2"
+    refuses(
+      "create-sq-without-cq", sq, "a submission queue needs its completion queue",
+      createSubmissions(1, on: 1, at: place), with: .invalidCompletionQueue)
+    try makePair(1, vector: vectors > 1 ? 1 : 0, flags: 3)
+    refuses(
+      "create-cq-again", base, "an id that is in use is refused",
+      createCompletions(1, at: place), with: .invalidQueueID)
+    refuses(
+      "create-sq-0", sq, "submission queue 0 is not the host's to create",
+      createSubmissions(0, on: 1, at: place), with: .invalidQueueID)
+    refuses(
+      "create-sq-again", sq, "an id that is in use is refused",
+      createSubmissions(1, on: 1, at: place), with: .invalidQueueID)
+    require(
+      "delete-cq-in-use", "Base 5.2.3", "a completion queue outlives its submission queues",
+      admin(.deleteIOCompletionQueue, words: [1]), ends: .invalidQueueDeletion)
+    require(
+      "delete-sq-0", "Base 5.2.4", "submission queue 0 is not the host's to delete",
+      admin(.deleteIOSubmissionQueue, words: [0]), ends: .invalidQueueID)
+    require(
+      "set-queues-late", "Base 5.1.25.2.1",
+      "the number of queues cannot change once there are some",
+      admin(.setFeatures, words: [7, 0x0003_0003]), ends: .sequenceError)
+    guard pairs > 1 else { return }
+    // Rules that need a second queue.
+    refuses(
+      "create-sq-on-admin", sq, "the admin completion queue is not for I/O",
+      createSubmissions(2, on: 0, at: place), with: .invalidCompletionQueue)
+    refuses(
+      "create-sq-size-0", sq, "a queue of one entry is refused",
+      createSubmissions(2, on: 1, entries: 1, at: place), with: .invalidQueueSize)
+    require(
+      "delete-sq-missing", "Base 5.2.4", "a queue that is not there cannot be deleted",
+      admin(.deleteIOSubmissionQueue, words: [pairs]), ends: .invalidQueueID)
+    examineSharing()
+  }
+
+  /// A pair with equal ids.
+  private func makePair(_ id: Int, vector: UInt32, flags: UInt32) throws(HostError) {
+    let pair = QueuePair(submissions: page(), completions: page(), depth: 16)
+    let number = UInt32(id)
+    try make(
+      run(createCompletions(number, vector: vector, flags: flags, at: pair.completions)),
+      "Create CQ \(id)")
+    try make(
+      run(createSubmissions(number, on: number, at: pair.submissions)), "Create SQ \(id)")
+    while queues.count <= id { queues.append(pair) }
+    queues[id] = pair
+  }
+
+  private func make(_ entry: CompletionEntry?, _ step: String) throws(HostError) {
+    guard let entry else { throw HostError(step: step, message: "no completion") }
+    try check(entry, step)
+  }
+
+  /// A second submission queue on the first completion queue.
+  private func examineSharing() {
+    let address = page()
+    guard run(createSubmissions(2, on: 1, at: address))?.status.isSuccess == true else {
+      return require(
+        "shared-cq", "Base 3.3", "submission queues may share a completion queue", false,
+        "the second was refused")
+    }
+    while queues.count < 3 { queues.append(queues[1]) }
+    queues[2].submissions = address
+    queues[2].tail = 0
+    let namespace: UInt32 = 1
+    let flush = SubmissionEntry(opcode: NVMOpcode.flush.rawValue, id: 0, namespaceID: namespace)
+    _ = try? start(flush, on: 2)
+    let end = next(1, submittedTo: [1, 2])
+    require(
+      "shared-cq", "Base 3.3", "submission queues may share a completion queue",
+      end?.submissionQueueID == 2, end.map { "SQID \($0.submissionQueueID)" } ?? "no completion")
+    _ = run(admin(.deleteIOSubmissionQueue, words: [2]))
+    queues.removeSubrange(2...)
+  }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import HostDriver
+import PCI
+import Testing
+
+/// The specification's rules, and which of them each driver does not keep.
+@Suite struct StrictHostTests {
+  private func examine(
+    _ personality: Personality, _ change: (inout ControllerModel) -> Void = { _ in }
+  ) throws -> Examination {
+    var model = ControllerModel(personality)
+    model.vendorID = 0x15b7
+    model.subsystemVendorID = 0x15b7
+    model.serial = "0123456789"
+    model.modelNumber = "Linux-pci-epf"
+    model.firmware = "7.2"
+    model.nqn = "nqn.2026-01.org.example:strict"
+    model.namespaces = [
+      Namespace(
+        id: 1, backend: .memory(MemoryStore(count: 4 << 20)),
+        uuid: [UInt8](repeating: 1, count: 16))
+    ]
+    change(&model)
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    function.linkUp()
+    return try StrictHost(function, memory: memory, clock: LinuxHostTests.Clock(function))
+      .examine()
+  }
+
+  static let broken: [(Personality, Set<String>)] = [
+    (.strict, []),
+    (
+      .nvmetPCIEPF,
+      [
+        "cap-read-only", "cap-high-read-only", "vs-read-only", "csts-read-only",
+        "enable-without-entry-sizes", "identify-invalid-nsid", "identify-prp-offset", "feature-2",
+        "feature-4", "feature-5", "feature-10", "feature-8-set", "log-short", "create-cq-pc",
+        "create-cq-vector", "create-cq-offset", "create-sq-without-cq", "create-sq-on-admin",
+        "delete-cq-in-use", "set-queues-late", "shared-cq", "read-range", "write-range", "mdts",
+        "prp1-dword", "prp2-offset", "dma-nowhere", "shutdown-normal-ready", "shutdown-normal-cc",
+        "shutdown-abrupt-ready", "shutdown-abrupt-cc",
+      ]
+    ),
+    (
+      .pciEPFNVMe,
+      [
+        "cap-read-only", "cap-high-read-only", "vs-read-only", "csts-read-only",
+        "enable-without-entry-sizes", "identify-invalid-nsid", "feature-1", "feature-2",
+        "feature-4", "feature-5", "feature-8", "feature-10", "create-cq-pc", "create-cq-offset",
+        "delete-cq-in-use", "set-queues-late", "read-range", "write-range", "events-limit",
+        "shutdown-abrupt", "shutdown-normal-ready", "shutdown-normal-cc",
+        "shutdown-normal-cleared",
+      ]
+    ),
+  ]
+
+  @Test("a controller breaks the rules that its quirks are about, and no others", arguments: broken)
+  func rules(_ personality: Personality, _ broken: Set<String>) throws {
+    let examination = try examine(personality)
+    #expect(Set(examination.broken.map(\.id)) == broken, "\(examination.broken)")
+    let ids = examination.rules.map(\.id)
+    #expect(ids.count > 100)
+    #expect(Set(ids).count == ids.count, "every rule has an id of its own")
+  }
+
+  enum Form: String, Sendable, CaseIterable {
+    case msi, intx, largeBlocks, oneQueue, twoPageTransfers
+
+    func apply(to model: inout ControllerModel) {
+      switch self {
+      case .msi: model.interrupts = .msi(vectors: 8)
+      case .intx: model.interrupts = .intx
+      case .largeBlocks: model.namespaces[0].blockShift = 12
+      case .oneQueue: model.ioQueues = 1
+      case .twoPageTransfers: model.maximumTransfer = 8192
+      }
+    }
+  }
+
+  @Test("the reference keeps the rules in every form", arguments: Form.allCases)
+  func otherReferences(_ form: Form) throws {
+    let examination = try examine(.strict) { form.apply(to: &$0) }
+    #expect(examination.broken.map(\.description) == [])
+  }
+
+  @Test(
+    "the reference's pin has the level of what is not acknowledged; the drivers' is pulsed",
+    arguments: [Personality.strict, .nvmetPCIEPF])
+  func pin(_ personality: Personality) throws {
+    final class Watcher: HostInterface {
+      let memory: HostMemory
+      var levels: [Bool] = []
+      init(_ memory: HostMemory) { self.memory = memory }
+      func interrupt(vector: Int) {}
+      func intx(asserted: Bool) { levels.append(asserted) }
+    }
+    var model = ControllerModel(personality)
+    model.interrupts = .intx
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 1)
+    function.linkUp()
+    let watcher = Watcher(memory)
+    function.host = watcher
+    function.writeConfiguration(offset: 4, width: .word, value: 6)
+    for (offset, value) in [
+      (0x24, 0x001f_001f), (0x28, 0x1_0000), (0x30, 0x2_0000), (0x14, 0x0046_0001),
+    ] as [(UInt64, UInt32)] {
+      function.write(offset, value)
+    }
+    function.advance(to: function.now + .init(100))
+    // Keep Alive, whatever it is answered with.
+    try memory.store(UInt32(0x18), at: 0x1_0000)
+    function.write(0x1000, 1)
+    function.advance(to: function.now + .init(100))
+    if personality == .strict {
+      #expect(watcher.levels == [true])
+      function.write(0x0c, 1)
+      #expect(watcher.levels == [true, false], "INTMS masks it")
+      function.write(0x10, 1)
+      #expect(watcher.levels == [true, false, true])
+      function.write(0x1004, 1)
+      #expect(watcher.levels == [true, false, true, false], "the head doorbell acknowledges")
+    } else {
+      #expect(!watcher.levels.isEmpty)
+      #expect(watcher.levels == (0..<watcher.levels.count).map { $0 % 2 == 0 })
+    }
+  }
+
+  @Test(
+    "a quirk that is switched off breaks its rule no more",
+    arguments: [
+      (.nvmetPCIEPF, .registersWritable, "cap-read-only"),
+      (.nvmetPCIEPF, .transferFailureSucceeds, "prp1-dword"),
+      (.nvmetPCIEPF, .vectorNotChecked, "create-cq-vector"),
+      (.nvmetPCIEPF, .completionQueueOfSameID, "shared-cq"),
+      (.pciEPFNVMe, .wholeBARWritable, "cap-read-only"),
+      (.pciEPFNVMe, .abruptShutdownIgnored, "shutdown-abrupt"),
+      (.pciEPFNVMe, .asyncEventsNeverComplete, "events-limit"),
+      (.pciEPFNVMe, .completionQueueDeletedInUse, "delete-cq-in-use"),
+      (.pciEPFNVMe, .noncontiguousQueueIsInvalidQueue, "create-cq-pc"),
+    ] as [(Personality, Quirk, String)])
+  func quirk(_ personality: Personality, _ quirk: Quirk, _ rule: String) throws {
+    #expect(try examine(personality).broken.map(\.id).contains(rule))
+    let without = try examine(personality) { $0.quirks.remove(quirk) }
+    #expect(!without.broken.map(\.id).contains(rule))
+  }
+}
+
+extension NVMeFunction {
+  fileprivate func write(_ offset: UInt64, _ value: UInt32) {
+    withUnsafeBytes(of: value.littleEndian) { writeBAR(0, offset: offset, from: $0) }
+  }
+}
