@@ -72,6 +72,47 @@ import Testing
     #expect(try program("predict", howto).output.contains("mdts      : 5"))
   }
 
+  @Test(
+    "predict follows the facts of the machine",
+    arguments: [
+      (["--epc", "msix=no"], "vectors", "32"), (["--epc", "msix=no,msi=no"], "vectors", "1"),
+      (["--epc", "bar0=fixed:1048576"], "bar0Size", "1048576"),
+      (["--epc", "bar0=programmable,align=1"], "bar0Size", "8192"),
+      (["--release", "6.99.1-board"], "fr", "6.99.1-b"), (["--page-size", "65536"], "mdts", "5"),
+    ])
+  func machineFacts(_ options: [String], _ field: String, _ value: String) throws {
+    let result = try Program()(
+      ["predict", howto, "--personality", "seed-6.12", "--json"] + options)
+    let function = try #require(result.json?["functions"]?.arrayValue?.first, "\(result)")
+    let found = function[field] ?? function["identifyController"]?[field]
+    #expect(found?.stringValue ?? found?.integerValue.map(String.init) == value)
+  }
+
+  @Test(
+    "machine facts that make no sense are refused",
+    arguments: [
+      ["--epc", "msix=maybe"], ["--epc", "align=3"], ["--epc", "bar0=fixed:5000"],
+      ["--epc", "speed=fast"], ["--page-size", "8192"], ["--cpus", "0"],
+    ])
+  func badFacts(_ options: [String]) throws {
+    #expect(try Program()(["predict", howto] + options).status == 64)
+  }
+
+  @Test("--scenario strict names the rules that the driver does not keep; the reference keeps all")
+  func strict() throws {
+    let driver = try Program()("emulate", howto, "--scenario", "strict")
+    #expect(driver.status == 0)
+    #expect(driver.output.contains("broken  shared-cq: submission queues may share"))
+    let reference = try Program()(
+      "emulate", howto, "--scenario", "strict", "--reference", "--json")
+    let rules = try #require(
+      reference.json?["functions"]?.arrayValue?.first?["rules"]?.arrayValue)
+    #expect(rules.count > 100)
+    let broken = rules.filter { $0["kept"] != .bool(true) }
+    // The howto's NQN is none by the specification.
+    #expect(broken.compactMap { $0["id"]?.stringValue } == ["identify-subnqn"])
+  }
+
   @Test("as text: states, commands, kernel lines and Identify in nvme-cli's layout")
   func text() throws {
     let result = try Program()("emulate", howto)

@@ -54,6 +54,10 @@ public final class Program: Sendable {
     try start(arguments, environment: environment).finish()
   }
 
+  public func callAsFunction(_ arguments: [String]) throws -> Result {
+    try start(arguments, environment: [:]).finish()
+  }
+
   /// A run that goes on beside the test.
   public struct Running {
     /// Its directory must outlive the run.

@@ -64,8 +64,11 @@ struct CheckCommand: ParsableCommand {
     guard let driver = check.driver else { return check }
     let facts = provisioner.machine.facts
     let emulation = try Emulation(
-      located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline,
-      onlineCPUs: facts.onlineCPUs)
+      located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline
+    ) {
+      $0.onlineCPUs = facts.onlineCPUs
+      $0.pageSize = facts.pageSize
+    }
     let lines = (provisioner.machine.log.allLines() ?? []).map(\.text)
     check.cases += BoardLog.cases(expected: emulation.bindLog, lines: lines, driver: driver)
     return check

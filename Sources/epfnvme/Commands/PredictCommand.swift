@@ -9,23 +9,20 @@ struct PredictCommand: ParsableCommand {
     commandName: "predict",
     abstract: "Say what a profile will become: registers, queues, Identify, kernel lines.",
     discussion: """
-      From the emulation of the driver, for a machine with --cpus processors and the profile's controllerFeatures. Changes nothing.
-      --personality chooses the driver.
+      From the emulation of the driver, for a machine as the profile's controllerFeatures and the options under Machine say; without
+      them it is a ROCK 5B with eight processors. Changes nothing. --personality chooses the driver.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
-  @Option(help: ArgumentHelp("Processors of the board.", valueName: "count")) var cpus = 8
-
-  func validate() throws {
-    guard (1...4096).contains(cpus) else { throw ValidationError("--cpus takes 1 to 4096.") }
-  }
+  @OptionGroup(title: "Machine") var facts: MachineFacts
 
   func run() throws {
     try global.run {
       let located = try source.located()
       let emulation = try Emulation(
-        located, global.emulatedPersonality(for: located.profile), onlineCPUs: cpus)
+        located, global.emulatedPersonality(for: located.profile),
+        adjust: facts.apply)
       var functions: [JSONValue] = []
       try emulation.forEachEndpoint { (_, endpoint) throws(ProvisioningError) in
         try endpoint.play(.linkUp)

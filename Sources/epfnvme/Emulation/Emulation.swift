@@ -85,15 +85,16 @@ final class Emulation {
   /// The bound functions' directories below configfs.
   private let functions: [String]
 
+  /// - Parameter adjust: what else is known of the machine.
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
   init(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality, onlineCPUs: Int = 8,
-    quirks: Set<Quirk>? = nil
+    _ located: Profile.Located, _ personality: SimulatedKernel.Personality,
+    quirks: Set<Quirk>? = nil, adjust: (inout SimulatedKernel.Machine) -> Void = { _ in }
   ) throws(ProvisioningError) {
     self.personality = personality
     var machine = Self.machine(for: located.profile)
-    machine.onlineCPUs = onlineCPUs
     machine.quirks = quirks
+    adjust(&machine)
     let kernel = SimulatedKernel(personality, machine: machine)
     let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
     defer { Self.remove(run) }
