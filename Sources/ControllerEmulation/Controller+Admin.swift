@@ -138,48 +138,6 @@ extension Controller {
 
   // MARK: Asynchronous events
 
-  private mutating func requestEvent(_ command: SubmissionEntry) {
-    switch model.personality {
-    // Freed and forgotten.
-    case .pciEPFNVMe where has(.asyncEventsNeverComplete): return
-    default:
-      guard parkedEvents.count < 4 else {
-        return finish(command, on: 0, .failure(.tooManyEventRequests))
-      }
-      parkedEvents.append(command.id)
-      completeHeldEvent()
-    }
-  }
-
-  /// A doorbell that is no queue's, or a value that the queue does not have. Neither driver tells; a strict controller does, once until
-  /// the host reads the Error Information log.
-  /// - Source: NVM Express Base 2.1, 5.1.2: error status, log page 01h.
-  mutating func reportDoorbell(_ error: DoorbellError) {
-    guard model.personality == .strict, isEnabled, !hasReportedDoorbell else { return }
-    hasReportedDoorbell = true
-    var event = AsyncEvent()
-    event[.information] = error.rawValue
-    event[.logPage] = LogPageID.errorInformation
-    heldEvent = event
-    completeHeldEvent()
-    post(to: 0)
-  }
-
-  enum DoorbellError: UInt8 {
-    case register = 0
-    case value = 1
-  }
-
-  /// An event that happened waits for a request.
-  private mutating func completeHeldEvent() {
-    guard let event = heldEvent, !parkedEvents.isEmpty else { return }
-    heldEvent = nil
-    complete(
-      Completion(
-        result: UInt64(event.rawValue), queue: 0, commandID: parkedEvents.removeFirst(),
-        status: .success))
-  }
-
   // MARK: Queues
 
   private mutating func createCompletionQueue(_ command: SubmissionEntry) -> Outcome {

@@ -12,7 +12,7 @@ extension Controller {
         status: Status.success, result: UInt64(settings[command.feature.rawValue, default: 0]))
     case (_, .volatileWriteCache): return .done(status: Status.success, result: 1)
     case (_, .asyncEventConfiguration):
-      return .done(status: Status.success, result: UInt64(asyncEventMask))
+      return .done(status: Status.success, result: UInt64(events.configuration.rawValue))
     case (.pciEPFNVMe, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.pciEPFNVMe, .hostIdentifier): return .failure(.invalidSGLLength)
     case (.nvmetPCIEPF, .keepAliveTimer): return .done(status: Status.success, result: 0)
@@ -48,7 +48,7 @@ extension Controller {
       if model.personality == .nvmetPCIEPF, value & ~0x91f != 0 {
         return .failure(.invalidField.withMore)
       }
-      asyncEventMask = value
+      events.configuration.rawValue = value
       return .done(
         status: Status.success, result: model.personality == .nvmetPCIEPF ? UInt64(value) : 0)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):

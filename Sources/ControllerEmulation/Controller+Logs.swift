@@ -41,8 +41,7 @@ extension Controller {
         isMainline ? [0, 1, 2, 3, 4, 5, 9, 0xc, 0x12, 0x16, 0x80] : [0, 1, 2, 3, 4, 5]
       for page in pages where 4 * page + 4 <= count { put(1, width: 4, at: 4 * page) }
     case .errorInformation:
-      // RAE, bit 15, keeps the event masked.
-      if command.cdw10 >> 15 & 1 == 0 { hasReportedDoorbell = false }
+      acknowledgeEvents(of: .errorInformation, by: command)
     case .health:
       if isMainline, count != 512 { return .failure(Status.internalError.retriable) }
       if model.personality == .strict, count >= 512 {
@@ -58,6 +57,12 @@ extension Controller {
       }
     case .changedNamespaces:
       if isMainline, count != 4096 { return .failure(Status.internalError.retriable) }
+      putChangedNamespaces(count)
+      // nvmet does not look at RAE here.
+      if isMainline || command.cdw10 >> 15 & 1 == 0 {
+        events.changedNamespaces = []
+        events.masked.remove(.changedNamespaces)
+      }
     case .commandEffects:
       if let failure = short(4096) { return failure }
       putEffects(count)
@@ -78,6 +83,15 @@ extension Controller {
   private func putFirmware(at offset: Int) {
     var bytes = model.firmware.utf8.makeIterator()
     for index in 0..<8 { unsafe transfer[offset + index] = bytes.next() ?? 0x20 }
+  }
+
+  /// The changed namespaces in rising order; more than 1024 are one entry of FFFFFFFFh.
+  /// - Source: NVM Express Base 2.1, 5.1.12.1.5.
+  private func putChangedNamespaces(_ count: Int) {
+    guard events.changedNamespaces.count <= 1024 else { return put(0xffff_ffff, width: 4, at: 0) }
+    for (index, id) in events.changedNamespaces.sorted().prefix(count / 4).enumerated() {
+      put(UInt64(id), width: 4, at: 4 * index)
+    }
   }
 
   /// Commands Supported and Effects.

@@ -181,11 +181,8 @@ extension Controller {
     clearDoorbell(submission: 0)
     clearDoorbell(completion: 0)
     coalescing.resetAtEnable()
-    asyncEventMask = model.personality == .strict ? 0 : 0x900
     settings = [FeatureID.volatileWriteCache.rawValue: 1]
-    parkedEvents = []
-    heldEvent = nil
-    hasReportedDoorbell = false
+    events.reset(for: model.personality)
     hasCreatedQueues = false
     isEnabled = true
     isFatal = model.personality == .nvmetPCIEPF && !isServable
@@ -269,15 +266,13 @@ extension Controller {
     case .nvmetPCIEPF:
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
       // Parked events end before their queue does, the last one first.
-      for event in parkedEvents.reversed() {
+      for event in events.requests.reversed() {
         complete(Completion(queue: 0, commandID: event, status: Status.internalError))
       }
       post(to: 0)
     case .strict: break
     }
-    parkedEvents = []
-    heldEvent = nil
-    hasReportedDoorbell = false
+    events.reset(for: model.personality)
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false

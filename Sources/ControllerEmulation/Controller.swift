@@ -9,7 +9,7 @@ public import PCI
 /// interrupts and log lines are collected in ``effects``. ``nextDue`` says when something happens by itself; ``advance(to:)`` lets it.
 /// The same calls with the same times always do the same.
 @safe public struct Controller: ~Copyable {
-  public let model: ControllerModel
+  public internal(set) var model: ControllerModel
   public let memory: HostMemory
   /// What happened since ``takeEffects(_:)``.
   public internal(set) var effects = Effects()
@@ -39,14 +39,9 @@ public import PCI
 
   // Features, as the driver resets them at enable.
   var coalescing = CoalescingState()
-  var asyncEventMask: UInt32 = 0
   /// Features that are stored and have no other effect, by FID: a strict controller's.
   var settings: [UInt8: UInt32] = [:]
-  var parkedEvents: [UInt16] = []
-  /// What no request has been there for.
-  var heldEvent: AsyncEvent?
-  /// Whether doorbell errors are silent until the host has read the Error Information log.
-  var hasReportedDoorbell = false
+  var events = EventState()
   var hasCreatedQueues = false
 
   /// One transfer, reused by all commands.

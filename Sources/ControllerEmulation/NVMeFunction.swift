@@ -7,7 +7,7 @@ public import PCI
 public final class NVMeFunction: PCI.Function {
   public weak var host: (any HostInterface)?
   public private(set) var configuration: ConfigurationSpace
-  public let model: ControllerModel
+  public var model: ControllerModel { controller.model }
   private var controller: Controller
   private var vectors: InterruptVectors
   private let table: Range<UInt64>
@@ -24,7 +24,6 @@ public final class NVMeFunction: PCI.Function {
     _ model: ControllerModel, memory: HostMemory, deviceID: UInt16, subsystemID: UInt16 = 0,
     tableKeeper: InterruptVectors.TableKeeper = .function
   ) {
-    self.model = model
     let header = Header(
       vendorID: model.vendorID, deviceID: deviceID, revisionID: 0, classCode: 0x01_0802,
       subsystemVendorID: model.subsystemVendorID, subsystemID: subsystemID, interruptPin: .a)
@@ -84,6 +83,12 @@ public final class NVMeFunction: PCI.Function {
 
   public func linkDown() {
     controller.linkDown(at: controller.now)
+    deliver()
+  }
+
+  /// The target's namespaces came, went or changed under the controller.
+  public func update(namespaces: [Namespace]) {
+    controller.update(namespaces: namespaces, at: controller.now)
     deliver()
   }
 
@@ -187,10 +192,11 @@ public final class NVMeFunction: PCI.Function {
 
   private func deliver() {
     let mayReach = configuration.command.contains(.busMaster)
+    let hasLevel = vectors.usesLine && controller.model.personality == .strict
     controller.takeEffects { effects in
       for vector in effects.interrupts where mayReach {
         // The endpoint controllers pulse the pin; a strict device's has a level, below.
-        if vectors.usesLine, model.personality == .strict { break }
+        if hasLevel { break }
         Self.perform(vectors.raise(Int(vector)), host)
         if vectors.usesLine { Self.perform(vectors.lower(Int(vector)), host) }
       }
@@ -199,7 +205,7 @@ public final class NVMeFunction: PCI.Function {
       trace += effects.trace
       diagnoses += effects.diagnoses
     }
-    if vectors.usesLine, model.personality == .strict {
+    if hasLevel {
       Self.perform(controller.assertsPin ? vectors.raise(0) : vectors.lower(0), host)
     }
   }

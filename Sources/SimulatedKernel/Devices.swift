@@ -10,6 +10,8 @@ struct DeviceEvent: Codable, Sendable, Hashable {
     case linkUp, linkDown
     /// The host's driver sets CC.EN, or clears it.
     case enable, disable
+    /// The target's namespaces came, went or changed.
+    case namespaces
     /// Unbound, or its endpoint controller is gone; what it was.
     case removed(EmulatedController)
   }
@@ -80,6 +82,13 @@ final class Devices: @unchecked Sendable {
     case .started:
       guard let nvme = state.functions[node]?.nvme else { return }
       report(node, make(node, nvme, &state), &state)
+    case .namespaces:
+      // One that is not here yet is made with them.
+      guard let device = running[node], let nvme = state.functions[node]?.nvme else { return }
+      catchUpTime(device, state)
+      device.function.update(
+        namespaces: state.model(of: node, nvme) { store(of: $0, count: $1) }.namespaces)
+      report(node, device, &state)
     case .linkUp, .linkDown, .enable, .disable:
       guard let nvme = state.functions[node]?.nvme else { return }
       let device = device(of: node, nvme, &state)
@@ -133,18 +142,33 @@ final class Devices: @unchecked Sendable {
     _ node: Int, _ nvme: EmulatedController, _ state: inout KernelState
   ) -> SimulatedKernel.Device {
     let memory = HostMemory()
-    let model = state.model(of: node, nvme) { path, size in
-      if let store = stores[path], store.count >= size { return store }
-      let store = MemoryStore(count: size)
-      stores[path] = store
-      return store
-    }
+    let model = state.model(of: node, nvme) { store(of: $0, count: $1) }
     let function = NVMeFunction(
       model, memory: memory, deviceID: state.header("deviceid", of: node),
       subsystemID: state.header("subsys_id", of: node))
     let device = SimulatedKernel.Device(function: function, memory: memory)
     running[node] = device
     return device
+  }
+}
+
+extension Devices {
+  private func store(of path: String, count: Int) -> MemoryStore {
+    if let store = stores[path], store.count >= count { return store }
+    let store = MemoryStore(count: count)
+    stores[path] = store
+    return store
+  }
+}
+
+extension KernelState {
+  /// Tells the running controllers of a namespace's subsystem that it has changed.
+  mutating func tellControllers(ofNamespace node: Int) {
+    let nqn = subsystemNQN(tree[tree[node].parent].parent)
+    for (function, state) in functions.sorted(by: { $0.key < $1.key })
+    where state.nvme.map({ sameBytes($0.subsystem, nqn) }) == true {
+      deviceEvents.append(DeviceEvent(function, .namespaces))
+    }
   }
 }
 
@@ -223,8 +247,17 @@ extension KernelState {
       model.organization = UInt32(truncatingIfNeeded: number("attr_ieee_oui", of: subsystem))
     }
     for space in tree.all(.namespace)
-    where tree[tree[space].parent].parent == subsystem && isSet("enable", of: space) {
-      guard let open = openNamespaces[space] else { continue }
+    where tree[tree[space].parent].parent == subsystem {
+      guard isSet("enable", of: space), let open = openNamespaces[space] else {
+        // nvmet tells it from one that is not there; the fabrics host of pci_epf_nvme sees neither.
+        if isMainline {
+          var namespace = ControllerEmulation.Namespace(
+            id: UInt32(clamping: tree[space].number), backend: .null(size: 0))
+          namespace.isEnabled = false
+          model.namespaces.append(namespace)
+        }
+        continue
+      }
       var namespace = ControllerEmulation.Namespace(
         id: UInt32(clamping: tree[space].number),
         backend: .memory(store(open.path, Int(clamping: open.size))),

@@ -74,6 +74,7 @@ extension AttributeTable {
           }
           if let open = state.openNamespaces[node], let object = state.storage[open.path] {
             state.openNamespaces[node]?.size = object.size
+            state.tellControllers(ofNamespace: node)
           }
         }),
     ]
@@ -157,11 +158,13 @@ extension KernelState {
     openNamespaces[node] = try openBacking(
       value("device_path", of: node), isBuffered: isSet("buffered_io", of: node))
     set("enable", "1", of: node)
+    tellControllers(ofNamespace: node)
   }
 
   mutating func disableNamespace(_ node: Int) {
     guard isSet("enable", of: node) else { return }
     set("enable", "0", of: node)
+    tellControllers(ofNamespace: node)
     guard let open = openNamespaces.removeValue(forKey: node) else { return }
     closeLoop(open.path)
   }

@@ -101,6 +101,27 @@ import Testing
     #expect(read == pattern)
   }
 
+  @Test("a host sees a namespace come and go that the board enables and disables under it")
+  func namespaces() throws {
+    let kernel = try bound(.mainline)
+    let space = Names.subsystem + "/namespaces/7"
+    try kernel.make(space)
+    try kernel.put("/dev/nvme0n1", space + "/device_path")
+    let before = try kernel.withDevice(of: path(kernel)) {
+      try Self.host($0).probe().namespaces.map(\.id)
+    }
+    try kernel.put("1", space + "/enable")
+    let during = try kernel.withDevice(of: path(kernel)) {
+      try Self.host($0).probe().namespaces.map(\.id)
+    }
+    try kernel.put("0", space + "/enable")
+    let after = try kernel.withDevice(of: path(kernel)) {
+      try Self.host($0).probe().namespaces.map(\.id)
+    }
+    #expect(during == (before ?? []) + [7])
+    #expect(after == before)
+  }
+
   @Test("a function that is not bound, or whose driver has failed, is no device")
   func none() throws {
     let kernel = SimulatedKernel(.mainline)

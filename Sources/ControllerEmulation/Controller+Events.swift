@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NVMe
+
+/// Asynchronous events: requests that wait, and what completes them.
+struct EventState {
+  /// Requests that wait, by CID, in the order of their coming.
+  var requests: [UInt16] = []
+  /// Events that wait for a request.
+  var held: [AsyncEvent] = []
+  /// Kinds that have been told and are masked until the host reads their log page.
+  var masked: Set<LogPageID> = []
+  /// What the Changed Namespace List holds.
+  var changedNamespaces: Set<UInt32> = []
+  /// Asynchronous Event Configuration, as the host has set it.
+  var configuration = AsyncEventConfiguration()
+
+  mutating func reset(for personality: Personality) {
+    self = EventState()
+    // nvmet begins with notices of namespaces and of their access state.
+    configuration.rawValue = personality == .strict ? 0 : 0x900
+  }
+}
+
+extension Controller {
+  mutating func requestEvent(_ command: SubmissionEntry) {
+    switch model.personality {
+    // Freed and forgotten.
+    case .pciEPFNVMe where has(.asyncEventsNeverComplete): return
+    default:
+      guard events.requests.count < 4 else {
+        return finish(command, on: 0, .failure(.tooManyEventRequests))
+      }
+      events.requests.append(command.id)
+      completeHeldEvents()
+    }
+  }
+
+  enum DoorbellError: UInt8 {
+    case register = 0
+    case value = 1
+  }
+
+  /// A doorbell that is no queue's, or a value that the queue does not have. Neither driver tells; a strict controller does, once until
+  /// the host reads the Error Information log.
+  /// - Source: NVM Express Base 2.1, 5.1.2: error status, log page 01h.
+  mutating func reportDoorbell(_ error: DoorbellError) {
+    guard model.personality == .strict, isEnabled else { return }
+    var event = AsyncEvent()
+    event[.information] = error.rawValue
+    event[.logPage] = LogPageID.errorInformation
+    report(event)
+  }
+
+  /// Takes the namespaces as they are from now on, and tells the host of those that came, went or changed.
+  ///
+  /// The notice is masked until the host reads the Changed Namespace List. pci_epf_nvme tells its host nothing.
+  /// - Source: NVM Express Base 2.1, 5.1.2: notice, log page 04h.
+  public mutating func update(namespaces: [Namespace], at time: VirtualTime) {
+    advance(to: time)
+    let before = Dictionary(model.namespaces.map { ($0.id, $0) }) { first, _ in first }
+    let after = Dictionary(namespaces.map { ($0.id, $0) }) { first, _ in first }
+    model.namespaces = namespaces
+    let changed = Set(before.keys).union(after.keys).filter { id in
+      guard let old = before[id], let new = after[id] else { return true }
+      return old.isEnabled != new.isEnabled || old.blocks != new.blocks
+        || old.blockShift != new.blockShift || old.isReadOnly != new.isReadOnly
+    }
+    guard !changed.isEmpty, isEnabled, model.personality != .pciEPFNVMe else { return }
+    events.changedNamespaces.formUnion(changed)
+    guard events.configuration[.namespaceAttributes] else { return }
+    var event = AsyncEvent()
+    event[.type] = 2
+    event[.logPage] = LogPageID.changedNamespaces
+    report(event)
+    post(to: 0)
+  }
+
+  /// An event, unless one of its kind has been told and its log page not yet read.
+  private mutating func report(_ event: AsyncEvent) {
+    guard events.masked.insert(event[.logPage]).inserted else { return }
+    events.held.append(event)
+    completeHeldEvents()
+    if model.personality == .strict { post(to: 0) }
+  }
+
+  /// The host has read a log page and allows the next event of its kind, unless it asked to keep it masked (RAE, CDW10 bit 15).
+  mutating func acknowledgeEvents(of page: LogPageID, by command: SubmissionEntry) {
+    if command.cdw10 >> 15 & 1 == 0 { events.masked.remove(page) }
+  }
+
+  /// Events that happened wait for requests. The last request to come is the first that nvmet completes.
+  private mutating func completeHeldEvents() {
+    while !events.held.isEmpty, !events.requests.isEmpty {
+      let request =
+        model.personality == .strict ? events.requests.removeFirst() : events.requests.removeLast()
+      complete(
+        Completion(
+          result: UInt64(events.held.removeFirst().rawValue), queue: 0, commandID: request,
+          status: .success))
+    }
+  }
+}
