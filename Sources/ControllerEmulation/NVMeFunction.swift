@@ -8,6 +8,8 @@ public final class NVMeFunction: PCI.Function {
   public weak var host: (any HostInterface)?
   public private(set) var configuration: ConfigurationSpace
   public var model: ControllerModel { controller.model }
+  /// Nil while time is virtual.
+  private var clock: RealTime?
   private var controller: Controller
   private var vectors: InterruptVectors
   private let table: Range<UInt64>
@@ -69,6 +71,15 @@ public final class NVMeFunction: PCI.Function {
   // MARK: Time and link
 
   public var now: VirtualTime { controller.now }
+
+  /// From now on time passes by itself, and every access of the host comes at the machine's time.
+  ///
+  /// Work that falls due without an access is done by ``catchUp()``: whoever waits for the host calls it by ``nextDue``.
+  public func runInRealTime() { clock = RealTime(at: controller.now) }
+
+  /// Does what has fallen due in real time; with virtual time, nothing.
+  public func catchUp() { if let clock { advance(to: clock.now) } }
+
   public var nextDue: VirtualTime { controller.nextDue }
 
   public func advance(to time: VirtualTime) {
@@ -136,6 +147,7 @@ public final class NVMeFunction: PCI.Function {
 
   public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
     for index in buffer.indices { unsafe buffer[index] = 0 }
+    catchUp()
     guard bar == 0, let (start, isTable) = placeOfTable(offset) else {
       guard bar == 0, offset < UInt64(controller.model.bar0Size) else { return }
       return unsafe readRegisters(Int(offset), buffer)
@@ -149,6 +161,7 @@ public final class NVMeFunction: PCI.Function {
 
   public func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
     guard bar == 0 else { return }
+    catchUp()
     if let (start, isTable) = placeOfTable(offset) {
       if isTable {
         unsafe vectors.writeTable(at: start, from: buffer) { [host] in Self.perform($0, host) }

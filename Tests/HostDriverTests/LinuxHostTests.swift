@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
+import Glibc
 import HostDriver
 import PCI
 import Testing
@@ -91,6 +92,33 @@ import Testing
     #expect(found.ioQueues == 2)
     #expect(try machine.host.verify(found.namespaces[0], transfers: 8) == 8 * 4096)
     try machine.host.shutDown()
+  }
+
+  @Test(
+    "in real time the driver's polling takes as long as on a board, and the host finds the same")
+  func realTime() throws {
+    final class Wall: HostClock {
+      let function: NVMeFunction
+      init(_ function: NVMeFunction) { self.function = function }
+      func wait(milliseconds: UInt64) {
+        usleep(UInt32(milliseconds * 1000))
+        function.catchUp()
+      }
+    }
+    let machine = machine(.nvmetPCIEPF)
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(machine.function.model, memory: memory, deviceID: 0x5fff)
+    function.linkUp()
+    function.runInRealTime()
+    let begin = (function.now, ContinuousClock.now)
+    let host = LinuxHost(function, memory: memory, clock: Wall(function))
+    #expect(try host.probe().namespaces.map(\.id) == [1, 7])
+    let passed = ContinuousClock.now - begin.1
+    // CC is looked at every 10 ms, so that an enable is seen no earlier; and the controller's time is not ahead of the machine's.
+    #expect(passed >= .milliseconds(10))
+    #expect(
+      function.now.nanoseconds - begin.0.nanoseconds >= 10_000_000
+        && .nanoseconds(Int64(function.now.nanoseconds - begin.0.nanoseconds)) <= passed)
   }
 
   @Test("a controller that does not get ready is reported after its CAP.TO")

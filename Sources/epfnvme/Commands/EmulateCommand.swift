@@ -39,6 +39,8 @@ struct EmulateCommand: ParsableCommand {
       "Drive the reference in place of the driver: the same identity and namespaces, and what the specification asks."
     ))
   var reference = false
+  @Flag(help: "Let time pass as on the machine's clock; otherwise waiting takes no time.")
+  var realTime = false
   @Option(
     help: ArgumentHelp(
       "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
@@ -64,7 +66,9 @@ struct EmulateCommand: ParsableCommand {
       }
       var reports: [JSONValue] = []
       var file = TraceFile()
-      try emulation.forEachEndpoint(isReference: reference) {
+      try emulation.forEachEndpoint(
+        .init(isReference: reference, isRealTime: realTime)
+      ) {
         (number, endpoint) throws(ProvisioningError) in
         reports.append(
           try run(endpoint) { file.add($0, function: endpoint.name, number: number) })

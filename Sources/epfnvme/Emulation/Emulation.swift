@@ -13,17 +13,26 @@ internal import SystemPackage
 /// The device is the simulated kernel's own: what the function that the profile binds is for its host. Backings are stand-ins in memory, so
 /// that nothing of this machine is touched.
 final class Emulation {
+  /// How a function is driven.
+  struct Way {
+    /// Whether the device is what the specification asks for in place of the driver's.
+    var isReference = false
+    /// Whether time is the machine's.
+    var isRealTime = false
+  }
+
   /// One function and its host.
   final class Endpoint {
     let name: String
     let function: NVMeFunction
     let player: ScenarioPlayer
 
-    init(name: String, _ device: SimulatedKernel.Device, isReference: Bool) {
+    init(name: String, _ device: SimulatedKernel.Device, _ way: Way) {
       self.name = name
       function =
-        isReference ? device.function.reference(memory: device.memory) : device.function
-      let board = Board(function)
+        way.isReference ? device.function.reference(memory: device.memory) : device.function
+      if way.isRealTime { function.runInRealTime() }
+      let board = Board(function, isRealTime: way.isRealTime)
       player = ScenarioPlayer(function, memory: device.memory, clock: board, link: board)
       function.setTracing(true)
     }
@@ -72,10 +81,18 @@ final class Emulation {
   /// Time passes for the device where the host waits; the link is its own.
   private final class Board: HostClock, LinkControl {
     private let function: NVMeFunction
-    init(_ function: NVMeFunction) { self.function = function }
+    private let isRealTime: Bool
+    init(_ function: NVMeFunction, isRealTime: Bool) {
+      self.function = function
+      self.isRealTime = isRealTime
+    }
     func linkUp() { function.linkUp() }
     func linkDown() { function.linkDown() }
-    func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
+    func wait(milliseconds: UInt64) {
+      guard isRealTime else { return function.advance(to: function.now + .init(milliseconds)) }
+      usleep(UInt32(clamping: milliseconds * 1000))
+      function.catchUp()
+    }
   }
 
   let personality: SimulatedKernel.Personality
@@ -113,14 +130,13 @@ final class Emulation {
   }
 
   /// Calls a closure with every function and its host, in the order of the names.
-  /// - Parameter isReference: whether the device is what the specification asks for in place of the driver's.
   func forEachEndpoint(
-    isReference: Bool = false,
+    _ way: Way = Way(),
     _ body: (_ number: Int, Endpoint) throws(ProvisioningError) -> Void
   ) throws(ProvisioningError) {
     for (number, path) in functions.enumerated() {
       try kernel.withDevice(of: path) { (device) throws(ProvisioningError) in
-        try body(number, Endpoint(name: Self.name(path), device, isReference: isReference))
+        try body(number, Endpoint(name: Self.name(path), device, way))
       }
     }
   }
