@@ -5,6 +5,8 @@ internal import PCI
 /// How a command ends.
 enum Outcome {
   case done(status: Status, result: UInt64 = 0)
+  /// The target behind the driver has refused it: pci_epf_nvme writes a line about that, and none about its own refusals.
+  case refused(Status)
   /// The first bytes of the buffer go to the host.
   case data(count: Int)
   /// No completion, now or ever.
@@ -12,6 +14,11 @@ enum Outcome {
 
   static let success = Outcome.done(status: Status.success)
   static func failure(_ status: Status) -> Outcome { .done(status: status) }
+
+  /// The same end as the target's answer.
+  var ofTarget: Outcome {
+    if case .done(let status, _) = self, !status.isSuccess { .refused(status) } else { self }
+  }
 }
 
 /// The admin queue.
@@ -35,13 +42,13 @@ extension Controller {
     case .identify: answer(command, count: 4096) { $0.identify(command) }
     // Both targets say that the command was not aborted; so may any controller.
     case .abort: finish(command, on: 0, .done(status: Status.success, result: 1))
-    case .setFeatures: finish(command, on: 0, setFeature(command))
+    case .setFeatures: finish(command, on: 0, setFeature(command).ofTarget)
     case .getFeatures:
       // The host identifier is data; everything else is in the completion.
       if command.feature == .hostIdentifier, model.personality != .pciEPFNVMe {
         answer(command, count: command.cdw11 & 1 != 0 ? 16 : 8) { $0.hostIdentifier(command) }
       } else {
-        finish(command, on: 0, getFeature(command))
+        finish(command, on: 0, getFeature(command).ofTarget)
       }
     case .asyncEventRequest: requestEvent(command)
     case .keepAlive where model.personality == .nvmetPCIEPF:
@@ -102,7 +109,7 @@ extension Controller {
         "command 0x\(hexadecimal(command.opcode)) failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
       )
     }
-    finish(command, on: 0, outcome)
+    finish(command, on: 0, outcome.ofTarget)
   }
 
   // MARK: The end of a command
@@ -114,6 +121,9 @@ extension Controller {
     case .done(let status, let result):
       completion.status = status
       completion.result = result
+    case .refused(let status):
+      completion.status = status
+      if model.personality == .pciEPFNVMe { logRefusal(command, queue, status) }
     case .data:
       completion.status = copyToHost()
       if completion.status != Status.success, model.personality == .nvmetPCIEPF,
@@ -124,6 +134,15 @@ extension Controller {
     }
     if completion.status != Status.success { logFailure(command, queue, completion.status) }
     complete(completion)
+  }
+
+  private mutating func logRefusal(_ command: SubmissionEntry, _ queue: UInt16, _ status: Status) {
+    let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
+    let opcode = String(command.opcode, radix: 16)
+    log(
+      .error,
+      "QID \(queue): submit command \(name) (0x\(opcode)) failed, status 0x\(String(status.rawValue, radix: 16))"
+    )
   }
 
   private mutating func logFailure(_ command: SubmissionEntry, _ queue: UInt16, _ status: Status) {

@@ -15,6 +15,11 @@ extension Controller {
       return .done(status: Status.success, result: UInt64(events.configuration.rawValue))
     case (.pciEPFNVMe, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.pciEPFNVMe, .hostIdentifier): return .failure(.invalidSGLLength)
+    case (.pciEPFNVMe, .namespaceWriteProtection):
+      guard let space = model.namespaces.first(where: { $0.id == command.namespaceID }) else {
+        return .failure(.invalidNamespace)
+      }
+      return .done(status: Status.success, result: space.isReadOnly ? 1 : 0)
     case (.nvmetPCIEPF, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
       return .done(status: Status.success, result: UInt64(coalescing.burstExponent))
@@ -80,6 +85,12 @@ extension Controller {
       }
       return .done(status: Status.success, result: UInt64((value &+ 999) / 1000))
     case (.pciEPFNVMe, .keepAliveTimer): return .success
+    case (.pciEPFNVMe, .namespaceWriteProtection):
+      guard let index = model.namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
+        return .failure(.invalidNamespace)
+      }
+      if value <= 1 { model.namespaces[index].isReadOnly = value == 1 }
+      return .success
     case (.nvmetPCIEPF, .hostIdentifier):
       guard value & 1 != 0 else { return .failure(.invalidField.withMore) }
       return .failure(

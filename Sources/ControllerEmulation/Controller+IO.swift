@@ -60,14 +60,14 @@ extension Controller {
   private func outcome(_ failure: Backend.Failure?, _ index: Int) -> Outcome {
     guard let failure else { return .success }
     switch (model.personality, failure.errno) {
-    case (.strict, ENOSPC): return .failure(.capacityExceeded)
-    case (.strict, EOPNOTSUPP): return .failure(.invalidOpcode)
-    case (_, ENOSPC): return .failure(.capacityExceeded.withMore)
-    case (_, EREMOTEIO): return .failure(.lbaOutOfRange.withMore)
-    case (_, EOPNOTSUPP): return .failure(.invalidOpcode.withMore)
-    case (_, ENODATA): return .failure(.accessDenied.retriable.withMore)
-    case (.strict, _): return .failure(.internalError)
-    default: return .failure(.internalError.withMore)
+    case (.strict, ENOSPC): return .refused(.capacityExceeded)
+    case (.strict, EOPNOTSUPP): return .refused(.invalidOpcode)
+    case (_, ENOSPC): return .refused(.capacityExceeded.withMore)
+    case (_, EREMOTEIO): return .refused(.lbaOutOfRange.withMore)
+    case (_, EOPNOTSUPP): return .refused(.invalidOpcode.withMore)
+    case (_, ENODATA): return .refused(.accessDenied.retriable.withMore)
+    case (.strict, _): return .refused(.internalError)
+    default: return .refused(.internalError.withMore)
     }
   }
 
@@ -109,7 +109,7 @@ extension Controller {
     }
     if let status = check(command.firstBlock, command.blockCount, index) {
       if !isWrite { diagnoseHang(command) }
-      return finish(command, on: queue, .failure(status))
+      return finish(command, on: queue, .refused(status))
     }
     let offset = command.firstBlock << shift
     let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<Int(bytes)])
@@ -144,7 +144,7 @@ extension Controller {
 
   private mutating func writeZeroes(_ command: SubmissionEntry, _ queue: UInt16, _ index: Int) {
     if let status = check(command.firstBlock, command.blockCount, index) {
-      return finish(command, on: queue, .failure(status))
+      return finish(command, on: queue, .refused(status))
     }
     let shift = UInt64(model.namespaces[index].blockShift)
     let failure = model.namespaces[index].backend.zero(
@@ -176,7 +176,7 @@ extension Controller {
       let first = unsafe transfer.loadUnaligned(fromByteOffset: 16 * range + 8, as: UInt64.self)
       guard count > 0 else { continue }
       if let status = check(first, count, index) {
-        return finish(command, on: queue, .failure(status))
+        return finish(command, on: queue, .refused(status))
       }
       let failure = model.namespaces[index].backend.deallocate(
         at: first << shift, count: count << shift)

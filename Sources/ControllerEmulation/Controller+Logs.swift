@@ -65,6 +65,12 @@ extension Controller {
       }
     case .commandEffects:
       if let failure = short(4096) { return failure }
+      if model.personality == .pciEPFNVMe, count < 24 {
+        diagnose(
+          "pci_epf_nvme Q11",
+          "an effects log of \(count) bytes: the driver edits the first 24 and writes past its buffer"
+        )
+      }
       putEffects(count)
     case .namespaceAccess where model.personality != .strict: putGroups(command, count)
     case .featureEffects where isMainline:

@@ -79,7 +79,7 @@ extension Controller {
   mutating func lookAtConfiguration() {
     let old = configuration
     let new = bar[Register.configuration.offset / 4]
-    guard old != new else { return }
+    guard old != new || hasLateShutdown else { return }
     configuration = new
     switch model.personality {
     case .pciEPFNVMe: seedTransition(old, new)
@@ -95,12 +95,21 @@ extension Controller {
   private static let fatal: UInt32 = 2
   private static let shutdownComplete: UInt32 = 8
 
+  /// Whether the host set EN and SHN at once: pci_epf_nvme has enabled the controller and looks at SHN with the next tick.
+  var hasLateShutdown: Bool {
+    model.personality == .pciEPFNVMe && isEnabled && isSeedShutdown(configuration)
+  }
+
+  /// The driver tests one bit of SHN, so that an abrupt shutdown passes by.
+  private func isSeedShutdown(_ configuration: UInt32) -> Bool {
+    let notification = Self.shutdown(configuration)
+    return has(.abruptShutdownIgnored) ? notification & 1 != 0 : notification != 0
+  }
+
   private mutating func seedTransition(_ old: UInt32, _ new: UInt32) {
     let wasEnabled = old & Self.enableBit != 0
     let isEnabling = new & Self.enableBit != 0
-    // The driver tests one bit of SHN, so that an abrupt shutdown passes by.
-    let notification = Self.shutdown(new)
-    let isShutdown = has(.abruptShutdownIgnored) ? notification & 1 != 0 : notification != 0
+    let isShutdown = isSeedShutdown(new)
     switch (wasEnabled, isEnabling) {
     case (false, true): enable()
     case (true, true) where isShutdown, (true, false): disable(isShutdown: isShutdown)

@@ -50,7 +50,9 @@ extension Controller {
 
   /// Whether a tick could find anything before the host does something.
   private var isIdle: Bool {
-    guard bar[Register.configuration.offset / 4] == configuration else { return false }
+    guard bar[Register.configuration.offset / 4] == configuration, !hasLateShutdown else {
+      return false
+    }
     for queue in submissions.indices where submissions[queue].isLive {
       if doorbell(submission: queue) & 0xffff != submissions[queue].head { return false }
     }

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import PCI
+import SpecificationHost
+import Testing
+
+/// `pci_epf_nvme` §11: admin commands, queues, Identify, log pages, features.
+@Suite struct SeedAdminTests {
+  static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
+    SeedStateTests.host(enabled: true, change)
+  }
+
+  struct Command: Sendable, CustomTestStringConvertible {
+    var name: String
+    var entry: @Sendable (UInt64) -> Host.Entry
+    var status: UInt16
+    var result: UInt64 = 0
+    var testDescription: String { name }
+  }
+
+  static let local: [(String, UInt8, String?)] = [
+    ("18h Keep Alive", 0x18, "Admin Cmd (0x18)"), ("10h Firmware Commit", 0x10, "Admin Cmd (0x10)"),
+    ("11h Firmware Image Download", 0x11, "Admin Cmd (0x11)"),
+    ("80h Format NVM", 0x80, "Admin Cmd (0x80)"), ("81h Security Send", 0x81, "Admin Cmd (0x81)"),
+    ("82h Security Receive", 0x82, "Admin Cmd (0x82)"),
+    ("0Dh Namespace Management", 0x0d, "Admin Cmd (0x0d)"),
+    ("15h Namespace Attachment", 0x15, "Admin Cmd (0x15)"),
+    ("19h Directive Send", 0x19, "Admin Cmd (0x19)"),
+    ("1Ah Directive Receive", 0x1a, "Admin Cmd (0x1a)"),
+    ("7Ch Doorbell Buffer Config", 0x7c, "Admin Cmd (0x7c)"),
+    ("7Fh Fabrics", 0x7f, "Admin Cmd (0x7f)"), ("7Eh, of nobody", 0x7e, "Admin Cmd (0x7e)"),
+    ("C0h, a vendor's", 0xc0, "Admin Cmd (0xc0)"),
+  ]
+
+  @Test("§11: opcodes that are not handled", arguments: local)
+  func unhandled(_ name: String, _ opcode: UInt8, _ words: String?) {
+    let host = Self.host()
+    #expect(host.status(of: .init(opcode: opcode)) == 0x4001)
+    #expect(host.log.last == "Unhandled admin command \(words ?? "")")
+  }
+
+  static let passed: [Command] = [
+    Command(
+      name: "02h Get Log Page: data to the host",
+      entry: { .init(opcode: 2, namespace: .max, prp1: $0, words: [0x007f_0002]) }, status: 0),
+    Command(
+      name: "06h Identify: 4096 bytes to the host",
+      entry: { .init(opcode: 6, prp1: $0, words: [1]) }, status: 0),
+    Command(
+      name: "08h Abort: not aborted, whatever SQID and CID",
+      entry: { _ in .init(opcode: 8, words: [0x1234_0001]) }, status: 0, result: 1),
+    Command(
+      name: "Get 07h Number of Queues", entry: { _ in .init(opcode: 0x0a, words: [7]) },
+      status: 0, result: 0x0003_0003),
+    Command(
+      name: "Set 07h Number of Queues: what the target has, not what is asked for",
+      entry: { _ in .init(opcode: 9, words: [7, 0x0001_0001]) }, status: 0, result: 0x0003_0003),
+    Command(
+      name: "Set 07h, NSQR FFFFh", entry: { _ in .init(opcode: 9, words: [7, 0x0003_ffff]) },
+      status: 0x4002),
+    Command(
+      name: "Set 07h, NCQR FFFFh", entry: { _ in .init(opcode: 9, words: [7, 0xffff_0003]) },
+      status: 0x4002),
+    Command(
+      name: "Set 01h Arbitration", entry: { _ in .init(opcode: 9, words: [1, 3]) },
+      status: 0x4002),
+    Command(
+      name: "Set 08h Interrupt Coalescing", entry: { _ in .init(opcode: 9, words: [8, 3]) },
+      status: 0x4002),
+    Command(
+      name: "Get 01h Arbitration", entry: { _ in .init(opcode: 0x0a, words: [1]) },
+      status: 0x4002),
+    Command(
+      name: "Get 08h Interrupt Coalescing", entry: { _ in .init(opcode: 0x0a, words: [8]) },
+      status: 0x4002),
+    Command(
+      name: "Set 0Bh Async Event Config", entry: { _ in .init(opcode: 9, words: [0x0b, 0x100]) },
+      status: 0),
+    Command(
+      name: "Set 0Fh Keep Alive Timer", entry: { _ in .init(opcode: 9, words: [0x0f, 5000]) },
+      status: 0),
+    Command(
+      name: "Get 06h Volatile Write Cache", entry: { _ in .init(opcode: 0x0a, words: [6]) },
+      status: 0, result: 1),
+    Command(
+      name: "Set 06h Volatile Write Cache", entry: { _ in .init(opcode: 9, words: [6, 1]) },
+      status: 0x4002),
+    Command(name: "Set 02h", entry: { _ in .init(opcode: 9, words: [2, 0]) }, status: 0x4002),
+    Command(name: "Set 04h", entry: { _ in .init(opcode: 9, words: [4, 0]) }, status: 0x4002),
+    Command(name: "Set 05h", entry: { _ in .init(opcode: 9, words: [5, 0]) }, status: 0x4002),
+    Command(name: "Set 09h", entry: { _ in .init(opcode: 9, words: [9, 0]) }, status: 0x4002),
+    Command(name: "Set 0Ah", entry: { _ in .init(opcode: 9, words: [0x0a, 0]) }, status: 0x4002),
+    Command(name: "Set 0Ch", entry: { _ in .init(opcode: 9, words: [0x0c, 0]) }, status: 0x4002),
+    Command(name: "Set 0Dh", entry: { _ in .init(opcode: 9, words: [0x0d, 0]) }, status: 0x4002),
+    Command(name: "Set 0Eh", entry: { _ in .init(opcode: 9, words: [0x0e, 0]) }, status: 0x4002),
+    Command(
+      name: "Set 81h Host Identifier", entry: { _ in .init(opcode: 9, words: [0x81, 1]) },
+      status: 0x400c),
+    Command(
+      name: "Get 81h Host Identifier", entry: { _ in .init(opcode: 0x0a, words: [0x81, 1]) },
+      status: 0x400f),
+    Command(
+      name: "Get 84h Namespace Write Protect: not protected",
+      entry: { _ in .init(opcode: 0x0a, namespace: 1, words: [0x84]) }, status: 0),
+  ]
+
+  @Test("§11, §11.6, §11.7: commands that the target answers", arguments: passed)
+  func pass(_ row: Command) {
+    let host = Self.host()
+    let completion = host.run(row.entry(host.page(2)))
+    #expect(completion?.status == row.status)
+    #expect(completion?.result == row.result)
+    if row.status != 0 {
+      #expect(host.log.last?.hasPrefix("QID 0: submit command Admin Cmd (0x") == true)
+      #expect(host.log.last?.hasSuffix("failed, status 0x\(String(row.status, radix: 16))") == true)
+    }
+  }
+
+  @Test("§11: 0Bh is kept") func eventConfiguration() {
+    let host = Self.host()
+    #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0x100])) == 0)
+    #expect(host.run(.init(opcode: 0x0a, words: [0x0b]))?.result == 0x100)
+  }
+
+  @Test(
+    "§11, Q22: an event request never completes; as the spec it is answered at disable or by an event"
+  )
+  func events() {
+    let host = Self.host()
+    host.submit(.init(opcode: 0x0c))
+    #expect(host.reap() == nil)
+    #expect(host.status(of: .init(opcode: 0x0a, words: [7])) == 0, "the next command does")
+  }
+
+  @Test("§11: local rejections are not logged")
+  func silentRejection() {
+    let host = Self.host()
+    let before = host.log
+    #expect(host.status(of: .init(opcode: 0, words: [9])) == 0x4101)
+    #expect(host.status(of: .init(opcode: 4, words: [9])) == 0x4101)
+    #expect(host.log == before)
+  }
+
+  @Test(
+    "§11, Q12: the number of queues is the target's; as the spec it is the PCI side's",
+    arguments: [true, false])
+  func queueCount(_ isTarget: Bool) {
+    let host = Self.host {
+      $0.targetIOQueues = 8
+      if !isTarget { $0.quirks.remove(.queueCountOfTarget) }
+    }
+    #expect(
+      host.run(.init(opcode: 0x0a, words: [7]))?.result == (isTarget ? 0x0007_0007 : 0x0003_0003))
+  }
+
+  // MARK: Queues
+
+  @Test(
+    "§11.1, §19.3: Create CQ decisions in their order, with five queues, 32 vectors and MQES 1023",
+    arguments: [
+      ("good", 1, 1, 1023, 1, 0), ("the last id", 4, 1, 31, 4, 0),
+      ("CQID 0", 0, 1, 31, 0, 0x4101), ("CQID = number of queues", 5, 1, 31, 1, 0x4101),
+      ("not contiguous, Q7", 2, 0, 31, 2, 0x410c), ("QSIZE 0", 2, 1, 0, 2, 0x4102),
+      ("QSIZE above MQES", 2, 1, 1024, 2, 0x4102), ("vector 32", 2, 1, 31, 32, 0x4108),
+      ("the last vector", 2, 1, 31, 31, 0),
+      ("id before PC", 5, 0, 31, 1, 0x4101), ("PC before size", 2, 0, 0, 2, 0x410c),
+      ("size before vector", 2, 1, 0, 99, 0x4102),
+    ] as [(String, UInt32, UInt32, UInt32, UInt32, UInt16)])
+  func createCompletionQueue(
+    _ name: String, _ id: UInt32, _ pc: UInt32, _ size: UInt32, _ vector: UInt32,
+    _ status: UInt16
+  ) {
+    let host = Self.host()
+    let entry = Host.Entry(
+      opcode: 5, prp1: host.page(16), words: [size << 16 | id, vector << 16 | 2 | pc])
+    #expect(host.status(of: entry) == status)
+    if status == 0 { #expect(host.status(of: entry) == 0x4101, "a second time") }
+    if size > 1023 {
+      #expect(host.log.last == "Create CQ 2, qsize 1024 > mqes 1023: buggy driver?")
+    }
+  }
+
+  @Test("§11.1: the vector is checked without IEN, too; the address is not checked at all")
+  func completionQueueDetails() {
+    let host = Self.host()
+    #expect(
+      host.status(of: .init(opcode: 5, prp1: host.page(), words: [0x001f_0001, 32 << 16 | 1]))
+        == 0x4108)
+    #expect(host.status(of: .init(opcode: 5, prp1: 0x123, words: [0x001f_0001, 1])) == 0)
+  }
+
+  @Test(
+    "§7.3: with INTx only vector 0 is taken",
+    arguments: [(0, 0), (1, 0x4108)] as [(UInt32, UInt16)])
+  func lineVector(_ vector: UInt32, _ status: UInt16) {
+    let host = Self.host { $0.interrupts = .intx }
+    #expect(
+      host.status(of: .init(opcode: 5, prp1: host.page(), words: [0x001f_0001, vector << 16 | 3]))
+        == status)
+  }
+
+  @Test(
+    "§11.2: Create SQ decisions in their order",
+    arguments: [
+      ("good", 1, 1, 31, 1, 0), ("SQID 0", 0, 1, 31, 1, 0x4101),
+      ("SQID beyond the number of queues", 6, 1, 31, 1, 0x4101),
+      ("CQID 0", 1, 1, 31, 0, 0x4100), ("no such CQ", 1, 1, 31, 3, 0x4100),
+      ("not contiguous", 1, 0, 31, 1, 0x410c), ("QSIZE 0", 1, 1, 0, 1, 0x4102),
+      ("QSIZE above MQES", 1, 1, 1024, 1, 0x4102), ("SQID before CQID", 0, 1, 31, 3, 0x4101),
+      ("CQID before PC", 1, 0, 31, 3, 0x4100), ("PC before size", 1, 0, 0, 1, 0x410c),
+    ] as [(String, UInt32, UInt32, UInt32, UInt32, UInt16)])
+  func createSubmissionQueue(
+    _ name: String, _ id: UInt32, _ pc: UInt32, _ size: UInt32, _ target: UInt32,
+    _ status: UInt16
+  ) {
+    let host = Self.host()
+    #expect(
+      host.status(of: .init(opcode: 5, prp1: host.page(16), words: [0x03ff_0001, 0x0001_0003])) == 0
+    )
+    let entry = Host.Entry(
+      opcode: 1, prp1: host.page(16), words: [size << 16 | id, target << 16 | pc])
+    #expect(host.status(of: entry) == status)
+    if status == 0 { #expect(host.status(of: entry) == 0x4101, "a second time") }
+    if size > 1023 {
+      #expect(host.log.last == "Create SQ 1, qsize 1024 > mqes 1023: buggy driver?")
+    }
+  }
+
+  @Test("§11.2: submission queues share a completion queue; priority and NVM set do not count")
+  func sharing() {
+    let host = Self.host()
+    #expect(host.createCompletionQueue(1) == 0)
+    for id in 1...4 { #expect(host.createSubmissionQueue(id, on: 1, flags: 7) == 0, "\(id)") }
+  }
+
+  @Test(
+    "§11.2, Q8: the id that passes the driver's test and is beyond its arrays is refused and diagnosed"
+  )
+  func beyondArrays() {
+    let host = Self.host()
+    #expect(host.createCompletionQueue(1) == 0)
+    #expect(host.createSubmissionQueue(5, on: 1) == 0x4101)
+    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q8"])
+  }
+
+  static let deletions: [Row] = [
+    Row("Delete SQ: id 0, beyond, not in use") {
+      let host = Self.host()
+      for id in [0, 5, 1] as [UInt32] {
+        #expect(host.status(of: .init(opcode: 0, words: [id])) == 0x4101, "\(id)")
+      }
+    },
+    Row("Delete CQ: id 0, beyond, not in use") {
+      let host = Self.host()
+      for id in [0, 5, 1] as [UInt32] {
+        #expect(host.status(of: .init(opcode: 4, words: [id])) == 0x4101, "\(id)")
+      }
+    },
+    Row("Delete SQ, then CQ; both can be made again") {
+      let host = Self.host()
+      for _ in 0..<2 {
+        #expect(host.makeQueues())
+        #expect(host.status(of: .init(opcode: 0, words: [1])) == 0)
+        #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
+      }
+    },
+    Row("Delete CQ with an SQ, Q10: succeeds, and the queue goes on") {
+      let host = Self.host()
+      #expect(host.makeQueues())
+      #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
+      #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+      #expect(host.status(of: .init(opcode: 0, words: [1])) == 0)
+    },
+    Row("Delete CQ with an SQ: as the spec Invalid Queue Deletion") {
+      let host = Self.host { $0.quirks.remove(.completionQueueDeletedInUse) }
+      #expect(host.makeQueues())
+      #expect(host.status(of: .init(opcode: 4, words: [1])) == 0x410c)
+    },
+    Row("the number of queues includes the admin queue: with four, ids 1 to 4") {
+      let host = Self.host()
+      for id in 1...4 { #expect(host.makeQueues(id)) }
+      #expect(host.createCompletionQueue(5) == 0x4101)
+    },
+  ]
+
+  @Test("§11.3: Delete", arguments: deletions)
+  func delete(_ row: Row) throws { try row.check() }
+
+  // MARK: Identify
+
+  @Test(
+    "§11.4: Identify Controller: what the driver edits and what the target has",
+    arguments: [
+      ("VID: the header's", 0, [0x96, 0x1b]), ("SSVID: the same as VID", 2, [0x96, 0x1b]),
+      ("MDTS: of mdts_kb", 77, [5]), ("CMIC: 0", 76, [0]), ("APSTA: 0", 265, [0]),
+      ("SGLS: 0", 536, [0, 0, 0, 0]), ("SN", 4, Array("0123456789          ".utf8)),
+      ("MN", 24, Array("Linux-pci-epf   ".utf8)), ("FR", 64, Array("7.2.13  ".utf8)),
+      ("RAB", 72, [6]), ("IEEE", 73, [0, 0, 0]), ("CNTLID", 78, [1, 0]), ("VER", 80, [0, 3, 1, 0]),
+      ("OAES: the target's", 92, [0, 9, 0, 0]),
+      ("CTRATT: 128-bit host id, traffic-based keep alive", 96, [0x41, 0, 0, 0]),
+      ("CNTRLTYPE", 111, [1]), ("CRDT", 128, [0, 0, 0, 0, 0, 0]), ("OACS", 256, [0, 0]),
+      ("ACL", 258, [3]), ("AERL", 259, [3]), ("FRMW", 260, [3]), ("LPA", 261, [7]),
+      ("NPSS", 263, [0]), ("KAS", 320, [10, 0]), ("SANICAP", 328, [0, 0, 0, 0]),
+      ("ANATT", 342, [10]), ("ANACAP", 343, [0x1f]), ("SQES", 512, [0x66]), ("CQES", 513, [0x44]),
+      ("NN", 516, [0, 4, 0, 0]), ("ONCS: DSM and Write Zeroes", 520, [0x0c, 0]), ("VWC", 525, [1]),
+      ("SUBNQN", 768, [0x6e, 0x71, 0]), ("PSD0: 25 W", 2048, [0xc4, 9]),
+    ] as [(String, Int, [UInt8])])
+  func identifyController(_ name: String, _ offset: Int, _ bytes: [UInt8]) {
+    let (status, found) = Self.host().identify(1)
+    #expect(status == 0)
+    #expect(Array(found[offset..<offset + bytes.count]) == bytes)
+  }
+
+  @Test(
+    "§11.4: CNS by CNS",
+    arguments: [
+      (0, 1, 0), (1, 0, 0), (2, 0, 0), (3, 1, 0), (6, 0, 0), (4, 0, 0x4002), (7, 0, 0x4002),
+      (8, 1, 0x4002), (0x10, 0, 0x4002), (0x1c, 0, 0x4002),
+    ] as [(UInt32, UInt32, UInt16)])
+  func identify(_ structure: UInt32, _ namespace: UInt32, _ status: UInt16) {
+    #expect(Self.host().identify(structure, namespace: namespace).0 == status)
+  }
+
+  @Test(
+    "§11.5: log pages that nvmet 6.12 has, and one that it has not",
+    arguments: [
+      (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (0x0c, 0), (0, 0x4002), (6, 0x4002), (0x80, 0x4002),
+    ] as [(UInt32, UInt16)])
+  func logPage(_ page: UInt32, _ status: UInt16) {
+    let host = Self.host()
+    let dwords: UInt32 = page == 2 ? 127 : 1023
+    #expect(
+      host.status(
+        of: .init(opcode: 2, namespace: .max, prp1: host.page(), words: [dwords << 16 | page]))
+        == status)
+  }
+
+  @Test(
+    "§11.5: the queue commands are marked as supported in the effects log", arguments: [0, 1, 4, 5])
+  func effects(_ opcode: Int) {
+    let host = Self.host()
+    let page = host.page()
+    #expect(host.status(of: .init(opcode: 2, prp1: page, words: [0x03ff_0005])) == 0)
+    #expect(host.bytes(at: page + UInt64(4 * opcode), 1)[0] & 1 == 1)
+  }
+
+  @Test("§11.5: a log page longer than MDTS is an invalid field")
+  func longLog() {
+    let host = Self.host()
+    #expect(
+      host.status(
+        of: .init(opcode: 2, prp1: host.page(), words: [0x8000 << 16 | 1])) == 0x4002)
+  }
+
+  @Test("§11.5, Q11: an effects log too short for the driver's edit is diagnosed")
+  func shortEffects() {
+    let host = Self.host()
+    _ = host.run(.init(opcode: 2, prp1: host.page(), words: [4 << 16 | 5]))
+    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q11"])
+  }
+}
