@@ -190,12 +190,16 @@ extension Controller {
       guard isContiguous else { return .failure(.invalidField) }
       guard command.prp1 % pageSize == 0 else { return .failure(.invalidPRPOffset) }
       guard Int(vector) < model.interrupts.vectors else { return .failure(.invalidVector) }
-      guard configuration >> 20 & 0xf == 4 else { return .failure(.invalidQueueSize) }
+      guard ControllerConfiguration(rawValue: configuration)[.completionEntrySize] == 4 else {
+        return .failure(.invalidQueueSize)
+      }
     }
     var queue = CompletionQueue()
     queue.isLive = true
     queue.address = command.prp1
     queue.depth = size + 1
+    queue.entryShift = UInt64(
+      ControllerConfiguration(rawValue: configuration)[.completionEntrySize])
     queue.vector = vector
     queue.raisesInterrupts = command.cdw11 & 2 != 0
     queue.references = 1
@@ -245,12 +249,16 @@ extension Controller {
       guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
       guard isContiguous else { return .failure(.invalidField) }
       guard command.prp1 % pageSize == 0 else { return .failure(.invalidPRPOffset) }
-      guard configuration >> 16 & 0xf == 6 else { return .failure(.invalidQueueSize) }
+      guard ControllerConfiguration(rawValue: configuration)[.submissionEntrySize] == 6 else {
+        return .failure(.invalidQueueSize)
+      }
     }
     var queue = SubmissionQueue()
     queue.isLive = true
     queue.address = command.prp1
     queue.depth = size + 1
+    queue.entryShift = UInt64(
+      ControllerConfiguration(rawValue: configuration)[.submissionEntrySize])
     queue.completionQueue = UInt16(target)
     queue.due =
       switch model.personality {

@@ -28,7 +28,10 @@ extension Controller {
     var used: UInt64 = 0
     while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
       let head = submissions[queue].head
-      guard let command = load(from: submissions[queue].address &+ UInt64(head) * 64) else {
+      guard
+        let command = load(
+          from: submissions[queue].address &+ UInt64(head) &<< submissions[queue].entryShift)
+      else {
         // The host's memory is not there; the drivers try again at the next look.
         break
       }
@@ -140,7 +143,7 @@ extension Controller {
     let head = source < submissions.count ? submissions[source].head : 0
     let phase: UInt16 = completions[queue].phase ? 1 : 0
     // The last word has the phase: a host that sees it may read the rest.
-    let address = completions[queue].address &+ UInt64(tail) * 16
+    let address = completions[queue].address &+ UInt64(tail) &<< completions[queue].entryShift
     let middle = head | UInt32(completion.queue) << 16
     let inPlace: Void? = memory.withMutableBytes(at: address, count: 12) { bytes in
       bytes.storeBytes(of: completion.result.littleEndian, as: UInt64.self)

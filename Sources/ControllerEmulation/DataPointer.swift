@@ -38,6 +38,11 @@ extension Controller {
       if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
       return Status.invalidField
     }
+    if model.personality == .pciEPFNVMe, rest == 0 {
+      // Inside the first of pages above 4 KiB: the driver counts that page to its end.
+      log(.error, "PRPs transfer length mismatch \(page - prp1 & (page - 1)) / \(count)")
+      return Status.internalError
+    }
     segments.append(Segment(address: prp1, count: Int(first)))
     return parseList(prp2, rest)
   }

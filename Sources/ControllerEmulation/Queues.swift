@@ -8,6 +8,8 @@ struct SubmissionQueue {
   var address: UInt64 = 0
   /// Entries.
   var depth: UInt32 = 0
+  /// Entries are 2^entryShift bytes apart: 64, or what CC.IOSQES says of an I/O queue.
+  var entryShift: UInt64 = 6
   /// The next entry to fetch.
   var head: UInt32 = 0
   var completionQueue: UInt16 = 0
@@ -22,6 +24,8 @@ struct CompletionQueue {
   var isLive = false
   var address: UInt64 = 0
   var depth: UInt32 = 0
+  /// Entries are 2^entryShift bytes apart: 16, or what CC.IOCQES says of an I/O queue.
+  var entryShift: UInt64 = 4
   /// The next entry to write.
   var tail: UInt32 = 0
   var phase = true
