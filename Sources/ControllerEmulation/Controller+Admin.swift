@@ -25,6 +25,9 @@ enum Outcome {
 extension Controller {
   mutating func executeAdmin(_ command: SubmissionEntry) {
     if let refusal = refuseAdmin(command) {
+      if refusal == .sequenceError {
+        log(.error, "nvmet: got cmd \(command.opcode) while CSTS.RDY == 0 on qid = 0")
+      }
       return finish(command, on: 0, .failure(refusal))
     }
     switch command.adminOpcode {

@@ -57,6 +57,12 @@ extension Controller {
   /// - Source: NVM Express Base 2.1, 5.1.2: notice, log page 04h.
   public mutating func update(namespaces: [Namespace], at time: VirtualTime) {
     advance(to: time)
+    take(namespaces)
+    post(to: 0)
+  }
+
+  /// The same from within a command, whose queue is posted to afterwards.
+  mutating func take(_ namespaces: [Namespace]) {
     let before = Dictionary(model.namespaces.map { ($0.id, $0) }) { first, _ in first }
     let after = Dictionary(namespaces.map { ($0.id, $0) }) { first, _ in first }
     model.namespaces = namespaces
@@ -72,7 +78,6 @@ extension Controller {
     event[.type] = 2
     event[.logPage] = LogPageID.changedNamespaces
     report(event)
-    post(to: 0)
   }
 
   /// An event, unless one of its kind has been told and its log page not yet read.

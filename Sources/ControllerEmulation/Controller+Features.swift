@@ -15,11 +15,11 @@ extension Controller {
       return .done(status: Status.success, result: UInt64(events.configuration.rawValue))
     case (.pciEPFNVMe, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.pciEPFNVMe, .hostIdentifier): return .failure(.invalidSGLLength)
-    case (.pciEPFNVMe, .namespaceWriteProtection):
-      guard let space = model.namespaces.first(where: { $0.id == command.namespaceID }) else {
-        return .failure(.invalidNamespace)
+    case (.pciEPFNVMe, .namespaceWriteProtection), (.nvmetPCIEPF, .namespaceWriteProtection):
+      guard let index = model.namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
+        return .failure(noSuchNamespace)
       }
-      return .done(status: Status.success, result: space.isReadOnly ? 1 : 0)
+      return .done(status: Status.success, result: model.namespaces[index].isReadOnly ? 1 : 0)
     case (.nvmetPCIEPF, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
       return .done(status: Status.success, result: UInt64(coalescing.burstExponent))
@@ -85,12 +85,8 @@ extension Controller {
       }
       return .done(status: Status.success, result: UInt64((value &+ 999) / 1000))
     case (.pciEPFNVMe, .keepAliveTimer): return .success
-    case (.pciEPFNVMe, .namespaceWriteProtection):
-      guard let index = model.namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
-        return .failure(.invalidNamespace)
-      }
-      if value <= 1 { model.namespaces[index].isReadOnly = value == 1 }
-      return .success
+    case (.pciEPFNVMe, .namespaceWriteProtection), (.nvmetPCIEPF, .namespaceWriteProtection):
+      return protect(command)
     case (.nvmetPCIEPF, .hostIdentifier):
       guard value & 1 != 0 else { return .failure(.invalidField.withMore) }
       return .failure(
@@ -106,6 +102,19 @@ extension Controller {
       return .success
     default: return .failure(.invalidField)
     }
+  }
+
+  /// Namespace Write Protection Config: 1 protects and flushes, 0 frees, other values succeed and change nothing.
+  private mutating func protect(_ command: SubmissionEntry) -> Outcome {
+    var namespaces = model.namespaces
+    guard let index = namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
+      return .failure(noSuchNamespace)
+    }
+    guard command.cdw11 & 7 <= 1 else { return .success }
+    namespaces[index].isReadOnly = command.cdw11 & 7 == 1
+    if namespaces[index].isReadOnly { _ = namespaces[index].backend.flush() }
+    take(namespaces)
+    return .success
   }
 
   /// Number of Queues: what the target allows, whether or not the PCI side has as many.

@@ -73,6 +73,14 @@ extension Controller {
       }
       putEffects(count)
     case .namespaceAccess where model.personality != .strict: putGroups(command, count)
+    case .enduranceGroup where isMainline:
+      if let failure = short(512) { return failure }
+      // A group is a namespace, named by the log specific identifier.
+      let group = command.cdw11 >> 16
+      guard model.namespaces.contains(where: { $0.id == group }) else {
+        return .failure(noSuchNamespace)
+      }
+    case .rotationalMedia where isMainline: return .failure(.invalidField)
     case .featureEffects where isMainline:
       if let failure = short(1024) { return failure }
       for feature in [0x07, 0x0b, 0x0f, 0x81] { put(0x20_0001, width: 4, at: 4 * feature) }

@@ -275,7 +275,8 @@ extension Controller {
     case .nvmetPCIEPF:
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
       // Parked events end before their queue does, the last one first.
-      for event in events.requests.reversed() {
+      // Without a link nothing is posted.
+      for event in events.requests.reversed() where isLinkUp {
         complete(Completion(queue: 0, commandID: event, status: Status.internalError))
       }
       post(to: 0)

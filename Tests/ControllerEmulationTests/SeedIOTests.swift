@@ -383,7 +383,7 @@ import Testing
         #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
         for _ in 0..<3 { host.submitSilently(.init(opcode: 0, namespace: 1), to: 1) }
         for _ in 0..<6 { host.submitSilently(.init(opcode: 0, namespace: 1), to: 1) }
-        host.write(0x1008, 10)
+        host.ring(1)
         host.pass(50)
         var count = 0
         while host.reap(1) != nil { count += 1 }

@@ -14,6 +14,8 @@ package final class Host {
     var submissions: UInt64
     var completions: UInt64
     var depth: UInt32
+    /// Of the completion queue, if another.
+    var completionDepth: UInt32?
     var tail: UInt32 = 0
     var head: UInt32 = 0
     var phase: UInt32 = 1
@@ -164,7 +166,7 @@ package final class Host {
         let first = (try? memory.load(at: address, as: UInt64.self)) ?? 0
         let middle = (try? memory.load(at: address + 8, as: UInt32.self)) ?? 0
         pair.head += 1
-        if pair.head == pair.depth {
+        if pair.head == pair.completionDepth ?? pair.depth {
           pair.head = 0
           pair.phase ^= 1
         }
@@ -204,7 +206,7 @@ package final class Host {
         opcode: 5, prp1: address,
         words: [(depth &- 1) << 16 | UInt32(id), (vector ?? UInt32(id)) << 16 | flags]))
     if status == 0 {
-      pairs[id] = Pair(submissions: 0, completions: address, depth: min(depth, 64))
+      pairs[id] = Pair(submissions: 0, completions: address, depth: 0, completionDepth: depth)
     }
     return status
   }
@@ -220,8 +222,8 @@ package final class Host {
         opcode: 1, prp1: address,
         words: [(depth &- 1) << 16 | UInt32(id), UInt32(completionQueue) << 16 | flags]))
     if status == 0 {
-      pairs[id, default: Pair(submissions: 0, completions: 0, depth: min(depth, 64))].submissions =
-        address
+      pairs[id, default: Pair(submissions: 0, completions: 0, depth: 0)].submissions = address
+      pairs[id]?.depth = depth
     }
     return status
   }
