@@ -110,19 +110,23 @@ extension Controller {
 
   /// Commands Supported and Effects.
   private func putEffects(_ count: Int) {
-    func put(_ value: UInt64, _ index: Int) {
-      if 4 * index + 4 <= count { self.put(value, width: 4, at: 4 * index) }
+    func put(_ opcodes: [Int], _ effects: CommandEffects, at start: Int) {
+      for index in opcodes.map({ start + $0 }) where 4 * index + 4 <= count {
+        self.put(UInt64(effects.rawValue), width: 4, at: 4 * index)
+      }
     }
-    var admin = [0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x00, 0x01, 0x04, 0x05]
-    if model.personality == .nvmetPCIEPF { admin.append(0x18) }
-    for opcode in admin { put(1, opcode) }
-    for opcode in [0x00, 0x02] { put(1, 256 + opcode) }
-    // Write and Write Zeroes change the contents of blocks.
-    for opcode in [0x01, 0x08] { put(3, 256 + opcode) }
-    put(model.personality == .nvmetPCIEPF ? 1 : 3, 256 + 0x09)
-    if model.personality == .nvmetPCIEPF {
-      for opcode in [0x0d, 0x0e, 0x11, 0x15] { put(1, 256 + opcode) }
-    }
+    var plain = CommandEffects()
+    plain[.isSupported] = true
+    var changing = plain
+    changing[.changesBlocks] = true
+    let isMainline = model.personality == .nvmetPCIEPF
+    let admin = [0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x00, 0x01, 0x04, 0x05]
+    put(admin + (isMainline ? [0x18] : []), plain, at: 0)
+    let reservations = isMainline ? [0x0d, 0x0e, 0x11, 0x15] : []
+    put([0x00, 0x02] + reservations, plain, at: 256)
+    // Write and Write Zeroes change the contents of blocks; nvmet forgets it of Dataset Management.
+    put([0x01, 0x08], changing, at: 256)
+    put([0x09], isMainline ? plain : changing, at: 256)
   }
 
   /// Asymmetric Namespace Access: every group that a namespace is in, optimised.
@@ -138,7 +142,7 @@ extension Controller {
       guard offset + 32 + 4 * ids.count <= count else { return }
       put(UInt64(group), width: 4, at: offset)
       put(UInt64(ids.count), width: 4, at: offset + 4)
-      put(1, width: 1, at: offset + 16)
+      put(UInt64(NamespaceAccessState.optimized.rawValue), width: 1, at: offset + 16)
       for (index, id) in ids.enumerated() { put(UInt64(id), width: 4, at: offset + 32 + 4 * index) }
       offset += 32 + 4 * ids.count
     }

@@ -12,20 +12,22 @@ extension Controller {
     if command.usesSGL {
       return model.personality == .pciEPFNVMe ? Status.invalidField : parseSGL(command, count)
     }
-    guard command.prp1 & 3 == 0 else { return Status.invalidPRPOffset }
-    return parsePRP(command.prp1, command.prp2, count)
+    let first = PRP(rawValue: command.prp1)
+    guard first.isDwordAligned else { return Status.invalidPRPOffset }
+    return parsePRP(first, command.prp2, count)
   }
 
   // MARK: PRP
 
   /// - Source: NVM Express Base 2.1, 4.3.1; the drivers' own rules in the fact sheets, §12.
-  private mutating func parsePRP(_ prp1: UInt64, _ prp2: UInt64, _ count: Int) -> Status {
+  private mutating func parsePRP(_ entry: PRP, _ prp2: UInt64, _ count: Int) -> Status {
     let page = pageSize
-    let first = min(UInt64(count), page - prp1 & (page - 1))
+    let prp1 = entry.rawValue
+    let first = entry.count(of: UInt64(count), pageSize: page)
     let rest = UInt64(count) - first
     // pci_epf_nvme has 4 KiB here, whatever CC.MPS says.
     let twoPages = model.personality == .pciEPFNVMe ? 8192 : 2 * page
-    let isDirect = UInt64(count) + prp1 & (page - 1) <= twoPages
+    let isDirect = UInt64(count) + entry.offset(pageSize: page) <= twoPages
     if isDirect {
       segments.append(Segment(address: prp1, count: Int(first)))
       guard rest > 0 else { return Status.success }
@@ -40,7 +42,9 @@ extension Controller {
     }
     if model.personality == .pciEPFNVMe, rest == 0 {
       // Inside the first of pages above 4 KiB: the driver counts that page to its end.
-      log(.error, "PRPs transfer length mismatch \(page - prp1 & (page - 1)) / \(count)")
+      log(
+        .error,
+        "PRPs transfer length mismatch \(page - entry.offset(pageSize: page)) / \(count)")
       return Status.internalError
     }
     segments.append(Segment(address: prp1, count: Int(first)))
@@ -61,7 +65,7 @@ extension Controller {
     guard list & 7 == 0 || model.personality != .strict else { return Status.invalidPRPOffset }
     while rest > 0 {
       let needed = (rest + mask) >> shift
-      let room = (page - list & mask) / 8
+      let room = PRP(rawValue: list).listCapacity(pageSize: page)
       let entries = min(needed, max(room, 1))
       let isRead = readList(list, Int(clamping: entries))
       // Pages in a row, as most buffers are: nothing but a comparison each. The last entry is left for the rules below.
@@ -145,46 +149,50 @@ extension Controller {
 
   /// - Source: NVM Express Base 2.1, 4.3.2.
   private mutating func parseSGL(_ command: SubmissionEntry, _ count: Int) -> Status {
-    var address = command.prp1
-    var length = UInt64(UInt32(truncatingIfNeeded: command.prp2))
-    var type = UInt8(truncatingIfNeeded: command.prp2 >> 56)
+    var descriptor = SGLDescriptor(low: command.prp1, high: command.prp2)
     var total = 0
     var lists = 0
     while true {
-      switch type {
-      case 0x00:
+      // No other subtype is of host memory.
+      guard descriptor.subtype == .address else { return Status.invalidSGLType }
+      let length = Int(descriptor.length)
+      switch descriptor.type {
+      case .dataBlock:
         guard length > 0 else { return finishSGL(total, count) }
-        segments.append(Segment(address: address, count: Int(length)))
-        return finishSGL(total + Int(length), count)
-      case 0x20, 0x30:
+        segments.append(Segment(address: descriptor.address, count: length))
+        return finishSGL(total + length, count)
+      case .segment, .lastSegment:
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
-        guard length >= 16, length % 16 == 0, lists <= 64 else {
+        let size = SGLDescriptor.byteCount
+        guard length >= size, length % size == 0, lists <= 64 else {
           return model.personality == .strict ? Status.invalidField : Status.internalError
         }
-        let isLast = type == 0x30
-        var chain: (UInt64, UInt64, UInt8)?
-        for index in 0..<length / 16 {
-          let place = address &+ 16 * index
-          guard let where_ = try? memory.load(at: place, as: UInt64.self),
-            let what = try? memory.load(at: place &+ 8, as: UInt64.self)
+        let isLast = descriptor.type == .lastSegment
+        var next: SGLDescriptor?
+        for offset in stride(from: 0, to: length, by: size) {
+          let place = descriptor.address &+ UInt64(offset)
+          guard let low = try? memory.load(at: place, as: UInt64.self),
+            let high = try? memory.load(at: place &+ 8, as: UInt64.self)
           else {
             return model.personality == .strict ? Status.dataTransferError : Status.internalError
           }
-          let kind = UInt8(truncatingIfNeeded: what >> 56)
-          let size = Int(UInt32(truncatingIfNeeded: what))
-          if kind == 0x00 {
-            if size > 0 { segments.append(Segment(address: where_, count: size)) }
-            total += size
+          let entry = SGLDescriptor(low: low, high: high)
+          guard entry.subtype == .address else { return Status.invalidSGLType }
+          switch entry.type {
+          case .dataBlock:
+            let bytes = Int(entry.length)
+            if bytes > 0 { segments.append(Segment(address: entry.address, count: bytes)) }
+            total += bytes
             guard total <= model.maximumTransfer else { return Status.invalidField }
-          } else if index == length / 16 - 1, !isLast, kind == 0x20 || kind == 0x30 {
-            chain = (where_, UInt64(UInt32(truncatingIfNeeded: what)), kind)
-          } else {
-            return Status.invalidSGLType
+          case .segment, .lastSegment:
+            guard offset + size == length, !isLast else { return Status.invalidSGLType }
+            next = entry
+          default: return Status.invalidSGLType
           }
         }
-        guard let next = chain else { return finishSGL(total, count) }
-        (address, length, type) = next
+        guard let next else { return finishSGL(total, count) }
+        descriptor = next
       default: return Status.invalidSGLType
       }
     }
