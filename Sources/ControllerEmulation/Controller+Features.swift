@@ -11,19 +11,21 @@ extension Controller {
       return .done(status: Status.success, result: UInt64(asyncEventMask))
     case (.pciEPFNVMe, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.pciEPFNVMe, .hostIdentifier): return .failure(.invalidSGLLength)
-    case (.nvmetPCIEPF, .keepAliveTimer): return .done(status: Status.success, result: 0)
+    case (.nvmetPCIEPF, .keepAliveTimer):
+      return .done(status: Status.success, result: UInt64(keepAlive.seconds) * 1000)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
       return .done(status: Status.success, result: UInt64(coalescing.burstExponent))
     case (.nvmetPCIEPF, .interruptCoalescing), (.strict, .interruptCoalescing):
       return .done(status: Status.success, result: UInt64(coalescing.threshold & 0xff))
     case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
       var setting = InterruptVectorConfiguration(rawValue: command.cdw11 & 0xffff)
-      let vector = Int(setting[.vector])
-      guard completions.contains(where: { $0.isLive && Int($0.vector) == vector }) else {
-        return .failure(.invalidField)
-      }
-      setting[.disablesCoalescing] = coalescing.vectors[vector].isDisabled
+      guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
+      setting[.disablesCoalescing] = coalescing.vectors[slot].isDisabled
       return .done(status: Status.success, result: UInt64(setting.rawValue))
+    case (.nvmetPCIEPF, .namespaceWriteProtection):
+      let index = index(of: command.namespaceID)
+      if let refusal = refuseNamespace(index) { return .failure(refusal) }
+      return .done(status: Status.success, result: usage[index].isWriteProtected ? 1 : 0)
     case (.nvmetPCIEPF, .reservationNotificationMask): return .failure(.invalidField)
     case (.nvmetPCIEPF, _): return .failure(.invalidField.withMore)
     case (.strict, .powerManagement), (.strict, .temperatureThreshold), (.strict, .errorRecovery),
@@ -66,18 +68,13 @@ extension Controller {
       return .success
     case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
       let setting = InterruptVectorConfiguration(rawValue: value)
-      let vector = Int(setting[.vector])
-      guard vector < coalescing.vectors.count,
-        completions.contains(where: { $0.isLive && Int($0.vector) == vector })
-      else { return .failure(.invalidField) }
-      coalescing.vectors[vector].isDisabled = setting[.disablesCoalescing]
+      guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
+      coalescing.vectors[slot].isDisabled = setting[.disablesCoalescing]
       return .success
     case (.nvmetPCIEPF, .keepAliveTimer):
-      if value != 0 {
-        diagnose(
-          "nvmet_pci_epf Q5", "a keep-alive timer of \(value) ms: its expiry crashes the kernel")
-      }
-      return .done(status: Status.success, result: UInt64((value &+ 999) / 1000))
+      keepAlive.set(milliseconds: value, at: now)
+      return .done(status: Status.success, result: UInt64(keepAlive.seconds))
+    case (.nvmetPCIEPF, .namespaceWriteProtection): return protectNamespace(command)
     case (.pciEPFNVMe, .keepAliveTimer): return .success
     case (.nvmetPCIEPF, .hostIdentifier):
       guard value & 1 != 0 else { return .failure(.invalidField.withMore) }
@@ -91,6 +88,23 @@ extension Controller {
       return .success
     default: return .failure(.invalidField)
     }
+  }
+
+  /// Namespace Write Protect, of which nvmet has two states; other values change nothing. The host hears of it as of any change.
+  private mutating func protectNamespace(_ command: SubmissionEntry) -> Outcome {
+    let index = index(of: command.namespaceID)
+    if let refusal = refuseNamespace(index) { return .failure(refusal) }
+    switch command.cdw11 {
+    case 0: usage[index].isWriteProtected = false
+    case 1:
+      if let failure = model.namespaces[index].backend.flush() {
+        return .failure(status(of: failure.errno))
+      }
+      usage[index].isWriteProtected = true
+    default: break
+    }
+    tellOfChange(of: command.namespaceID)
+    return .success
   }
 
   /// Number of Queues: what the target allows, whether or not the PCI side has as many.

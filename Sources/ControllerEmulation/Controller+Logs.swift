@@ -43,8 +43,11 @@ extension Controller {
     case .errorInformation:
       // RAE, bit 15, keeps the event masked.
       if command.cdw10 >> 15 & 1 == 0 { hasReportedDoorbell = false }
+      if isMainline { putErrors() }
+    case .health where isMainline:
+      guard count == 512 else { return .failure(Status.internalError.retriable) }
+      if let refusal = putHealth(command.namespaceID) { return .failure(refusal) }
     case .health:
-      if isMainline, count != 512 { return .failure(Status.internalError.retriable) }
       if model.personality == .strict, count >= 512 {
         // 300 K, all of the spare left, and its threshold.
         put(300, width: 2, at: 1)
@@ -57,15 +60,44 @@ extension Controller {
         putFirmware(at: 8)
       }
     case .changedNamespaces:
-      if isMainline, count != 4096 { return .failure(Status.internalError.retriable) }
+      if isMainline {
+        guard count == 4096 else { return .failure(Status.internalError.retriable) }
+        for (index, id) in changes.ids.enumerated() { put(UInt64(id), width: 4, at: 4 * index) }
+        changes.forget()
+        // RAE keeps the event masked.
+        if command.cdw10 >> 15 & 1 == 0 { changes.isMasked = false }
+      }
     case .commandEffects:
+      // CSI, CDW14 bits 31:24: the NVM and the zoned command set.
+      if isMainline, command.cdw14 >> 24 != 0, command.cdw14 >> 24 != 2 {
+        return .failure(.invalidLogPage.retriable)
+      }
       if let failure = short(4096) { return failure }
       putEffects(count)
-    case .namespaceAccess where model.personality != .strict: putGroups(command, count)
+    case .enduranceGroup where isMainline:
+      let index = index(of: command.cdw11 >> 16)
+      if let refusal = refuseNamespace(index) { return .failure(refusal) }
+      if let failure = short(512) { return failure }
+      if !model.namespaces[index].isFile {
+        put(usage[index].unitsRead, width: 8, at: 48)
+        put(usage[index].unitsWritten, width: 8, at: 64)
+        put(usage[index].reads, width: 8, at: 96)
+        put(usage[index].writes, width: 8, at: 112)
+      }
+    case .namespaceAccess where isMainline:
+      if let failure = short(16) { return failure }
+      putAccess(isShort: command.cdw10 >> 8 & 1 != 0)
+    case .namespaceAccess where model.personality == .pciEPFNVMe: putGroups(command, count)
     case .featureEffects where isMainline:
       if let failure = short(1024) { return failure }
       for feature in [0x07, 0x0b, 0x0f, 0x81] { put(0x20_0001, width: 4, at: 4 * feature) }
       for feature in [0x82, 0x84] { put(0x10_0001, width: 4, at: 4 * feature) }
+    case .rotationalMedia where isMainline:
+      if let refusal = refuseNamespace(index(of: command.cdw11 >> 16)) { return .failure(refusal) }
+      // Nothing here turns.
+      return .failure(.invalidField)
+    // Nothing has been reserved.
+    case .reservationNotification where isMainline: break
     default:
       return .failure(
         isMainline
@@ -78,6 +110,60 @@ extension Controller {
   private func putFirmware(at offset: Int) {
     var bytes = model.firmware.utf8.makeIterator()
     for index in 0..<8 { unsafe transfer[offset + index] = bytes.next() ?? 0x20 }
+  }
+
+  /// Error Information: the buffer has room for all entries, whatever the host asks for.
+  private func putErrors() {
+    errorLog.forEach { index, entry in
+      put(entry.count, width: 8, at: 64 * index)
+      put(UInt64(entry.queue), width: 2, at: 64 * index + 8)
+      put(UInt64(entry.command), width: 2, at: 64 * index + 10)
+      put(UInt64(entry.status), width: 2, at: 64 * index + 12)
+      put(UInt64(entry.location), width: 2, at: 64 * index + 14)
+      put(entry.block, width: 8, at: 64 * index + 16)
+      put(UInt64(entry.namespace), width: 4, at: 64 * index + 24)
+    }
+  }
+
+  /// SMART: what went to and from one block device or all of them; files have no such numbers.
+  private func putHealth(_ id: UInt32) -> Status? {
+    var total = NamespaceUsage(isWriteProtected: false)
+    var units = (read: UInt64(0), written: UInt64(0))
+    if id != .max, let refusal = refuseNamespace(index(of: id)) { return refusal }
+    for (index, space) in model.namespaces.enumerated()
+    where !space.isFile && (id == .max ? space.isEnabled : space.id == id) {
+      total.reads += usage[index].reads
+      total.writes += usage[index].writes
+      units.read += usage[index].unitsRead
+      units.written += usage[index].unitsWritten
+    }
+    put(units.read, width: 8, at: 32)
+    put(units.written, width: 8, at: 48)
+    put(total.reads, width: 8, at: 64)
+    put(total.writes, width: 8, at: 80)
+    put(errorLog.count, width: 8, at: 176)
+    return nil
+  }
+
+  /// Asymmetric Namespace Access of the mainline target: group 1 always, others with their first namespace. What does not fit the host's
+  /// buffer is cut off wherever that ends.
+  private func putAccess(isShort: Bool) {
+    let groups = Set(model.namespaces.map(\.anaGroup)).union([1]).sorted()
+    put(UInt64(groups.count), width: 2, at: 8)
+    var offset = 16
+    for group in groups {
+      let members = model.namespaces.filter { $0.anaGroup == group }
+      let ids = isShort ? [] : members.filter(\.isEnabled).map(\.id)
+      unsafe UnsafeMutableRawBufferPointer(
+        rebasing: transfer[offset..<offset + 32 + 4 * ids.count]
+      ).zero()
+      put(UInt64(group), width: 4, at: offset)
+      put(UInt64(ids.count), width: 4, at: offset + 4)
+      let state = members.first?.accessState ?? .optimized
+      put(UInt64(state.rawValue), width: 1, at: offset + 16)
+      for (index, id) in ids.enumerated() { put(UInt64(id), width: 4, at: offset + 32 + 4 * index) }
+      offset += 32 + 4 * ids.count
+    }
   }
 
   /// Commands Supported and Effects.

@@ -55,6 +55,7 @@ extension Controller {
     }
     isLinkUp = false
     registersDue = .never
+    keepAlive = KeepAliveState()
     disable(isShutdown: false)
   }
 
@@ -70,6 +71,9 @@ extension Controller {
     isEnabled = false
     isFatal = false
     coalescing.reset()
+    changes = NamespaceChanges()
+    keepAlive = KeepAliveState()
+    if model.personality == .nvmetPCIEPF { asyncEventMask = 0x900 }
     initializeRegisters()
   }
 
@@ -170,6 +174,13 @@ extension Controller {
       log(.error, "Failed to create admin completion queue")
       return false
     }
+    // The mainline driver forgets the counters and not what was disabled.
+    if model.personality == .nvmetPCIEPF, has(.vectorNotChecked) {
+      coalescing.resetAtEnable()
+    } else {
+      coalescing.reset()
+    }
+    completion.slot = takeSlot(for: 0)
     completions[0] = completion
     var submission = SubmissionQueue()
     submission.isLive = true
@@ -180,10 +191,14 @@ extension Controller {
     submissions[0] = submission
     clearDoorbell(submission: 0)
     clearDoorbell(completion: 0)
-    coalescing.resetAtEnable()
-    asyncEventMask = model.personality == .strict ? 0 : 0x900
+    // The mask of the mainline driver's target stays.
+    switch model.personality {
+    case .pciEPFNVMe: asyncEventMask = 0x900
+    case .nvmetPCIEPF: keepAlive.restart(at: now)
+    case .strict: asyncEventMask = 0
+    }
     parkedEvents = []
-    heldEvent = nil
+    if model.personality == .strict { heldEvents = [] }
     hasReportedDoorbell = false
     hasCreatedQueues = false
     isEnabled = true
@@ -267,16 +282,19 @@ extension Controller {
     case .pciEPFNVMe: log(.info, "Disabling controller")
     case .nvmetPCIEPF:
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
-      // Parked events end before their queue does, the last one first.
-      for event in parkedEvents.reversed() {
-        complete(Completion(queue: 0, commandID: event, status: Status.internalError))
+      // Parked events end before their queue does, the last one first. Without a link nothing is posted.
+      if isLinkUp {
+        for event in parkedEvents.reversed() {
+          complete(Completion(queue: 0, commandID: event, status: Status.internalError))
+        }
+        post(to: 0)
       }
-      post(to: 0)
     case .strict: break
     }
     parkedEvents = []
-    heldEvent = nil
+    if model.personality == .strict { heldEvents = [] }
     hasReportedDoorbell = false
+    coalescing.releaseAll()
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false

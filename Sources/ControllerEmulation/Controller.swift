@@ -42,10 +42,18 @@ public import PCI
   var asyncEventMask: UInt32 = 0
   var parkedEvents: [UInt16] = []
   /// What no request has been there for.
-  var heldEvent: AsyncEvent?
+  var heldEvents: [AsyncEvent] = []
+  /// Namespaces whose change the host has been told of, or would have been, until it reads the log; nvmet_pci_epf.
+  var changes = NamespaceChanges()
+  var keepAlive = KeepAliveState()
   /// Whether doorbell errors are silent until the host has read the Error Information log.
   var hasReportedDoorbell = false
   var hasCreatedQueues = false
+
+  // What nvmet keeps as long as there is a controller.
+  var errorLog: ErrorLog
+  /// What the host sets and what it has moved, by the places of the model's namespaces.
+  var usage: [NamespaceUsage]
 
   /// One transfer, reused by all commands.
   let transfer: UnsafeMutableRawBufferPointer
@@ -57,7 +65,11 @@ public import PCI
   public init(_ model: ControllerModel, memory: HostMemory) {
     self.model = model
     self.memory = memory
-    bar = [UInt32](repeating: 0, count: model.registerBytes / 4)
+    // The mainline driver's BAR is memory from its beginning to its end.
+    let bytes = model.personality == .nvmetPCIEPF ? model.bar0Size : model.registerBytes
+    bar = [UInt32](repeating: 0, count: max(bytes, model.registerBytes) / 4)
+    errorLog = ErrorLog(isKept: model.personality == .nvmetPCIEPF)
+    usage = model.namespaces.map { NamespaceUsage(isWriteProtected: $0.isReadOnly) }
     let queues = model.ioQueues + 1
     submissions = [SubmissionQueue](repeating: SubmissionQueue(), count: queues)
     completions = [CompletionQueue](repeating: CompletionQueue(), count: queues)
@@ -67,6 +79,7 @@ public import PCI
     unsafe pageList = .allocate(capacity: 512)
     segments.reserveCapacity(model.maximumTransfer / 4096 + 2)
     initializeRegisters()
+    if model.personality != .strict { asyncEventMask = 0x900 }
     if !model.hasLinkUpNotifier { linkUp(at: .zero) }
   }
 

@@ -154,10 +154,12 @@ extension Controller {
       case 0x20, 0x30:
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
-        guard length >= 16, length % 16 == 0, lists <= 64 else {
-          return model.personality == .strict ? Status.invalidField : Status.internalError
+        let isStrict = model.personality == .strict
+        guard length >= 16, length % 16 == 0 || !isStrict, lists <= 64 else {
+          return isStrict ? Status.invalidField : Status.internalError
         }
-        let isLast = type == 0x30
+        // The driver takes both kinds of segment for the same.
+        let isLast = isStrict && type == 0x30
         var chain: (UInt64, UInt64, UInt8)?
         for index in 0..<length / 16 {
           let place = address &+ 16 * index
@@ -187,6 +189,13 @@ extension Controller {
 
   /// - Source: NVM Express Base 2.1, 4.3.2: a total that is too short is Data SGL Length Invalid.
   private mutating func finishSGL(_ total: Int, _ count: Int) -> Status {
+    if total != count, model.personality == .nvmetPCIEPF, has(.transferFailureSucceeds) {
+      diagnose(
+        "nvmet_pci_epf §12",
+        "an SGL of \(total) bytes for \(count): the driver does not compare, and moves what the SGL says"
+      )
+      return Status.invalidSGLLength
+    }
     guard total >= count else { return Status.invalidSGLLength }
     // What is beyond the command's length stays untouched.
     var left = count

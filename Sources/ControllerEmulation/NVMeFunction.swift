@@ -176,9 +176,14 @@ public final class NVMeFunction: PCI.Function {
 
   private func deliver() {
     let mayReach = configuration.command.contains(.busMaster)
+    let isPin = configuration.msix?.isEnabled != true && configuration.msi?.isEnabled != true
     controller.takeEffects { effects in
       for vector in effects.interrupts where mayReach {
         Self.perform(vectors.raise(Int(vector)), host)
+        // The endpoint controllers of the drivers only pulse the pin.
+        if model.personality != .strict, isPin {
+          Self.perform(vectors.lower(Int(vector)), host)
+        }
       }
       log += effects.log
       kernelLog += effects.log
