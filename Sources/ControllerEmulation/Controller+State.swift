@@ -203,6 +203,8 @@ extension Controller {
     hasCreatedQueues = false
     isEnabled = true
     isFatal = model.personality == .nvmetPCIEPF && !isServable
+    // The mainline driver knows no other bit beside RDY.
+    if model.personality == .nvmetPCIEPF { status = 0 }
     if isFatal, !has(.readyDespiteFatal) {
       status |= Self.fatal
     } else {
