@@ -57,6 +57,8 @@ extension Host {
 
   // The controller is not copyable, and so not for #expect.
   var isEnabled: Bool { controller.isEnabled }
+  var hasBeenIdentified: Bool { controller.hasBeenIdentified }
+  var model: ControllerModel { controller.model }
   var isLinkUp: Bool { controller.isLinkUp }
 
   var isHanging: Bool { diagnoses.contains { $0.row == "nvmet_pci_epf Q2" } }

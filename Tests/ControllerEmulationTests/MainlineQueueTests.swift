@@ -438,6 +438,17 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
+  @Test("§13: a completion queue in use stays; without its submission queue it goes")
+  func deletionInOrder() {
+    let host = mainline()
+    #expect(host.makeQueues())
+    let statuses = [(4, 0x4101), (0, 0), (4, 0), (4, 0x4101)] as [(UInt8, UInt16)]
+    for (opcode, status) in statuses {
+      #expect(host.status(of: .init(opcode: opcode, words: [1])) == status)
+    }
+    #expect(host.makeQueues())
+  }
+
   @Test("§13: a queue's address is used as it is")
   func address() throws {
     let host = mainline()
