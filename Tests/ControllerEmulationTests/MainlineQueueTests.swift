@@ -273,8 +273,9 @@ import Testing
     #expect(host.getFeature(9, 1)?.status == 0x4002)
     #expect(host.createCompletionQueue(1, vector: 5) == 0)
     #expect(host.getFeature(9, 5)?.result == 0x1_0005)
-    // Two queues of one vector share it; it is free when both are gone.
+    // Two queues of one vector share it, and the one that stays keeps it.
     #expect(host.createCompletionQueue(2, vector: 5) == 0)
+    #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
     #expect(host.getFeature(9, 5)?.result == 0x1_0005)
     #expect(host.createCompletionQueue(3, vector: 6) == 0)
     #expect(host.getFeature(9, 6)?.result == 6)
