@@ -111,7 +111,7 @@ let package = Package(
       path: "Tests/SpecificationHost"),
     .testTarget(
       name: "ControllerEmulationTests",
-      dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
+      dependencies: ["ControllerEmulation", "NVMe", "PCI", "SpecificationHost"]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(

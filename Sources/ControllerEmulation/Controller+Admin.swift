@@ -45,7 +45,9 @@ extension Controller {
     case .identify: answer(command, count: 4096) { $0.identify(command) }
     // Both targets say that the command was not aborted; so may any controller.
     case .abort: finish(command, on: 0, .done(status: Status.success, result: 1))
-    case .setFeatures: finish(command, on: 0, setFeature(command).ofTarget)
+    case .setFeatures:
+      finish(command, on: 0, setFeature(command).ofTarget)
+      completeHeldEvents()
     case .getFeatures:
       // The host identifier is data; everything else is in the completion.
       if command.feature == .hostIdentifier, model.personality != .pciEPFNVMe {
@@ -55,19 +57,29 @@ extension Controller {
       }
     case .asyncEventRequest: requestEvent(command)
     case .keepAlive where model.personality == .nvmetPCIEPF:
-      finish(command, on: 0, .failure(.invalidKeepAliveTimeout.retriable))
+      guard keepAlive.seconds > 0 else {
+        return finish(command, on: 0, .failure(.invalidKeepAliveTimeout.retriable))
+      }
+      keepAlive.restart(at: now)
+      finish(command, on: 0, .success)
+    case .fabrics where model.personality == .nvmetPCIEPF:
+      finish(command, on: 0, fabricsCommand(command))
     default: finish(command, on: 0, unknownAdminOpcode(command))
     }
   }
 
   /// What is looked at before the opcode.
-  private func refuseAdmin(_ command: SubmissionEntry) -> Status? {
+  private mutating func refuseAdmin(_ command: SubmissionEntry) -> Status? {
     switch model.personality {
     case .pciEPFNVMe: return nil
     case .nvmetPCIEPF:
       if command.isFused { return Status.invalidField.withMore }
-      if command.adminOpcode == .fabrics { return Status.invalidField.withMore }
-      if isFatal { return Status.sequenceError }
+      // nvmet has another parser for them, which does not ask whether it is enabled.
+      if command.adminOpcode == .fabrics { return nil }
+      if isFatal {
+        log(.error, "nvmet: got cmd \(command.opcode) while CSTS.RDY == 0 on qid = 0")
+        return Status.sequenceError
+      }
       return command.usesSGL ? Status.invalidField : nil
     case .strict:
       return command.isFused || command.usesSGL ? Status.invalidField : nil
@@ -82,6 +94,28 @@ extension Controller {
       return .failure(.invalidOpcode)
     case .nvmetPCIEPF: return .failure(.invalidOpcode.withMore)
     case .strict: return .failure(.invalidOpcode)
+    }
+  }
+
+  /// What nvmet answers to the commands of fabrics, by the type in the first byte of the NSID: properties can be read, and neither be set
+  /// nor be anything else.
+  private func fabricsCommand(_ command: SubmissionEntry) -> Outcome {
+    switch UInt8(truncatingIfNeeded: command.namespaceID) {
+    case 0x04:
+      // ATTRIB, bit 0: eight bytes.
+      switch (command.cdw10 & 1 != 0, Int(command.cdw11)) {
+      case (true, 0): return .done(status: .success, result: model.capabilities)
+      case (false, Register.version.offset):
+        return .done(status: .success, result: UInt64(model.version))
+      case (false, Register.configuration.offset):
+        return .done(status: .success, result: UInt64(configuration))
+      // The core's own status, which the host does not see in the register.
+      case (false, Register.status.offset): return .done(status: .success, result: isFatal ? 2 : 1)
+      default: return .failure(.invalidField.withMore)
+      }
+    // Property Set and authentication.
+    case 0x00, 0x05, 0x06: return .failure(.invalidField.withMore)
+    default: return .failure(.invalidOpcode.withMore)
     }
   }
 
@@ -135,7 +169,10 @@ extension Controller {
         completion.status = Status.success
       }
     }
-    if completion.status != Status.success { logFailure(command, queue, completion.status) }
+    if completion.status != Status.success {
+      logFailure(command, queue, completion.status)
+      if completion.status.hasMore { errorLog.add(command, queue, completion.status) }
+    }
     complete(completion)
   }
 
@@ -179,8 +216,8 @@ extension Controller {
         return .failure(.invalidQueueID)
       }
       guard isValid(size, "CQ", id) else { return .failure(.invalidQueueSize) }
-      guard isContiguous else { return .failure(notContiguous) }
       guard id < completions.count else { return beyondArrays(id) }
+      guard isContiguous else { return .failure(notContiguous) }
       guard has(.vectorNotChecked) || Int(vector) < model.interrupts.vectors else {
         return .failure(.invalidVector)
       }
@@ -206,6 +243,7 @@ extension Controller {
     queue.vector = vector
     queue.raisesInterrupts = command.cdw11 & 2 != 0
     queue.references = 1
+    queue.slot = takeSlot(for: vector)
     completions[id] = queue
     clearDoorbell(completion: id)
     hasCreatedQueues = true
@@ -239,12 +277,12 @@ extension Controller {
       guard id > 0, id <= model.targetIOQueues, !exists else {
         return .failure(.invalidQueueID)
       }
-      guard id < submissions.count else { return beyondArrays(id) }
       guard hasTarget else {
         log(.error, "nvmet: SQ \(id): Invalid CQID \(target)")
         return .failure(.invalidQueueID)
       }
       guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
+      guard id < submissions.count else { return beyondArrays(id) }
       guard isContiguous else { return .failure(notContiguous) }
     case .strict:
       guard id > 0, id < submissions.count, !exists else { return .failure(.invalidQueueID) }
@@ -306,6 +344,7 @@ extension Controller {
       default: return .failure(.invalidQueueDeletion)
       }
     }
+    giveSlot(of: id)
     completions[id] = CompletionQueue()
     return .success
   }

@@ -10,13 +10,19 @@ struct EventState {
   /// Kinds that have been told and are masked until the host reads their log page.
   var masked: Set<LogPageID> = []
   /// What the Changed Namespace List holds.
-  var changedNamespaces: Set<UInt32> = []
+  var changedNamespaces: [UInt32] = []
   /// Asynchronous Event Configuration, as the host has set it.
   var configuration = AsyncEventConfiguration()
 
+  /// What an enable and a disable leave: nvmet keeps what it has seen and what the host has set.
   mutating func reset(for personality: Personality) {
-    self = EventState()
-    // nvmet begins with notices of namespaces and of their access state.
+    requests = []
+    guard personality != .nvmetPCIEPF else { return }
+    self = EventState(personality)
+  }
+
+  /// nvmet begins with notices of namespaces and of their access state.
+  init(_ personality: Personality) {
     configuration.rawValue = personality == .strict ? 0 : 0x900
   }
 }
@@ -48,7 +54,9 @@ extension Controller {
     var event = AsyncEvent()
     event[.information] = error.rawValue
     event[.logPage] = LogPageID.errorInformation
-    report(event)
+    hold(event)
+    completeHeldEvents()
+    post(to: 0)
   }
 
   /// Takes the namespaces as they are from now on, and tells the host of those that came, went or changed.
@@ -57,14 +65,10 @@ extension Controller {
   /// - Source: NVM Express Base 2.1, 5.1.2: notice, log page 04h.
   public mutating func update(namespaces: [Namespace], at time: VirtualTime) {
     advance(to: time)
-    take(namespaces)
-    post(to: 0)
-  }
-
-  /// The same from within a command, whose queue is posted to afterwards.
-  mutating func take(_ namespaces: [Namespace]) {
     let before = Dictionary(model.namespaces.map { ($0.id, $0) }) { first, _ in first }
     let after = Dictionary(namespaces.map { ($0.id, $0) }) { first, _ in first }
+    let used = Dictionary(zip(model.namespaces.map(\.id), usage)) { first, _ in first }
+    usage = namespaces.map { used[$0.id] ?? NamespaceUsage(isWriteProtected: $0.isReadOnly) }
     model.namespaces = namespaces
     let changed = Set(before.keys).union(after.keys).filter { id in
       guard let old = before[id], let new = after[id] else { return true }
@@ -72,20 +76,24 @@ extension Controller {
         || old.blockShift != new.blockShift || old.isReadOnly != new.isReadOnly
     }
     guard !changed.isEmpty, isEnabled, model.personality != .pciEPFNVMe else { return }
-    events.changedNamespaces.formUnion(changed)
+    for id in changed.sorted() { tellOfChange(of: id) }
+    completeHeldEvents()
+    post(to: 0)
+  }
+
+  /// A changed namespace: a notice, unless one has been given that the host has not followed yet.
+  mutating func tellOfChange(of id: UInt32) {
+    if !events.changedNamespaces.contains(id) { events.changedNamespaces.append(id) }
     guard events.configuration[.namespaceAttributes] else { return }
     var event = AsyncEvent()
     event[.type] = 2
     event[.logPage] = LogPageID.changedNamespaces
-    report(event)
+    hold(event)
   }
 
   /// An event, unless one of its kind has been told and its log page not yet read.
-  private mutating func report(_ event: AsyncEvent) {
-    guard events.masked.insert(event[.logPage]).inserted else { return }
-    events.held.append(event)
-    completeHeldEvents()
-    if model.personality == .strict { post(to: 0) }
+  private mutating func hold(_ event: AsyncEvent) {
+    if events.masked.insert(event[.logPage]).inserted { events.held.append(event) }
   }
 
   /// The host has read a log page and allows the next event of its kind, unless it asked to keep it masked (RAE, CDW10 bit 15).
@@ -94,7 +102,7 @@ extension Controller {
   }
 
   /// Events that happened wait for requests. The last request to come is the first that nvmet completes.
-  private mutating func completeHeldEvents() {
+  mutating func completeHeldEvents() {
     while !events.held.isEmpty, !events.requests.isEmpty {
       let request =
         model.personality == .strict ? events.requests.removeFirst() : events.requests.removeLast()

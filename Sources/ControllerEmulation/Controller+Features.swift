@@ -15,24 +15,25 @@ extension Controller {
       return .done(status: Status.success, result: UInt64(events.configuration.rawValue))
     case (.pciEPFNVMe, .keepAliveTimer): return .done(status: Status.success, result: 0)
     case (.pciEPFNVMe, .hostIdentifier): return .failure(.invalidSGLLength)
-    case (.pciEPFNVMe, .namespaceWriteProtection), (.nvmetPCIEPF, .namespaceWriteProtection):
-      guard let index = model.namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
-        return .failure(noSuchNamespace)
-      }
-      return .done(status: Status.success, result: model.namespaces[index].isReadOnly ? 1 : 0)
-    case (.nvmetPCIEPF, .keepAliveTimer): return .done(status: Status.success, result: 0)
+    case (.pciEPFNVMe, .namespaceWriteProtection):
+      let index = index(of: command.namespaceID)
+      guard index >= 0 else { return .failure(.invalidNamespace) }
+      return .done(status: Status.success, result: usage[index].isWriteProtected ? 1 : 0)
+    case (.nvmetPCIEPF, .keepAliveTimer):
+      return .done(status: Status.success, result: UInt64(keepAlive.seconds) * 1000)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
       return .done(status: Status.success, result: UInt64(coalescing.burstExponent))
     case (.nvmetPCIEPF, .interruptCoalescing), (.strict, .interruptCoalescing):
       return .done(status: Status.success, result: UInt64(coalescing.threshold & 0xff))
     case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
       var setting = InterruptVectorConfiguration(rawValue: command.cdw11 & 0xffff)
-      let vector = Int(setting[.vector])
-      guard completions.contains(where: { $0.isLive && Int($0.vector) == vector }) else {
-        return .failure(.invalidField)
-      }
-      setting[.disablesCoalescing] = coalescing.vectors[vector].isDisabled
+      guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
+      setting[.disablesCoalescing] = coalescing.vectors[slot].isDisabled
       return .done(status: Status.success, result: UInt64(setting.rawValue))
+    case (.nvmetPCIEPF, .namespaceWriteProtection):
+      let index = index(of: command.namespaceID)
+      if let refusal = refuseNamespace(index) { return .failure(refusal) }
+      return .done(status: Status.success, result: usage[index].isWriteProtected ? 1 : 0)
     case (.nvmetPCIEPF, .reservationNotificationMask): return .failure(.invalidField)
     case (.nvmetPCIEPF, _): return .failure(.invalidField.withMore)
     default: return .failure(.invalidField)
@@ -72,21 +73,15 @@ extension Controller {
       return .success
     case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
       let setting = InterruptVectorConfiguration(rawValue: value)
-      let vector = Int(setting[.vector])
-      guard vector < coalescing.vectors.count,
-        completions.contains(where: { $0.isLive && Int($0.vector) == vector })
-      else { return .failure(.invalidField) }
-      coalescing.vectors[vector].isDisabled = setting[.disablesCoalescing]
+      guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
+      coalescing.vectors[slot].isDisabled = setting[.disablesCoalescing]
       return .success
     case (.nvmetPCIEPF, .keepAliveTimer):
-      if value != 0 {
-        diagnose(
-          "nvmet_pci_epf Q5", "a keep-alive timer of \(value) ms: its expiry crashes the kernel")
-      }
-      return .done(status: Status.success, result: UInt64((value &+ 999) / 1000))
+      keepAlive.set(milliseconds: value, at: now)
+      return .done(status: Status.success, result: UInt64(keepAlive.seconds))
     case (.pciEPFNVMe, .keepAliveTimer): return .success
     case (.pciEPFNVMe, .namespaceWriteProtection), (.nvmetPCIEPF, .namespaceWriteProtection):
-      return protect(command)
+      return protectNamespace(command)
     case (.nvmetPCIEPF, .hostIdentifier):
       guard value & 1 != 0 else { return .failure(.invalidField.withMore) }
       return .failure(
@@ -104,16 +99,20 @@ extension Controller {
     }
   }
 
-  /// Namespace Write Protection Config: 1 protects and flushes, 0 frees, other values succeed and change nothing.
-  private mutating func protect(_ command: SubmissionEntry) -> Outcome {
-    var namespaces = model.namespaces
-    guard let index = namespaces.firstIndex(where: { $0.id == command.namespaceID }) else {
-      return .failure(noSuchNamespace)
+  /// Namespace Write Protect, of which nvmet has two states; other values change nothing. The host hears of it as of any change.
+  private mutating func protectNamespace(_ command: SubmissionEntry) -> Outcome {
+    let index = index(of: command.namespaceID)
+    if let refusal = refuseNamespace(index) { return .failure(refusal) }
+    switch command.cdw11 {
+    case 0: usage[index].isWriteProtected = false
+    case 1:
+      if let failure = model.namespaces[index].backend.flush() {
+        return .failure(status(of: failure.errno))
+      }
+      usage[index].isWriteProtected = true
+    default: break
     }
-    guard command.cdw11 & 7 <= 1 else { return .success }
-    namespaces[index].isReadOnly = command.cdw11 & 7 == 1
-    if namespaces[index].isReadOnly { _ = namespaces[index].backend.flush() }
-    take(namespaces)
+    tellOfChange(of: command.namespaceID)
     return .success
   }
 

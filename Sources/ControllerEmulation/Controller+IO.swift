@@ -28,7 +28,7 @@ extension Controller {
   }
 
   /// The place of a namespace among the model's; -1 when there is none.
-  private func index(of id: UInt32) -> Int {
+  func index(of id: UInt32) -> Int {
     // Usually the first one; and no copy of it is made.
     var index = 0
     let count = model.namespaces.count
@@ -41,33 +41,55 @@ extension Controller {
 
   private func refuseIO(_ command: SubmissionEntry, _ index: Int) -> Status? {
     if model.personality != .pciEPFNVMe, command.isFused { return withMore(Status.invalidField) }
-    if isFatal { return Status.sequenceError }
-    guard index >= 0 else { return withMore(Status.invalidNamespace) }
-    guard model.namespaces[index].isEnabled else {
-      return model.personality == .nvmetPCIEPF
-        ? Status.internalPathError.retriable.withMore : Status.invalidNamespace
-    }
     let opcode = command.nvmOpcode
-    let changes = opcode == .write || opcode == .writeZeroes || opcode == .datasetManagement
-    if changes, model.namespaces[index].isReadOnly {
-      return model.personality == .nvmetPCIEPF
-        ? Status.writeProtected.retriable.withMore : Status.writeProtected
+    if model.personality == .nvmetPCIEPF, opcode == .fabrics {
+      return Status.invalidOpcode.withMore
     }
-    return nil
+    if isFatal { return Status.sequenceError }
+    if let refusal = refuseNamespace(index) { return refusal }
+    if model.personality == .nvmetPCIEPF {
+      if let refusal = refuseAccess(index) { return refusal }
+      return opcode != .read && opcode != .flush && usage[index].isWriteProtected
+        ? Status.writeProtected.retriable.withMore : nil
+    }
+    let changes = opcode == .write || opcode == .writeZeroes || opcode == .datasetManagement
+    return changes && usage[index].isWriteProtected ? Status.writeProtected : nil
+  }
+
+  /// What is answered when a namespace is not there, or not enabled.
+  func refuseNamespace(_ index: Int) -> Status? {
+    guard index >= 0 else { return withMore(Status.invalidNamespace) }
+    if model.namespaces[index].isEnabled { return nil }
+    return model.personality == .nvmetPCIEPF
+      ? Status.internalPathError.retriable.withMore : Status.invalidNamespace
+  }
+
+  /// What nvmet answers while a namespace's ANA group cannot be reached.
+  private func refuseAccess(_ index: Int) -> Status? {
+    switch model.namespaces[index].accessState {
+    case .inaccessible: 0x2302
+    case .persistentLoss: 0x2301
+    case .change: 0x2303
+    default: nil
+    }
   }
 
   /// What a backend's failure looks like to the host.
   private func outcome(_ failure: Backend.Failure?, _ index: Int) -> Outcome {
     guard let failure else { return .success }
-    switch (model.personality, failure.errno) {
-    case (.strict, ENOSPC): return .refused(.capacityExceeded)
-    case (.strict, EOPNOTSUPP): return .refused(.invalidOpcode)
-    case (_, ENOSPC): return .refused(.capacityExceeded.withMore)
-    case (_, EREMOTEIO): return .refused(.lbaOutOfRange.withMore)
-    case (_, EOPNOTSUPP): return .refused(.invalidOpcode.withMore)
-    case (_, ENODATA): return .refused(.accessDenied.retriable.withMore)
-    case (.strict, _): return .refused(.internalError)
-    default: return .refused(.internalError.withMore)
+    return .refused(status(of: failure.errno))
+  }
+
+  func status(of errno: CInt) -> Status {
+    switch (model.personality, errno) {
+    case (.strict, ENOSPC): .capacityExceeded
+    case (.strict, EOPNOTSUPP): .invalidOpcode
+    case (_, ENOSPC): .capacityExceeded.withMore
+    case (_, EREMOTEIO): .lbaOutOfRange.withMore
+    case (_, EOPNOTSUPP): .invalidOpcode.withMore
+    case (_, ENODATA): .accessDenied.retriable.withMore
+    case (.strict, _): .internalError
+    default: .internalError.withMore
     }
   }
 
@@ -96,6 +118,13 @@ extension Controller {
       bytes > UInt64(model.maximumTransfer)
       ? Status.invalidField : parseDataPointer(command, count: Int(bytes))
     if pointer != Status.success {
+      // A file finds that the data are not as long as the command says; a block device does not look.
+      if pointer == Status.invalidSGLLength, model.namespaces[index].isFile,
+        hidden(pointer) == Status.success
+      {
+        if !isWrite { diagnoseHang(command) }
+        return finish(command, on: queue, .failure(.internalError.withMore))
+      }
       return finish(command, on: queue, .failure(hidden(pointer)))
     }
     // What is in memory needs no buffer between: one copy.
@@ -118,12 +147,16 @@ extension Controller {
       let isDurable = command.cdw12 >> 30 & 1 != 0
       let failure = unsafe backend.write(
         at: offset, from: UnsafeRawBufferPointer(buffer), isDurable: isDurable)
+      usage[index].writes += 1
+      usage[index].writtenSectors += bytes >> 9
       return finish(command, on: queue, outcome(failure, index))
     }
     if let failure = unsafe backend.read(at: offset, into: buffer) {
       diagnoseHang(command)
       return finish(command, on: queue, outcome(failure, index))
     }
+    usage[index].reads += 1
+    usage[index].readSectors += bytes >> 9
     finish(command, on: queue, .data(count: Int(bytes)))
   }
 

@@ -12,12 +12,20 @@ extension Controller {
       return answer(controllerData)
     case .activeNamespaces: return namespaceList(after: command.namespaceID)
     case .namespaceDescriptors: return namespaceDescriptors(command.namespaceID)
-    case .commandSetNamespace where model.personality != .pciEPFNVMe && command.commandSet == .nvm:
+    case .commandSetNamespace where model.personality == .nvmetPCIEPF && command.commandSet == .nvm:
+      return commandSetNamespace(command.namespaceID)
+    case .commandSetNamespace where model.personality == .strict && command.commandSet == .nvm:
       return .data(count: 4096)
     case .commandSetController where command.commandSet == .nvm: return .data(count: 4096)
     case .commandSetActiveNamespaces
     where model.personality != .pciEPFNVMe && command.commandSet == .nvm:
       return namespaceList(after: command.namespaceID)
+    // nvmet lists the namespaces of a command set, whichever it is: here, none.
+    case .commandSetActiveNamespaces where model.personality == .nvmetPCIEPF:
+      return command.namespaceID < 0xffff_fffe
+        ? .data(count: 4096) : .failure(noSuchNamespace)
+    case .enduranceGroups where model.personality == .nvmetPCIEPF:
+      return enduranceGroups(after: command.cdw11 & 0xffff)
     case .independentNamespace where model.personality != .pciEPFNVMe:
       return commandSetIndependentNamespace(command.namespaceID)
     case .enduranceGroups where model.personality == .nvmetPCIEPF:
@@ -136,19 +144,21 @@ extension Controller {
     if model.personality == .strict, id > 1024 { return .failure(noSuchNamespace) }
     guard let space = namespace(id), space.isEnabled else {
       // Not there: all zero.
-      return id == 0 ? .failure(noSuchNamespace) : .data(count: 4096)
+      return id == 0 && model.personality != .nvmetPCIEPF
+        ? .failure(noSuchNamespace) : .data(count: 4096)
     }
     let isBlock = !space.isFile
     let isMainline = model.personality == .nvmetPCIEPF
     var data = IdentifyNamespace()
     data[.size] = space.blocks
     data[.capacity] = space.blocks
-    data[.utilization] = space.blocks
+    let isLost = [.inaccessible, .persistentLoss].contains(space.accessState)
+    data[.utilization] = isMainline && isLost ? 0 : space.blocks
     data[.features] =
       isMainline && isBlock ? 0x32 : isBlock && model.personality == .pciEPFNVMe ? 2 : 0
     data[.sharing] = model.personality == .strict ? 0 : 1
     data[.anaGroup] = space.anaGroup
-    data[.attributes] = space.isReadOnly ? 1 : 0
+    data[.attributes] = usage[index(of: id)].isWriteProtected ? 1 : 0
     if isMainline { data[.enduranceGroup] = UInt16(truncatingIfNeeded: id) }
     data[.nguid] = space.nguid
     data[format: 0] = .init(blockShift: space.blockShift)
@@ -178,14 +188,37 @@ extension Controller {
     return .data(count: 4096)
   }
 
+  /// The NVM command set's own structure: how much a block device discards at a time, in blocks.
+  private func commandSetNamespace(_ id: UInt32) -> Outcome {
+    let index = index(of: id)
+    if let refusal = refuseNamespace(index) { return .failure(refusal) }
+    if !model.namespaces[index].isFile {
+      // NPDGL and NPDAL.
+      put(1, width: 4, at: 268)
+      put(1, width: 4, at: 284)
+    }
+    return .data(count: 4096)
+  }
+
+  /// Every namespace is an endurance group of its own.
+  private func enduranceGroups(after id: UInt32) -> Outcome {
+    let ids = model.namespaces.filter { $0.isEnabled && $0.id > id }.map(\.id).sorted()
+      .prefix(2047)
+    put(UInt64(ids.count), width: 2, at: 0)
+    for (index, id) in ids.enumerated() { put(UInt64(id), width: 2, at: 2 + 2 * index) }
+    return .data(count: 4096)
+  }
+
   /// - Source: NVM Express Base 2.1, figure 320.
   private func commandSetIndependentNamespace(_ id: UInt32) -> Outcome {
-    guard let space = namespace(id), space.isEnabled else {
-      return .failure(noSuchNamespace)
-    }
+    let index = index(of: id)
+    if let refusal = refuseNamespace(index) { return .failure(refusal) }
+    let space = model.namespaces[index]
+    // A block device without a write cache says so.
+    if model.personality == .nvmetPCIEPF, !space.isFile { put(0x20, width: 1, at: 0) }
     put(model.personality == .strict ? 0 : 1, width: 1, at: 1)
     put(UInt64(space.anaGroup), width: 4, at: 4)
-    put(space.isReadOnly ? 1 : 0, width: 1, at: 8)
+    put(usage[index].isWriteProtected ? 1 : 0, width: 1, at: 8)
     // Ready.
     put(1, width: 1, at: 14)
     return .data(count: 4096)

@@ -42,8 +42,11 @@ extension Controller {
       for page in pages where 4 * page + 4 <= count { put(1, width: 4, at: 4 * page) }
     case .errorInformation:
       acknowledgeEvents(of: .errorInformation, by: command)
+      if isMainline { putErrors() }
+    case .health where isMainline:
+      guard count == 512 else { return .failure(Status.internalError.retriable) }
+      if let refusal = putHealth(command.namespaceID) { return .failure(refusal) }
     case .health:
-      if isMainline, count != 512 { return .failure(Status.internalError.retriable) }
       if model.personality == .strict, count >= 512 {
         // 300 K, all of the spare left, and its threshold.
         put(300, width: 2, at: 1)
@@ -58,12 +61,16 @@ extension Controller {
     case .changedNamespaces:
       if isMainline, count != 4096 { return .failure(Status.internalError.retriable) }
       putChangedNamespaces(count)
-      // nvmet does not look at RAE here.
-      if isMainline || command.cdw10 >> 15 & 1 == 0 {
+      acknowledgeEvents(of: .changedNamespaces, by: command)
+      // nvmet forgets the list in any case; the specification keeps it with the event.
+      if isMainline || !events.masked.contains(.changedNamespaces) {
         events.changedNamespaces = []
-        events.masked.remove(.changedNamespaces)
       }
     case .commandEffects:
+      // CSI, CDW14 bits 31:24: the NVM and the zoned command set.
+      if isMainline, command.cdw14 >> 24 != 0, command.cdw14 >> 24 != 2 {
+        return .failure(.invalidLogPage.retriable)
+      }
       if let failure = short(4096) { return failure }
       if model.personality == .pciEPFNVMe, count < 24 {
         diagnose(
@@ -72,19 +79,30 @@ extension Controller {
         )
       }
       putEffects(count)
-    case .namespaceAccess where model.personality != .strict: putGroups(command, count)
     case .enduranceGroup where isMainline:
+      let index = index(of: command.cdw11 >> 16)
+      if let refusal = refuseNamespace(index) { return .failure(refusal) }
       if let failure = short(512) { return failure }
-      // A group is a namespace, named by the log specific identifier.
-      let group = command.cdw11 >> 16
-      guard model.namespaces.contains(where: { $0.id == group }) else {
-        return .failure(noSuchNamespace)
+      if !model.namespaces[index].isFile {
+        put(usage[index].unitsRead, width: 8, at: 48)
+        put(usage[index].unitsWritten, width: 8, at: 64)
+        put(usage[index].reads, width: 8, at: 96)
+        put(usage[index].writes, width: 8, at: 112)
       }
-    case .rotationalMedia where isMainline: return .failure(.invalidField)
+    case .namespaceAccess where isMainline:
+      if let failure = short(16) { return failure }
+      putAccess(isShort: command.cdw10 >> 8 & 1 != 0)
+    case .namespaceAccess where model.personality == .pciEPFNVMe: putGroups(command, count)
     case .featureEffects where isMainline:
       if let failure = short(1024) { return failure }
       for feature in [0x07, 0x0b, 0x0f, 0x81] { put(0x20_0001, width: 4, at: 4 * feature) }
       for feature in [0x82, 0x84] { put(0x10_0001, width: 4, at: 4 * feature) }
+    case .rotationalMedia where isMainline:
+      if let refusal = refuseNamespace(index(of: command.cdw11 >> 16)) { return .failure(refusal) }
+      // Nothing here turns.
+      return .failure(.invalidField)
+    // Nothing has been reserved.
+    case .reservationNotification where isMainline: break
     default:
       return .failure(
         isMainline
@@ -99,12 +117,68 @@ extension Controller {
     for index in 0..<8 { unsafe transfer[offset + index] = bytes.next() ?? 0x20 }
   }
 
-  /// The changed namespaces in rising order; more than 1024 are one entry of FFFFFFFFh.
+  /// The changed namespaces, in rising order where the specification is followed; more than 1024 are one entry of FFFFFFFFh.
   /// - Source: NVM Express Base 2.1, 5.1.12.1.5.
   private func putChangedNamespaces(_ count: Int) {
-    guard events.changedNamespaces.count <= 1024 else { return put(0xffff_ffff, width: 4, at: 0) }
-    for (index, id) in events.changedNamespaces.sorted().prefix(count / 4).enumerated() {
+    let changed = events.changedNamespaces
+    guard changed.count <= 1024 else { return put(0xffff_ffff, width: 4, at: 0) }
+    let ids = model.personality == .strict ? changed.sorted() : changed
+    for (index, id) in ids.prefix(count / 4).enumerated() {
       put(UInt64(id), width: 4, at: 4 * index)
+    }
+  }
+
+  /// Error Information: the buffer has room for all entries, whatever the host asks for.
+  private func putErrors() {
+    errorLog.forEach { index, entry in
+      put(entry.count, width: 8, at: 64 * index)
+      put(UInt64(entry.queue), width: 2, at: 64 * index + 8)
+      put(UInt64(entry.command), width: 2, at: 64 * index + 10)
+      put(UInt64(entry.status), width: 2, at: 64 * index + 12)
+      put(UInt64(entry.location), width: 2, at: 64 * index + 14)
+      put(entry.block, width: 8, at: 64 * index + 16)
+      put(UInt64(entry.namespace), width: 4, at: 64 * index + 24)
+    }
+  }
+
+  /// SMART: what went to and from one block device or all of them; files have no such numbers.
+  private func putHealth(_ id: UInt32) -> Status? {
+    var total = NamespaceUsage(isWriteProtected: false)
+    var units = (read: UInt64(0), written: UInt64(0))
+    if id != .max, let refusal = refuseNamespace(index(of: id)) { return refusal }
+    for (index, space) in model.namespaces.enumerated()
+    where !space.isFile && (id == .max ? space.isEnabled : space.id == id) {
+      total.reads += usage[index].reads
+      total.writes += usage[index].writes
+      units.read += usage[index].unitsRead
+      units.written += usage[index].unitsWritten
+    }
+    put(units.read, width: 8, at: 32)
+    put(units.written, width: 8, at: 48)
+    put(total.reads, width: 8, at: 64)
+    put(total.writes, width: 8, at: 80)
+    put(errorLog.count, width: 8, at: 176)
+    return nil
+  }
+
+  /// Asymmetric Namespace Access of the mainline target: group 1 always, others with their first namespace. What does not fit the host's
+  /// buffer is cut off wherever that ends.
+  private func putAccess(isShort: Bool) {
+    let groups = Set(model.namespaces.map(\.anaGroup)).union([1]).sorted()
+    put(UInt64(groups.count), width: 2, at: 8)
+    var offset = 16
+    for group in groups {
+      let members = model.namespaces.filter { $0.anaGroup == group }
+      let ids = isShort ? [] : members.filter(\.isEnabled).map(\.id)
+      unsafe UnsafeMutableRawBufferPointer(
+        rebasing: transfer[offset..<offset + 32 + 4 * ids.count]
+      ).zero()
+      put(UInt64(group), width: 4, at: offset)
+      put(UInt64(ids.count), width: 4, at: offset + 4)
+      let state = members.first?.accessState ?? .optimized
+      put(UInt64(state.rawValue), width: 1, at: offset + 16)
+      for (index, id) in ids.enumerated() { put(UInt64(id), width: 4, at: offset + 32 + 4 * index) }
+      offset += 32 + 4 * ids.count
     }
   }
 

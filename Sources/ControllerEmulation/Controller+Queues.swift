@@ -40,7 +40,10 @@ extension Controller {
         .command(
           queue: UInt16(queue), id: command.id, opcode: command.opcode,
           namespace: command.namespaceID))
-      if model.personality == .nvmetPCIEPF { busyUntil = now + VirtualTime.Milliseconds(5000) }
+      if model.personality == .nvmetPCIEPF {
+        busyUntil = now + VirtualTime.Milliseconds(5000)
+        keepAlive.hasSeenCommand = true
+      }
       let target = completionQueue(of: queue)
       if queue == 0 { executeAdmin(command) } else { executeIO(command, on: UInt16(queue)) }
       if target < 64 { used |= 1 << UInt64(target) } else { post(to: target) }
@@ -177,24 +180,21 @@ extension Controller {
       completions[queue].raisesInterrupts
         || (model.personality == .pciEPFNVMe && has(.interruptEnableIgnored))
     else { return }
-    let vector = Int(completions[queue].vector)
+    let slot = completions[queue].slot
     switch model.personality {
     // One for the batch.
-    case .pciEPFNVMe, .strict: if isLast { raise(UInt16(vector)) }
+    case .pciEPFNVMe, .strict: if isLast { raise(queue) }
     case .nvmetPCIEPF:
       // The admin queue, and vectors without coalescing: one each and one at the end.
-      guard queue > 0, vector < coalescing.vectors.count, !coalescing.vectors[vector].isDisabled
-      else {
-        return raise(UInt16(vector))
-      }
+      guard queue > 0, !coalescing.vectors[slot].isDisabled else { return raise(queue) }
       if isLast {
-        if coalescing.vectors[vector].count > 0 { raise(UInt16(vector)) }
-        coalescing.vectors[vector].count = 0
+        if coalescing.vectors[slot].count > 0 { raise(queue) }
+        coalescing.vectors[slot].count = 0
       } else {
-        coalescing.vectors[vector].count += 1
-        if coalescing.vectors[vector].count >= coalescing.threshold {
-          coalescing.vectors[vector].count = 0
-          raise(UInt16(vector))
+        coalescing.vectors[slot].count += 1
+        if coalescing.vectors[slot].count >= coalescing.threshold {
+          coalescing.vectors[slot].count = 0
+          raise(queue)
         }
       }
     }
@@ -210,9 +210,10 @@ extension Controller {
     }
   }
 
-  private mutating func raise(_ vector: UInt16) {
+  private mutating func raise(_ queue: Int) {
+    let vector = completions[queue].vector
     guard Int(vector) < model.interrupts.vectors else {
-      return log(.error, "CQ[\(vector)]: Failed to raise IRQ (err=-22)")
+      return log(.error, "CQ[\(queue)]: Failed to raise IRQ (err=-22)")
     }
     // A mask register counts for pins and MSI only.
     if model.personality == .strict, case .msix = model.interrupts {
@@ -226,9 +227,33 @@ extension Controller {
   }
 }
 
+/// Where the settings of a vector are.
+extension Controller {
+  /// The slot for a new completion queue. The mainline driver has as many as queues and fills them as queues are created, whatever their
+  /// vectors; others have one for each vector.
+  mutating func takeSlot(for vector: UInt16) -> Int {
+    guard model.personality == .nvmetPCIEPF else {
+      return min(Int(vector), coalescing.vectors.count - 1)
+    }
+    return coalescing.take(vector)
+  }
+
+  mutating func giveSlot(of queue: Int) {
+    if model.personality == .nvmetPCIEPF { coalescing.give(completions[queue].slot) }
+  }
+
+  /// The slot of a vector that some completion queue has.
+  func slot(of vector: UInt16) -> Int? {
+    completions.first { $0.isLive && $0.vector == vector }?.slot
+  }
+}
+
 /// Interrupt coalescing and arbitration as features set them.
 struct CoalescingState {
   struct Vector {
+    /// Whose slot it is while completion queues refer to it; nvmet_pci_epf only.
+    var vector: UInt16 = 0
+    var references = 0
     var count = 0
     /// Interrupt Vector Configuration, CD.
     var isDisabled = false
@@ -246,6 +271,28 @@ struct CoalescingState {
     threshold = 8
     burstExponent = 3
     for vector in vectors.indices { vectors[vector].count = 0 }
+  }
+
+  /// The slot in use for a vector, or a free one. There are as many as completion queues, so that one is free.
+  mutating func take(_ vector: UInt16) -> Int {
+    var slot = 0
+    for index in vectors.indices.reversed() where vectors[index].references == 0 { slot = index }
+    for index in vectors.indices
+    where vectors[index].references > 0 && vectors[index].vector == vector { slot = index }
+    if vectors[slot].references == 0 {
+      vectors[slot].vector = vector
+      vectors[slot].count = 0
+    }
+    vectors[slot].references += 1
+    return slot
+  }
+
+  mutating func give(_ slot: Int) {
+    if vectors[slot].references > 0 { vectors[slot].references -= 1 }
+  }
+
+  mutating func releaseAll() {
+    for vector in vectors.indices { vectors[vector].references = 0 }
   }
 
   mutating func reset() {

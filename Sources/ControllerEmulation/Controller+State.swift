@@ -55,6 +55,7 @@ extension Controller {
     }
     isLinkUp = false
     registersDue = .never
+    keepAlive = KeepAliveState()
     disable(isShutdown: false)
   }
 
@@ -70,6 +71,8 @@ extension Controller {
     isEnabled = false
     isFatal = false
     coalescing.reset()
+    events = EventState(model.personality)
+    keepAlive = KeepAliveState()
     initializeRegisters()
   }
 
@@ -179,6 +182,13 @@ extension Controller {
       log(.error, "Failed to create admin completion queue")
       return false
     }
+    // The mainline driver forgets the counters and not what was disabled.
+    if model.personality == .nvmetPCIEPF, has(.vectorNotChecked) {
+      coalescing.resetAtEnable()
+    } else {
+      coalescing.reset()
+    }
+    completion.slot = takeSlot(for: 0)
     completions[0] = completion
     var submission = SubmissionQueue()
     submission.isLive = true
@@ -189,12 +199,14 @@ extension Controller {
     submissions[0] = submission
     clearDoorbell(submission: 0)
     clearDoorbell(completion: 0)
-    coalescing.resetAtEnable()
     settings = [FeatureID.volatileWriteCache.rawValue: 1]
+    if model.personality == .nvmetPCIEPF { keepAlive.restart(at: now) }
     events.reset(for: model.personality)
     hasCreatedQueues = false
     isEnabled = true
     isFatal = model.personality == .nvmetPCIEPF && !isServable
+    // The mainline driver knows no other bit beside RDY.
+    if model.personality == .nvmetPCIEPF { status = 0 }
     if isFatal, !has(.readyDespiteFatal) {
       status |= Self.fatal
     } else {
@@ -274,15 +286,17 @@ extension Controller {
     case .pciEPFNVMe: log(.info, "Disabling controller")
     case .nvmetPCIEPF:
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
-      // Parked events end before their queue does, the last one first.
-      // Without a link nothing is posted.
-      for event in events.requests.reversed() where isLinkUp {
-        complete(Completion(queue: 0, commandID: event, status: Status.internalError))
+      // Parked events end before their queue does, the last one first. Without a link nothing is posted.
+      if isLinkUp {
+        for event in events.requests.reversed() {
+          complete(Completion(queue: 0, commandID: event, status: Status.internalError))
+        }
+        post(to: 0)
       }
-      post(to: 0)
     case .strict: break
     }
     events.reset(for: model.personality)
+    coalescing.releaseAll()
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false

@@ -24,7 +24,7 @@ extension ControllerModel {
 extension Controller {
   /// When something happens by itself; ``VirtualTime/never`` when only the host can make something happen.
   public var nextDue: VirtualTime {
-    var next = registersDue
+    var next = min(registersDue, keepAlive.due)
     for queue in submissions.indices where submissions[queue].due < next {
       next = submissions[queue].due
     }
@@ -99,6 +99,7 @@ extension Controller {
       completions[queue].due = .never
       post(to: queue)
     }
+    if keepAlive.due <= now { keepAliveDue() }
   }
 
   // MARK: Doorbells

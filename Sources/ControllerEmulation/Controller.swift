@@ -41,8 +41,14 @@ public import PCI
   var coalescing = CoalescingState()
   /// Features that are stored and have no other effect, by FID: a strict controller's.
   var settings: [UInt8: UInt32] = [:]
-  var events = EventState()
+  var events: EventState
+  var keepAlive = KeepAliveState()
   var hasCreatedQueues = false
+
+  // What nvmet keeps as long as there is a controller.
+  var errorLog: ErrorLog
+  /// What the host sets and what it has moved, by the places of the model's namespaces.
+  var usage: [NamespaceUsage]
 
   /// One transfer, reused by all commands.
   let transfer: UnsafeMutableRawBufferPointer
@@ -54,7 +60,12 @@ public import PCI
   public init(_ model: ControllerModel, memory: HostMemory) {
     self.model = model
     self.memory = memory
-    bar = [UInt32](repeating: 0, count: model.registerBytes / 4)
+    // The mainline driver's BAR is memory from its beginning to its end.
+    let bytes = model.personality == .nvmetPCIEPF ? model.bar0Size : model.registerBytes
+    bar = [UInt32](repeating: 0, count: max(bytes, model.registerBytes) / 4)
+    errorLog = ErrorLog(isKept: model.personality == .nvmetPCIEPF)
+    events = EventState(model.personality)
+    usage = model.namespaces.map { NamespaceUsage(isWriteProtected: $0.isReadOnly) }
     let queues = model.ioQueues + 1
     submissions = [SubmissionQueue](repeating: SubmissionQueue(), count: queues)
     completions = [CompletionQueue](repeating: CompletionQueue(), count: queues)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import NVMe
 
 /// All that makes one controller different from another: identity, limits, namespaces. Fixed for the controller's life.
 public struct ControllerModel: Sendable {
@@ -75,6 +76,8 @@ public struct Namespace: Sendable {
   public var isEnabled = true
   public var isReadOnly = false
   public var anaGroup: UInt32 = 1
+  /// How the controller reaches the namespace's group; only nvmet_pci_epf looks at it.
+  public var accessState = NamespaceAccessState.optimized
 
   public init(
     id: UInt32, backend: Backend, blockShift: UInt8 = 9,

@@ -165,12 +165,14 @@ extension Controller {
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
         let size = SGLDescriptor.byteCount
-        guard length >= size, length % size == 0, lists <= 64 else {
-          return model.personality == .strict ? Status.invalidField : Status.internalError
+        let isStrict = model.personality == .strict
+        guard length >= size, length % size == 0 || !isStrict, lists <= 64 else {
+          return isStrict ? Status.invalidField : Status.internalError
         }
-        let isLast = descriptor.type == .lastSegment
+        // The driver takes both kinds of segment for the same, and leaves half a descriptor at the end alone.
+        let isLast = isStrict && descriptor.type == .lastSegment
         var next: SGLDescriptor?
-        for offset in stride(from: 0, to: length, by: size) {
+        for offset in stride(from: 0, through: length - size, by: size) {
           let place = descriptor.address &+ UInt64(offset)
           guard let low = try? memory.load(at: place, as: UInt64.self),
             let high = try? memory.load(at: place &+ 8, as: UInt64.self)
@@ -186,7 +188,7 @@ extension Controller {
             total += bytes
             guard total <= model.maximumTransfer else { return Status.invalidField }
           case .segment, .lastSegment:
-            guard offset + size == length, !isLast else { return Status.invalidSGLType }
+            guard offset + 2 * size > length, !isLast else { return Status.invalidSGLType }
             next = entry
           default: return Status.invalidSGLType
           }
@@ -200,6 +202,13 @@ extension Controller {
 
   /// - Source: NVM Express Base 2.1, 4.3.2: a total that is too short is Data SGL Length Invalid.
   private mutating func finishSGL(_ total: Int, _ count: Int) -> Status {
+    if total != count, model.personality == .nvmetPCIEPF, has(.transferFailureSucceeds) {
+      diagnose(
+        "nvmet_pci_epf §12",
+        "an SGL of \(total) bytes for \(count): the driver does not compare, and moves what the SGL says"
+      )
+      return Status.invalidSGLLength
+    }
     guard total >= count else { return Status.invalidSGLLength }
     // What is beyond the command's length stays untouched.
     var left = count

@@ -30,6 +30,8 @@ struct CompletionQueue {
   var tail: UInt32 = 0
   var phase = true
   var vector: UInt16 = 0
+  /// Where ``CoalescingState`` has the vector.
+  var slot = 0
   var raisesInterrupts = true
   /// How many submission queues complete here, plus one for the queue itself with pci_epf_nvme.
   var references = 0

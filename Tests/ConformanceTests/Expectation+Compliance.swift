@@ -16,7 +16,7 @@ extension Expectation {
     Expectation(
       "identify namespace: NSID 0 and FFFFFFFFh are refused, one that is not active is all zero",
       "0x400b 0x400b 0x0 zero",
-      mainline: .rule("nvmet_pci_epf §15: with MORE", "0x600b 0x600b 0x0 zero")
+      mainline: .rule("nvmet_pci_epf §15: NSID 0 is not there, and zero", "0x0 0x600b 0x0 zero")
     ) { host in
       let (status, bytes) = host.identify(0, namespace: 5)
       let refused = [host.identify(0, namespace: 0).0, host.identify(0, namespace: .max).0]

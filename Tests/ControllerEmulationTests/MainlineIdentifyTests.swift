@@ -1,182 +1,335 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
-import Glibc
+import NVMe
 import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` §15: Identify by CNS, and its data structures field by field.
+/// `nvmet_pci_epf` of Linux 7.2: Identify (§15).
 @Suite struct MainlineIdentifyTests {
-  static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
-    MainlineRegisterTests.host(change)
+  /// Namespaces 1, 2 (disabled), 3 (write-protected), 5 (in another group) and 70000.
+  private func host(_ quirk: Quirk? = nil) -> Host {
+    mainline(without: quirk) { model in
+      for id in [2, 3, 5, 70_000] as [UInt32] {
+        var space = Namespace(id: id, backend: .null(size: 1 << 20))
+        space.isEnabled = id != 2
+        space.isReadOnly = id == 3
+        if id == 5 { space.anaGroup = 7 }
+        model.namespaces.append(space)
+      }
+    }
   }
+
+  // MARK: CNS
+
+  struct Structure: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var structure: UInt32
+    var namespace: UInt32 = 0
+    var set: UInt32 = 0
+    var status: UInt16
+    /// Whether all is zero.
+    var isZero = false
+  }
+
+  static let structures: [Structure] = [
+    Structure(testDescription: "00", structure: 0, namespace: 1, status: 0),
+    Structure(
+      testDescription: "00, inactive", structure: 0, namespace: 2, status: 0, isZero: true),
+    Structure(testDescription: "00, missing", structure: 0, namespace: 9, status: 0, isZero: true),
+    Structure(
+      testDescription: "00, beyond NN", structure: 0, namespace: 5000, status: 0, isZero: true),
+    Structure(testDescription: "00, NSID 0", structure: 0, status: 0, isZero: true),
+    Structure(testDescription: "00, FFFFFFFF", structure: 0, namespace: .max, status: 0x600b),
+    Structure(testDescription: "01", structure: 1, status: 0),
+    Structure(testDescription: "01, any NSID", structure: 1, namespace: 9, status: 0),
+    Structure(testDescription: "02", structure: 2, status: 0),
+    Structure(
+      testDescription: "02 after all", structure: 2, namespace: 80_000, status: 0, isZero: true),
+    Structure(
+      testDescription: "02 after FFFFFFFD", structure: 2, namespace: 0xffff_fffd, status: 0,
+      isZero: true),
+    Structure(
+      testDescription: "02 after FFFFFFFE", structure: 2, namespace: 0xffff_fffe, status: 0x600b),
+    Structure(testDescription: "02 after FFFFFFFF", structure: 2, namespace: .max, status: 0x600b),
+    Structure(testDescription: "03", structure: 3, namespace: 1, status: 0),
+    Structure(testDescription: "03, missing", structure: 3, namespace: 9, status: 0x600b),
+    Structure(testDescription: "03, disabled", structure: 3, namespace: 2, status: 0x2300),
+    Structure(testDescription: "05", structure: 5, namespace: 1, status: 0),
+    Structure(testDescription: "05, missing", structure: 5, namespace: 9, status: 0x600b),
+    Structure(testDescription: "05, disabled", structure: 5, namespace: 2, status: 0x2300),
+    Structure(testDescription: "05, CSI 1", structure: 5, namespace: 1, set: 1, status: 0x6002),
+    Structure(
+      testDescription: "05, CSI 2 without zones", structure: 5, namespace: 1, set: 2,
+      status: 0x6002),
+    Structure(testDescription: "06", structure: 6, status: 0, isZero: true),
+    Structure(testDescription: "06, CSI 1", structure: 6, set: 1, status: 0x6002),
+    Structure(testDescription: "06, CSI 2 without zones", structure: 6, set: 2, status: 0x6002),
+    Structure(testDescription: "07", structure: 7, status: 0),
+    Structure(
+      testDescription: "07, a set without namespaces", structure: 7, set: 2, status: 0,
+      isZero: true),
+    Structure(
+      testDescription: "07 after FFFFFFFE", structure: 7, namespace: 0xffff_fffe, status: 0x600b),
+    Structure(testDescription: "08", structure: 8, namespace: 1, status: 0),
+    Structure(testDescription: "08, missing", structure: 8, namespace: 9, status: 0x600b),
+    Structure(testDescription: "08, disabled", structure: 8, namespace: 2, status: 0x2300),
+    Structure(testDescription: "19", structure: 0x19, status: 0),
+  ]
+
+  static let otherStructures: [Structure] =
+    [
+      0x04, 0x09, 0x0a, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x1a, 0x1b, 0x1c,
+      0x20, 0xff,
+    ].map {
+      Structure(testDescription: "other: \($0)", structure: $0, namespace: 1, status: 0x6002)
+    }
 
   @Test(
-    "§15: CNS by CNS",
-    arguments: [
-      ("00h", 0x00, 1, 0, 0), ("00h, not there", 0x00, 9, 0, 0),
-      ("00h, FFFFFFFFh", 0x00, 0xffff_ffff, 0, 0x600b), ("01h", 0x01, 0, 0, 0),
-      ("02h", 0x02, 0, 0, 0), ("02h, FFFFFFFEh", 0x02, 0xffff_fffe, 0, 0x600b),
-      ("02h, FFFFFFFFh", 0x02, 0xffff_ffff, 0, 0x600b), ("03h", 0x03, 1, 0, 0),
-      ("03h, not there", 0x03, 9, 0, 0x600b), ("05h, NVM", 0x05, 1, 0, 0),
-      ("05h, zoned, of a plain one", 0x05, 1, 2, 0x6002), ("05h, another set", 0x05, 1, 1, 0x6002),
-      ("06h, NVM", 0x06, 0, 0, 0), ("06h, another set", 0x06, 0, 1, 0x6002), ("07h", 0x07, 0, 0, 0),
-      ("08h", 0x08, 1, 0, 0), ("10h", 0x10, 0, 0, 0x6002), ("11h", 0x11, 1, 0, 0x6002),
-      ("12h", 0x12, 1, 0, 0x6002), ("13h", 0x13, 0, 0, 0x6002), ("14h", 0x14, 0, 0, 0x6002),
-      ("18h", 0x18, 0, 0, 0x6002), ("19h", 0x19, 0, 0, 0), ("1Ch", 0x1c, 0, 0, 0x6002),
-    ] as [(String, UInt32, UInt32, UInt32, UInt16)])
-  func identify(
-    _ name: String, _ structure: UInt32, _ namespace: UInt32, _ set: UInt32, _ status: UInt16
-  ) {
-    let host = Self.host()
-    #expect(host.identify(structure, namespace: namespace, set: set).0 == status)
-    #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf Q2" } == (status != 0))
-  }
-
-  @Test("§15: a namespace that is disabled has no descriptors: Internal Path Error")
-  func disabled() {
-    let host = Self.host { $0.namespaces[0].isEnabled = false }
-    #expect(host.identify(3, namespace: 1).0 == 0x2300)
-    #expect(host.identify(0, namespace: 1).1.allSatisfy { $0 == 0 })
-    #expect(host.identify(2).1.allSatisfy { $0 == 0 })
-  }
-
-  @Test(
-    "§15: Identify Controller field by field",
-    arguments: [
-      ("VID", 0, [0x96, 0x1b]), ("SSVID", 2, [0x97, 0x1b]),
-      ("SN", 4, Array("0123456789          ".utf8)), ("MN", 24, Array("Linux-pci-epf   ".utf8)),
-      ("FR", 64, Array("7.2.13  ".utf8)), ("RAB", 72, [6]), ("IEEE", 73, [0x33, 0x22, 0x11]),
-      ("CMIC", 76, [0x0b]), ("MDTS", 77, [7]), ("CNTLID", 78, [1, 0]), ("VER", 80, [0, 1, 2, 0]),
-      ("RTD3R, RTD3E", 84, [0, 0, 0, 0, 0, 0, 0, 0]), ("OAES", 92, [0, 9, 0, 0]),
-      ("CTRATT", 96, [0x41, 0, 4, 0]), ("CNTRLTYPE", 111, [1]), ("OACS", 256, [0, 0]),
-      ("ACL", 258, [3]), ("AERL", 259, [3]), ("FRMW", 260, [3]), ("LPA", 261, [7]),
-      ("ELPE", 262, [127]), ("NPSS", 263, [0]), ("KAS", 320, [10, 0]), ("ENDGIDMAX", 340, [0, 4]),
-      ("ANATT", 342, [10]), ("ANACAP", 343, [0x1f]), ("ANAGRPMAX", 344, [128, 0, 0, 0]),
-      ("NANAGRPID", 348, [128, 0, 0, 0]), ("SQES", 512, [0x66]), ("CQES", 513, [0x44]),
-      ("MAXCMD", 514, [0, 4]), ("NN", 516, [0, 4, 0, 0]), ("ONCS", 520, [0x2c, 0]),
-      ("VWC", 525, [1]), ("AWUN, AWUPF", 526, [0, 0, 0, 0]), ("NWPC", 531, [1]),
-      ("SGLS", 536, [1, 0, 0, 0]), ("MNAN", 540, [0, 4, 0, 0]), ("SUBNQN", 768, [0x6e, 0x71, 0]),
-      ("IOCCSZ", 1792, [4, 0, 0, 0]), ("IORCSZ", 1796, [1, 0, 0, 0]), ("MSDBD", 1803, [0]),
-      ("PSD0", 2048, [0xc4, 9, 0, 0, 16, 0, 0, 0, 4, 0, 0, 0]),
-    ] as [(String, Int, [UInt8])])
-  func controller(_ name: String, _ offset: Int, _ bytes: [UInt8]) {
-    let (status, found) = Self.host { $0.organization = 0x112233 }.identify(1)
-    #expect(status == 0)
-    #expect(Array(found[offset..<offset + bytes.count]) == bytes)
-  }
-
-  @Test(
-    "§15, Q16: MDTS by mdts_kb",
-    arguments: [(512, 7), (128, 5), (2048, 9), (8, 1), (4, 0)]
-      as [(Int, UInt8)])
-  func transfer(_ kilobytes: Int, _ field: UInt8) {
+    "§15: structures by CNS, NSID and CSI; what fails hangs, Q2",
+    arguments: structures + otherStructures)
+  func structure(_ row: Structure) {
+    let host = host()
+    let (status, bytes) = host.identify(
+      row.structure, namespace: row.namespace, set: row.set)
+    #expect(status == row.status)
+    #expect(bytes.allSatisfy { $0 == 0 } == (row.isZero || row.status != 0))
+    #expect(host.isHanging == (row.status != 0))
+    let strict = self.host(.failedReadHangs)
     #expect(
-      Self.host { $0.maximumTransfer = kilobytes << 10 }.identifyField(77) == field)
+      strict.identify(row.structure, namespace: row.namespace, set: row.set).0 == row.status)
+    #expect(!strict.isHanging)
+  }
+
+  private func ids(_ bytes: [UInt8], _ width: Int = 4) -> [UInt64] {
+    stride(from: 0, to: 4096, by: width).map { bytes.number($0, width) }
   }
 
   @Test(
-    "§15, §12: with an mdts_kb below 4 Identify itself is too long, which Q1 hides",
-    arguments: [1, 2])
-  func tooShort(_ kilobytes: Int) {
-    let (status, bytes) = Self.host { $0.maximumTransfer = kilobytes << 10 }.identify(1)
-    #expect(status == 0)
-    #expect(bytes.allSatisfy { $0 == 0 })
+    "§15: 02 and 07 list the active namespaces after an id",
+    arguments: [(0, [1, 3, 5, 70_000]), (1, [3, 5, 70_000]), (4, [5, 70_000]), (70_000, [])]
+      as [(UInt32, [UInt64])])
+  func list(_ after: UInt32, _ wanted: [UInt64]) {
+    let rest = [UInt64](repeating: 0, count: 1024 - wanted.count)
+    #expect(ids(host().identify(2, namespace: after).1) == wanted + rest)
+    #expect(ids(host().identify(7, namespace: after).1) == wanted + rest)
   }
 
-  /// A MiB in a file of a file system with blocks of 4 KiB.
-  static func fileHost() throws -> Host {
-    let path = "/tmp/epfnvme-namespace-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
-    try #require(descriptor >= 0)
-    #expect(ftruncate(descriptor, 1 << 20) == 0)
-    close(descriptor)
-    let store = try FileStore(path: path)
-    // The store keeps it open.
-    unlink(path)
-    return host { $0.namespaces = [Namespace(id: 1, backend: .file(store), blockShift: 12)] }
+  @Test(
+    "§15: 19 has a count, and each namespace as an endurance group",
+    arguments: [(0, [3, 1, 3, 5]), (3, [1, 5])] as [(UInt32, [UInt64])])
+  func enduranceGroups(_ after: UInt32, _ wanted: [UInt64]) {
+    let host = mainline { model in
+      for id in [3, 5] as [UInt32] {
+        model.namespaces.append(Namespace(id: id, backend: .null(size: 1 << 20)))
+      }
+    }
+    let page = host.page()
+    #expect(host.status(of: .init(opcode: 6, prp1: page, words: [0x19, after])) == 0)
+    let rest = [UInt64](repeating: 0, count: 2048 - wanted.count)
+    #expect(ids(host.bytes(at: page, 4096), 2) == wanted + rest)
   }
 
-  struct Field: Sendable, CustomTestStringConvertible {
-    var name: String
-    var offset: Int
-    var device: [UInt8]
-    var file: [UInt8]
-    var testDescription: String { name }
+  @Test(
+    "§15: 03 has the UUID and the NGUID where they are not zero, and the command set",
+    arguments: [(true, true), (true, false), (false, true), (false, false)])
+  func descriptors(_ hasUUID: Bool, _ hasNGUID: Bool) {
+    let uuid = [UInt8](1...16)
+    let nguid = [UInt8](33...48)
+    let none = [UInt8](repeating: 0, count: 16)
+    let host = mainline {
+      $0.namespaces[0].uuid = hasUUID ? uuid : none
+      $0.namespaces[0].nguid = hasNGUID ? nguid : none
+    }
+    var wanted: [UInt8] = []
+    if hasUUID { wanted += [3, 16, 0, 0] + uuid }
+    if hasNGUID { wanted += [2, 16, 0, 0] + nguid }
+    wanted += [4, 1, 0, 0, 0]
+    let bytes = host.identify(3, namespace: 1).1
+    #expect(Array(bytes.prefix(wanted.count)) == wanted)
+    #expect(bytes.dropFirst(wanted.count).allSatisfy { $0 == 0 })
   }
 
-  static let fields: [Field] = [
-    Field(name: "NSZE", offset: 0, device: [0, 0, 2, 0, 0], file: [0, 1, 0, 0, 0]),
-    Field(name: "NCAP", offset: 8, device: [0, 0, 2, 0, 0], file: [0, 1, 0, 0, 0]),
-    Field(name: "NUSE", offset: 16, device: [0, 0, 2, 0, 0], file: [0, 1, 0, 0, 0]),
-    Field(name: "NSFEAT", offset: 24, device: [0x32], file: [0]),
-    Field(name: "NLBAF, FLBAS", offset: 25, device: [0, 0], file: [0, 0]),
-    Field(name: "NMIC", offset: 30, device: [1], file: [1]),
-    Field(name: "RESCAP", offset: 31, device: [0], file: [0]),
-    Field(
-      name: "NAWUN to NACWU", offset: 34, device: [0, 0, 0, 0, 0, 0], file: [0, 0, 0, 0, 0, 0]),
-    Field(name: "ANAGRPID", offset: 92, device: [1, 0, 0, 0], file: [1, 0, 0, 0]),
-    Field(name: "NSATTR", offset: 99, device: [0], file: [0]),
-    Field(name: "ENDGID", offset: 102, device: [1, 0], file: [1, 0]),
-    Field(name: "EUI64", offset: 120, device: [0, 0], file: [0, 0]),
-    Field(name: "LBAF0", offset: 128, device: [0, 0, 9, 0], file: [0, 0, 12, 0]),
+  @Test(
+    "§15: 05 has how much a block device discards; nothing for a file", arguments: [false, true])
+  func commandSetNamespace(_ isFile: Bool) throws {
+    let file = try TemporaryFile(bytes: 1 << 20)
+    let store = try FileStore(path: file.path)
+    let host = mainline { if isFile { $0.namespaces[0].backend = .file(store) } }
+    let bytes = host.identify(5, namespace: 1).1
+    let value: UInt64 = isFile ? 0 : 1
+    #expect(bytes.number(268, 4) == value && bytes.number(284, 4) == value)
+    #expect(bytes.indices.allSatisfy { bytes[$0] == 0 || $0 == 268 || $0 == 284 })
+  }
+
+  @Test(
+    "§15: 08: no write cache, shared, its group, write protection, ready",
+    arguments: [(1, 1, 0), (3, 1, 1), (5, 7, 0)] as [(UInt32, UInt8, UInt8)])
+  func independent(_ namespace: UInt32, _ group: UInt8, _ isProtected: UInt8) {
+    let bytes = host().identify(8, namespace: namespace).1
+    #expect(
+      Array(bytes[..<16])
+        == [0x20, 1, 0, 0, group, 0, 0, 0, isProtected, 0, 0, 0, 0, 0, 1, 0])
+    #expect(bytes[16...].allSatisfy { $0 == 0 })
+  }
+
+  // MARK: Identify Controller
+
+  static let controllerFields: [(String, Int, [UInt8])] = [
+    ("VID", 0, [0x96, 0x1b]), ("SSVID", 2, [0x97, 0x1b]),
+    ("SN", 4, Array("0123456789          ".utf8)),
+    ("MN", 24, Array("Linux-pci-epf                           ".utf8)),
+    ("FR", 64, Array("7.2.13  ".utf8)), ("RAB", 72, [6]), ("IEEE", 73, [0x56, 0x34, 0x12]),
+    ("CMIC", 76, [0x0b]), ("MDTS", 77, [7]), ("CNTLID", 78, [1, 0]), ("VER", 80, [0, 1, 2, 0]),
+    ("RTD3R and RTD3E", 84, [0, 0, 0, 0, 0, 0, 0, 0]), ("OAES", 92, [0, 9, 0, 0]),
+    ("CTRATT", 96, [0x41, 0, 4, 0]), ("CNTRLTYPE", 111, [1]), ("OACS", 256, [0, 0]),
+    ("ACL", 258, [3]), ("AERL", 259, [3]), ("FRMW", 260, [3]), ("LPA", 261, [7]),
+    ("ELPE", 262, [127]), ("NPSS", 263, [0]), ("KAS", 320, [10, 0]), ("ENDGIDMAX", 340, [0, 4]),
+    ("ANATT", 342, [10]), ("ANACAP", 343, [0x1f]), ("ANAGRPMAX", 344, [128, 0, 0, 0]),
+    ("NANAGRPID", 348, [128, 0, 0, 0]), ("SQES", 512, [0x66]), ("CQES", 513, [0x44]),
+    ("MAXCMD", 514, [0, 4]), ("NN", 516, [0, 4, 0, 0]), ("ONCS", 520, [0x2c, 0]),
+    ("VWC", 525, [1]), ("AWUN and AWUPF", 526, [0, 0, 0, 0]), ("NWPC", 531, [1]),
+    ("SGLS", 536, [1, 0, 0, 0]), ("MNAN", 540, [0, 4, 0, 0]), ("SUBNQN", 768, [0x6e, 0x71, 0]),
+    ("IOCCSZ", 1792, [4, 0, 0, 0]), ("IORCSZ", 1796, [1, 0, 0, 0]), ("MSDBD", 1803, [0]),
+    ("PSD0", 2048, [0xc4, 9, 0, 0, 16, 0, 0, 0, 4, 0, 0, 0]),
   ]
 
-  @Test("§15: Identify Namespace of a block device, field by field", arguments: fields)
-  func device(_ field: Field) {
-    let bytes = Self.host().identify(0, namespace: 1).1
-    #expect(Array(bytes[field.offset..<field.offset + field.device.count]) == field.device)
+  private static func controller(
+    _ change: (inout ControllerModel) -> Void = { _ in }
+  ) -> [UInt8] {
+    mainline {
+      $0.organization = 0x12_3456
+      change(&$0)
+    }.identify(1).1
   }
 
-  @Test("§15: Identify Namespace of a file, field by field", arguments: fields)
-  func file(_ field: Field) throws {
-    let bytes = try Self.fileHost().identify(0, namespace: 1).1
-    #expect(Array(bytes[field.offset..<field.offset + field.file.count]) == field.file)
+  @Test("§15: fields of Identify Controller", arguments: controllerFields)
+  func controllerField(_ name: String, _ offset: Int, _ value: [UInt8]) {
+    #expect(Array(Self.controller()[offset..<offset + value.count]) == value, "\(name)")
   }
 
-  static let others: [Row] = [
-    Row("02h: ids above the given one, in order") {
-      let host = Self.host {
-        for id in [7, 3] as [UInt32] {
-          $0.namespaces.append(Namespace(id: id, backend: .memory(MemoryStore(count: 1 << 20))))
-        }
-      }
-      let all = host.identify(2).1
-      #expect([all[0], all[4], all[8], all[12]] == [1, 3, 7, 0])
-      let rest = host.identify(2, namespace: 3).1
-      #expect([rest[0], rest[4]] == [7, 0])
-    },
-    Row("03h: UUID and command set; NGUID only if there is one") {
-      let bytes = Self.host().identify(3, namespace: 1).1
-      #expect(Array(bytes[0..<4]) == [3, 16, 0, 0])
-      #expect(Array(bytes[20..<25]) == [4, 1, 0, 0, 0])
-      let both = Self.host { $0.namespaces[0].nguid = [UInt8](repeating: 5, count: 16) }
-        .identify(3, namespace: 1).1
-      #expect(Array(both[20..<24]) == [2, 16, 0, 0])
-    },
-    Row("06h: zeroes") { #expect(Self.host().identify(6).1.allSatisfy { $0 == 0 }) },
-    Row("07h: the active list") { #expect(Self.host().identify(7).1[0] == 1) },
-    Row("08h: NMIC, ANAGRPID, NSTAT ready") {
-      let bytes = Self.host().identify(8, namespace: 1).1
-      #expect(bytes[1] == 1)
-      #expect(Array(bytes[4..<8]) == [1, 0, 0, 0])
-      #expect(bytes[14] == 1)
-    },
-    Row("08h: NSATTR of a protected namespace") {
-      #expect(Self.host { $0.namespaces[0].isReadOnly = true }.identify(8, namespace: 1).1[8] == 1)
-    },
-    Row("19h: as many endurance groups as namespaces, with their ids") {
-      let host = Self.host {
-        $0.namespaces.append(Namespace(id: 7, backend: .memory(MemoryStore(count: 1 << 20))))
-      }
-      #expect(Array(host.identify(0x19).1[0..<8]) == [2, 0, 1, 0, 7, 0, 0, 0])
-    },
+  @Test("§15: all else of Identify Controller is zero")
+  func controllerRest() {
+    var bytes = Self.controller()
+    for (_, offset, value) in Self.controllerFields {
+      for index in value.indices { bytes[offset + index] = 0 }
+    }
+    #expect(bytes.indices.filter { bytes[$0] != 0 } == [])
+  }
+
+  @Test(
+    "§15, Q16: MDTS is log2 of pages; limits below a page let no Identify through",
+    arguments: [
+      (1, nil), (2, nil), (4, 0), (8, 1), (16, 2), (128, 5), (512, 7), (2048, 9),
+    ] as [(Int, UInt8?)])
+  func maximumTransfer(_ kibibytes: Int, _ field: UInt8?) {
+    let bytes = Self.controller { $0.maximumTransfer = kibibytes << 10 }
+    #expect(bytes[77] == field ?? 0)
+    #expect(bytes.allSatisfy { $0 == 0 } == (field == nil))
+  }
+
+  @Test(
+    "§15: what the model decides",
+    arguments: [16, 256, 1024])
+  func commands(_ entries: Int) {
+    let bytes = Self.controller {
+      $0.maximumQueueEntries = entries
+      $0.controllerID = 77
+    }
+    #expect(bytes.number(514, 2) == UInt64(entries))
+    #expect(bytes.number(78, 2) == 77)
+  }
+
+  @Test("§15: Identify Controller marks the subsystem as discovered; nothing else does")
+  func discovered() {
+    let host = mainline()
+    _ = host.identify(0, namespace: 1)
+    #expect(!host.hasBeenIdentified)
+    _ = host.identify(1)
+    #expect(host.hasBeenIdentified)
+  }
+
+  // MARK: Identify Namespace
+
+  static let namespaceFields: [(String, Int, Int, UInt64, UInt64)] = [
+    ("NSZE", 0, 8, 131_072, 131_072), ("NCAP", 8, 8, 131_072, 131_072),
+    ("NUSE", 16, 8, 131_072, 131_072), ("NSFEAT", 24, 1, 0x32, 0), ("NLBAF", 25, 1, 0, 0),
+    ("FLBAS", 26, 1, 0, 0), ("MC, DPC, DPS", 27, 3, 0, 0), ("NMIC", 30, 1, 1, 1),
+    ("RESCAP", 31, 1, 0, 0), ("DLFEAT", 33, 1, 0, 0), ("NAWUN", 34, 2, 0, 0),
+    ("NAWUPF", 36, 2, 0, 0), ("NACWU", 38, 2, 0, 0), ("NPWG, NPWA", 64, 4, 0, 0),
+    ("NPDG, NPDA", 68, 4, 0, 0), ("NOWS", 72, 2, 0, 0), ("ANAGRPID", 92, 4, 1, 1),
+    ("NSATTR", 99, 1, 0, 0), ("ENDGID", 102, 2, 1, 1),
+    (
+      "NGUID", 104, 8, 0x0807_0605_0403_0201,
+      0x0807_0605_0403_0201
+    ), ("EUI64", 120, 8, 0, 0), ("LBAF0", 128, 4, 9 << 16, 9 << 16),
   ]
 
-  @Test("§15: the other structures", arguments: others)
-  func other(_ row: Row) throws { try row.check() }
-}
+  private func namespace(isFile: Bool) throws -> [UInt8] {
+    let file = try TemporaryFile(bytes: 64 << 20)
+    let store = try FileStore(path: file.path)
+    let host = mainline {
+      if isFile { $0.namespaces[0].backend = .file(store) }
+      $0.namespaces[0].nguid = [UInt8](1...16)
+    }
+    return host.identify(0, namespace: 1).1
+  }
 
-extension Host {
-  fileprivate func identifyField(_ offset: Int) -> UInt8 { identify(1).1[offset] }
+  @Test(
+    "§15: fields of Identify Namespace, of a block device and of a file", arguments: namespaceFields
+  )
+  func namespaceField(
+    _ name: String, _ offset: Int, _ width: Int, _ block: UInt64, _ file: UInt64
+  ) throws {
+    #expect(try namespace(isFile: false).number(offset, width) == block, "\(name)")
+    #expect(try namespace(isFile: true).number(offset, width) == file, "\(name), file")
+  }
+
+  @Test("§15: all else of Identify Namespace is zero", arguments: [false, true])
+  func namespaceRest(_ isFile: Bool) throws {
+    var bytes = try namespace(isFile: isFile)
+    for (_, offset, width, _, _) in Self.namespaceFields {
+      for index in offset..<offset + width { bytes[index] = 0 }
+    }
+    for index in 112..<120 { bytes[index] = 0 }
+    #expect(bytes.indices.filter { bytes[$0] != 0 } == [])
+  }
+
+  @Test(
+    "§15: sizes are rounded down to blocks",
+    arguments: [(1_000_000, 9, 1953), (1_000_000, 12, 244), (4096, 12, 1)]
+      as [(Int, UInt8, UInt64)])
+  func size(_ bytes: Int, _ shift: UInt8, _ blocks: UInt64) throws {
+    let file = try TemporaryFile(bytes: bytes)
+    for backend in [Backend.file(try FileStore(path: file.path)), .null(size: UInt64(bytes))] {
+      let data = mainline {
+        $0.namespaces[0].backend = backend
+        $0.namespaces[0].blockShift = shift
+      }.identify(0, namespace: 1).1
+      #expect([0, 8, 16].map { data.number($0, 8) } == [blocks, blocks, blocks])
+      #expect(data[130] == shift)
+    }
+  }
+
+  @Test(
+    "§15: NUSE is 0 where the group cannot be reached",
+    arguments: [
+      (.optimized, 131_072), (.nonOptimized, 131_072), (.inaccessible, 0), (.persistentLoss, 0),
+      (.change, 131_072),
+    ] as [(NamespaceAccessState, UInt64)])
+  func utilization(_ state: NamespaceAccessState, _ blocks: UInt64) {
+    let host = mainline { $0.namespaces[0].accessState = state }
+    let bytes = host.identify(0, namespace: 1).1
+    #expect([0, 8, 16].map { bytes.number($0, 8) } == [131_072, 131_072, blocks])
+    // The log page says which state it is.
+    #expect(host.logPage(0x0c, bytes: 64).1[32] == state.rawValue)
+  }
+
+  @Test("§15: group and write protection are the namespace's", arguments: [3, 5] as [UInt32])
+  func attributes(_ namespace: UInt32) {
+    let bytes = host().identify(0, namespace: namespace).1
+    #expect(bytes[92] == (namespace == 5 ? 7 : 1))
+    #expect(bytes[99] == (namespace == 3 ? 1 : 0))
+    #expect(bytes.number(102, 2) == UInt64(namespace))
+  }
 }

@@ -250,6 +250,26 @@ package final class Host {
     return (status, bytes(at: page, 4096))
   }
 
+  /// Reads a log page of a number of bytes.
+  package func logPage(
+    _ page: UInt8, bytes count: UInt32, namespace: UInt32 = 0, flags: UInt32 = 0,
+    words: [UInt32] = [0]
+  ) -> (UInt16?, [UInt8]) {
+    let address = self.page(3)
+    let first = (count / 4 - 1) << 16 | flags | UInt32(page)
+    let status = status(
+      of: Entry(
+        opcode: 2, namespace: namespace, prp1: address, prp2: address + 4096,
+        words: [first] + words))
+    return (status, bytes(at: address, Int(count)))
+  }
+
+  /// Where a queue's entries are in memory.
+  package func submissions(of queue: Int) -> UInt64? { pairs[queue]?.submissions }
+
+  /// Where a queue's completions are in memory.
+  package func completions(of queue: Int) -> UInt64 { pairs[queue]?.completions ?? 0 }
+
   package func bytes(at address: UInt64, _ count: Int) -> [UInt8] {
     (0..<count).map { (try? memory.load(at: address + UInt64($0), as: UInt8.self)) ?? 0 }
   }
