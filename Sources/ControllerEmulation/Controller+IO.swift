@@ -28,6 +28,7 @@ extension Controller {
   }
 
   /// The place of a namespace among the model's; -1 when there is none.
+  @inline(__always)
   func index(of id: UInt32) -> Int {
     // Usually the first one; and no copy of it is made.
     var index = 0
@@ -40,20 +41,24 @@ extension Controller {
   }
 
   private func refuseIO(_ command: SubmissionEntry, _ index: Int) -> Status? {
-    if model.personality != .pciEPFNVMe, command.isFused { return withMore(Status.invalidField) }
+    if model.personality == .nvmetPCIEPF { return refuseMainlineIO(command, index) }
+    if model.personality == .strict, command.isFused { return .invalidField }
+    guard index >= 0, model.namespaces[index].isEnabled else { return .invalidNamespace }
     let opcode = command.nvmOpcode
-    if model.personality == .nvmetPCIEPF, opcode == .fabrics {
-      return Status.invalidOpcode.withMore
+    guard opcode == .write || opcode == .writeZeroes || opcode == .datasetManagement else {
+      return nil
     }
-    if isFatal { return Status.sequenceError }
-    if let refusal = refuseNamespace(index) { return refusal }
-    if model.personality == .nvmetPCIEPF {
-      if let refusal = refuseAccess(index) { return refusal }
-      return opcode != .read && opcode != .flush && usage[index].isWriteProtected
-        ? Status.writeProtected.retriable.withMore : nil
-    }
-    let changes = opcode == .write || opcode == .writeZeroes || opcode == .datasetManagement
-    return changes && usage[index].isWriteProtected ? Status.writeProtected : nil
+    return usage[index].isWriteProtected ? Status.writeProtected : nil
+  }
+
+  private func refuseMainlineIO(_ command: SubmissionEntry, _ index: Int) -> Status? {
+    if command.isFused { return .invalidField.withMore }
+    let opcode = command.nvmOpcode
+    if opcode == .fabrics { return .invalidOpcode.withMore }
+    if isFatal { return .sequenceError }
+    if let refusal = refuseNamespace(index) ?? refuseAccess(index) { return refusal }
+    let changes = opcode != .read && opcode != .flush
+    return changes && usage[index].isWriteProtected ? .writeProtected.retriable.withMore : nil
   }
 
   /// What is answered when a namespace is not there, or not enabled.
