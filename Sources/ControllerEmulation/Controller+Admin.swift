@@ -264,9 +264,11 @@ extension Controller {
         return .failure(.invalidQueueID)
       }
       if id == submissions.count || target >= completions.count {
-        diagnose(
-          "pci_epf_nvme Q8",
-          "Create I/O SQ \(id) on CQ \(target): the driver uses entries beyond its arrays")
+        if has(.submissionQueueBeyondArrays) {
+          diagnose(
+            "pci_epf_nvme Q8",
+            "Create I/O SQ \(id) on CQ \(target): the driver uses entries beyond its arrays")
+        }
         return .failure(
           id == submissions.count ? Status.invalidQueueID : Status.invalidCompletionQueue)
       }

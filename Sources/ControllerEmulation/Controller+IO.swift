@@ -137,6 +137,9 @@ extension Controller {
       let status = move(store, at: command.firstBlock << shift, isWrite: isWrite)
       return finish(command, on: queue, .done(status: status))
     }
+    if model.usesLoop, bytes == 1 << 20, has(.loopCarriesLessThanMebibyte) {
+      return finish(command, on: queue, .failure(.internalError))
+    }
     if isWrite {
       let status = copyFromHost()
       if status != Status.success { return finish(command, on: queue, .failure(hidden(status))) }

@@ -72,7 +72,7 @@ extension Controller {
         return .failure(.invalidLogPage.retriable)
       }
       if let failure = short(4096) { return failure }
-      if model.personality == .pciEPFNVMe, count < 24 {
+      if has(.effectsLogOverrun), count < 24 {
         diagnose(
           "pci_epf_nvme Q11",
           "an effects log of \(count) bytes: the driver edits the first 24 and writes past its buffer"

@@ -59,6 +59,12 @@ public import PCI
   /// - Precondition: queue, vector and transfer limits are positive.
   public init(_ model: ControllerModel, memory: HostMemory) {
     self.model = model
+    // Less than two pages cannot be told in MDTS.
+    let wraps =
+      model.personality == .pciEPFNVMe ? Quirk.seedTransferFieldWraps : .transferFieldWraps
+    if !model.quirks.contains(wraps) {
+      self.model.maximumTransfer = max(model.maximumTransfer, 8192)
+    }
     self.memory = memory
     // The mainline driver's BAR is memory from its beginning to its end.
     let bytes = model.personality == .nvmetPCIEPF ? model.bar0Size : model.registerBytes
@@ -71,7 +77,8 @@ public import PCI
     completions = [CompletionQueue](repeating: CompletionQueue(), count: queues)
     coalescing.vectors = [CoalescingState.Vector](
       repeating: .init(), count: max(queues, model.interrupts.vectors))
-    unsafe transfer = .allocate(byteCount: max(model.maximumTransfer, 1 << 16), alignment: 4096)
+    unsafe transfer = .allocate(
+      byteCount: max(self.model.maximumTransfer, 1 << 16), alignment: 4096)
     unsafe pageList = .allocate(capacity: 512)
     segments.reserveCapacity(model.maximumTransfer / 4096 + 2)
     initializeRegisters()

@@ -37,6 +37,8 @@ public struct ControllerModel: Sendable {
   public var givenBAR0Size: Int?
   /// Whether transfers go by DMA: entries, lists and data of nvmet_pci_epf, lists and data of pci_epf_nvme.
   public var usesDMA = true
+  /// Whether the target of pci_epf_nvme is this machine's, by the loop transport.
+  public var usesLoop = false
   /// How the endpoint controller reaches the host where no DMA does; nil when there is no limit to be met.
   public var windows: OutboundWindows?
   /// Whether the endpoint controller tells when the link comes up; else register polling starts with the controller.

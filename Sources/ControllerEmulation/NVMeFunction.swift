@@ -62,8 +62,6 @@ public final class NVMeFunction: PCI.Function {
     var model = model
     model.personality = .strict
     model.quirks = []
-    // One page cannot be told: MDTS = 0 is no limit.
-    model.maximumTransfer = max(model.maximumTransfer, 8192)
     let word = { UInt16(truncatingIfNeeded: self.configuration.read(offset: $0, width: .word)) }
     return NVMeFunction(model, memory: memory, deviceID: word(2), subsystemID: word(0x2e))
   }

@@ -199,7 +199,7 @@ extension NVMeFunction {
 extension KernelState {
   /// A header field of a function as its driver has it.
   fileprivate func header(_ field: String, of node: Int) -> UInt16 {
-    let text = headers[functions[node]?.driver ?? ""]?[field] ?? "0x0"
+    let text = header(of: node)[field] ?? "0x0"
     return UInt16(text.dropFirst(2), radix: 16) ?? 0
   }
 
@@ -214,6 +214,7 @@ extension KernelState {
     model.ioQueues = nvme.ioQueues
     model.targetIOQueues = nvme.ioQueues
     model.maximumTransfer = nvme.maximumTransfer
+    model.usesLoop = nvme.fabrics?.transport == "loop"
     model.givenBAR0Size = Int(clamping: nvme.bar0Size)
     model.interrupts =
       switch nvme.interrupts {

@@ -56,6 +56,8 @@ public struct EmulatedController: Codable, Sendable, Hashable {
   public var isEnabled = false
   /// The controller id that nvmet gave, where the driver has one of its own.
   public var controllerID: Int?
+  /// The connection to the target behind `pci_epf_nvme`.
+  var fabrics: FabricsController?
 
   init(
     subsystem: String, ioQueues: Int, _ setup: DriverSetup, maximumTransfer: Int, bar0Size: UInt64,
@@ -106,12 +108,13 @@ extension AttributeTable {
     AttributeRule(
       name: field.name,
       show: { state, node in
-        (state.headers[state.functions[node]?.driver ?? ""]?[field.name] ?? "0x0000") + "\n"
+        (state.header(of: node)[field.name] ?? "0x0000") + "\n"
       },
       store: { (state, node, written) throws(Errno) in
         guard let value = try? written.unsigned(upTo: field.limit) else { throw .invalidArgument }
-        state.headers[state.functions[node]?.driver ?? "", default: [:]][field.name] =
-          "0x" + hexadecimal(value, width: 4)
+        var header = state.header(of: node)
+        header[field.name] = "0x" + hexadecimal(value, width: 4)
+        state.headers[state.headerKey(of: node)] = header
       })
   }
 
@@ -187,6 +190,19 @@ extension KernelState {
     }
     headers[name] = header
   }
+
+  /// Whose header a function has: its driver's, which all functions share, unless that quirk of `pci_epf_nvme` is switched off.
+  func headerKey(of node: Int) -> String {
+    let driver = functions[node]?.driver ?? ""
+    return driver == "pci_epf_nvme" && !has(.sharedHeader) ? "\(driver) \(node)" : driver
+  }
+
+  func header(of node: Int) -> [String: String] {
+    headers[headerKey(of: node)] ?? headers[functions[node]?.driver ?? ""] ?? [:]
+  }
+
+  /// Whether a quirk of a driver is imitated.
+  func has(_ quirk: Quirk) -> Bool { machine.quirks?.contains(quirk) ?? true }
 
   mutating func unregisterDriver(_ name: String) {
     guard let root = endpointRoot, let functions = tree.child(.functions, of: root),

@@ -77,6 +77,7 @@ extension KernelState {
     guard !fabrics.isDiscovery else {
       log(.error, node, "Unsupported controller type")
       log(.info, node, "Deleting controller")
+      if !has(.fabricsControllerLeaks) { try disconnect(fabrics) }
       throw .invalidArgument
     }
     log(.info, node, "NVMe fabrics controller created, \(fabrics.ioQueues) I/O queues")
@@ -84,17 +85,21 @@ extension KernelState {
     log(setup.interruptLine, node)
     let queues = setup.queues(target: fabrics.ioQueues)
     for line in queues.log { log(line, node) }
-    guard let ioQueues = queues.ioQueues else { throw .invalidArgument }
+    guard let ioQueues = queues.ioQueues else {
+      if !has(.fabricsControllerLeaks) { try disconnect(fabrics) }
+      throw .invalidArgument
+    }
     let transfer = number("mdts_kb", of: group) * 1024
     functions[node]?.nvme = EmulatedController(
       subsystem: fabrics.subsystem, ioQueues: ioQueues, setup,
       maximumTransfer: transfer, bar0Size: size)
+    functions[node]?.nvme?.fabrics = fabrics
   }
 
   mutating func initializeSeed(
     _ node: Int, on controller: SimulatedKernel.EndpointController
   ) {
-    guard functions[node]?.isDeinitialized != true else {
+    guard functions[node]?.isDeinitialized != true || !has(.reinitializationCrashes) else {
       return crash("pci_epf_nvme Q19: epc_init after epc_deinit")
     }
     guard functions[node]?.nvme != nil else { return }
@@ -122,7 +127,12 @@ extension KernelState {
   mutating func unbindSeed(_ node: Int) {
     guard let nvme = functions[node]?.nvme else { return }
     // Only a reference is dropped: the fabrics controller stays connected.
+    if let fabrics = nvme.fabrics, !has(.fabricsControllerStays) { try? disconnect(fabrics) }
     functions[node]?.nvme = nil
     deviceEvents.append(DeviceEvent(node, .removed(nvme)))
+  }
+
+  private mutating func disconnect(_ controller: FabricsController) throws(Errno) {
+    try disconnect("nvme\(controller.instance)")
   }
 }

@@ -190,7 +190,7 @@ import Testing
   func listing() throws {
     let result = try Program()("emulate", "--list-quirks", "--json")
     let rows = try #require(result.json?.arrayValue)
-    #expect(rows.count == 23)
+    #expect(rows.count == 32)
     #expect(rows.allSatisfy { $0["summary"]?.stringValue?.isEmpty == false })
     #expect(try Program()("emulate", howto, "--quirks", "seed-Q99").status == 64)
     #expect(try Program()("emulate", howto, "--scenario", "none").status == 64)

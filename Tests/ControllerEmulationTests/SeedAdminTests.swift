@@ -358,4 +358,27 @@ import Testing
     _ = host.run(.init(opcode: 2, prp1: host.page(), words: [4 << 16 | 5]))
     #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q11"])
   }
+
+  @Test("Q8, Q11: what is undefined is refused without a diagnosis once the quirk is off")
+  func undefined() {
+    let host = Self.host {
+      $0.quirks.subtract([.submissionQueueBeyondArrays, .effectsLogOverrun])
+    }
+    #expect(host.createCompletionQueue(1) == 0)
+    #expect(host.createSubmissionQueue(5, on: 1) == 0x4101)
+    _ = host.run(.init(opcode: 2, prp1: host.page(), words: [4 << 16 | 5]))
+    #expect(host.diagnoses.isEmpty)
+  }
+
+  @Test(
+    "Q20: MDTS by mdts_kb wraps below 8 KiB; as it should be 8 KiB is the least",
+    arguments: [(128, true, 5), (4, true, 0), (4, false, 1), (128, false, 5), (1, false, 1)]
+      as [(Int, Bool, UInt8)])
+  func transfer(_ kilobytes: Int, _ isOn: Bool, _ field: UInt8) {
+    let host = Self.host {
+      $0.maximumTransfer = kilobytes << 10
+      if !isOn { $0.quirks.remove(.seedTransferFieldWraps) }
+    }
+    #expect(host.identify(1).1[77] == field)
+  }
 }

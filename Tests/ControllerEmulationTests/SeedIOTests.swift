@@ -218,6 +218,29 @@ import Testing
   @Test("§12.3: the order of checks", arguments: checks)
   func check(_ row: Row) throws { try row.check() }
 
+  @Test(
+    "Q21: a command of exactly 1 MiB fails on a loop target; as it should be it does not",
+    arguments: [true, false], [true, false])
+  func mebibyte(_ isOn: Bool, _ isLoop: Bool) {
+    let host = Self.host {
+      $0.maximumTransfer = 1 << 20
+      $0.usesLoop = isLoop
+      if !isOn { $0.quirks.remove(.loopCarriesLessThanMebibyte) }
+    }
+    let pages = host.page(256)
+    let list = host.page()
+    for index in 1..<256 {
+      try? host.memory.store(pages + UInt64(4096 * index), at: list + UInt64(8 * (index - 1)))
+    }
+    func read(_ blocks: UInt32) -> UInt16? {
+      host.status(
+        of: .init(opcode: 2, namespace: 1, prp1: pages, prp2: list, words: [0, 0, blocks - 1]),
+        on: 1)
+    }
+    #expect(read(2048) == (isOn && isLoop ? 0x4006 : 0))
+    #expect(read(2040) == 0)
+  }
+
   // MARK: §12.4
 
   /// A read of blocks of 512 bytes.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
 import SimulatedKernel
 import SystemPackage
 import Testing
@@ -68,6 +69,66 @@ struct SeedTests {
       ])
     let lines = try kernel.logged { try $0.removeTargetLink() }
     #expect(lines == ["nvme nvme1: Removing ctrl: NQN \"nq\""])
+  }
+
+  /// The seed's kernel, with or without one of the driver's quirks.
+  private func kernel(
+    _ quirk: Quirk, isOn: Bool, _ change: (inout SimulatedKernel.Machine) -> Void = { _ in }
+  ) -> SimulatedKernel {
+    var machine = SimulatedKernel.Machine()
+    if !isOn { machine.quirks = Personality.pciEPFNVMe.quirks.subtracting([quirk]) }
+    change(&machine)
+    return SimulatedKernel(.seed, machine: machine)
+  }
+
+  @Test(
+    "Q16: a failed bind leaves the connection; as it should be it does not",
+    arguments: [true, false])
+  func leak(_ isOn: Bool) throws {
+    let kernel = kernel(.fabricsControllerLeaks, isOn: isOn)
+    try kernel.makeSeedFunction(msix: 1)
+    #expect(kernel.errno { try $0.bind() } == .invalidArgument)
+    #expect(try kernel.connections().isEmpty != isOn)
+  }
+
+  @Test("Q17: unbind leaves the connection; as it should be it does not", arguments: [true, false])
+  func staying(_ isOn: Bool) throws {
+    let kernel = kernel(.fabricsControllerStays, isOn: isOn)
+    try kernel.makeSeedFunction()
+    try kernel.bind()
+    #expect(try kernel.connections().count == 1)
+    try kernel.unlink(Names.controller + "/f0")
+    #expect(try kernel.connections().isEmpty != isOn)
+  }
+
+  @Test(
+    "Q18: functions share a header, which outlives them; as it should be each has its own",
+    arguments: [true, false])
+  func header(_ isOn: Bool) throws {
+    let kernel = kernel(.sharedHeader, isOn: isOn)
+    try kernel.load("pci_epf_nvme")
+    try kernel.make(Names.seedFunction)
+    try kernel.put("0x1234", Names.seedFunction + "/deviceid")
+    let other = "pci_ep/functions/pci_epf_nvme/f1"
+    try kernel.make(other)
+    #expect(kernel.text(Names.seedFunction + "/deviceid") == "0x1234\n")
+    #expect(kernel.text(other + "/deviceid") == (isOn ? "0x1234\n" : "0xffff\n"))
+  }
+
+  @Test(
+    "Q19: an endpoint controller that comes back crashes the kernel; as it should be it goes on",
+    arguments: [true, false])
+  func again(_ isOn: Bool) throws {
+    let kernel = kernel(.reinitializationCrashes, isOn: isOn) {
+      $0.controllers[0].initializesAtReset = true
+    }
+    try kernel.makeSeedFunction()
+    try kernel.bind()
+    let name = "a40000000.pcie-ep"
+    kernel.host(.releaseReset, at: name)
+    kernel.host(.assertReset, at: name)
+    kernel.host(.releaseReset, at: name)
+    #expect((kernel.errno { _ = try $0.names("nvmet") } != nil) == isOn)
   }
 
   @Test(
