@@ -68,7 +68,12 @@ extension Controller {
     let before = Dictionary(model.namespaces.map { ($0.id, $0) }) { first, _ in first }
     let after = Dictionary(namespaces.map { ($0.id, $0) }) { first, _ in first }
     let used = Dictionary(zip(model.namespaces.map(\.id), usage)) { first, _ in first }
-    usage = namespaces.map { used[$0.id] ?? NamespaceUsage(isWriteProtected: $0.isReadOnly) }
+    usage = namespaces.map { space in
+      guard let old = used[space.id], before[space.id]?.isReadOnly == space.isReadOnly else {
+        return NamespaceUsage(isWriteProtected: space.isReadOnly)
+      }
+      return old
+    }
     model.namespaces = namespaces
     let changed = Set(before.keys).union(after.keys).filter { id in
       guard let old = before[id], let new = after[id] else { return true }
