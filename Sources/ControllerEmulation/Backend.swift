@@ -110,6 +110,8 @@ public final class FileStore: Sendable {
   private let descriptor: CInt
   /// Bytes, as they were when it was opened.
   public let size: UInt64
+  /// Whether it is a block device, to which nvmet speaks through the block layer.
+  public let isBlockDevice: Bool
 
   public struct OpenError: Error, Hashable, Sendable {
     public var path: String
@@ -121,13 +123,15 @@ public final class FileStore: Sendable {
     let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { throw OpenError(path: path, errno: errno) }
     let end = lseek(descriptor, 0, SEEK_END)
-    guard end >= 0 else {
+    var facts = stat()
+    guard end >= 0, unsafe fstat(descriptor, &facts) == 0 else {
       let error = OpenError(path: path, errno: errno)
       close(descriptor)
       throw error
     }
     self.descriptor = descriptor
     size = UInt64(end)
+    isBlockDevice = facts.st_mode & S_IFMT == S_IFBLK
   }
 
   deinit { close(descriptor) }

@@ -97,5 +97,5 @@ public struct Namespace: Sendable {
   var blocks: UInt64 { backend.size >> UInt64(blockShift) }
 
   /// nvmet treats files and block devices by different rules.
-  var isFile: Bool { if case .file = backend { true } else { false } }
+  var isFile: Bool { if case .file(let store) = backend { !store.isBlockDevice } else { false } }
 }
