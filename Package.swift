@@ -98,7 +98,7 @@ let package = Package(
       dependencies: [
         "ConfigFS", "BlockDevices", "RecordedConfigFS", "SimulatedKernel", systemPackage,
       ]),
-    .testTarget(name: "KernelModulesTests", dependencies: ["KernelModules", systemPackage]),
+    .testTarget(name: "KernelModulesTests", dependencies: ["KernelModules", "LinuxFiles", systemPackage]),
     .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
     .testTarget(
       name: "SimulatedKernelTests",

@@ -27,10 +27,8 @@ public struct KernelConfiguration: Sendable {
     let compressed = "/proc/config.gz"
     guard (try? readFile(FilePath(compressed))) != nil else { return nil }
     for gzip in ["/usr/bin/gzip", "/bin/gzip"] {
-      if let (status, text) = try? LoaderProgram(path: gzip).run([gzip, "-dc", compressed]),
-        status == 0
-      {
-        return KernelConfiguration(parsing: text)
+      if let ending = try? ChildProcess([gzip, "-dc", compressed]).run(), ending.status == 0 {
+        return KernelConfiguration(parsing: ending.output)
       }
     }
     return nil

@@ -130,6 +130,7 @@ extension AttributeTable {
         throw .invalidArgument
       }
       state.set("start", starts ? "1" : "0", of: node)
+      state.cableNotices(starts, at: node)
     })
 
   private static let testGroupRules = (0...5).map { bar in

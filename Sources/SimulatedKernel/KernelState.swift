@@ -37,12 +37,16 @@ struct KernelState: Codable, Sendable {
   var hasWarnedAboutUnlink = false
   /// What the running devices have not heard of yet; empty between operations.
   var deviceEvents: [DeviceEvent] = []
+  /// In the order of their times.
+  var linkChanges: [LinkChange] = []
+  /// Controllers whose link has been trained.
+  var trainedLinks: Set<Int> = []
   var crashes: [String] = []
   var faults: [SimulatedKernel.Fault] = []
   var effects = 0
   private var randomSeed: UInt64 = 0x9e37_79b9_7f4a_7c15
 
-  static let currentVersion = 1
+  static let currentVersion = 2
   /// Records that the log keeps.
   static let logCapacity = 4000
 

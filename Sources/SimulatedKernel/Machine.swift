@@ -127,6 +127,8 @@ extension SimulatedKernel {
     /// Whether slave DMA channels exist in both directions.
     public var hasDMA = false
     public var failingOperations: Set<Operation> = []
+    /// What is at the other end of the cable; nil when nothing is, or when it is played by hand (``SimulatedKernel/host(_:at:)``).
+    public var cable: Cable?
 
     public init(name: String) { self.name = name }
 

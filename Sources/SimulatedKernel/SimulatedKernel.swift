@@ -45,7 +45,7 @@ public final class SimulatedKernel: Sendable {
     let file = StateFile(path: path)
     let loaded = try file.locked { () throws(StateFileError) in
       var kernel = try file.load() ?? KernelState(personality, machine)
-      while let next = kernel.tree.nextAppearance(after: kernel.clock) { kernel.clock = next }
+      while let next = kernel.nextEvent { kernel.advance(to: next) }
       try file.save(kernel)
       return Memory(kernel: kernel, version: file.version())
     }
@@ -446,9 +446,7 @@ extension SimulatedKernel: EventClock {
       if try condition() { return true }
       let time = now
       guard time < end else { return false }
-      let next = observe {
-        $0.tree.nextAppearance(after: $0.clock).map { Duration.nanoseconds($0) }
-      }
+      let next = observe { $0.nextEvent.map { Duration.nanoseconds($0) } }
       advance(by: min(next ?? end, end) - time)
     }
   }
@@ -456,7 +454,7 @@ extension SimulatedKernel: EventClock {
   /// Lets virtual time pass.
   public func advance(by duration: Duration) {
     let (seconds, attoseconds) = duration.components
-    amend { $0.clock += seconds * 1_000_000_000 + attoseconds / 1_000_000_000 }
+    amend { $0.advance(to: $0.clock + seconds * 1_000_000_000 + attoseconds / 1_000_000_000) }
   }
 }
 

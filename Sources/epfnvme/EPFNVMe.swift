@@ -25,7 +25,7 @@ struct EPFNVMe: ParsableCommand {
         epfnvme check my.json        is everything as it should be?
         epfnvme teardown my.json     take it back, and only it
 
-      Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 check failed, 64 usage, 65 profile malformed,
+      Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 check failed, 4 all skipped, 64 usage, 65 profile malformed,
       66 input missing, 69 kernel support missing, 70 internal, 73 cannot create output, 74 failed and rolled back,
       75 timed out or locked, 76 rollback incomplete, 77 needs privileges, 78 impossible on this machine,
       130/143 interrupted and rolled back.
@@ -34,7 +34,7 @@ struct EPFNVMe: ParsableCommand {
     subcommands: [
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
-      ControllersCommand.self, CheckCommand.self, PredictCommand.self,
+      ControllersCommand.self, CheckCommand.self, SmokeCommand.self, PredictCommand.self,
       EmulateCommand.self,
     ])
 

@@ -68,7 +68,8 @@ struct GlobalOptions: ParsableArguments {
       if let file {
         let kernel: SimulatedKernel
         do {
-          kernel = try SimulatedKernel(contentsOf: FilePath(file), personality: personality)
+          kernel = try SimulatedKernel(
+            contentsOf: FilePath(file), personality: personality, machine: Self.board)
         } catch {
           throw ProvisioningError(
             .cannotCreate, "cannot use the simulated kernel: \(error)", path: file,
@@ -80,7 +81,7 @@ struct GlobalOptions: ParsableArguments {
         let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())")
         Terminal.directoryToRemove = run.string
         provisioner = Provisioner(
-          .simulated(SimulatedKernel(personality)), run: RunDirectory(run))
+          .simulated(SimulatedKernel(personality, machine: Self.board)), run: RunDirectory(run))
       }
     }
     if let timeout {
@@ -88,6 +89,13 @@ struct GlobalOptions: ParsableArguments {
       provisioner.lockTimeout = .seconds(timeout)
     }
     return provisioner
+  }
+
+  /// A new simulated machine: a board with a host at the other end of its cable.
+  private static var board: SimulatedKernel.Machine {
+    var machine = SimulatedKernel.Machine()
+    for index in machine.controllers.indices { machine.controllers[index].cable = .host }
+    return machine
   }
 
   /// The driver that an emulation imitates: the one asked for, or the one that the profile needs.

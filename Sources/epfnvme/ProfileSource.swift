@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import ConfigFS
 internal import NVMeTarget
 internal import Provisioning
+internal import SystemPackage
 
 /// A profile from a file, or from the options that today's scripts have.
 struct ProfileSource: ParsableArguments {
@@ -64,6 +65,13 @@ struct ProfileSource: ParsableArguments {
     {
       throw LocatedIssues(file: name, issues: issues)
     }
+  }
+
+  /// The profile's text as it was given; nothing when it came from standard input.
+  var text: String {
+    guard let profile else { return (try? document().prettyText) ?? "" }
+    guard profile != "-", let bytes = try? readFile(FilePath(profile)) else { return "" }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private func document() throws -> JSONValue {

@@ -3,6 +3,7 @@ import SystemPackage
 import Testing
 
 @testable import KernelModules
+import LinuxFiles
 
 @Suite struct KernelConfigurationTests {
   @Test("an option is there as y and as m, and not as a comment, a string or a part of a name")
@@ -101,7 +102,7 @@ struct ModuleFilesTests {
       (["/bin/sh", "-c", "kill -9 $$"], 137, ""),
     ] as [([String], CInt, String)])
   func run(arguments: [String], status: CInt, said: String) throws {
-    let result = try LoaderProgram(path: "/bin/sh").run(arguments)
+    let result = try ChildProcess(arguments).run()
     #expect(result.status == status)
     #expect(result.output == said)
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Checks
 internal import ControllerEmulation
 internal import Glibc
 internal import HostDriver
@@ -98,6 +99,8 @@ final class Emulation {
   let personality: SimulatedKernel.Personality
   /// What the kernel says from loading the driver to binding.
   let bindLog: [String]
+  /// Its configfs, set up.
+  let tree: TreeSnapshot
   private let kernel: SimulatedKernel
   /// The bound functions' directories below configfs.
   private let functions: [String]
@@ -118,8 +121,21 @@ final class Emulation {
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
     _ = try provisioner.setUp(located, force: false) { _ in }
     bindLog = kernel.logLines
+    tree = provisioner.snapshot()
     self.kernel = kernel
     functions = kernel.controllers.keys.sorted()
+  }
+
+  /// What a board shows of the profile.
+  func boardPrediction(_ located: Profile.Located) -> BoardPrediction {
+    var unknown: Set<String> = []
+    for subsystem in located.profile.subsystems {
+      // The kernel fills these in by its own version.
+      if subsystem.firmware == nil { unknown.insert("attr_firmware") }
+      if subsystem.version == nil { unknown.insert("attr_version") }
+    }
+    return BoardPrediction(
+      driver: personality.functionDriver, log: bindLog, tree: tree, unknown: unknown)
   }
 
   /// The names of the functions, in their order.

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a run of test cases came to: the one source of every report format.
+public struct TestReport: Sendable {
+  public enum Outcome: Sendable, Hashable {
+    case passed
+    /// Why.
+    case failed(String)
+    /// A failure by a wait that ran out: for what, and how long it was.
+    case timedOut(String)
+    /// What is not there that it needs.
+    case skipped(String)
+
+    public var isFailure: Bool {
+      switch self {
+      case .failed, .timedOut: true
+      case .passed, .skipped: false
+      }
+    }
+
+    public var reason: String? {
+      switch self {
+      case .passed: nil
+      case .failed(let reason), .timedOut(let reason), .skipped(let reason): reason
+      }
+    }
+  }
+
+  /// One case, over all runs.
+  public struct Result: Sendable, Hashable {
+    /// Stable: no numbers, paths or addresses.
+    public var id: String
+    /// What the case shows when it passes.
+    public var meaning: String
+    public var outcome: Outcome
+    /// What was looked at, or what differs: a line each.
+    public var details: [String] = []
+    /// The kernel's lines since the step began; of a failure.
+    public var kernelLog: [String] = []
+    /// How long it took, in all runs.
+    public var duration: Duration = .zero
+
+    public init(id: String, meaning: String, outcome: Outcome) {
+      self.id = id
+      self.meaning = meaning
+      self.outcome = outcome
+    }
+  }
+
+  /// A figure of a run, with its unit; one value for each run that came so far.
+  public struct Measurement: Sendable, Hashable {
+    /// `setup-time`.
+    public var id: String
+    /// `ms`, `MB/s`.
+    public var unit: String
+    /// In the order of the runs; never empty.
+    public var values: [Double]
+
+    public init(id: String, unit: String, values: [Double]) {
+      self.id = id
+      self.unit = unit
+      self.values = values
+    }
+
+    /// The middle value, the lower one of two.
+    public var median: Double { values.sorted()[(values.count - 1) / 2] }
+  }
+
+  /// Something on the time line of a run.
+  public struct Span: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable { case step, state }
+    public var kind: Kind
+    /// A step's sentence, or a state: `link up`, `enabled`.
+    public var label: String
+    /// Since the run began.
+    public var start: Duration
+    public var end: Duration
+    public var hasFailed = false
+
+    public init(_ kind: Kind, _ label: String, start: Duration, end: Duration) {
+      self.kind = kind
+      self.label = label
+      self.start = start
+      self.end = end
+    }
+  }
+
+  /// A line of the kernel's log, and whether it is about the endpoint.
+  public struct LogLine: Sendable, Hashable {
+    public var level: UInt8
+    public var text: String
+    public var isRelevant: Bool
+
+    public init(level: UInt8, text: String, isRelevant: Bool) {
+      self.level = level
+      self.text = text
+      self.isRelevant = isRelevant
+    }
+  }
+
+  /// `smoke`.
+  public var suite: String
+  /// The profile's name.
+  public var subject: String
+  /// What ran where: kernel, host name, controller … by name.
+  public var machine: [(name: String, value: String)] = []
+  /// `2026-11-24T14:35:02Z`.
+  public var started = ""
+  public var elapsed: Duration = .zero
+  public var runs = 1
+  public var results: [Result] = []
+  public var measurements: [Measurement] = []
+  /// Of the run that is shown: the first one that failed, or the last.
+  public var timeline: [Span] = []
+  public var kernelLog: [LogLine] = []
+  /// configfs while everything was up, as indented text.
+  public var tree = ""
+  /// The profile as it was given.
+  public var profile = ""
+  /// The signal that ended the run early.
+  public var signal: CInt?
+
+  public init(suite: String, subject: String) {
+    self.suite = suite
+    self.subject = subject
+  }
+
+  public var failures: [Result] { results.filter(\.outcome.isFailure) }
+  public var skipped: [Result] {
+    results.filter { if case .skipped = $0.outcome { true } else { false } }
+  }
+  public var passedCount: Int { results.count - failures.count - skipped.count }
+
+  /// What the process ends with: 0, 1 (a case failed), 4 (all skipped), 128 and the signal's number.
+  public var exitCode: CInt {
+    if let signal { return 128 + signal }
+    if !failures.isEmpty { return 1 }
+    return passedCount == 0 ? 4 : 0
+  }
+
+  /// `12 passed, 1 failed, 2 skipped`.
+  public var summary: String {
+    "\(passedCount) passed, \(failures.count) failed, \(skipped.count) skipped"
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KernelEvents
+internal import Provisioning
+
+/// The kernel's log during a run: what is about the endpoint, what is wrong, what the link did.
+struct KernelWatch {
+  private let log: any KernelLog
+  private let driver: String
+
+  /// - Parameter driver: the function driver; empty when it is not known.
+  init(_ log: any KernelLog, driver: String) {
+    self.log = log
+    self.driver = driver
+  }
+
+  /// Where a line about the link leads.
+  enum Link { case up, down }
+
+  static func link(_ line: String) -> Link? {
+    if line.contains("PCI link up") || line.hasSuffix("Link UP") { return .up }
+    if line.contains("PCI link down") || line.hasSuffix("Link DOWN") { return .down }
+    return nil
+  }
+
+  /// The state that the driver enters with a line.
+  static func state(_ line: String) -> String? {
+    if let link = link(line) { return link == .up ? "link up" : "link down" }
+    let words = [
+      ("New PCI ctrl", "created"), ("NVMe PCI controller:", "created"),
+      ("Enabling controller", "enabled"), ("Disabling controller", "disabled"),
+      ("Shutting down controller", "shut down"), ("Destroying PCI ctrl", "gone"),
+    ]
+    return words.first { line.contains($0.0) }?.1
+  }
+
+  /// Beginnings and parts of lines that belong to what is provisioned.
+  private static let subsystems = [
+    "nvmet", "pci_epf_nvme", "pci_epc", "pci-epf", "pci_epf", "null_blk", "nullb", "nvme", "loop",
+    "configfs", "pcie-ep",
+  ]
+  /// Reports of the kernel itself, whoever is to blame.
+  private static let alarms = [
+    "WARNING:", "BUG:", "Oops", "Call Trace:", "Kernel panic", "KASAN", "UBSAN", "refcount_t:",
+    "blocked for more than", "possible circular locking", "possible recursive locking",
+    "Unable to handle kernel", "general protection fault", "soft lockup", "rcu: INFO",
+  ]
+
+  static func isRelevant(_ line: KernelLogLine) -> Bool {
+    isAlarm(line.text) || subsystems.contains { line.text.contains($0) }
+  }
+
+  /// Whether a line is a complaint about us, or an alarm.
+  static func isError(_ line: KernelLogLine) -> Bool {
+    isAlarm(line.text) || line.level <= 3 && isRelevant(line)
+  }
+
+  static func isAlarm(_ text: String) -> Bool { alarms.contains { text.contains($0) } }
+
+  func mark() -> KernelLogMark? { log.mark() }
+
+  func lines(since mark: KernelLogMark?) -> [KernelLogLine] {
+    mark.map { log.lines(since: $0) } ?? []
+  }
+
+  /// What the function driver said about the link since a mark.
+  func links(since mark: KernelLogMark?) -> [Link] {
+    lines(since: mark).compactMap { line in
+      line.text.contains(driver) ? Self.link(line.text) : nil
+    }
+  }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import KernelEvents
+public import Provisioning
+internal import SystemPackage
+
+/// A profile on a board from nothing to nothing: setup, check, link bounces, check, teardown, leftovers; once or many times.
+///
+/// Whatever happens in between, the teardown is done; after a signal, too.
+public final class Smoke {
+  public struct Options: Sendable {
+    /// How many times the whole is done.
+    public var runs = 1
+    /// How often the endpoint controller is stopped and started in each.
+    public var bounces = 1
+    /// Whether the last run leaves everything up.
+    public var keeps = false
+    /// Whether a link that does not come up is a failure, and not the absence of a host.
+    public var requiresLink = false
+    public init() {}
+  }
+
+  /// What happens during the run, as it happens.
+  public enum Event: Sendable {
+    /// Something worth a line.
+    case note(String)
+    /// A case has its final result.
+    case result(TestReport.Result)
+  }
+
+  /// What a host at the other end of the cable does between the checks and the teardown.
+  public typealias HostPart = () throws(ProvisioningError) -> [TestReport.Result]
+
+  let provisioner: Provisioner
+  let located: Profile.Located
+  let prediction: BoardPrediction?
+  let options: Options
+  let watch: KernelWatch
+  private let hear: (Event) -> Void
+  private let hostCases: [String]
+  private let hostPart: HostPart?
+
+  var record: SmokeRecord
+  /// What has come so far; a caller may fill in what it knows of the machine.
+  public var report: TestReport
+  private var isFinalRun = false
+  private var emitted = 0
+  private var begin: Duration = .zero
+  var controllers: [String] = []
+  /// Where the kernel's log stood when the endpoint controller was started.
+  var startMark: KernelLogMark?
+  var runMark: KernelLogMark?
+  var linkWasUp = false
+  private var seen = 0
+
+  /// - Parameters:
+  ///   - prediction: what the emulation has for the profile; nil for a profile without functions.
+  ///   - hostCases: the ids of what the host's part returns.
+  public init(
+    _ provisioner: Provisioner, _ located: Profile.Located, prediction: BoardPrediction?,
+    options: Options, hostCases: [String] = [], hostPart: HostPart? = nil,
+    hear: @escaping (Event) -> Void
+  ) {
+    self.provisioner = provisioner
+    self.located = located
+    self.prediction = prediction
+    self.options = options
+    self.hear = hear
+    self.hostCases = hostCases
+    self.hostPart = hostPart
+    watch = KernelWatch(provisioner.machine.log, driver: prediction?.driver ?? "")
+    record = SmokeRecord(runs: options.runs)
+    report = TestReport(suite: "smoke", subject: located.profile.name)
+    report.runs = options.runs
+  }
+
+  /// The ids of the results that will come, in their order.
+  public var caseIDs: [String] {
+    var ids = SmokeCase.allCases.map(\.rawValue)
+    // What the host sees, it sees before the teardown.
+    ids.insert(contentsOf: hostCases, at: ids.count - 2)
+    return ids
+  }
+
+  var now: Duration { provisioner.machine.clock.now }
+  /// Since the run began.
+  var time: Duration { now - begin }
+  var isInterrupted: Bool { Signals.caught != nil }
+
+  // MARK: Running
+
+  /// - Throws: ``ProvisioningError`` when nothing was done: no privileges, locked, already set up.
+  public func run() throws(ProvisioningError) -> TestReport {
+    let name = located.profile.name
+    guard !provisioner.names().contains(name) else {
+      throw ProvisioningError(
+        .disruptive, "\"\(name)\" is set up, or half set up: the run would take it down",
+        operation: "smoke", path: provisioner.run.journalPath(name).string,
+        hint: "epfnvme teardown \(name), or --force")
+    }
+    let start = now
+    for number in 1...max(1, options.runs) {
+      record.run = number
+      isFinalRun = number == options.runs
+      try oneRun()
+      let outcome = record.runHasFailed ? "failed" : "done"
+      if options.runs > 1 { hear(.note("run \(number) of \(options.runs): \(outcome)")) }
+      let isClean = !(record.outcome(SmokeCase.cleanTeardown.rawValue)?.isFailure ?? false)
+      if isInterrupted || !isClean { break }
+    }
+    isFinalRun = true
+    emit(all: true)
+    report.signal = Signals.caught
+    report.elapsed = now - start
+    return report
+  }
+
+  private func oneRun() throws(ProvisioningError) {
+    begin = now
+    runMark = watch.mark()
+    startMark = nil
+    linkWasUp = false
+    seen = 0
+    let showsThis = report.failures.isEmpty
+    if showsThis { report.timeline = [] }
+    let before = Footprint(provisioner)
+    if hasEndpointController() {
+      let isUp = try setUp()
+      if isUp {
+        whileUp()
+        tearDown(before)
+      } else {
+        skipRest(isInterrupted ? interruption : "setup did not succeed", upTo: .cleanTeardown)
+        compare(with: before)
+      }
+    } else {
+      skipRest("it needs an endpoint controller", upTo: .noKernelErrors)
+    }
+    checkKernel()
+    if showsThis { takeLog() }
+  }
+
+  var interruption: String { "interrupted by signal \(Signals.caught ?? 0)" }
+
+  private func whileUp() {
+    awaitLink()
+    checkMachine()
+    comparePrediction()
+    report.tree = provisioner.snapshot().text
+    bounce()
+    checkStability()
+    runHostPart()
+  }
+
+  private func runHostPart() {
+    guard let hostPart else { return }
+    do {
+      for result in try hostPart() where hostCases.contains(result.id) {
+        record.add(
+          result.id, result.outcome, details: result.details, kernelLog: result.kernelLog,
+          duration: result.duration)
+      }
+    } catch {
+      if let first = hostCases.first(where: { !record.hasOutcome($0) }) {
+        finish(first, error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message))
+      }
+    }
+    for id in hostCases where !record.hasOutcome(id) {
+      finish(id, .skipped("the host did not report it"))
+    }
+    emit(all: false)
+  }
+
+  // MARK: Recording
+
+  /// The outcome of a case in this run.
+  func finish(
+    _ item: SmokeCase, _ outcome: TestReport.Outcome, details: [String] = [],
+    since mark: KernelLogMark? = nil, began: Duration? = nil
+  ) {
+    finish(item.rawValue, outcome, details: details, since: mark, began: began)
+  }
+
+  private func finish(
+    _ id: String, _ outcome: TestReport.Outcome, details: [String] = [],
+    since mark: KernelLogMark? = nil, began: Duration? = nil
+  ) {
+    guard !record.hasOutcome(id) else { return }
+    let lines = outcome.isFailure ? watch.lines(since: mark).suffix(40).map(\.text) : []
+    record.add(
+      id, outcome, details: details, kernelLog: lines,
+      duration: began.map { now - $0 } ?? .zero)
+    emit(all: false)
+  }
+
+  /// Every case before one that has no outcome yet could not be looked at.
+  func skipRest(_ reason: String, upTo end: SmokeCase) {
+    for id in caseIDs.prefix(while: { $0 != end.rawValue }) { finish(id, .skipped(reason)) }
+  }
+
+  /// Hands over what is final, in the order of the report.
+  private func emit(all: Bool) {
+    guard isFinalRun else { return }
+    let ids = caseIDs
+    while emitted < ids.count, all || record.hasOutcome(ids[emitted]) {
+      let id = ids[emitted]
+      let meaning =
+        SmokeCase(rawValue: id)?.meaning ?? HostSmokeCase(rawValue: id)?.meaning ?? ""
+      let result = record.result(id, meaning: meaning)
+      report.results.append(result)
+      hear(.result(result))
+      emitted += 1
+    }
+  }
+
+  func measure(_ id: String, _ value: Duration) {
+    let milliseconds = value.inMilliseconds
+    if let index = report.measurements.firstIndex(where: { $0.id == id }) {
+      report.measurements[index].values.append(milliseconds)
+    } else {
+      report.measurements.append(.init(id: id, unit: "ms", values: [milliseconds]))
+    }
+  }
+
+  // MARK: The time line
+
+  func addSpan(_ label: String, from start: Duration, hasFailed: Bool = false) {
+    var span = TestReport.Span(.step, label, start: start, end: time)
+    span.hasFailed = hasFailed
+    report.timeline.append(span)
+    noteStates()
+  }
+
+  /// The controller's states that the driver has told of since the last look; their time is that of the look.
+  func noteStates() {
+    let lines = watch.lines(since: runMark)
+    for line in lines.dropFirst(seen) {
+      guard let state = KernelWatch.state(line.text) else { continue }
+      closeState()
+      report.timeline.append(.init(.state, state, start: time, end: time))
+    }
+    seen = lines.count
+  }
+
+  private func closeState() {
+    guard let last = report.timeline.lastIndex(where: { $0.kind == .state }) else { return }
+    report.timeline[last].end = time
+  }
+
+  private func takeLog() {
+    noteStates()
+    closeState()
+    report.kernelLog = watch.lines(since: runMark).map {
+      .init(level: $0.level, text: $0.text, isRelevant: KernelWatch.isRelevant($0))
+    }
+  }
+}

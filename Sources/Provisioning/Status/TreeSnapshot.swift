@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import SystemPackage
+
+/// configfs below `pci_ep`, `nvmet` and `nullb` at one moment: every directory, link and readable attribute.
+public struct TreeSnapshot: Hashable, Sendable {
+  public enum Entry: Hashable, Sendable {
+    case directory
+    /// Where it leads, below the mount point.
+    case link(String)
+    /// Without the line feed; nil when it cannot be read.
+    case attribute(String?)
+  }
+
+  /// By path below the mount point: `nvmet/ports/1/addr_trtype`.
+  public var entries: [String: Entry] = [:]
+
+  public init() {}
+
+  /// The subtrees of the kernel that are ours to change.
+  static let roots = ["nullb", "nvmet", "pci_ep"]
+  /// Attributes that hold keys.
+  private static let secrets: Set<String> = ["dhchap_key", "dhchap_ctrl_key"]
+
+  /// An attribute's text; nil when there is no such attribute.
+  public func text(_ path: String) -> String? {
+    if case .attribute(let text)? = entries[path] { text } else { nil }
+  }
+
+  /// What somebody made by mkdir or symlink: all but what a module or the kernel brings.
+  public var objects: Set<String> {
+    Set(
+      entries.compactMap { path, entry in
+        if case .attribute = entry { return nil }
+        if case .link = entry { return path }
+        let parts = path.split(separator: "/")
+        return switch parts.count {
+        case 2: parts[0] == "nullb" && parts[1] != "features" ? path : nil
+        case 3: parts[0] == "nvmet" ? path : nil
+        case 4: parts[0] == "pci_ep" && parts[1] == "functions" ? path : nil
+        default: nil
+        }
+      })
+  }
+
+  /// What differs from an earlier moment: objects that came or went, attributes of objects that stayed. One sentence each, sorted.
+  public func differences(from earlier: TreeSnapshot) -> [String] {
+    let (now, before) = (objects, earlier.objects)
+    var found = now.subtracting(before).map { "\($0) was not there before" }
+    found += before.subtracting(now).map { "\($0) was there before" }
+    for (path, entry) in earlier.entries {
+      guard case .attribute(let old) = entry, case .attribute(let new)? = entries[path], old != new
+      else { continue }
+      let isSecret = Self.secrets.contains { path.hasSuffix("/" + $0) }
+      found.append(
+        isSecret
+          ? "\(path) has another key" : "\(path) was \"\(old ?? "")\" and is \"\(new ?? "")\"")
+    }
+    return found.sorted()
+  }
+
+  /// As a person reads it: indented, links with `->`, attributes with their values, keys hidden.
+  public var text: String {
+    var text = ""
+    for (path, entry) in entries.sorted(by: { Self.order($0.key, $1.key) }) {
+      let parts = path.split(separator: "/")
+      let name = parts.last.map(String.init) ?? path
+      text += String(repeating: "  ", count: parts.count - 1) + name
+      switch entry {
+      case .directory: text += "/"
+      case .link(let target): text += " -> \(target)"
+      case .attribute(let value?):
+        text += " = \(Self.secrets.contains(name) && !value.isEmpty ? "(hidden)" : value)"
+      case .attribute(nil): break
+      }
+      text += "\n"
+    }
+    return text
+  }
+
+  /// By component, so that what is in a directory follows it.
+  private static func order(_ left: String, _ right: String) -> Bool {
+    left.split(separator: "/").lexicographicallyPrecedes(right.split(separator: "/"))
+  }
+}
+
+extension Provisioner {
+  /// Reads all of configfs that is ours to change. What vanishes while it is read is left out.
+  public func snapshot() -> TreeSnapshot {
+    var snapshot = TreeSnapshot()
+    guard machine.isConfigFSMounted() else { return snapshot }
+    for root in TreeSnapshot.roots { add(root, to: &snapshot) }
+    return snapshot
+  }
+
+  private func add(_ path: String, to snapshot: inout TreeSnapshot) {
+    let mount = machine.configFS.mountPoint
+    let directory = mount.pushing(FilePath(path))
+    guard let entries = try? machine.configFS.entries(of: directory) else { return }
+    snapshot.entries[path] = .directory
+    for entry in entries {
+      let place = "\(path)/\(entry.name)"
+      switch entry.kind {
+      case .directory: add(place, to: &snapshot)
+      case .link:
+        guard let target = try? machine.configFS.linkTarget(of: directory.appending(entry.name))
+        else { continue }
+        let root = mount.string + "/"
+        snapshot.entries[place] = .link(
+          target.string.hasPrefix(root) ? String(target.string.dropFirst(root.count)) : target.string
+        )
+      case .attribute:
+        let text = try? machine.configFS.read(directory.appending(entry.name))
+        snapshot.entries[place] = .attribute(text?.withoutTrailingNewline)
+      }
+    }
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Checks
+internal import KernelEvents
+internal import Provisioning
+internal import SimulatedKernel
+
+struct SmokeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "smoke", abstract: "Try a profile on this board from nothing to nothing, for CI.",
+    discussion: """
+      Setup, check, link bounces, check, teardown, leftovers. Whatever fails, and after SIGINT or SIGTERM too, everything is taken down and
+      every report is complete. What the machine does not have is a skip with its reason. The case ids are for good (--list-cases).
+
+        epfnvme smoke board.json --repeat 20 --bounces 3
+        epfnvme smoke board.json --format junit --output smoke.xml --format html --output smoke.html
+
+      Exit code 0: passed; 1: a case failed; 4: everything skipped; 130/143: interrupted.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var source: ProfileSource
+  @OptionGroup var reports: ReportOptions
+
+  @Option(name: .customLong("repeat"), help: ArgumentHelp("How many times.", valueName: "count"))
+  var runs = 1
+  @Option(
+    help: ArgumentHelp(
+      "How often the endpoint controller is stopped and started in each run.", valueName: "count"))
+  var bounces = 1
+  @Flag(help: "Leave everything up after the last run.") var keep = false
+  @Flag(help: "A link that does not come up is a failure, not the absence of a host.")
+  var requireLink = false
+  @Flag(help: "Take down what is set up under the profile's name first.") var force = false
+  @Flag(help: "List the cases and what each shows.") var listCases = false
+
+  func validate() throws {
+    guard (1...100_000).contains(runs) else { throw ValidationError("--repeat takes 1 to 100000.") }
+    guard (0...1000).contains(bounces) else { throw ValidationError("--bounces takes 0 to 1000.") }
+  }
+
+  func run() throws {
+    if listCases { return list() }
+    try global.run {
+      let located = try source.located()
+      let provisioner = try global.provisioner()
+      Signals.remember()
+      if force, provisioner.names().contains(located.profile.name) {
+        _ = try provisioner.tearDown(located.profile.name) { _ in }
+      }
+      let outputs = try reports.open(json: global.json)
+      var options = Smoke.Options()
+      options.runs = runs
+      options.bounces = bounces
+      options.keeps = keep
+      options.requiresLink = requireLink
+      let view = SmokeView(global.terminal, outputs)
+      let smoke = Smoke(
+        provisioner, located, prediction: try prediction(located, provisioner), options: options
+      ) { view.hear($0) }
+      smoke.report.describe(provisioner, text: source.text)
+      outputs.begin(smoke.report, count: smoke.caseIDs.count)
+      let result = try smoke.run()
+      view.finish(result)
+      try outputs.end(result)
+      if result.exitCode != 0 { throw Ending(code: result.exitCode) }
+    }
+  }
+
+  /// What the emulation has for the profile on a machine like this one.
+  private func prediction(
+    _ located: Profile.Located, _ provisioner: Provisioner
+  ) throws(ProvisioningError) -> BoardPrediction? {
+    guard !located.profile.functions.isEmpty else { return nil }
+    let facts = provisioner.machine.facts
+    return try Emulation(located, driver(located, provisioner)) {
+      $0.release = facts.release
+      $0.onlineCPUs = facts.onlineCPUs
+      $0.pageSize = facts.pageSize
+    }.boardPrediction(located)
+  }
+
+  /// The driver that setup will take.
+  private func driver(
+    _ located: Profile.Located, _ provisioner: Provisioner
+  ) -> SimulatedKernel.Personality {
+    // Where there can be no plan the run says why; any emulation does then.
+    guard let name = (try? provisioner.plan(located))?.driver else {
+      return global.emulatedPersonality(for: located.profile)
+    }
+    return name == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline
+  }
+
+  private func list() {
+    for item in SmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
+    for item in HostSmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
+  }
+}
+
+/// A run as it happens, on standard error where standard output has something else.
+final class SmokeView {
+  private let terminal: Terminal
+  private let outputs: ReportOutputs
+
+  init(_ terminal: Terminal, _ outputs: ReportOutputs) {
+    self.terminal = terminal
+    self.outputs = outputs
+  }
+
+  func hear(_ event: Smoke.Event) {
+    switch event {
+    case .note(let text):
+      outputs.note(text)
+      if !outputs.usesStandardOutput { terminal.note(Terminal.printable(text)) }
+    case .result(let result):
+      outputs.result(result)
+      guard !outputs.usesStandardOutput else { return }
+      let reason = result.outcome.reason.map { ": \($0)" } ?? ""
+      terminal.note(Terminal.printable("\(result.outcome.word) \(result.id)\(reason)"))
+    }
+  }
+
+  func finish(_ report: TestReport) {
+    terminal.note("\(report.subject): \(report.summary)")
+  }
+}
