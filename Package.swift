@@ -98,7 +98,8 @@ let package = Package(
       dependencies: [
         "ConfigFS", "BlockDevices", "RecordedConfigFS", "SimulatedKernel", systemPackage,
       ]),
-    .testTarget(name: "KernelModulesTests", dependencies: ["KernelModules", "LinuxFiles", systemPackage]),
+    .testTarget(
+      name: "KernelModulesTests", dependencies: ["KernelModules", "LinuxFiles", systemPackage]),
     .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
     .testTarget(
       name: "SimulatedKernelTests",
@@ -133,7 +134,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "epfnvme", "TestSupport", "ConfigFS", "SimulatedKernel", "Provisioning", systemPackage,
+        "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel", "Provisioning",
+        systemPackage,
       ]),
 
     .executableTarget(

@@ -141,7 +141,7 @@ enum HTMLReport {
     header.passed{border-color:var(--pass)}header.passed .verdict{color:var(--pass)}
     header.failed,header.interrupted{border-color:var(--fail)}header.failed .verdict,header.interrupted .verdict{color:var(--fail)}
     header.skipped{border-color:var(--skip)}header.skipped .verdict{color:var(--skip)}
-    table{width:100%;border-collapse:collapse}th{text-align:left;color:var(--soft);font-weight:normal}
+    table{width:100%;border-collapse:collapse}th{text-align:left;white-space:nowrap;color:var(--soft);font-weight:normal}
     td,th{padding:.4rem .6rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
     td p,td li{color:var(--soft);font-size:.9rem}td ul{margin:.2rem 0;padding-left:1.2rem}td p.reason{color:var(--text)}
     .number{text-align:right;white-space:nowrap;padding-right:0}th.number{padding-left:.6rem}

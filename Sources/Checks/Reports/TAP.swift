@@ -52,7 +52,8 @@ struct TAPWriter: ReportWriter {
 
   mutating func result(_ result: TestReport.Result) -> String {
     number += 1
-    var text = "\(result.outcome.isFailure ? "not ok" : "ok") \(number) - \(Self.escaped(result.id))"
+    var text =
+      "\(result.outcome.isFailure ? "not ok" : "ok") \(number) - \(Self.escaped(result.id))"
     if case .skipped(let reason) = result.outcome { text += " # SKIP \(Self.escaped(reason))" }
     text += "\n  ---\n  duration_ms: \(result.duration.inMilliseconds.shortText)\n"
     switch result.outcome {

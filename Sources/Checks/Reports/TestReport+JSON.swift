@@ -43,7 +43,8 @@ extension TestReport.Result {
   var json: JSONValue {
     [
       "id": .string(id), "meaning": .string(meaning), "outcome": .string(outcome.word),
-      "reason": JSONValue(outcome.reason), "milliseconds": .number(duration.inMilliseconds.shortText),
+      "reason": JSONValue(outcome.reason),
+      "milliseconds": .number(duration.inMilliseconds.shortText),
       "details": .array(details.map { .string($0) }),
       "kernelLog": .array(kernelLog.map { .string($0) }),
     ]

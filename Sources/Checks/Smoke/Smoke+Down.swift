@@ -52,7 +52,8 @@ extension Smoke {
     finish(
       .cleanTeardown,
       left.isEmpty
-        ? .passed : .failed("\(left.count) \(left.count == 1 ? "thing is" : "things are") left or changed"),
+        ? .passed
+        : .failed("\(left.count) \(left.count == 1 ? "thing is" : "things are") left or changed"),
       details: left, since: mark ?? runMark, began: began)
   }
 

@@ -6,30 +6,17 @@ internal import Provisioning
 extension Smoke {
   /// - Returns: whether the run can go on.
   func hasEndpointController() -> Bool {
-    let machine = provisioner.machine
     let wanted = Set(located.profile.functions.map(\.controller))
-    let present = machine.endpointControllers()
-    let isMounted = machine.isConfigFSMounted()
-    if wanted.isEmpty { return true }
-    if let missing = wanted.subtracting(["auto"]).subtracting(present).min() {
-      finish(
-        .configFSMounted,
-        isMounted ? .passed : .skipped("not looked at: there is no endpoint controller to set up"))
-      finish(
-        .endpointControllerPresent,
-        .skipped(
-          present.isEmpty
-            ? "this machine has no PCI endpoint controller"
-            : "this machine has no endpoint controller \(missing); it has \(present.sorted().joined(separator: ", "))"
-        ))
-      return false
-    }
-    guard present.isEmpty else { return true }
-    finish(
-      .configFSMounted,
-      isMounted ? .passed : .skipped("not looked at: there is no endpoint controller to set up"))
-    finish(
-      .endpointControllerPresent, .skipped("this machine has no PCI endpoint controller"))
+    guard !wanted.isEmpty else { return true }
+    let present = provisioner.machine.endpointControllers().sorted()
+    let missing = wanted.subtracting(["auto"]).subtracting(present).min()
+    guard present.isEmpty || missing != nil else { return true }
+    let reason =
+      present.isEmpty
+      ? "this machine has no PCI endpoint controller"
+      : "this machine has no endpoint controller \(missing ?? ""); it has \(present.joined(separator: ", "))"
+    skipRest("not tried: there is nothing to set up", upTo: .endpointControllerPresent)
+    finish(.endpointControllerPresent, .skipped(reason))
     return false
   }
 

@@ -135,7 +135,9 @@ extension Smoke {
     }
     finish(
       item, wrong.isEmpty ? .passed : .failed("\(wrong.count) of \(looked.count) values differ"),
-      details: wrong.isEmpty ? ["\(looked.count) values"] : wrong.map(\.sentence), since: runMark)
+      details: wrong.isEmpty
+        ? ["\(looked.count) \(looked.count == 1 ? "value" : "values")"] : wrong.map(\.sentence),
+      since: runMark)
   }
 
   // MARK: Bounces
@@ -151,6 +153,7 @@ extension Smoke {
       let mark = watch.mark()
       let start = now
       if let failure = bounceOnce(number, mark) {
+        linkWasUp = false
         addSpan("bounce \(number)", from: time - (now - start), hasFailed: true)
         return finish(.linkBounced, failure, since: mark, began: began)
       }
@@ -187,13 +190,22 @@ extension Smoke {
   /// Whether the link, once up, stayed up: between the last start and now.
   func checkStability() {
     guard linkWasUp else {
-      return finish(.linkStable, .skipped("the link was not seen"))
+      return finish(.linkStable, .skipped("the link was not seen, or did not come back"))
     }
-    let links = watch.links(since: startMark)
-    let afterUp = links.firstIndex(of: .up).map { links[$0...] } ?? []
-    let losses = afterUp.filter { $0 == .down }.count
+    let began = now
+    let wasLost = provisioner.machine.clock.wait(upTo: options.hold) {
+      isInterrupted || linkWasLost
+    }
+    addSpan("watch the link", from: time - (now - began))
+    if wasLost, !linkWasLost { return finish(.linkStable, .skipped(interruption)) }
     finish(
-      .linkStable, losses == 0 ? .passed : .failed("the link went down by itself, \(losses) times"),
-      since: startMark)
+      .linkStable, linkWasLost ? .failed("the link went down by itself") : .passed,
+      since: startMark, began: began)
+  }
+
+  /// Whether the link has gone since the controller was started and the link had come.
+  private var linkWasLost: Bool {
+    let links = watch.links(since: startMark)
+    return links.firstIndex(of: .up).map { links[$0...].contains(.down) } ?? false
   }
 }

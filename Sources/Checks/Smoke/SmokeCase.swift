@@ -24,7 +24,8 @@ public enum SmokeCase: String, Sendable, CaseIterable {
   public var meaning: String {
     switch self {
     case .configFSMounted: "configfs is mounted, or setup mounted it"
-    case .endpointControllerPresent: "the machine has the endpoint controller that the profile asks for"
+    case .endpointControllerPresent:
+      "the machine has the endpoint controller that the profile asks for"
     case .driverLoaded: "the kernel has the modules, and they load"
     case .backingReady: "what the namespaces store to is there and usable"
     case .targetLinked: "subsystems, namespaces and ports took every value and are linked"

@@ -107,7 +107,8 @@ extension Provisioner {
         else { continue }
         let root = mount.string + "/"
         snapshot.entries[place] = .link(
-          target.string.hasPrefix(root) ? String(target.string.dropFirst(root.count)) : target.string
+          target.string.hasPrefix(root)
+            ? String(target.string.dropFirst(root.count)) : target.string
         )
       case .attribute:
         let text = try? machine.configFS.read(directory.appending(entry.name))

@@ -28,6 +28,9 @@ struct SmokeCommand: ParsableCommand {
     help: ArgumentHelp(
       "How often the endpoint controller is stopped and started in each run.", valueName: "count"))
   var bounces = 1
+  @Option(
+    help: ArgumentHelp("How long the link is watched after the bounces.", valueName: "seconds"))
+  var hold = 0.5
   @Flag(help: "Leave everything up after the last run.") var keep = false
   @Flag(help: "A link that does not come up is a failure, not the absence of a host.")
   var requireLink = false
@@ -36,6 +39,9 @@ struct SmokeCommand: ParsableCommand {
 
   func validate() throws {
     guard (1...100_000).contains(runs) else { throw ValidationError("--repeat takes 1 to 100000.") }
+    guard hold >= 0, hold <= 86400 else {
+      throw ValidationError("--hold takes 0 to 86400 seconds.")
+    }
     guard (0...1000).contains(bounces) else { throw ValidationError("--bounces takes 0 to 1000.") }
   }
 
@@ -52,6 +58,7 @@ struct SmokeCommand: ParsableCommand {
       var options = Smoke.Options()
       options.runs = runs
       options.bounces = bounces
+      options.hold = .seconds(hold)
       options.keeps = keep
       options.requiresLink = requireLink
       let view = SmokeView(global.terminal, outputs)

@@ -138,7 +138,9 @@ struct ReportOutputs {
   init(_ outputs: [ReportOutput]) { self.outputs = outputs }
 
   var usesStandardOutput: Bool { outputs.contains(where: \.usesStandardOutput) }
-  func begin(_ report: TestReport, count: Int) { for item in outputs { item.begin(report, count: count) } }
+  func begin(_ report: TestReport, count: Int) {
+    for item in outputs { item.begin(report, count: count) }
+  }
   func note(_ text: String) { for item in outputs { item.note(text) } }
   func result(_ result: TestReport.Result) { for item in outputs { item.result(result) } }
 
