@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# The first process of the lab's machine: runs every suite, sends KTAP through a virtio port and powers off. The console
+# The first process of the lab's machine: runs every suite, sends KTAP and reports through virtio ports and powers off. The console
 # shows each case as it happens, for the day when the kernel does not live to the end of a suite.
 export PATH=/bin HOME=/root LC_ALL=C
 mount -t proc proc /proc
@@ -28,6 +28,7 @@ port() {
 }
 results=$(port results)
 kernel_log=$(port kernel_log)
+reports=$(port reports)
 filter=$(cat /lab/filter)
 
 {
@@ -66,5 +67,7 @@ for suite; do
   rm -rf "$WORK"
 done
 dmesg >"$kernel_log"
+# What suites want other programs to read.
+[ ! -d /tmp/reports ] || tar -cf "$reports" -C /tmp/reports .
 echo "# lab complete" >"$results"
 poweroff -f

@@ -123,8 +123,10 @@ printf '%s\n' "${LAB_FILTER:-}" >"$image/lab/filter"
 results=$output/results.ktap
 console=$output/console.log
 kernel_log=$output/kernel.log
+reports=$output/reports.tar
 : >"$results"
 : >"$kernel_log"
+: >"$reports"
 truncate -s 64M "$work/disk"
 start=$(date +%s)
 # The disk is for `check --host`.
@@ -135,6 +137,7 @@ timeout --kill-after=5 "$timeout" qemu-system-x86_64 -M q35,accel=tcg,vmport=off
   -device virtio-serial-pci \
   -chardev "file,id=results,path=$results" -device virtserialport,chardev=results,name=results \
   -chardev "file,id=kernel_log,path=$kernel_log" -device virtserialport,chardev=kernel_log,name=kernel_log \
+  -chardev "file,id=reports,path=$reports" -device virtserialport,chardev=reports,name=reports \
   -blockdev "file,node-name=disk,filename=$work/disk" -device nvme,drive=disk,serial=lab \
   -device virtio-rng-pci -kernel "$kernel" -initrd "$work/initramfs" \
   -append "console=ttyS0 loglevel=5 oops=panic panic=-1 log_buf_len=4M memmap=16M\$0x10000000" </dev/null >&2 || status=$?
@@ -156,6 +159,7 @@ if ! grep -q '^# lab complete$' "$results"; then
 fi
 if grep -q -E '^ *not ok' "$results"; then complain "cases failed"; fi
 if ! grep -q -E '^ +ok' "$results"; then complain "no case ran"; fi
+if [ -s "$reports" ] && ! "$lab/read-reports.sh" "$reports"; then complain "a report cannot be read"; fi
 complaints='WARNING: |BUG: |Oops|Kernel panic|general protection|blocked for more than|detected buffer overflow|kernel BUG|refcount_t'
 # (The exception is init.sh's.)
 if grep -a -n -E "$complaints" "$console" | grep -v 'at __pci_epc_create+'; then complain "the kernel complained (see $console)"; fi

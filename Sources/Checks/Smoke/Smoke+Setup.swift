@@ -159,7 +159,7 @@ extension SmokeCase {
     case .expectConnection, .disconnect: self = .functionBound
     case .createDirectory(let path), .removeDirectory(let path), .write(let path, _, _),
       .link(let path, _), .unlink(let path, _), .awaitDirectory(let path):
-      if path.contains("/nullb") {
+      if path.contains("/nullb/") {
         self = .backingReady
       } else if path.contains("/nvmet/") {
         self = .targetLinked

@@ -30,17 +30,12 @@ public final class Smoke {
     case result(TestReport.Result)
   }
 
-  /// What a host at the other end of the cable does between the checks and the teardown.
-  public typealias HostPart = () throws(ProvisioningError) -> [TestReport.Result]
-
   let provisioner: Provisioner
   let located: Profile.Located
   let prediction: BoardPrediction?
   let options: Options
   let watch: KernelWatch
   private let hear: (Event) -> Void
-  private let hostCases: [String]
-  private let hostPart: HostPart?
 
   var record: SmokeRecord
   /// What has come so far; a caller may fill in what it knows of the machine.
@@ -55,21 +50,16 @@ public final class Smoke {
   var linkWasUp = false
   private var seen = 0
 
-  /// - Parameters:
-  ///   - prediction: what the emulation has for the profile; nil for a profile without functions.
-  ///   - hostCases: the ids of what the host's part returns.
+  /// - Parameter prediction: what the emulation has for the profile; nil for a profile without functions.
   public init(
     _ provisioner: Provisioner, _ located: Profile.Located, prediction: BoardPrediction?,
-    options: Options, hostCases: [String] = [], hostPart: HostPart? = nil,
-    hear: @escaping (Event) -> Void
+    options: Options, hear: @escaping (Event) -> Void
   ) {
     self.provisioner = provisioner
     self.located = located
     self.prediction = prediction
     self.options = options
     self.hear = hear
-    self.hostCases = hostCases
-    self.hostPart = hostPart
     watch = KernelWatch(provisioner.machine.log, driver: prediction?.driver ?? "")
     record = SmokeRecord(runs: options.runs)
     report = TestReport(suite: "smoke", subject: located.profile.name)
@@ -77,12 +67,7 @@ public final class Smoke {
   }
 
   /// The ids of the results that will come, in their order.
-  public var caseIDs: [String] {
-    var ids = SmokeCase.allCases.map(\.rawValue)
-    // What the host sees, it sees before the teardown.
-    ids.insert(contentsOf: hostCases, at: ids.count - 2)
-    return ids
-  }
+  public var caseIDs: [String] { SmokeCase.allCases.map(\.rawValue) }
 
   var now: Duration { provisioner.machine.clock.now }
   /// Since the run began.
@@ -151,26 +136,6 @@ public final class Smoke {
     report.tree = provisioner.snapshot().text
     bounce()
     checkStability()
-    runHostPart()
-  }
-
-  private func runHostPart() {
-    guard let hostPart else { return }
-    do {
-      for result in try hostPart() where hostCases.contains(result.id) {
-        record.add(
-          result.id, result.outcome, details: result.details, kernelLog: result.kernelLog,
-          duration: result.duration)
-      }
-    } catch {
-      if let first = hostCases.first(where: { !record.hasOutcome($0) }) {
-        finish(first, error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message))
-      }
-    }
-    for id in hostCases where !record.hasOutcome(id) {
-      finish(id, .skipped("the host did not report it"))
-    }
-    emit(all: false)
   }
 
   // MARK: Recording
@@ -206,9 +171,7 @@ public final class Smoke {
     let ids = caseIDs
     while emitted < ids.count, all || record.hasOutcome(ids[emitted]) {
       let id = ids[emitted]
-      let meaning =
-        SmokeCase(rawValue: id)?.meaning ?? HostSmokeCase(rawValue: id)?.meaning ?? ""
-      let result = record.result(id, meaning: meaning)
+      let result = record.result(id, meaning: SmokeCase(rawValue: id)?.meaning ?? "")
       report.results.append(result)
       hear(.result(result))
       emitted += 1

@@ -100,7 +100,6 @@ struct SmokeCommand: ParsableCommand {
 
   private func list() {
     for item in SmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
-    for item in HostSmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
   }
 }
 
