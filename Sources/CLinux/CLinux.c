@@ -81,6 +81,11 @@ int epfnvme_open_direct(const char *path) {
   return descriptor >= 0 ? descriptor : -errno;
 }
 
+int epfnvme_open_exclusive(const char *path) {
+  int descriptor = open(path, O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
 int epfnvme_loop_get_free(int control) {
   int number = ioctl(control, LOOP_CTL_GET_FREE);
   return number >= 0 ? number : -errno;

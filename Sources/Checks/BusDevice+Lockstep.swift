@@ -39,13 +39,7 @@ extension BusDevice {
 
   /// Whoever uses a disk, or a partition of it, holds it exclusively.
   private func refuseWhenInUse() throws(HostViewError) {
-    guard let controllerName else { return }
-    let entries =
-      (try? directoryNames(directory.appending("nvme").appending(controllerName))) ?? []
-    for entry in entries where entry.hasPrefix("nvme") && entry.contains("n") {
-      // With several paths the disk has the subsystem's name: nvme0c1n1 is a path of nvme0n1.
-      guard let disk = Self.diskName(entry) else { continue }
-      let node = nodes.appending(disk)
+    for node in disks {
       let descriptor = unsafe open(node.string, O_RDONLY | O_EXCL | O_CLOEXEC)
       guard descriptor < 0 else {
         _ = close(descriptor)

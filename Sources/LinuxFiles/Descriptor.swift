@@ -18,5 +18,10 @@ package struct Descriptor: ~Copyable {
     }
   }
 
+  /// Takes over what a call has opened; a negative number is that call's error.
+  package init(_ opened: CInt) throws(Errno) {
+    number = CInt(try Errno.check(Int64(opened)))
+  }
+
   deinit { close(number) }
 }

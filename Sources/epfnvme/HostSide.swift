@@ -11,7 +11,7 @@ internal import SystemPackage
 
 /// `check --host`: the machine that sees the disk.
 struct HostSide {
-  private let located: Profile.Located
+  let located: Profile.Located
   private let emulation: Emulation
   private let disk: String
 
@@ -92,7 +92,7 @@ struct HostSide {
 
   // MARK: The disk
 
-  private func device() throws(ProvisioningError) -> BusDevice {
+  func device() throws(ProvisioningError) -> BusDevice {
     let name = try name()
     do { return try BusDevice(name) } catch { throw Self.failure(error) }
   }

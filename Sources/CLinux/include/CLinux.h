@@ -26,6 +26,9 @@ int epfnvme_block_is_read_only(int descriptor);
 /// Opens a file for reading with `O_DIRECT`; returns the descriptor.
 int epfnvme_open_direct(const char *path);
 
+/// Opens for reading and writing past the page cache, and exclusively: a block device in use gives EBUSY.
+int epfnvme_open_exclusive(const char *path);
+
 /// The number of an unbound loop device (`LOOP_CTL_GET_FREE`); a hint, not a reservation.
 int epfnvme_loop_get_free(int control);
 

@@ -30,12 +30,16 @@ public final class Smoke {
     case result(TestReport.Result)
   }
 
+  /// What a host at the other end of the cable looks at while everything is up: its results of a run.
+  public typealias HostPart = (_ run: Int) throws(ProvisioningError) -> [TestReport.Result]
+
   let provisioner: Provisioner
   let located: Profile.Located
   let prediction: BoardPrediction?
   let options: Options
   let watch: KernelWatch
   private let hear: (Event) -> Void
+  private let hostPart: HostPart?
 
   var record: SmokeRecord
   /// What has come so far; a caller may fill in what it knows of the machine.
@@ -50,16 +54,19 @@ public final class Smoke {
   var linkWasUp = false
   private var seen = 0
 
-  /// - Parameter prediction: what the emulation has for the profile; nil for a profile without functions.
+  /// - Parameters:
+  ///   - prediction: what the emulation has for the profile; nil for a profile without functions.
+  ///   - hostPart: of a two-sided run.
   public init(
     _ provisioner: Provisioner, _ located: Profile.Located, prediction: BoardPrediction?,
-    options: Options, hear: @escaping (Event) -> Void
+    options: Options, hostPart: HostPart? = nil, hear: @escaping (Event) -> Void
   ) {
     self.provisioner = provisioner
     self.located = located
     self.prediction = prediction
     self.options = options
     self.hear = hear
+    self.hostPart = hostPart
     watch = KernelWatch(provisioner.machine.log, driver: prediction?.driver ?? "")
     record = SmokeRecord(runs: options.runs)
     report = TestReport(suite: "smoke", subject: located.profile.name)
@@ -67,7 +74,13 @@ public final class Smoke {
   }
 
   /// The ids of the results that will come, in their order.
-  public var caseIDs: [String] { SmokeCase.allCases.map(\.rawValue) }
+  public var caseIDs: [String] {
+    var ids = SmokeCase.allCases.map(\.rawValue)
+    guard hostPart != nil else { return ids }
+    // The host looks before the teardown.
+    ids.insert(contentsOf: HostSmokeCase.allCases.map(\.rawValue), at: ids.count - 2)
+    return ids
+  }
 
   var now: Duration { provisioner.machine.clock.now }
   /// Since the run began.
@@ -136,6 +149,28 @@ public final class Smoke {
     report.tree = provisioner.snapshot().text
     bounce()
     checkStability()
+    askHost()
+  }
+
+  private func askHost() {
+    guard let hostPart else { return }
+    guard !isInterrupted else { return skipRest(interruption, upTo: .cleanTeardown) }
+    let start = time
+    do {
+      for result in try hostPart(record.run)
+      where HostSmokeCase(rawValue: result.id) != nil && !record.hasOutcome(result.id) {
+        record.add(
+          result.id, result.outcome, details: result.details, kernelLog: result.kernelLog,
+          duration: result.duration)
+      }
+    } catch {
+      finish(
+        HostSmokeCase.found.rawValue,
+        error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message))
+    }
+    skipRest("the host did not report it", upTo: .cleanTeardown)
+    emit(all: false)
+    addSpan("the host's part", from: start)
   }
 
   // MARK: Recording
@@ -171,7 +206,9 @@ public final class Smoke {
     let ids = caseIDs
     while emitted < ids.count, all || record.hasOutcome(ids[emitted]) {
       let id = ids[emitted]
-      let result = record.result(id, meaning: SmokeCase(rawValue: id)?.meaning ?? "")
+      let meaning =
+        SmokeCase(rawValue: id)?.meaning ?? HostSmokeCase(rawValue: id)?.meaning ?? ""
+      let result = record.result(id, meaning: meaning)
       report.results.append(result)
       hear(.result(result))
       emitted += 1

@@ -15,6 +15,13 @@ struct SmokeCommand: ParsableCommand {
         epfnvme smoke board.json --repeat 20 --bounces 3
         epfnvme smoke board.json --format junit --output smoke.xml --format html --output smoke.html
 
+      With --role the machine that sees the disk takes part, and both get one result: board runs on the board, host on that machine, with the
+      same profile. They meet in a LAVA MultiNode job, in a directory that both see (--exchange), or by a command that runs epfnvme on the
+      other machine:
+
+        board# epfnvme smoke --role board board.json
+        host#  epfnvme smoke --role host board.json --peer 'ssh board epfnvme'
+
       Exit code 0: passed; 1: a case failed; 4: everything skipped; 130/143: interrupted.
       """)
 
@@ -34,6 +41,7 @@ struct SmokeCommand: ParsableCommand {
   @Flag(help: "Leave everything up after the last run.") var keep = false
   @Flag(help: "A link that does not come up is a failure, not the absence of a host.")
   var requireLink = false
+  @OptionGroup var sides: SideOptions
   @Flag(help: "Take down what is set up under the profile's name first.") var force = false
   @Flag(help: "List the cases and what each shows.") var listCases = false
 
@@ -49,8 +57,9 @@ struct SmokeCommand: ParsableCommand {
     if listCases { return list() }
     try global.run {
       let located = try source.located()
-      let provisioner = try global.provisioner()
       Signals.remember()
+      if sides.role == .host { return try host(located) }
+      let provisioner = try global.provisioner()
       if force, provisioner.names().contains(located.profile.name) {
         _ = try provisioner.tearDown(located.profile.name) { _ in }
       }
@@ -62,16 +71,43 @@ struct SmokeCommand: ParsableCommand {
       options.keeps = keep
       options.requiresLink = requireLink
       let view = SmokeView(global.terminal, outputs)
+      let board = try sides.board(located.profile.name, runs: runs, provisioner.run)
       let smoke = Smoke(
-        provisioner, located, prediction: try prediction(located, provisioner), options: options
+        provisioner, located, prediction: try prediction(located, provisioner), options: options,
+        hostPart: hostPart(board)
       ) { view.hear($0) }
       smoke.report.describe(provisioner, text: source.text)
       outputs.begin(smoke.report, count: smoke.caseIDs.count)
       let result = try smoke.run()
       view.finish(result)
       try outputs.end(result)
+      try board?.finish(result)
       if result.exitCode != 0 { throw Ending(code: result.exitCode) }
     }
+  }
+
+  private func hostPart(_ board: BoardSide?) -> Smoke.HostPart? {
+    guard let board else { return nil }
+    return { (run) throws(ProvisioningError) in try board.hostPart(run) }
+  }
+
+  /// The other side: what this machine sees of the disk.
+  private func host(_ located: Profile.Located) throws {
+    let outputs = try reports.open(json: global.json)
+    let side = try HostSide(global, located, disk: sides.host)
+    let limit = Duration.seconds(global.timeout ?? 5)
+    let peer = HostPeer(
+      try sides.exchange(RunDirectory()), located.profile.name, limit: sides.limit)
+    var report = try peer.run { run in
+      global.terminal.note("the board is up: run \(run)")
+      return side.smoke(within: limit, sides)
+    }
+    report.profile = source.text
+    outputs.begin(report, count: report.results.count)
+    for result in report.results { outputs.result(result) }
+    global.terminal.note("\(report.subject): \(report.summary)")
+    try outputs.end(report)
+    if report.exitCode != 0 { throw Ending(code: report.exitCode) }
   }
 
   /// What the emulation has for the profile on a machine like this one.
@@ -100,6 +136,7 @@ struct SmokeCommand: ParsableCommand {
 
   private func list() {
     for item in SmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
+    for item in HostSmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
   }
 }
 

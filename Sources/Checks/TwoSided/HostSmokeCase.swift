@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the machine that sees the disk adds to a two-sided run; the raw values are for good.
+public enum HostSmokeCase: String, Sendable, CaseIterable {
+  case found = "host-disk-found"
+  case asPredicted = "host-disk-as-predicted"
+  case data = "host-data-verified"
+  case fio = "host-fio-verified"
+  case noKernelErrors = "host-no-kernel-errors"
+
+  /// What it shows when it passes.
+  public var meaning: String {
+    switch self {
+    case .found: "the host's bus has the disk, and its NVMe driver took it"
+    case .asPredicted: "configuration space, registers and Identify are those of the emulation"
+    case .data: "what was written all over the namespaces was read back from its place"
+    case .fio: "fio's random reads and writes found no difference"
+    case .noKernelErrors: "the host's NVMe driver complained about nothing"
+    }
+  }
+}

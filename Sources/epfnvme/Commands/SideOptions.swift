@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Checks
+internal import Glibc
+internal import Provisioning
+internal import SystemPackage
+
+/// Which side of a two-sided run this is, and how it reaches the other one.
+struct SideOptions: ParsableArguments {
+  enum Role: String, ExpressibleByArgument, CaseIterable { case board, host }
+
+  @Option(help: ArgumentHelp("board or host: one side of a two-sided run.", valueName: "side"))
+  var role: Role?
+  @Option(
+    help: ArgumentHelp(
+      "A directory that both sides see; without it, one in the run directory of this machine.",
+      valueName: "directory"))
+  var exchange: String?
+  @Option(
+    help: ArgumentHelp(
+      "A command that runs epfnvme on the other side, whose directory is used then.",
+      valueName: "command"))
+  var peer: String?
+  @Option(
+    help: ArgumentHelp("How long the other side may take for each step.", valueName: "seconds"))
+  var peerTimeout = 120.0
+  @Option(
+    help: ArgumentHelp(
+      "On the host: the disk, a PCI function (0000:01:00.0), /dev/nvmeN, or auto.",
+      valueName: "device"))
+  var host = "auto"
+  @Flag(
+    help:
+      "On the host: write to the disk, whatever is on it. Without this only disks that the profile keeps in null_blk's memory are written to."
+  )
+  var destructive = false
+  @Option(
+    help: ArgumentHelp("On the host: how much is written to each namespace.", valueName: "MiB"))
+  var dataMib: UInt64 = 64
+
+  var limit: Duration { .seconds(peerTimeout) }
+
+  func validate() throws {
+    guard peerTimeout > 0, peerTimeout <= 86400 else {
+      throw ValidationError("--peer-timeout takes up to 86400 seconds.")
+    }
+    guard (1...(1 << 20)).contains(dataMib) else {
+      throw ValidationError("--data-mib takes 1 to 1048576.")
+    }
+    if role == nil, exchange != nil || peer != nil || destructive {
+      throw ValidationError("--exchange, --peer and --destructive are for runs with a --role.")
+    }
+    if exchange != nil, peer != nil {
+      throw ValidationError(
+        "--exchange names a directory here, --peer one there: give one of them.")
+    }
+  }
+
+  /// - Throws: ``ProvisioningError`` when the directory cannot be made.
+  func exchange(_ run: RunDirectory) throws(ProvisioningError) -> any Exchange {
+    if let peer { return PeerExchange(peer) }
+    if exchange == nil, let lava = LAVAExchange(cache: Self.lavaCache) { return lava }
+    return try DirectoryExchange(Self.directory(exchange, run))
+  }
+
+  /// Where lava-wait leaves what came; LAVA's own place unless the job says otherwise.
+  private static var lavaCache: FilePath {
+    FilePath(
+      unsafe getenv("EPFNVME_LAVA_CACHE").map { unsafe String(cString: $0) }
+        ?? "/tmp/lava_multi_node_cache.txt")
+  }
+
+  static func directory(_ given: String?, _ run: RunDirectory) -> FilePath {
+    given.map { FilePath($0) } ?? run.path.appending("exchange")
+  }
+
+  /// The board's half; nil for a run of the board alone.
+  func board(
+    _ name: String, runs: Int, _ run: RunDirectory
+  ) throws(ProvisioningError) -> BoardSide? {
+    guard role == .board else { return nil }
+    return BoardSide(try exchange(run), name, runs: runs, limit: limit)
+  }
+}
+
+/// What `--peer` calls on the other machine.
+struct ExchangeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "exchange", abstract: "Read or leave a message of a two-sided run.",
+    shouldDisplay: false)
+
+  enum Verb: String, ExpressibleByArgument, CaseIterable { case get, put }
+
+  @OptionGroup var global: GlobalOptions
+  @Argument var verb: Verb
+  @Argument var name: String
+  @Option var exchange: String?
+
+  func validate() throws {
+    if let problem = Profile.problem(withName: name) { throw ValidationError(problem) }
+  }
+
+  func run() throws {
+    try global.run {
+      let directory = try DirectoryExchange(SideOptions.directory(exchange, RunDirectory()))
+      switch verb {
+      case .get:
+        if let message = try directory.message(name, upTo: .zero) { print(message.compactText) }
+      case .put:
+        let bytes: [UInt8]
+        do throws(Errno) { bytes = try readFile("/dev/stdin") } catch {
+          throw ProvisioningError(
+            .inputMissing, "cannot read the message from standard input", operation: "read",
+            errno: error)
+        }
+        guard let json = try? LocatedJSON(parsing: bytes) else {
+          throw ProvisioningError(.inputMissing, "standard input has no JSON", operation: "read")
+        }
+        try directory.post(name, json.value)
+      }
+    }
+  }
+}
