@@ -120,6 +120,29 @@ run teardown "$shipped"
 run teardown nullblk-pci
 same_tree 'kept up, then down: nothing is left' before.tree
 
+# Both sides on one machine: the host finds QEMU's disk, which is not the board's, and must not write to it.
+if have_module nvme; then
+  modprobe nvme
+  wait_for 'the disk is there' test -b /dev/nvme0n1
+  sed 's/0x1b96/0x1b36/g; s/0xbeef/0x0010/' "$shipped" >host.json
+  sum=$(sha256sum </dev/nvme0n1)
+  tree before.tree
+  epfnvme smoke "$shipped" --role board --repeat 2 --json >board.out 2>board.err &
+  board=$!
+  run smoke host.json --role host --destructive --json
+  status_is 'two sides: the host' 1
+  status=0
+  wait "$board" || status=$?
+  equal 'two sides: the board' 1 "$status"
+  equal 'two sides: one result' "$(jq -c '[.results[] | [.id, .outcome]]' board.out)" "$(jq -c '[.results[] | [.id, .outcome]]' out)"
+  json 'two sides: what the host saw' '[.results[] | select(.id | startswith("host-")) | .outcome] == ["passed", "failed", "skipped", "skipped", "passed"]'
+  equal 'two sides: nothing was written' "$sum" "$(sha256sum </dev/nvme0n1)"
+  check 'two sides: what they said is private' test "$(stat -c %a /run/epfnvme/exchange)" = 700
+  same_tree 'two sides: nothing is left' before.tree
+  rm -r /run/epfnvme/exchange
+  rmmod nvme
+fi
+
 rmmod virtual_epc
 reports skipping
 status_is 'no endpoint controller' 4
