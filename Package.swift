@@ -67,8 +67,8 @@ let package = Package(
     .target(
       name: "Checks",
       dependencies: [
-        "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux",
-        systemPackage,
+        "ConfigFS", "BlockDevices", "KernelEvents", "NVMe", "PCI", "ControllerEmulation",
+        "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
