@@ -64,7 +64,7 @@ extension Plan {
 
   private static func shellUndo(of step: Step) -> Operation? {
     switch step.undo {
-    case .nothing, .capture: nil
+    case .nothing, .capture, .ifDifferent: nil
     case .write(let text): .write(path: step.operation.path, value: .text(text), shown: nil)
     case .inverse:
       // A file that holds data stays, as it does at teardown.

@@ -32,6 +32,8 @@ public struct Step: Hashable, Sendable {
     case write(String)
     /// Read the value before writing; when it is already right, write nothing; else write it back.
     case capture
+    /// Read the value before writing; when it is already right, write nothing. The object vanishes with its directory.
+    case ifDifferent
   }
 
   init(
@@ -42,6 +44,11 @@ public struct Step: Hashable, Sendable {
     self.disruption = disruption
     self.undo = undo
   }
+}
+
+extension Step.Undo {
+  /// Whether the value is looked at before it is written.
+  var readsFirst: Bool { self == .capture || self == .ifDifferent }
 }
 
 extension Plan {

@@ -157,6 +157,9 @@ struct Planner {
   private func undo(_ index: Int, _ role: Fact.Role) -> Step.Undo {
     switch (role, standings[index]) {
     case (.usedAtBind(isShared: true), _): .capture
+    case (.raw, .absent): .ifDifferent
+    // What is unset cannot be written back.
+    case (.raw, .differs(let current)) where sameAttributeText(current, ""): .nothing
     case (.state(let off), .absent): .write(off)
     case (.state(let off), .satisfied): .write(off)
     case (_, .absent): .nothing

@@ -9,6 +9,8 @@ public struct Profile: Sendable, Hashable {
   public var driver = DriverChoice.auto
   /// In the order of the document.
   public var backings: [Backing] = []
+  /// Hosts that have attributes of their own; a host that is only allowed somewhere needs no entry.
+  public var hosts: [Host] = []
   public var subsystems: [Subsystem] = []
   public var ports: [Port] = []
   public var functions: [Function] = []
@@ -55,6 +57,7 @@ public struct Profile: Sendable, Hashable {
     public var zoneCapacityMiB: UInt64?
     public var maximumOpenZones: UInt32?
     public var maximumActiveZones: UInt32?
+    public var attributes: [RawAttribute] = []
   }
 
   /// A regular file.
@@ -90,6 +93,18 @@ public struct Profile: Sendable, Hashable {
     public var allowAnyHost: Bool?
     public var allowedHosts: [String] = []
     public var namespaces: [Namespace] = []
+    public var attributes: [RawAttribute] = []
+  }
+
+  /// A host of the kernel's target.
+  public struct Host: Sendable, Hashable {
+    public var nqn: String
+    public var attributes: [RawAttribute] = []
+
+    public init(nqn: String, attributes: [RawAttribute] = []) {
+      self.nqn = nqn
+      self.attributes = attributes
+    }
   }
 
   public struct Namespace: Sendable, Hashable {
@@ -103,6 +118,7 @@ public struct Profile: Sendable, Hashable {
     public var bufferedIO: Bool?
     public var reservations: Bool?
     public var enabled = true
+    public var attributes: [RawAttribute] = []
   }
 
   public struct Port: Sendable, Hashable {
@@ -115,8 +131,35 @@ public struct Profile: Sendable, Hashable {
     public var maximumQueueSize: Int32?
     public var inlineDataSize: Int32?
     public var mdts: Int32?
+    public var anaGroups: [ANAGroup] = []
+    public var attributes: [RawAttribute] = []
 
     public enum Transport: String, Sendable, Hashable, CaseIterable { case loop, tcp, rdma, pci }
+  }
+
+  /// How a port sees the namespaces of an ANA group.
+  public struct ANAGroup: Sendable, Hashable {
+    /// 1 to 127; group 1 is there without being listed.
+    public var id: UInt32
+    /// `optimized`, `non-optimized`, `inaccessible`, `persistent-loss`, `change`.
+    public var state: String
+
+    public init(id: UInt32, state: String) {
+      self.id = id
+      self.state = state
+    }
+  }
+
+  /// An attribute that the profile has no key for, as the kernel shows it.
+  public struct RawAttribute: Sendable, Hashable {
+    /// The name of the file; with `nvme/` before it for the group of a function's driver.
+    public var name: String
+    public var text: String
+
+    public init(name: String, text: String) {
+      self.name = name
+      self.text = text
+    }
   }
 
   /// A PCI endpoint function.
@@ -144,6 +187,7 @@ public struct Profile: Sendable, Hashable {
     public var controller = "auto"
     public var start = true
     public var controllerFeatures: ControllerFeatures?
+    public var attributes: [RawAttribute] = []
   }
 
   /// The NVMe target behind a function.
