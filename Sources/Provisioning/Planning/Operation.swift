@@ -92,7 +92,7 @@ extension Operation {
       parameters.isEmpty ? nil : parameters.joined(separator: " ")
     case .createFile(_, let bytes): "\(bytes) bytes"
     case .write(let path, let value, _):
-      SecretAttribute.matches(path) ? SecretAttribute.mask : value.shown
+      SecretAttribute.reported(value.shown, at: path)
     case .link(_, let target): target
     case .verifyController(_, let driver): driver
     case .expectConnection(let address), .disconnect(let address, _): address.route

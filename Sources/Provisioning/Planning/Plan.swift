@@ -57,7 +57,7 @@ extension Plan {
       "name": .string(name), "driver": JSONValue(driver), "changes": .bool(changesAnything),
       "steps": .array(
         steps.enumerated().map { index, step in
-          guard case .object(let members) = step.operation.json else { return .null }
+          guard case .object(let members) = step.operation.reportedJSON else { return .null }
           return .object(
             [.init("step", JSONValue(index + 1))] + members + [
               .init("reason", .string(step.reason)),

@@ -97,4 +97,9 @@ enum SecretAttribute {
   static func matches(_ path: String) -> Bool {
     path.hasSuffix("dhchap_key") || path.hasSuffix("dhchap_ctrl_key")
   }
+
+  /// The text of an attribute as it may be shown; an absent secret is no secret.
+  static func reported(_ text: String, at path: String) -> String {
+    matches(path) && !sameAttributeText(text, "") ? mask : text
+  }
 }
