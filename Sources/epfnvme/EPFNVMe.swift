@@ -35,7 +35,7 @@ struct EPFNVMe: ParsableCommand {
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
       ControllersCommand.self, CheckCommand.self, PredictCommand.self,
-      EmulateCommand.self,
+      EmulateCommand.self, DiffCommand.self, ExportCommand.self, ImportCommand.self,
     ])
 
   static func main() {

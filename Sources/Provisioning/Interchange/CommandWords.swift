@@ -51,7 +51,8 @@ enum CommandWords {
         quote = (character, position)
       case "\\": isEscaped = true
       case "$", "`", ";", "|", "&", "<", ">", "(", ")", "*", "?":
-        throw refuse(position, "\"\(character)\" is for a shell: write the value itself, or quote it")
+        throw refuse(
+          position, "\"\(character)\" is for a shell: write the value itself, or quote it")
       default: add(String(character))
       }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage

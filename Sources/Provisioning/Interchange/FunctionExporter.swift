@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import KernelEvents
 internal import PCIEndpoint
 internal import SystemPackage
 

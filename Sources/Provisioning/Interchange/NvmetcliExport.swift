@@ -3,6 +3,7 @@ internal import BlockDevices
 internal import ConfigFS
 internal import NVMeTarget
 internal import PCIEndpoint
+internal import SystemPackage
 
 /// The kernel's target in the JSON of nvmetcli, so that `nvmetcli restore` makes it again.
 ///

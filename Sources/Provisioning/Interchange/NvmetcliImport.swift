@@ -72,8 +72,19 @@ private struct NvmetcliReader {
       switch member.key {
       case "hosts", "ports", "subsystems": break
       case "discovery": discovery(member.value)
+      case "version", "backings", "functions":
+        collector.issues.add(
+          .error, member.key, member.keyPosition,
+          "this is a profile of epfnvme, no JSON of nvmetcli",
+          hint: "use it as it is: epfnvme validate tells whether it is right")
+        return
       default:
-        warn(member.keyPosition, member.key, "nvmetcli has no \"\(member.key.prefix(40))\": left out")
+        let nearest = nearestName(
+          to: member.key, in: ["hosts", "ports", "subsystems", "discovery"])
+        collector.issues.add(
+          .warning, member.key, member.keyPosition,
+          "nvmetcli has no \"\(member.key.prefix(40))\": left out",
+          hint: nearest.map { "did you mean \"\($0)\"?" })
       }
     }
     // Ports refer to subsystems, and a host that is only allowed there needs no entry, whatever comes first.
@@ -102,7 +113,8 @@ private struct NvmetcliReader {
       let nqn = object.name("nqn")
     else { return }
     let attributes = KnownAttributes.host.raw(object.attributes(except: ["nqn"]))
-    guard !attributes.isEmpty || !profile.subsystems.contains(where: { $0.allowedHosts.contains(nqn) })
+    guard
+      !attributes.isEmpty || !profile.subsystems.contains(where: { $0.allowedHosts.contains(nqn) })
     else { return }
     profile.hosts.append(Profile.Host(nqn: nqn, attributes: attributes))
     remember("hosts[\(profile.hosts.count - 1)]", object)
@@ -151,7 +163,8 @@ private struct NvmetcliReader {
       profile.backings.append(
         Profile.Backing(
           name: name,
-          store: device.hasPrefix("/dev/") ? .block(path: device) : .file(Profile.File(path: device))
+          store: device.hasPrefix("/dev/")
+            ? .block(path: device) : .file(Profile.File(path: device))
         ))
       collector.places["backings.\(name)"] = (object.place("device_path"), "\(path).device.path")
     }

@@ -22,7 +22,8 @@ extension Import {
     guard let script = EndpointScript(rawValue: base) else {
       throw ProfileIssues([
         ProfileIssue(
-          .error, path: "", position: first.position, message: "unknown script \"\(base.prefix(60))\"",
+          .error, path: "", position: first.position,
+          message: "unknown script \"\(base.prefix(60))\"",
           hint: nearestName(to: base, in: names).map { "did you mean \"\($0)\"?" }
             ?? "known scripts: " + names.joined(separator: ", "))
       ])
@@ -113,7 +114,8 @@ private struct ScriptReader {
           ?? "the scripts know start and stop")
     }
     if let extra = rest.dropFirst().first {
-      error(extra, "\"\(extra.text.prefix(60))\" stands after the action", hint: "options come first")
+      error(
+        extra, "\"\(extra.text.prefix(60))\" stands after the action", hint: "options come first")
     }
   }
 

@@ -171,7 +171,8 @@ struct DesiredState {
 
   private mutating func add(_ host: Profile.Host) {
     let directory = hostDirectory(host.nqn)
-    _ = raw(host.attributes, target.hosts[host.nqn].directory, "the host \(host.nqn)", needs: directory)
+    _ = raw(
+      host.attributes, target.hosts[host.nqn].directory, "the host \(host.nqn)", needs: directory)
   }
 
   private mutating func hostDirectory(_ nqn: String) -> Int {

@@ -2,6 +2,7 @@
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import KernelModules
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage

@@ -84,7 +84,9 @@ extension KnownAttributes {
       modelled[$0.name] == nil && !$0.text.isEmpty && defaults[$0.name] != $0.text
         // Nothing can be chosen here without TLS; it is what the transport says it is.
         && !($0.name == "addr_tsas" && $0.text == "connected")
-    }.sorted { ($0.name != "addr_tsas" ? 1 : 0, $0.name) < ($1.name != "addr_tsas" ? 1 : 0, $1.name) }
+    }.sorted {
+      ($0.name != "addr_tsas" ? 1 : 0, $0.name) < ($1.name != "addr_tsas" ? 1 : 0, $1.name)
+    }
   }
 }
 

@@ -69,7 +69,8 @@ public enum ProfileKeys {
   public static let all: [(name: String, keys: [Key])] = [
     ("profile", document), ("backing", backing), ("nullBlock", nullBlock), ("file", file),
     ("block", block), ("loopDevice", loopDevice), ("host", host), ("subsystem", subsystem),
-    ("namespace", namespace), ("port", port), ("anaGroup", anaGroup), ("function", function), ("target", target),
+    ("namespace", namespace), ("port", port), ("anaGroup", anaGroup), ("function", function),
+    ("target", target),
     ("tcpTarget", tcpTarget), ("controllerFeatures", controllerFeatures),
   ]
 

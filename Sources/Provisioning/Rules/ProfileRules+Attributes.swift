@@ -76,7 +76,9 @@ extension ProfileCheck {
     guard let first = name.utf8.first, name.utf8.count <= 255 else { return false }
     func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5a).contains(byte & 0xdf) }
     return isLetter(first)
-      && name.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || "_-.".utf8.contains($0) }
+      && name.utf8.allSatisfy {
+        isLetter($0) || (0x30...0x39).contains($0) || "_-.".utf8.contains($0)
+      }
   }
 
   private func check(_ groups: [Profile.ANAGroup], _ path: String) {
