@@ -213,6 +213,12 @@ private struct NvmetcliReader {
     for (path, element) in elements(object.list("referrals"), "\(path).referrals") {
       warn(element.position, path, "profiles have no referrals: left out")
     }
+    if transport == .pci {
+      warn(
+        json.position, path,
+        "nvmetcli has no endpoint functions: add one to \"functions\" that serves the port's subsystem"
+      )
+    }
     remember("ports[\(profile.ports.count)]", object)
     profile.ports.append(port)
   }
