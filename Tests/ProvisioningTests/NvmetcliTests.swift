@@ -124,7 +124,7 @@ import Testing
   }
 
   /// Text → the issues: severity, path, message.
-  static let losses: [(String, String)] = [
+  static let lossyTexts: [(String, String)] = [
     (
       #"{"ports":[{"portid":1,"addr":{"trtype":"fc"}}]}"#, "profiles have no transport fc: left out"
     ),
@@ -149,7 +149,8 @@ import Testing
     (#"{"prots":[]}"#, "nvmetcli has no \"prots\": left out"),
   ]
 
-  @Test("what a profile cannot hold is a warning that says so, with its place", arguments: losses)
+  @Test(
+    "what a profile cannot hold is a warning that says so, with its place", arguments: lossyTexts)
   func losses(_ text: String, _ message: String) throws {
     let imported = try Import(nvmetcli: Array(text.utf8), as: "n")
     #expect(imported.warnings.map(\.message) == [message])
@@ -167,7 +168,7 @@ import Testing
   }
 
   /// Text → line, column and a part of the first error.
-  static let hostile: [(String, Int, Int, String)] = [
+  static let hostileTexts: [(String, Int, Int, String)] = [
     ("", 1, 1, "the document ends where a value was expected"),
     ("[]", 1, 1, "an object was expected, not an array"),
     ("{\"ports\": 3}", 1, 11, "an array was expected, not a number"),
@@ -196,18 +197,18 @@ import Testing
     ),
     (
       "{\"subsystems\": [{\"nqn\": \"s\",\n \"namespaces\": [{\"nsid\": 1, \"device\": {\"path\": \"x\\u0000y\"}}]}]}",
-      2, 47, "\"x"
+      2, 48, "\"x"
     ),
     ("{\"hosts\": [{\"nqn\": \"h\", \"dhchap\": {\"key\": \"(hidden)\"}}]}", 1, 43, "was hidden"),
     ("{\"version\": 1, \"backings\": {}}", 1, 2, "this is a profile of epfnvme"),
     (String(repeating: "[", count: 100), 1, 65, "nested deeper than 64 levels"),
     (
       "{\"subsystems\": [{\"nqn\": \"\(String(repeating: "x", count: 300))\"}]}", 1, 17,
-      "longer than 223"
+      "has 300 bytes, more than the 223"
     ),
   ]
 
-  @Test("hostile text is refused with its place", arguments: hostile)
+  @Test("hostile text is refused with its place", arguments: hostileTexts)
   func hostile(_ text: String, _ line: Int, _ column: Int, _ message: String) throws {
     let issues = try #require(
       #expect(throws: ProfileIssues.self) { try Import(nvmetcli: Array(text.utf8), as: "n") })

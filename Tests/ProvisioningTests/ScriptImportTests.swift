@@ -36,7 +36,7 @@ import Testing
     #expect(device.attributes == [.init(name: "max_sectors", text: "2048")])
   }
 
-  static let functionOptions: [(String, String)] = [
+  static let functionLines: [(String, String)] = [
     ("nvmet-pci-epf --nrioq 8 start", "ioQueues 8"),
     ("nvmet-pci-epf --mdts 256 start", "mdtsKiB 256"),
     ("nvmet-pci-epf --mqes 512 start", "queueSize 512"),
@@ -48,7 +48,7 @@ import Testing
     ("nvme-epf --mmio start", "dma false"),
   ]
 
-  @Test("options of the function", arguments: functionOptions)
+  @Test("options of the function", arguments: functionLines)
   func functionOptions(_ line: String, _ expected: String) throws {
     let function = try function(line)
     let found = [
@@ -58,14 +58,14 @@ import Testing
     #expect(found.contains(expected), "\(found)")
   }
 
-  static let backings: [(String, Profile.Backing.Store)] = [
+  static let backingLines: [(String, Profile.Backing.Store)] = [
     ("nvmet-pci-epf --nsdev /dev/sda start", .block(path: "/dev/sda")),
     ("nvmet-pci-epf --nsdev /srv/disk.img start", .file(.init(path: "/srv/disk.img"))),
     ("nvme-epf --loop '/srv/my disk' start", .file(.init(path: "/srv/my disk"))),
     ("nvme-epf -l /dev/nvme0n1 start", .block(path: "/dev/nvme0n1")),
   ]
 
-  @Test("options of the backing", arguments: backings)
+  @Test("options of the backing", arguments: backingLines)
   func backings(_ line: String, _ store: Profile.Backing.Store) throws {
     #expect(try Import(script: line).profile.backings.map(\.store) == [store])
   }
@@ -101,7 +101,7 @@ import Testing
     #expect(warnings.map(\.position) == [TextPosition(line: 1, column: column)])
   }
 
-  static let errors: [(String, Int, String, String?)] = [
+  static let wrongLines: [(String, Int, String, String?)] = [
     ("", 1, "the command line is empty", nil),
     ("nvmet-pci-ep start", 1, "unknown script", "did you mean \"nvmet-pci-epf\"?"),
     ("cat /etc/passwd", 1, "unknown script \"cat\"", nil),
@@ -127,7 +127,7 @@ import Testing
     ("nvme-epf --help", 10, "makes no profile", nil),
   ]
 
-  @Test("what is wrong has its column and the way out", arguments: errors)
+  @Test("what is wrong has its column and the way out", arguments: wrongLines)
   func errors(_ line: String, _ column: Int, _ message: String, _ hint: String?) throws {
     let issues = try #require(
       #expect(throws: ProfileIssues.self) { try Import(script: line) })

@@ -79,7 +79,7 @@ public struct ProfileGenerator {
     profile.description = maybe { $0.text(upTo: 40) }
     profile.driver =
       chance(50) ? .auto : isMainline ? .nvmetPCIEPF : .pciEPFNVMe
-    for number in 0..<number(1...3) {
+    for number in 0..<number(1...2) {
       profile.subsystems.append(subsystem("nqn.2026-01.org.example:\(name).\(number)", &profile))
     }
     addHosts(to: &profile)
@@ -91,9 +91,9 @@ public struct ProfileGenerator {
 
   private mutating func backing(_ name: String) -> Profile.Backing.Store {
     switch number(0...9) {
-    case 0...1:
+    case 0...3:
       return .file(file(name))
-    case 2...3:
+    case 4...6:
       var device = Profile.LoopDevice(file: file(name))
       device.blockSize = maybe { $0.pick([512, 1024, 4096]) }
       device.directIO = chance(20)
@@ -155,7 +155,7 @@ public struct ProfileGenerator {
       subsystem.attributes.append(
         Profile.RawAttribute(name: "attr_pi_enable", text: pick(["0", "1"])))
     }
-    for index in 0..<number(0...3) {
+    for index in 0..<pick([0, 1, 1, 2, 3]) {
       let name = "b\(profile.backings.count)"
       profile.backings.append(
         Profile.Backing(name: name, store: backing("\(profile.name)-\(name)")))

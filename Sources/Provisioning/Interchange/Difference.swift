@@ -82,35 +82,32 @@ extension Provisioner {
   /// What others have put beside the profile's own objects: it is seen by the same hosts.
   private func foreign(_ desired: DesiredState) -> [Difference] {
     var wanted: Set<String> = []
-    var groups: [FilePath: String] = [:]
+    var groups: [String: String] = [:]
     for fact in desired.facts {
       switch fact.content {
       case .directory(let path):
         wanted.insert(path.string)
-        let parent = path.removingLastComponent()
-        if parent.lastComponent == "namespaces" { groups[parent] = "namespace" }
-        switch parent.lastComponent?.string {
-        case "subsystems" where parent.removingLastComponent().lastComponent == "nvmet":
-          groups[path.appending("namespaces")] = "namespace"
-          groups[path.appending("allowed_hosts")] = "allowed host"
-        case "ports": groups[path.appending("subsystems")] = "subsystem of the port"
-        default: break
+        let parent = path.string.parentPath
+        if parent.hasSuffix("/nvmet/subsystems") {
+          groups["\(path)/namespaces"] = "namespace"
+          groups["\(path)/allowed_hosts"] = "allowed host"
+        } else if parent.hasSuffix("/nvmet/ports") {
+          groups["\(path)/subsystems"] = "subsystem of the port"
         }
       case .link(let path, _):
         wanted.insert(path.string)
-        let parent = path.removingLastComponent()
-        if parent.removingLastComponent().lastComponent == "controllers" {
-          groups[parent] = "function of the controller"
+        if path.string.parentPath.parentPath.hasSuffix("/pci_ep/controllers") {
+          groups[path.string.parentPath] = "function of the controller"
         }
       default: break
       }
     }
-    return groups.sorted { $0.key.string < $1.key.string }.flatMap { group, what in
-      let entries = (try? machine.configFS.entries(of: group)) ?? []
+    return groups.sorted { $0.key < $1.key }.flatMap { group, what in
+      let entries = (try? machine.configFS.entries(of: FilePath(group))) ?? []
       return entries.filter {
-        $0.kind != .attribute && !wanted.contains(group.appending($0.name).string)
+        $0.kind != .attribute && !wanted.contains("\(group)/\($0.name)")
       }.sorted { $0.name < $1.name }.map { entry in
-        let path = group.appending(entry.name).string
+        let path = "\(group)/\(entry.name)"
         let root = machine.configFS.mountPoint.string + "/"
         let short = path.hasPrefix(root) ? String(path.dropFirst(root.count)) : path
         return Difference(

@@ -94,6 +94,7 @@ final class MachineReader {
   /// What the chosen profiles, or the whole machine, have of a group.
   func chosen<Item: ConfigItem>(_ group: ConfigGroup<Item>) throws(ConfigFSError) -> [Item] {
     guard group.exists else { return [] }
-    return try group.all().filter { isChosen($0.directory) }.sorted { $0.name < $1.name }
+    return try group.all().filter { isChosen($0.directory) }.map { ($0.name, $0) }
+      .sorted { $0.0 < $1.0 }.map(\.1)
   }
 }

@@ -39,6 +39,7 @@ struct NvmetcliObject {
   }
 
   private mutating func take(_ name: String, _ path: String, _ json: LocatedJSON) {
+    places[name] = json.position
     let text: String
     switch json.content {
     case .string(let value): text = value
@@ -52,7 +53,6 @@ struct NvmetcliObject {
     // nvmetcli writes an ANA group both ways, and restores the one outside of the group last.
     texts.removeAll { $0.name == name }
     texts.append(Profile.RawAttribute(name: name, text: text))
-    places[name] = json.position
   }
 
   func list(_ key: String) -> LocatedJSON? { lists[key] }
@@ -66,7 +66,8 @@ struct NvmetcliObject {
   /// The text that names the object; an issue when there is none.
   func name(_ key: String) -> String? {
     if let found = texts.first(where: { $0.name == key }) { return found.text }
-    issues.add(.error, path, position, "the key \"\(key)\" is missing")
+    // One that is no text was complained about already.
+    if places[key] == nil { issues.add(.error, path, position, "the key \"\(key)\" is missing") }
     return nil
   }
 

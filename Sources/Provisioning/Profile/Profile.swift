@@ -35,6 +35,11 @@ public struct Profile: Sendable, Hashable {
       case block(path: String)
       case loopDevice(LoopDevice)
     }
+
+    public init(name: String, store: Store) {
+      self.name = name
+      self.store = store
+    }
   }
 
   /// A null_blk device. Unset members keep the module's defaults.
@@ -58,6 +63,8 @@ public struct Profile: Sendable, Hashable {
     public var maximumOpenZones: UInt32?
     public var maximumActiveZones: UInt32?
     public var attributes: [RawAttribute] = []
+
+    public init() {}
   }
 
   /// A regular file.
@@ -66,6 +73,12 @@ public struct Profile: Sendable, Hashable {
     public var sizeMiB: UInt64?
     /// Makes the file, sparse, when it is missing.
     public var create = false
+
+    public init(path: String, sizeMiB: UInt64? = nil, create: Bool = false) {
+      self.path = path
+      self.sizeMiB = sizeMiB
+      self.create = create
+    }
   }
 
   /// A file behind `/dev/loopN`.
@@ -75,6 +88,8 @@ public struct Profile: Sendable, Hashable {
     public var directIO = false
     /// Bytes.
     public var offset: UInt64 = 0
+
+    public init(file: File) { self.file = file }
   }
 
   /// An NVMe subsystem of the kernel's target.
@@ -94,6 +109,8 @@ public struct Profile: Sendable, Hashable {
     public var allowedHosts: [String] = []
     public var namespaces: [Namespace] = []
     public var attributes: [RawAttribute] = []
+
+    public init(nqn: String) { self.nqn = nqn }
   }
 
   /// A host of the kernel's target.
@@ -119,6 +136,11 @@ public struct Profile: Sendable, Hashable {
     public var reservations: Bool?
     public var enabled = true
     public var attributes: [RawAttribute] = []
+
+    public init(id: UInt32, backing: String) {
+      self.id = id
+      self.backing = backing
+    }
   }
 
   public struct Port: Sendable, Hashable {
@@ -133,6 +155,11 @@ public struct Profile: Sendable, Hashable {
     public var mdts: Int32?
     public var anaGroups: [ANAGroup] = []
     public var attributes: [RawAttribute] = []
+
+    public init(id: UInt16, transport: Transport) {
+      self.id = id
+      self.transport = transport
+    }
 
     public enum Transport: String, Sendable, Hashable, CaseIterable { case loop, tcp, rdma, pci }
   }
@@ -188,6 +215,13 @@ public struct Profile: Sendable, Hashable {
     public var start = true
     public var controllerFeatures: ControllerFeatures?
     public var attributes: [RawAttribute] = []
+
+    public init(name: String, vendorID: UInt16, deviceID: UInt16, target: FunctionTarget) {
+      self.name = name
+      self.vendorID = vendorID
+      self.deviceID = deviceID
+      self.target = target
+    }
   }
 
   /// The NVMe target behind a function.
@@ -216,6 +250,11 @@ public struct Profile: Sendable, Hashable {
     public var keepAliveSeconds: UInt32?
     public var reconnectDelaySeconds: UInt32?
     public var controllerLossSeconds: Int32?
+
+    public init(nqn: String, address: String) {
+      self.nqn = nqn
+      self.address = address
+    }
   }
 
   /// What is known of the endpoint controller and cannot be read from the kernel.
@@ -225,6 +264,8 @@ public struct Profile: Sendable, Hashable {
     /// Outbound address windows.
     public var outboundWindows: UInt16?
     public var maximumFunctions: UInt8?
+
+    public init() {}
   }
 }
 
