@@ -33,7 +33,7 @@ import Testing
     let machine = shipped.fresh()
     let differences = try machine.provisioner.differences(try shipped.located())
     #expect(differences.count > 30)
-    #expect(differences.allSatisfy(\.disturbances.isEmpty))
+    #expect(differences.allSatisfy { $0.disturbances.isEmpty })
     // The controller is the kernel's; it is not started.
     #expect(
       differences.filter { $0.kind != .missing }.map(\.id) == [
