@@ -88,5 +88,9 @@ public struct ConfigDirectory: Sendable {
   }
 
   /// The last component of the path.
-  public var name: String { path.lastComponent?.string ?? "" }
+  public var name: String {
+    // A path of configfs is normalised; taking it apart as a FilePath costs much more, and this is asked often.
+    let text = path.string
+    return text.lastIndex(of: "/").map { String(text[text.index(after: $0)...]) } ?? text
+  }
 }

@@ -37,12 +37,22 @@ public struct Provisioner: Sendable {
     return try plan(located, owned: contents?.all ?? Ledger())
   }
 
-  private func plan(_ located: Profile.Located, owned: Ledger) throws(ProvisioningError) -> Plan {
+  /// What `setup` would do on this machine if nothing were set up on it; changes nothing.
+  /// - Throws: ``ProvisioningError``: what cannot be.
+  public func planFromNothing(_ profile: Profile) throws(ProvisioningError) -> Plan {
+    try plan(
+      Profile.Located(profile: profile, warnings: [], places: [:]), owned: Ledger(),
+      fromNothing: true)
+  }
+
+  private func plan(
+    _ located: Profile.Located, owned: Ledger, fromNothing: Bool = false
+  ) throws(ProvisioningError) -> Plan {
     let profile = located.profile
     let resolution = try Resolution(profile, on: machine, owned: owned)
     let desired = try DesiredState(profile, resolution, on: machine)
-    try Preflight(machine: machine, owned: owned).check(profile)
-    var planner = try Planner(desired, owned: owned, on: machine)
+    if !fromNothing { try Preflight(machine: machine, owned: owned).check(profile) }
+    var planner = try Planner(desired, owned: owned, on: machine, fromNothing: fromNothing)
     let warnings = resolution.warnings.map { warning in
       var warning = warning
       warning.position = Profile.place(of: warning.path, in: located.places)

@@ -148,13 +148,14 @@ struct Executor {
     _ path: FilePath, _ value: TextValue, shown: String?
   ) throws(ProvisioningError) {
     let text = try text(of: value)
+    let told = SecretAttribute.reported(text, at: path.string)
     let taken: Int
     do { taken = try machine.configFS.write(text, to: path) } catch {
-      throw ProvisioningError(ConfigFSError(.write, path, value: text, .system(error)))
+      throw ProvisioningError(ConfigFSError(.write, path, value: told, .system(error)))
     }
     guard taken == text.utf8.count else {
       throw ProvisioningError(
-        ConfigFSError(.write, path, value: text, .shortWrite(taken: taken, of: text.utf8.count)))
+        ConfigFSError(.write, path, value: told, .shortWrite(taken: taken, of: text.utf8.count)))
     }
     let expected: String? = if case .loopDevice = value { text } else { shown }
     guard let expected else { return }
@@ -165,8 +166,8 @@ struct Executor {
     guard sameAttributeText(current, expected) else {
       throw ProvisioningError(
         .operationFailed,
-        "the kernel took \"\(text.withoutTrailingNewline)\" for \(path) and shows \"\(current.withoutTrailingNewline)\"",
-        operation: "write", path: path.string, value: text.withoutTrailingNewline,
+        "the kernel took \"\(told.withoutTrailingNewline)\" for \(path) and shows \"\(SecretAttribute.reported(current, at: path.string).withoutTrailingNewline)\"",
+        operation: "write", path: path.string, value: told.withoutTrailingNewline,
         hint: "the kernel changed or ignored the value; ask for one that it keeps")
     }
   }

@@ -70,7 +70,7 @@ struct Transaction: ~Copyable {
 
   private mutating func perform(_ step: Step) throws(ProvisioningError) {
     var undo = Self.undo(of: step)
-    if case .capture = step.undo, case .write(let path, .text, let shown?) = step.operation {
+    if step.undo.readsFirst, case .write(let path, .text, let shown?) = step.operation {
       let old: String
       do { old = try machine.configFS.read(FilePath(path)) } catch {
         throw ProvisioningError(ConfigFSError(.read, FilePath(path), .system(error)))
@@ -80,7 +80,7 @@ struct Transaction: ~Copyable {
         try record(step.operation, undo: nil)
         return
       }
-      undo = .write(path: path, value: .text(old), shown: old)
+      if case .capture = step.undo { undo = .write(path: path, value: .text(old), shown: old) }
     }
     guard step.operation.isEffect else {
       try executor.perform(step.operation)
@@ -124,7 +124,7 @@ struct Transaction: ~Copyable {
 
   private static func undo(of step: Step) -> Operation? {
     switch step.undo {
-    case .nothing, .capture: nil
+    case .nothing, .capture, .ifDifferent: nil
     case .write(let text):
       .write(path: step.operation.path, value: .text(text), shown: text)
     case .inverse: step.operation.inverse

@@ -38,6 +38,7 @@ struct DesiredState {
     do {
       modules()
       for backing in profile.backings { try add(backing) }
+      for host in profile.hosts { add(host) }
       for subsystem in profile.subsystems { try add(subsystem) }
       for port in allPorts() { try add(port) }
       for (index, function) in profile.functions.enumerated() { try add(function, index) }
@@ -64,7 +65,7 @@ struct DesiredState {
     {
       list.add(.module("loop", parameters: []), "loop devices are made by this module")
     }
-    if !profile.subsystems.isEmpty || !profile.ports.isEmpty {
+    if !profile.subsystems.isEmpty || !profile.ports.isEmpty || !profile.hosts.isEmpty {
       list.add(
         .module(TargetTree.moduleName, parameters: []), "NVMe subsystems are made by this module")
     }
@@ -142,6 +143,7 @@ struct DesiredState {
       set(item.maximumOpenZones, device.maximumOpenZones)
       set(item.maximumActiveZones, device.maximumActiveZones)
     }
+    attributes += raw(device.attributes, item.directory, reason, needs: directory)
     let power = list.add(
       item.isPowered, true, "\(reason) appears as a block device", role: .state(off: "0\n"),
       disruption: "the namespace's device goes away", needs: [directory])
@@ -150,7 +152,35 @@ struct DesiredState {
       .deviceNode(FilePath("/dev/\(name)")), "\(reason) must have its device node", needs: [power])
   }
 
-  // MARK: Subsystems
+  /// Attributes that the profile has no key for.
+  private mutating func raw(
+    _ attributes: [Profile.RawAttribute], _ directory: ConfigDirectory, _ reason: String,
+    needs: Int
+  ) -> [Int] {
+    attributes.map { attribute in
+      list.add(
+        .attribute(
+          FilePath(directory.path.string + "/" + attribute.name), .text(attribute.text),
+          shown: attribute.text, .raw), "\(reason), kept as it was found", needs: [needs])
+    }
+  }
+
+  // MARK: Hosts and subsystems
+
+  private var hostDirectories: [String: Int] = [:]
+
+  private mutating func add(_ host: Profile.Host) {
+    let directory = hostDirectory(host.nqn)
+    _ = raw(
+      host.attributes, target.hosts[host.nqn].directory, "the host \(host.nqn)", needs: directory)
+  }
+
+  private mutating func hostDirectory(_ nqn: String) -> Int {
+    if let known = hostDirectories[nqn] { return known }
+    let directory = list.add(.directory(target.hosts[nqn].directory.path), "the host \(nqn)")
+    hostDirectories[nqn] = directory
+    return directory
+  }
 
   private mutating func add(_ subsystem: Profile.Subsystem) throws(InvalidValue) {
     let item = target.subsystems[subsystem.nqn]
@@ -183,8 +213,16 @@ struct DesiredState {
       set(
         item.subsystemVendorID, VendorID(rawValue: subsystemVendorID(of: first)),
         "PCI subsystem vendor ID that the host reads")
+    } else if resolution.driver != .pciEPFNVMe {
+      set(item.vendorID, subsystem.vendorID.map { VendorID(rawValue: $0) }, identity)
+      set(
+        item.subsystemVendorID, subsystem.subsystemVendorID.map { VendorID(rawValue: $0) },
+        identity)
     }
     set(item.maximumQueueID, maximumQueueID(of: subsystem), "I/O queues that a host may create")
+    beforeControllers += raw(
+      subsystem.attributes, item.directory, "the NVMe subsystem \(subsystem.nqn)",
+      needs: directory)
 
     let isOpen = subsystem.allowAnyHost ?? subsystem.allowedHosts.isEmpty
     list.add(
@@ -193,7 +231,7 @@ struct DesiredState {
       needs: [directory])
     for host in subsystem.allowedHosts {
       let hostItem = target.hosts[host]
-      let hostDirectory = list.add(.directory(hostItem.directory.path), "the host \(host)")
+      let hostDirectory = hostDirectory(host)
       list.add(
         .link(item.allowedHosts.directory.path.appending(host), to: hostItem.directory.path),
         "the host \(host) may connect", needs: [directory, hostDirectory])
@@ -241,6 +279,7 @@ struct DesiredState {
     if let reservations = namespace.reservations {
       frozen.append(list.add(space.supportsReservations, reservations, reason, needs: [directory]))
     }
+    frozen += raw(namespace.attributes, space.directory, reason, needs: directory)
     if let group = namespace.anaGroup {
       list.add(space.anaGroupID, group, reason, needs: [directory])
     }
@@ -326,6 +365,22 @@ struct DesiredState {
     set(item.inlineDataSize, port.inlineDataSize)
     set(item.maximumQueueSize, port.maximumQueueSize)
     set(item.maximumTransfer, port.mdts)
+    frozen += raw(port.attributes, item.directory, "nvmet port \(port.id)", needs: directory)
+    for group in port.anaGroups {
+      let groupItem = item.anaGroups["\(group.id)"]
+      // Group 1 is always there, but it counts as ours where the port is.
+      let made =
+        group.id == 1
+        ? directory
+        : list.add(
+          .directory(groupItem.directory.path), "ANA group \(group.id) of port \(port.id)",
+          needs: [directory])
+      if let state = ANAState(rawValue: group.state) {
+        list.add(
+          groupItem.state, state, "how port \(port.id) sees the namespaces of the group",
+          needs: [made])
+      }
+    }
     for nqn in port.subsystems {
       let subsystem = target.subsystems[nqn]
       let link = list.add(
@@ -364,6 +419,10 @@ struct DesiredState {
     }
     set(item.msixVectors, function.msixVectors, "MSI-X vectors, one of them for the admin queue")
     set(item.msiVectors, function.msiVectors, "MSI vectors, in case the controller has no MSI-X")
+
+    frozen += raw(
+      function.attributes, item.directory, "the endpoint function \(function.name)",
+      needs: directory)
 
     let key = "\(resolution.functionTransport.rawValue) \(function.target.nqn)"
     if driver == .nvmetPCIEPF {

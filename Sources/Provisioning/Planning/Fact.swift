@@ -27,6 +27,8 @@ struct Fact {
 
   enum Role: Equatable {
     case plain
+    /// Kept as the kernel shows it, without knowing what it means: never written when it is right already.
+    case raw
     /// A switch; writing `off` takes it down.
     case state(off: String)
     /// The driver takes the value at bind; what is shown later need not be what is in force. `isShared` when all functions

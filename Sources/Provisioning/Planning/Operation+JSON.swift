@@ -41,6 +41,15 @@ extension Operation {
     return .object(members)
   }
 
+  /// As ``json``, which is the journal's, without secrets.
+  var reportedJSON: JSONValue {
+    guard case .write(let path, .text(let text), let shown) = self else { return json }
+    return Operation.write(
+      path: path, value: .text(SecretAttribute.reported(text, at: path)),
+      shown: shown.map { SecretAttribute.reported($0, at: path) }
+    ).json
+  }
+
   /// nil when the value is no operation that this version knows.
   init?(_ json: JSONValue) {
     guard let verb = json["operation"]?.stringValue, let path = json["path"]?.stringValue else {

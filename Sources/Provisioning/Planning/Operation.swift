@@ -91,7 +91,8 @@ extension Operation {
     case .loadModule(_, let parameters):
       parameters.isEmpty ? nil : parameters.joined(separator: " ")
     case .createFile(_, let bytes): "\(bytes) bytes"
-    case .write(_, let value, _): value.shown
+    case .write(let path, let value, _):
+      SecretAttribute.reported(value.shown, at: path)
     case .link(_, let target): target
     case .verifyController(_, let driver): driver
     case .expectConnection(let address), .disconnect(let address, _): address.route

@@ -64,7 +64,7 @@ extension Plan {
 
   private static func shellUndo(of step: Step) -> Operation? {
     switch step.undo {
-    case .nothing, .capture: nil
+    case .nothing, .capture, .ifDifferent: nil
     case .write(let text): .write(path: step.operation.path, value: .text(text), shown: nil)
     case .inverse:
       // A file that holds data stays, as it does at teardown.
@@ -79,7 +79,7 @@ extension Plan {
   private static func commands(for operation: Operation) -> [String] {
     let path = quoted(operation.path)
     switch operation {
-    case .mountConfigFS: return ["mount -t configfs none \(path)"]
+    case .mountConfigFS: return ["mountpoint -q \(path) || mount -t configfs none \(path)"]
     case .loadModule(let name, let parameters):
       return [(["modprobe", quoted(name)] + parameters.map(quoted)).joined(separator: " ")]
     case .unloadModule(let name): return ["modprobe -r \(quoted(name))"]

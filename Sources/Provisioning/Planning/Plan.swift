@@ -32,6 +32,8 @@ public struct Step: Hashable, Sendable {
     case write(String)
     /// Read the value before writing; when it is already right, write nothing; else write it back.
     case capture
+    /// Read the value before writing; when it is already right, write nothing. The object vanishes with its directory.
+    case ifDifferent
   }
 
   init(
@@ -44,13 +46,18 @@ public struct Step: Hashable, Sendable {
   }
 }
 
+extension Step.Undo {
+  /// Whether the value is looked at before it is written.
+  var readsFirst: Bool { self == .capture || self == .ifDifferent }
+}
+
 extension Plan {
   public var json: JSONValue {
     [
       "name": .string(name), "driver": JSONValue(driver), "changes": .bool(changesAnything),
       "steps": .array(
         steps.enumerated().map { index, step in
-          guard case .object(let members) = step.operation.json else { return .null }
+          guard case .object(let members) = step.operation.reportedJSON else { return .null }
           return .object(
             [.init("step", JSONValue(index + 1))] + members + [
               .init("reason", .string(step.reason)),

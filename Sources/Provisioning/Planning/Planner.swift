@@ -2,6 +2,7 @@
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import KernelModules
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
@@ -15,40 +16,67 @@ struct Planner {
 
   private var lowered: Set<Int> = []
 
-  init(_ desired: DesiredState, owned: Ledger, on machine: Machine) throws(ProvisioningError) {
+  /// - Parameter fromNothing: takes the machine for an empty one: nothing stands but what the kernel has built in, and files.
+  init(
+    _ desired: DesiredState, owned: Ledger, on machine: Machine, fromNothing: Bool = false
+  ) throws(ProvisioningError) {
     facts = desired.facts
     self.owned = owned
     self.machine = machine
+    if fromNothing {
+      standings = facts.map { Self.standing(of: $0, onEmpty: machine) }
+      return
+    }
     var observation = Observation(machine, owned: owned)
     var standings: [Standing] = []
     for fact in facts { standings.append(try observation.standing(of: fact)) }
     self.standings = standings
   }
 
+  private static func standing(of fact: Fact, onEmpty machine: Machine) -> Standing {
+    switch fact.content {
+    case .module(let name, _):
+      (try? machine.modules.state(of: name)) == .builtIn ? .satisfied : .absent
+    case .file(let path, _):
+      (try? machine.storage.describe(FilePath(path))) == nil ? .absent : .satisfied
+    case .controller: .satisfied
+    default: .absent
+    }
+  }
+
   mutating func steps() -> [Step] {
     let obsolete = obsoleteEntries()
     // Something that this profile no longer has is taken away only with every controller down.
-    if !obsolete.isEmpty {
-      for index in facts.indices where facts[index].disruption != nil && isBinding(index) {
-        lower(index)
-      }
-    }
-    for index in facts.indices where needsWork(index) {
-      for state in facts[index].frozenBy { lower(state) }
-    }
-    // A loop device or a device that comes back may have another name.
-    for index in facts.indices where needsWork(index) || lowered.contains(index) {
-      for dependent in facts.indices where facts[dependent].needs.contains(index) {
-        if isSwitch(dependent) { lower(dependent) }
-      }
-    }
-
-    var steps = facts.indices.reversed().filter { lowered.contains($0) }.compactMap(lowering)
+    if !obsolete.isEmpty { _ = loweringBindings() }
+    var steps = lowering(for: facts.indices.filter(needsWork))
     steps += obsolete
     for index in facts.indices where standings[index] != .satisfied || isRaisedAgain(index) {
       steps += raising(index)
     }
     return steps
+  }
+
+  /// Takes down what stands in the way of some facts.
+  /// - Returns: the steps of everything that goes down.
+  mutating func lowering(for changing: [Int]) -> [Step] {
+    for index in changing {
+      for state in facts[index].frozenBy { lower(state) }
+    }
+    // A loop device or a device that comes back may have another name.
+    for index in facts.indices where changing.contains(index) || lowered.contains(index) {
+      for dependent in facts.indices where facts[dependent].needs.contains(index) {
+        if isSwitch(dependent) { lower(dependent) }
+      }
+    }
+    return facts.indices.reversed().filter { lowered.contains($0) }.compactMap(lowering)
+  }
+
+  /// Takes every controller down.
+  mutating func loweringBindings() -> [Step] {
+    for index in facts.indices where facts[index].disruption != nil && isBinding(index) {
+      lower(index)
+    }
+    return lowering(for: [])
   }
 
   // MARK: Which facts move
@@ -157,6 +185,9 @@ struct Planner {
   private func undo(_ index: Int, _ role: Fact.Role) -> Step.Undo {
     switch (role, standings[index]) {
     case (.usedAtBind(isShared: true), _): .capture
+    case (.raw, .absent): .ifDifferent
+    // What is unset cannot be written back.
+    case (.raw, .differs(let current)) where sameAttributeText(current, ""): .nothing
     case (.state(let off), .absent): .write(off)
     case (.state(let off), .satisfied): .write(off)
     case (_, .absent): .nothing
@@ -170,7 +201,7 @@ struct Planner {
   // MARK: What the profile no longer has
 
   /// What the journal says is ours and no fact wants, as steps that take it away.
-  private func obsoleteEntries() -> [Step] {
+  func obsoleteEntries() -> [Step] {
     var wanted: Set<String> = []
     var connections: Set<FabricsAddress> = []
     for fact in facts {

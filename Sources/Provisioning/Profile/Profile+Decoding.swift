@@ -89,6 +89,7 @@ private struct ProfileDecoder {
     profile.description = object.string("description")
     profile.driver = object.word("driver") ?? .auto
     profile.backings = backings(object)
+    profile.hosts = object.array("hosts").compactMap(host)
     profile.subsystems = object.array("subsystems").compactMap(subsystem)
     profile.ports = object.array("ports").compactMap(port)
     profile.functions = object.array("functions").compactMap(function)
@@ -143,6 +144,7 @@ private struct ProfileDecoder {
       device.zoneCapacityMiB = object.integer("zoneCapacityMiB")
       device.maximumOpenZones = object.integer("maximumOpenZones")
       device.maximumActiveZones = object.integer("maximumActiveZones")
+      device.attributes = attributes(object)
       return .nullBlock(device)
     case "file":
       guard let object = reader(json, path, ProfileKeys.file) else { return nil }
@@ -185,7 +187,32 @@ private struct ProfileDecoder {
     subsystem.allowAnyHost = object.bool("allowAnyHost")
     subsystem.allowedHosts = object.strings("allowedHosts")
     subsystem.namespaces = namespaces
+    subsystem.attributes = attributes(object)
     return subsystem
+  }
+
+  func host(_ path: String, _ json: LocatedJSON) -> Profile.Host? {
+    guard let object = reader(json, path, ProfileKeys.host), let nqn = object.string("nqn")
+    else { return nil }
+    return Profile.Host(nqn: nqn, attributes: attributes(object))
+  }
+
+  /// Attributes in the order of the document, which is the order of writing.
+  func attributes(_ object: ObjectReader) -> [Profile.RawAttribute] {
+    guard let json = object.json("attributes") else { return [] }
+    guard case .object(let members) = json.content else {
+      object.complain("attributes", "an object was expected, not \(json.kind)")
+      return []
+    }
+    return members.compactMap { member in
+      guard case .string(let text) = member.value.content else {
+        issues.add(
+          .error, "\(object.subpath("attributes")).\(member.key)", member.value.position,
+          "a string was expected, not \(member.value.kind)")
+        return nil
+      }
+      return Profile.RawAttribute(name: member.key, text: text)
+    }
   }
 
   func namespace(_ path: String, _ json: LocatedJSON) -> Profile.Namespace? {
@@ -199,6 +226,7 @@ private struct ProfileDecoder {
     namespace.bufferedIO = object.bool("bufferedIO")
     namespace.reservations = object.bool("reservations")
     namespace.enabled = object.bool("enabled") ?? true
+    namespace.attributes = attributes(object)
     return namespace
   }
 
@@ -218,7 +246,16 @@ private struct ProfileDecoder {
     port.maximumQueueSize = object.integer("maximumQueueSize")
     port.inlineDataSize = object.integer("inlineDataSize")
     port.mdts = object.integer("mdts")
+    port.anaGroups = object.array("anaGroups").compactMap(anaGroup)
+    port.attributes = attributes(object)
     return port
+  }
+
+  func anaGroup(_ path: String, _ json: LocatedJSON) -> Profile.ANAGroup? {
+    guard let object = reader(json, path, ProfileKeys.anaGroup) else { return nil }
+    let id: UInt32? = object.integer("id")
+    guard let id, let state = object.string("state") else { return nil }
+    return Profile.ANAGroup(id: id, state: state)
   }
 
   func function(_ path: String, _ json: LocatedJSON) -> Profile.Function? {
@@ -249,6 +286,7 @@ private struct ProfileDecoder {
     function.controllerFeatures = object.json("controllerFeatures").flatMap {
       self.features($0, object.subpath("controllerFeatures"))
     }
+    function.attributes = attributes(object)
     return function
   }
 

@@ -9,6 +9,8 @@ public struct Profile: Sendable, Hashable {
   public var driver = DriverChoice.auto
   /// In the order of the document.
   public var backings: [Backing] = []
+  /// Hosts that have attributes of their own; a host that is only allowed somewhere needs no entry.
+  public var hosts: [Host] = []
   public var subsystems: [Subsystem] = []
   public var ports: [Port] = []
   public var functions: [Function] = []
@@ -33,6 +35,11 @@ public struct Profile: Sendable, Hashable {
       case block(path: String)
       case loopDevice(LoopDevice)
     }
+
+    public init(name: String, store: Store) {
+      self.name = name
+      self.store = store
+    }
   }
 
   /// A null_blk device. Unset members keep the module's defaults.
@@ -55,6 +62,9 @@ public struct Profile: Sendable, Hashable {
     public var zoneCapacityMiB: UInt64?
     public var maximumOpenZones: UInt32?
     public var maximumActiveZones: UInt32?
+    public var attributes: [RawAttribute] = []
+
+    public init() {}
   }
 
   /// A regular file.
@@ -63,6 +73,12 @@ public struct Profile: Sendable, Hashable {
     public var sizeMiB: UInt64?
     /// Makes the file, sparse, when it is missing.
     public var create = false
+
+    public init(path: String, sizeMiB: UInt64? = nil, create: Bool = false) {
+      self.path = path
+      self.sizeMiB = sizeMiB
+      self.create = create
+    }
   }
 
   /// A file behind `/dev/loopN`.
@@ -72,6 +88,8 @@ public struct Profile: Sendable, Hashable {
     public var directIO = false
     /// Bytes.
     public var offset: UInt64 = 0
+
+    public init(file: File) { self.file = file }
   }
 
   /// An NVMe subsystem of the kernel's target.
@@ -90,6 +108,20 @@ public struct Profile: Sendable, Hashable {
     public var allowAnyHost: Bool?
     public var allowedHosts: [String] = []
     public var namespaces: [Namespace] = []
+    public var attributes: [RawAttribute] = []
+
+    public init(nqn: String) { self.nqn = nqn }
+  }
+
+  /// A host of the kernel's target.
+  public struct Host: Sendable, Hashable {
+    public var nqn: String
+    public var attributes: [RawAttribute] = []
+
+    public init(nqn: String, attributes: [RawAttribute] = []) {
+      self.nqn = nqn
+      self.attributes = attributes
+    }
   }
 
   public struct Namespace: Sendable, Hashable {
@@ -103,6 +135,12 @@ public struct Profile: Sendable, Hashable {
     public var bufferedIO: Bool?
     public var reservations: Bool?
     public var enabled = true
+    public var attributes: [RawAttribute] = []
+
+    public init(id: UInt32, backing: String) {
+      self.id = id
+      self.backing = backing
+    }
   }
 
   public struct Port: Sendable, Hashable {
@@ -115,8 +153,40 @@ public struct Profile: Sendable, Hashable {
     public var maximumQueueSize: Int32?
     public var inlineDataSize: Int32?
     public var mdts: Int32?
+    public var anaGroups: [ANAGroup] = []
+    public var attributes: [RawAttribute] = []
+
+    public init(id: UInt16, transport: Transport) {
+      self.id = id
+      self.transport = transport
+    }
 
     public enum Transport: String, Sendable, Hashable, CaseIterable { case loop, tcp, rdma, pci }
+  }
+
+  /// How a port sees the namespaces of an ANA group.
+  public struct ANAGroup: Sendable, Hashable {
+    /// 1 to 127; group 1 is there without being listed.
+    public var id: UInt32
+    /// `optimized`, `non-optimized`, `inaccessible`, `persistent-loss`, `change`.
+    public var state: String
+
+    public init(id: UInt32, state: String) {
+      self.id = id
+      self.state = state
+    }
+  }
+
+  /// An attribute that the profile has no key for, as the kernel shows it.
+  public struct RawAttribute: Sendable, Hashable {
+    /// The name of the file; with `nvme/` before it for the group of a function's driver.
+    public var name: String
+    public var text: String
+
+    public init(name: String, text: String) {
+      self.name = name
+      self.text = text
+    }
   }
 
   /// A PCI endpoint function.
@@ -144,6 +214,14 @@ public struct Profile: Sendable, Hashable {
     public var controller = "auto"
     public var start = true
     public var controllerFeatures: ControllerFeatures?
+    public var attributes: [RawAttribute] = []
+
+    public init(name: String, vendorID: UInt16, deviceID: UInt16, target: FunctionTarget) {
+      self.name = name
+      self.vendorID = vendorID
+      self.deviceID = deviceID
+      self.target = target
+    }
   }
 
   /// The NVMe target behind a function.
@@ -172,6 +250,11 @@ public struct Profile: Sendable, Hashable {
     public var keepAliveSeconds: UInt32?
     public var reconnectDelaySeconds: UInt32?
     public var controllerLossSeconds: Int32?
+
+    public init(nqn: String, address: String) {
+      self.nqn = nqn
+      self.address = address
+    }
   }
 
   /// What is known of the endpoint controller and cannot be read from the kernel.
@@ -181,6 +264,8 @@ public struct Profile: Sendable, Hashable {
     /// Outbound address windows.
     public var outboundWindows: UInt16?
     public var maximumFunctions: UInt8?
+
+    public init() {}
   }
 }
 

@@ -18,12 +18,12 @@ public enum ProfileKeys {
 
   public static let document = keys(
     required: ["version", "name"],
-    ["$schema", "description", "driver", "backings", "subsystems", "ports", "functions"])
+    ["$schema", "description", "driver", "backings", "hosts", "subsystems", "ports", "functions"])
   public static let backing = keys(["nullBlock", "file", "block", "loopDevice"])
   public static let nullBlock = keys([
     "device", "sizeMiB", "blockSize", "memoryBacked", "discard", "cacheSizeMiB", "submitQueues",
     "hardwareQueueDepth", "completionNanoseconds", "irqMode", "mbps", "rotational", "zoned",
-    "zoneSizeMiB", "zoneCapacityMiB", "maximumOpenZones", "maximumActiveZones",
+    "zoneSizeMiB", "zoneCapacityMiB", "maximumOpenZones", "maximumActiveZones", "attributes",
   ])
   public static let file = keys(required: ["path"], ["sizeMiB", "create"])
   public static let block = keys(required: ["path"], [])
@@ -34,23 +34,25 @@ public enum ProfileKeys {
     [
       "model", "serial", "firmware", "ieeeOUI", "version", "vendorID", "subsystemVendorID",
       "maximumQueueID", "controllerIDMinimum", "controllerIDMaximum", "allowAnyHost",
-      "allowedHosts", "namespaces",
+      "allowedHosts", "namespaces", "attributes",
     ])
+  public static let host = keys(required: ["nqn"], ["attributes"])
   public static let namespace = keys(
     required: ["id", "backing"],
-    ["uuid", "nguid", "anaGroup", "bufferedIO", "reservations", "enabled"])
+    ["uuid", "nguid", "anaGroup", "bufferedIO", "reservations", "enabled", "attributes"])
   public static let port = keys(
     required: ["id", "transport"],
     [
       "addressFamily", "address", "service", "subsystems", "maximumQueueSize", "inlineDataSize",
-      "mdts",
+      "mdts", "anaGroups", "attributes",
     ])
+  public static let anaGroup = keys(required: ["id", "state"], [])
   public static let function = keys(
     required: ["name", "vendorID", "deviceID", "target"],
     [
       "revisionID", "subsystemVendorID", "subsystemID", "classCode", "interruptPin",
       "cacheLineSize", "msixVectors", "msiVectors", "mdtsKiB", "dma", "ioQueues", "queueSize",
-      "controller", "start", "controllerFeatures",
+      "controller", "start", "controllerFeatures", "attributes",
     ])
   public static let target = keys(["loop", "pci", "tcp"])
   public static let tcpTarget = keys(
@@ -66,8 +68,9 @@ public enum ProfileKeys {
   /// Every list under the name that the schema's `$defs` gives it; the document itself is `profile`.
   public static let all: [(name: String, keys: [Key])] = [
     ("profile", document), ("backing", backing), ("nullBlock", nullBlock), ("file", file),
-    ("block", block), ("loopDevice", loopDevice), ("subsystem", subsystem),
-    ("namespace", namespace), ("port", port), ("function", function), ("target", target),
+    ("block", block), ("loopDevice", loopDevice), ("host", host), ("subsystem", subsystem),
+    ("namespace", namespace), ("port", port), ("anaGroup", anaGroup), ("function", function),
+    ("target", target),
     ("tcpTarget", tcpTarget), ("controllerFeatures", controllerFeatures),
   ]
 

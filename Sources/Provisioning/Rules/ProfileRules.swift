@@ -59,7 +59,7 @@ enum ProfileRules {
   }
 }
 
-private struct ProfileCheck {
+struct ProfileCheck {
   let profile: Profile
   let issues: IssueCollector
 
@@ -92,6 +92,7 @@ private struct ProfileCheck {
     twice(profile.subsystems.map(\.nqn), "subsystems", "nqn", "the NQN")
     twice(profile.ports.map { "\($0.id)" }, "ports", "id", "the port id")
     twice(profile.functions.map(\.name), "functions", "name", "the function name")
+    rawAttributes()
     sharedHeaders()
     functionCounts()
   }

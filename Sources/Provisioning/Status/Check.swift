@@ -90,7 +90,7 @@ extension Provisioner {
     return check
   }
 
-  private func look(at fact: Fact, _ owned: Ledger) -> Check.Case {
+  func look(at fact: Fact, _ owned: Ledger) -> Check.Case {
     func result(
       _ kind: String, _ path: String, is actual: String?, _ expected: String,
       _ hasPassed: Bool? = nil
@@ -129,9 +129,12 @@ extension Provisioner {
         case .loopDevice(let backing): owned.loops[backing] ?? "its loop device"
         }
       let current = try? machine.configFS.read(path)
+      func told(_ text: String) -> String {
+        SecretAttribute.reported(text.withoutTrailingNewline, at: path.string)
+      }
       return result(
-        "attribute", path.string, is: current?.withoutTrailingNewline,
-        expected.withoutTrailingNewline, current.map { sameAttributeText($0, expected) } ?? false)
+        "attribute", path.string, is: current.map(told), told(expected),
+        current.map { sameAttributeText($0, expected) } ?? false)
     case .link(let path, let target):
       let current = try? machine.configFS.linkTarget(of: path)
       return result("link", path.string, is: current?.string, target.string)

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NVMeTarget
+
+/// The rules of hosts, ANA groups and raw attributes.
+extension ProfileCheck {
+  /// Bytes that one write can have with its terminator: a page.
+  private static let maximumText = 4095
+
+  func rawAttributes() {
+    for backing in profile.backings {
+      if case .nullBlock(let device) = backing.store {
+        check(device.attributes, .nullBlock, "backings.\(backing.name).nullBlock")
+      }
+    }
+    for (index, host) in profile.hosts.enumerated() {
+      checkNQN(host.nqn, "hosts[\(index)].nqn")
+      check(host.attributes, .host, "hosts[\(index)]")
+    }
+    twice(profile.hosts.map(\.nqn), "hosts", "nqn", "the NQN")
+    for (s, subsystem) in profile.subsystems.enumerated() {
+      check(subsystem.attributes, .subsystem, "subsystems[\(s)]")
+      for (n, namespace) in subsystem.namespaces.enumerated() {
+        check(namespace.attributes, .namespace, "subsystems[\(s)].namespaces[\(n)]")
+      }
+    }
+    for (index, port) in profile.ports.enumerated() {
+      check(port.attributes, .port, "ports[\(index)]")
+      check(port.anaGroups, "ports[\(index)]")
+    }
+    for (index, function) in profile.functions.enumerated() {
+      check(function.attributes, .function, "functions[\(index)]", group: "nvme/")
+    }
+  }
+
+  private func check(
+    _ attributes: [Profile.RawAttribute], _ known: KnownAttributes, _ path: String,
+    group: String? = nil
+  ) {
+    for attribute in attributes {
+      let place = "\(path).attributes.\(attribute.name)"
+      var name = Substring(attribute.name)
+      if let group, name.hasPrefix(group) { name = name.dropFirst(group.count) }
+      if !Self.isName(name) {
+        error(
+          place,
+          "\"\(attribute.name.prefix(60))\" is no name of an attribute: letters, digits, \"_\", \"-\" and \".\", the first a letter"
+        )
+      } else if let key = known.modelled[attribute.name] {
+        error(
+          place,
+          key.isEmpty
+            ? "\"\(attribute.name)\" is a command or the kernel's own choice; a profile cannot hold it"
+            : "\"\(attribute.name)\" has a key of its own",
+          hint: key.isEmpty ? nil : "write the key \"\(key)\" instead")
+      } else {
+        checkText(attribute, place)
+      }
+    }
+  }
+
+  private func checkText(_ attribute: Profile.RawAttribute, _ place: String) {
+    if attribute.text.isEmpty {
+      error(place, "is empty, and nothing would be written")
+    } else if attribute.text.utf8.count > Self.maximumText {
+      error(place, "has \(attribute.text.utf8.count) bytes; one write holds \(Self.maximumText)")
+    } else if attribute.text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+      error(place, "contains a control character")
+    } else if SecretAttribute.matches(attribute.name), attribute.text == SecretAttribute.mask {
+      error(
+        place, "this secret was hidden when the file was exported",
+        hint: "put the real one in, or export again with --with-secrets")
+    }
+  }
+
+  private static func isName(_ name: Substring) -> Bool {
+    guard let first = name.utf8.first, name.utf8.count <= 255 else { return false }
+    func isLetter(_ byte: UInt8) -> Bool { (0x41...0x5a).contains(byte & 0xdf) }
+    return isLetter(first)
+      && name.utf8.allSatisfy {
+        isLetter($0) || (0x30...0x39).contains($0) || "_-.".utf8.contains($0)
+      }
+  }
+
+  private func check(_ groups: [Profile.ANAGroup], _ path: String) {
+    for (index, group) in groups.enumerated() {
+      if !(1...127).contains(group.id) {
+        error(
+          "\(path).anaGroups[\(index)].id", "\(group.id) is out of range: 1 to 127",
+          hint: "Linux accepts 128 and then stores 0, which damages its counters")
+      }
+      if ANAState(rawValue: group.state) == nil {
+        let states = ANAState.allCases.map(\.rawValue)
+        error(
+          "\(path).anaGroups[\(index)].state", "unknown state \"\(group.state.prefix(40))\"",
+          hint: nearestName(to: group.state, in: states).map { "did you mean \"\($0)\"?" }
+            ?? "known states: " + states.joined(separator: ", "))
+      }
+    }
+    twice(groups.map { "\($0.id)" }, "\(path).anaGroups", "id", "the group")
+  }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Provisioning
+
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Show in what the machine differs from a profile, and what mending it would disturb.",
+    discussion: """
+      What setup would make, change or take away, each with its reason and what a host would notice; and what somebody else has put into
+      the profile's own objects, which setup leaves alone. Nothing is changed.
+
+      Exit code 0: the machine is as the profile says; 1: something differs.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var source: ProfileSource
+
+  func run() throws {
+    try global.run {
+      let located = try source.located()
+      let differences = try global.provisioner().differences(located)
+      let name = located.profile.name
+      if global.json {
+        let json: JSONValue = [
+          "name": .string(name), "same": .bool(differences.isEmpty),
+          "differences": .array(differences.map(\.json)),
+        ]
+        print(json.prettyText)
+      } else if !global.quiet {
+        for difference in differences { show(difference) }
+        print(summary(differences, name))
+      }
+      if !differences.isEmpty { throw Ending(code: 1) }
+    }
+  }
+
+  private func show(_ difference: Difference) {
+    let terminal = global.terminal
+    let expected = difference.expected.map { "\"\($0)\"" } ?? ""
+    let actual = difference.actual.map { "\"\($0)\"" } ?? "missing"
+    let (mark, words): (String, String) =
+      switch difference.kind {
+      case .missing:
+        (terminal.paint("+", .green), "\(difference.id): missing, should be \(expected)")
+      case .different:
+        (terminal.paint("~", .yellow), "\(difference.id): \(actual), should be \(expected)")
+      case .obsolete: (terminal.paint("-", .red), difference.id)
+      case .foreign: (terminal.paint("?", .cyan), difference.id)
+      }
+    print("\(mark) \(Terminal.printable(words))")
+    print(terminal.paint("    \(Terminal.printable(difference.meaning))", .dim))
+    if !difference.isMendedBySetup { print("    setup leaves it alone") }
+    for disturbance in difference.disturbances {
+      print("    mending it disturbs a host: \(Terminal.printable(disturbance))")
+    }
+  }
+
+  private func summary(_ differences: [Difference], _ name: String) -> String {
+    guard !differences.isEmpty else { return "\(name): the machine is as the profile says" }
+    let disturbing = differences.filter { !$0.disturbances.isEmpty }.count
+    let count = differences.count == 1 ? "1 difference" : "\(differences.count) differences"
+    return disturbing == 0
+      ? "\(name): \(count); mending disturbs no host"
+      : "\(name): \(count); mending \(disturbing) of them would disturb a host: setup needs --force"
+  }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Provisioning
+import SystemPackage
+import TestSupport
+import Testing
+
+/// The command lines of the guides and of the README do what the text around them says they do.
+///
+/// A guide's lines run in their order, in one shell each, in a directory of the guide's own that has `Configs`, on a simulated
+/// kernel; `/tmp` is that directory. A line must succeed unless a comment at its end says `# exit N`. What the guides
+/// show as a file is one: a block with a file's name after its language, or a whole profile under its own name.
+@Suite struct GuideTests {
+  struct Line: Sendable, CustomStringConvertible {
+    var number: Int
+    var command: String
+    var status: Int32
+    var description: String { "line \(number): \(command)" }
+  }
+
+  struct Guide: Sendable, CustomStringConvertible {
+    var path: FilePath
+    var lines: [Line] = []
+    /// Name → text.
+    var files: [String: String] = [:]
+    var description: String { path.lastComponent?.string ?? "" }
+
+    init(_ path: FilePath) {
+      self.path = path
+      guard let text = try? readFile(path) else { return }
+      read(
+        String(decoding: text, as: UTF8.self).split(
+          separator: "\n", omittingEmptySubsequences: false))
+    }
+
+    private mutating func read(_ lines: [Substring]) {
+      var language: [Substring]?
+      var block: [(number: Int, text: String)] = []
+      for (index, line) in lines.enumerated() {
+        let text = line.trimmingCharacters(in: .whitespaces)
+        guard text.hasPrefix("```") else {
+          if language != nil { block.append((index + 1, String(line))) }
+          continue
+        }
+        if let words = language {
+          close(words, block)
+          language = nil
+        } else {
+          language = text.dropFirst(3).split(separator: " ")
+          block = []
+        }
+      }
+    }
+
+    private mutating func close(_ words: [Substring], _ block: [(number: Int, text: String)]) {
+      let text = block.map(\.text).joined(separator: "\n") + "\n"
+      switch words.first {
+      case "sh", "console": takeCommands(block)
+      case "json", "jsonc":
+        if words.count > 1 {
+          files[String(words[1])] = text
+        } else if let profile = try? Profile.decode(Array(text.utf8)).profile {
+          files["\(profile.name).json"] = text
+        }
+      default: break
+      }
+    }
+
+    private mutating func takeCommands(_ block: [(number: Int, text: String)]) {
+      var rest = block[...]
+      while let (number, first) = rest.popFirst() {
+        var command = first.trimmingCharacters(in: .whitespaces)
+        while command.hasSuffix("\\"), let next = rest.popFirst() {
+          command = command.dropLast() + next.text.trimmingCharacters(in: .whitespaces)
+        }
+        if command.hasPrefix("$ ") { command.removeFirst(2) }
+        if command.hasPrefix("sudo ") { command.removeFirst(5) }
+        guard command.hasPrefix("epfnvme ") else { continue }
+        let exit = command.firstMatch(of: /# exit (\d+)\s*$/).flatMap { Int32($0.output.1) }
+        lines.append(Line(number: number, command: command, status: exit ?? 0))
+      }
+    }
+  }
+
+  static let guides: [Guide] = {
+    let folder = ShippedProfile.repository.appending("Docs/Guides")
+    return
+      (fileNames(in: folder).filter { $0.hasSuffix(".md") }.map { folder.appending($0) }
+      + [ShippedProfile.repository.appending("README.md")]).map(Guide.init)
+  }()
+
+  @Test("every command line does what the guide says", arguments: guides)
+  func commands(_ guide: Guide) throws {
+    let program = Program()
+    let files = FileManager.default
+    try files.createSymbolicLink(
+      atPath: program.directory.appending("Configs").string,
+      withDestinationPath: ShippedProfile.repository.appending("Configs").string)
+    // A profile that one guide shows another one may use.
+    for other in Self.guides {
+      for (name, text) in other.files { _ = try program.write(text, to: name) }
+    }
+    for (name, text) in guide.files { _ = try program.write(text, to: name) }
+    for line in guide.lines {
+      let result = try run(line.command, in: program)
+      #expect(result.status == line.status, "\(line): \(result.errors)")
+    }
+  }
+
+  private func run(_ command: String, in program: Program) throws -> (status: Int32, errors: String)
+  {
+    let directory = program.directory.string
+    let errors = program.directory.appending("stderr").string
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+    process.arguments = ["-c", command.replacing("/tmp/", with: directory + "/")]
+    process.currentDirectoryURL = URL(fileURLWithPath: directory)
+    process.environment = [
+      "PATH": FilePath(Program.executable).removingLastComponent().string + ":/usr/bin:/bin",
+      "EPFNVME_KERNEL": "simulated=\(program.kernelFile)", "COLUMNS": "80",
+    ]
+    _ = files(errors)
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle(forWritingAtPath: errors)
+    try process.run()
+    process.waitUntilExit()
+    return (
+      process.terminationStatus, String(decoding: try readFile(FilePath(errors)), as: UTF8.self)
+    )
+  }
+
+  private func files(_ path: String) -> Bool {
+    FileManager.default.createFile(atPath: path, contents: nil)
+  }
+
+  @Test("the guides have command lines, and every command of moving over runs")
+  func coverage() throws {
+    let moving = try #require(Self.guides.first { $0.description == "MovingOver.md" })
+    for command in ["import --from-script", "import ", "export", "diff", "setup", "validate"] {
+      #expect(moving.lines.contains { $0.command.contains("epfnvme \(command)") }, "\(command)")
+    }
+    #expect(Self.guides.filter { !$0.lines.isEmpty }.count >= 3)
+  }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// `diff`, `export` and `import` as processes on a simulated kernel in a file.
+@Suite struct InterchangeCommandTests {
+  private let shipped = ShippedProfile.directory.appending("null_blk-pci.json").string
+
+  @Test("export into a file, teardown, setup from the file, export: the same text")
+  func walk() throws {
+    let program = Program()
+    #expect(try program("setup", shipped).status == 0)
+    let file = program.directory.appending("mine.json").string
+    let export = try program("export", "--output", file)
+    #expect(
+      export.status == 0 && export.output.isEmpty && export.errors.isEmpty, "\(export.errors)")
+    let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+    #expect(mode == 0o600)
+    #expect(try program("diff", file).status == 0)
+    #expect(try program("teardown", "nullblk-pci").status == 0)
+    #expect(try program("setup", file).status == 0)
+    let text = String(decoding: try readFile(FilePath(file)), as: UTF8.self)
+    #expect(try program("export").output == text)
+  }
+
+  @Test("an existing file is kept without --force and replaced with it")
+  func overwriting() throws {
+    let program = Program()
+    #expect(try program("setup", shipped).status == 0)
+    let file = try program.write("mine\n", to: "kept.json")
+    let refused = try program("export", "-o", file)
+    #expect(refused.status == 73)
+    #expect(refused.errors.contains("EEXIST") && refused.errors.contains("--force replaces it"))
+    #expect(String(decoding: try readFile(FilePath(file)), as: UTF8.self) == "mine\n")
+    #expect(try program("export", "-o", file, "--force").status == 0)
+    #expect(try program("validate", file).status == 0)
+    let link = program.directory.appending("link").string
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "elsewhere")
+    #expect(try program("export", "-o", link).status == 73)
+    #expect(
+      !FileManager.default.fileExists(atPath: program.directory.appending("elsewhere").string))
+  }
+
+  @Test("diff tells what differs, what mending costs, and 1")
+  func diff() throws {
+    let program = Program()
+    #expect(try program("setup", shipped).status == 0)
+    let same = try program("diff", shipped)
+    #expect(same.status == 0)
+    #expect(same.output == "nullblk-pci: the machine is as the profile says\n")
+    let kernel = try program.kernel()
+    let subsystem = FilePath(
+      "/sys/kernel/config/nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci")
+    _ = try kernel.write("Other\n", to: subsystem.appending("attr_model"))
+    try kernel.createDirectory(subsystem.appending("namespaces/9"))
+    let different = try program("diff", shipped, "--color", "never")
+    #expect(different.status == 1)
+    for words in [
+      "~ attribute nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/attr_model: \"Other\", should be \"Linux-nvmet-pciep\"",
+      "identity that hosts see",
+      "mending it disturbs a host: the host loses the NVMe controller of nullblk-pci",
+      "? directory nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/namespaces/9",
+      "setup leaves it alone",
+      "2 differences; mending 1 of them would disturb a host: setup needs --force",
+    ] { #expect(different.output.contains(words), "\(different.output)") }
+    let json = try #require(try program("diff", shipped, "--json").json)
+    #expect(json["same"]?.boolValue == false)
+    #expect(
+      json["differences"]?.arrayValue?.map { $0["kind"]?.stringValue } == ["different", "foreign"])
+  }
+
+  @Test("export and import of nvmetcli's JSON meet")
+  func nvmetcli() throws {
+    let program = Program()
+    #expect(try program("setup", shipped).status == 0)
+    let saved = program.directory.appending("saved.json").string
+    let export = try program("export", "--format", "nvmetcli", "--output", saved)
+    #expect(export.status == 0)
+    #expect(export.errors.contains("nvmetcli has no endpoint functions"))
+    let imported = try program("import", saved, "--name", "moved")
+    #expect(imported.status == 0, "\(imported.errors)")
+    #expect(imported.json?["name"]?.stringValue == "moved")
+    #expect(
+      imported.json?["subsystems"]?.arrayValue?.first?["model"]?.stringValue == "Linux-nvmet-pciep")
+    #expect(try program("import", saved).json?["name"]?.stringValue == "saved")
+  }
+
+  @Test("export --format shell is a script that a shell understands")
+  func shell() throws {
+    let program = Program()
+    #expect(try program("setup", shipped).status == 0)
+    let script = program.directory.appending("board.sh").string
+    #expect(try program("export", "--format", "shell", "-o", script).status == 0)
+    let check = Process()
+    check.executableURL = URL(fileURLWithPath: "/bin/sh")
+    check.arguments = ["-n", script]
+    try check.run()
+    check.waitUntilExit()
+    #expect(check.terminationStatus == 0)
+    let text = String(decoding: try readFile(FilePath(script)), as: UTF8.self)
+    for line in [
+      "mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config",
+      "modprobe nvmet-pci-epf",
+      "put 1 /sys/kernel/config/pci_ep/controllers/a40000000.pcie-ep/start",
+    ] { #expect(text.contains(line)) }
+  }
+
+  @Test("a script's command line becomes a profile that setup takes")
+  func script() throws {
+    let program = Program()
+    let file = program.directory.appending("board.json").string
+    let imported = try program(
+      "import", "--from-script", "nvmet-pci-epf --nrioq 4 --mdts 256 --sched bfq start", "-o", file)
+    #expect(imported.status == 0)
+    #expect(imported.errors.contains("(script):1:36: warning: --sched is left out"))
+    #expect(try program("setup", file).status == 0)
+    #expect(try program("diff", file).status == 0)
+  }
+
+  @Test("what cannot be imported is 65 with a place, or 66 without the file")
+  func errors() throws {
+    let program = Program()
+    let unknown = try program("import", "--from-script", "nvme-epf --nriok 4 start")
+    #expect(unknown.status == 65)
+    let complaint =
+      "(script):1:10: error: nvme-epf has no option \"--nriok\"\n  hint: did you mean \"--nrioq\"?\n"
+    #expect(unknown.errors.hasSuffix(complaint), "\(unknown.errors)")
+    let file = try program.write("{ \"ports\": 1 }", to: "bad.json")
+    let bad = try program("import", file, "--json")
+    #expect(bad.status == 65)
+    #expect(bad.json?["error"]?["issues"]?.arrayValue?.first?["column"]?.integerValue == 12)
+    #expect(try program("import", "/nowhere.json").status == 66)
+    #expect(try program("import").status == 64)
+    #expect(try program("import", file, "--from-script", "nvme-epf start").status == 64)
+    #expect(try program("export", "--as", "../x").status == 64)
+    #expect(try program("export", "nobody").status == 66)
+    #expect(try program("export", "--force").status == 64)
+  }
+}

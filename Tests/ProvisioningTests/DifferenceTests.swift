@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import ConfigFS
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What `diff` finds, and that it is what `setup` then mends.
+@Suite struct DifferenceTests {
+  private let nqn = "nqn.2026-01.org.example:nullblk-pci"
+  private var subsystem: FilePath {
+    FilePath("/sys/kernel/config/nvmet/subsystems").appending(nqn)
+  }
+  private let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+
+  private func standing() throws -> SimulatedMachine {
+    let machine = shipped.fresh()
+    try machine.setUp(try shipped.located())
+    return machine
+  }
+
+  @Test(
+    "a profile that was set up does not differ, on any personality", arguments: ShippedProfile.all)
+  func same(_ shipped: ShippedProfile) throws {
+    let machine = shipped.fresh()
+    try machine.setUp(try shipped.located())
+    #expect(try machine.provisioner.differences(try shipped.located()) == [])
+  }
+
+  @Test("on an empty machine everything is missing, and nothing is disturbed")
+  func empty() throws {
+    let machine = shipped.fresh()
+    let differences = try machine.provisioner.differences(try shipped.located())
+    #expect(differences.count > 30)
+    #expect(differences.allSatisfy { $0.disturbances.isEmpty })
+    // The controller is the kernel's; it is not started.
+    #expect(
+      differences.filter { $0.kind != .missing }.map(\.id) == [
+        "attribute pci_ep/controllers/a40000000.pcie-ep/start"
+      ])
+  }
+
+  @Test("a changed value is told with both values, its reason and what mending it costs the host")
+  func changed() throws {
+    let machine = try standing()
+    _ = try machine.kernel.write("Other\n", to: subsystem.appending("attr_model"))
+    let difference = try #require(
+      try machine.provisioner.differences(try shipped.located()).first)
+    #expect(difference.kind == .different)
+    #expect(difference.id == "attribute nvmet/subsystems/\(nqn)/attr_model")
+    #expect(difference.actual == "Other")
+    #expect(difference.expected == "Linux-nvmet-pciep")
+    #expect(difference.meaning == "identity that hosts see")
+    #expect(
+      difference.disturbances == [
+        "the PCIe link of a40000000.pcie-ep goes down",
+        "the host loses the NVMe controller of nullblk-pci",
+      ])
+  }
+
+  @Test(
+    "what setup then does disturbs exactly when a difference does",
+    arguments: [
+      ("attr_model", "Other\n", true), ("attr_allow_any_host", "0\n", false),
+    ])
+  func disturbance(_ attribute: String, _ value: String, _ disturbs: Bool) throws {
+    let machine = try standing()
+    _ = try machine.kernel.write(value, to: subsystem.appending(attribute))
+    let located = try shipped.located()
+    let differences = try machine.provisioner.differences(located)
+    #expect(differences.count == 1)
+    #expect(differences.first?.disturbances.isEmpty == !disturbs)
+    #expect(try machine.provisioner.plan(located).disruptions.isEmpty == !disturbs)
+    try machine.setUp(located, force: true)
+    #expect(try machine.provisioner.differences(located) == [])
+  }
+
+  @Test("what an earlier version of the profile made is obsolete")
+  func obsolete() throws {
+    let machine = shipped.fresh()
+    var profile = try shipped.located().profile
+    profile.backings.append(
+      Profile.Backing(name: "more", store: .file(.init(path: "/srv/m", sizeMiB: 1, create: true))))
+    profile.subsystems[0].namespaces.append(Profile.Namespace(id: 2, backing: "more"))
+    try machine.setUp(try Profile.decode(Array(profile.json.compactText.utf8)))
+    let differences = try machine.provisioner.differences(try shipped.located())
+    let gone = differences.filter { $0.kind == .obsolete }
+    #expect(gone.map(\.path).contains(subsystem.appending("namespaces/2").string))
+    #expect(gone.allSatisfy { $0.isMendedBySetup })
+    #expect(
+      gone.first?.disturbances.contains("the host loses the NVMe controller of nullblk-pci") == true
+    )
+  }
+
+  @Test("what somebody else put into the profile's objects is told, and setup leaves it")
+  func foreign() throws {
+    let machine = try standing()
+    try machine.kernel.createDirectory(subsystem.appending("namespaces/7"))
+    let located = try shipped.located()
+    let differences = try machine.provisioner.differences(located)
+    #expect(differences.map(\.kind) == [.foreign])
+    #expect(differences.first?.id == "directory nvmet/subsystems/\(nqn)/namespaces/7")
+    #expect(differences.first?.isMendedBySetup == false)
+    try machine.setUp(located)
+    #expect(try machine.provisioner.differences(located) == differences)
+  }
+
+  @Test("a bound function without its controller is a difference")
+  func noController() throws {
+    var description = shipped.machine
+    description.controllers[0].failingOperations = [.setMSIX, .setMSI]
+    let machine = SimulatedMachine(.mainline, machine: description)
+    let kernel = machine.kernel
+    // With a port of its own: one that nobody declared and no journal knows would be made anew.
+    var profile = try shipped.located().profile
+    var port = Profile.Port(id: 1, transport: .pci)
+    port.subsystems = [nqn]
+    profile.ports = [port]
+    let located = try Profile.decode(Array(profile.json.compactText.utf8))
+    // By hand, as a script does it: the link succeeds all the same.
+    for step in try machine.provisioner.plan(located).steps {
+      switch step.operation {
+      case .mountConfigFS: try kernel.mountConfigFS()
+      case .loadModule(let name, let parameters): try kernel.load(name, parameters: parameters)
+      case .createDirectory(let path): try kernel.createDirectory(FilePath(path))
+      case .write(let path, .text(let text), _): _ = try kernel.write(text, to: FilePath(path))
+      case .link(let path, let target):
+        try kernel.createLink(at: FilePath(path), to: FilePath(target))
+      default: break
+      }
+    }
+    let differences = try machine.provisioner.differences(located)
+    #expect(
+      differences.map(\.id) == ["controller pci_ep/functions/nvmet_pci_epf/nullblk-pci"])
+  }
+}

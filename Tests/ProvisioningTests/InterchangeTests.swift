@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+import ConfigFS
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// From the machine to a profile and back: nothing that a profile can say is lost on the way.
+@Suite struct InterchangeTests {
+  @Test(
+    "export, teardown and setup of the export make the same machine", arguments: ShippedProfile.all)
+  func shipped(_ shipped: ShippedProfile) throws {
+    let machine = shipped.fresh()
+    let exported = try roundTrip(try shipped.located(), on: machine)
+    #expect(try machine.provisioner.export().profile == exported)
+    let again = try Profile.decode(Array(exported.json.compactText.utf8))
+    #expect(try machine.provisioner.differences(again) == [])
+  }
+
+  @Test(
+    "for 1,000 generated profiles: the text says the profile, the export says the machine",
+    arguments: 0..<20)
+  func generated(_ block: UInt64) throws {
+    for seed in block * 50..<block * 50 + 50 {
+      let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed
+      let profile = ProfileGenerator.profile(seed: seed, for: personality)
+      let located: Profile.Located
+      do { located = try Profile.decode(Array(profile.json.prettyText.utf8)) } catch {
+        Issue.record("seed \(seed): \(error.issues.map { $0.text(file: "") })")
+        continue
+      }
+      #expect(located.profile == profile, "seed \(seed)")
+      let machine = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      do { try roundTrip(located, on: machine, "seed \(seed)") } catch {
+        Issue.record("seed \(seed): \(error)")
+      }
+    }
+  }
+
+  /// - Returns: what was exported.
+  @discardableResult
+  private func roundTrip(
+    _ located: Profile.Located, on machine: SimulatedMachine, _ name: String = ""
+  ) throws -> Profile {
+    try machine.setUp(located)
+    let tree = machine.tree
+    let first = try machine.provisioner.export(withSecrets: true)
+    #expect(first.profile.name == located.profile.name)
+    let lost = first.warnings.filter {
+      $0.message.contains("left out") || $0.message.contains("refuse")
+    }
+    #expect(lost.map { $0.text(file: name) } == [])
+    let exported = try Profile.decode(Array(first.profile.json.prettyText.utf8))
+    #expect(exported.profile == first.profile, "\(name)")
+    let steps = try machine.provisioner.plan(exported).steps.map(\.operation.sentence)
+    #expect(steps == [], "\(name): the export differs from the machine")
+    try machine.tearDown(located.profile.name)
+    try machine.setUp(exported)
+    // And so another export would be the same: it depends on nothing else.
+    #expect(machine.tree == tree, "\(name): another machine")
+    return first.profile
+  }
+
+  @Test(
+    "nvmetcli's JSON of a target makes the same target, for 200 generated profiles",
+    arguments: 0..<10)
+  func nvmetcli(_ block: UInt64) throws {
+    for seed in block * 20..<block * 20 + 20 {
+      let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed
+      let profile = ProfileGenerator.profile(seed: seed, for: personality)
+      let original = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      try original.setUp(try Profile.decode(Array(profile.json.compactText.utf8)))
+      let saved = try original.provisioner.exportNvmetcli(withSecrets: true).json
+      let imported = try Import(nvmetcli: Array(saved.prettyText.utf8), as: "imported")
+
+      // The other machine has the disks and the module of the port, as nvmetcli expects them.
+      let copy = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      var disks = Profile(name: "disks")
+      disks.backings = profile.backings
+      for index in disks.backings.indices {
+        if case .nullBlock(var device) = disks.backings[index].store, device.device == nil {
+          device.device = profile.deviceName(of: disks.backings[index])
+          disks.backings[index].store = .nullBlock(device)
+        }
+      }
+      try copy.setUp(try Profile.decode(Array(disks.json.compactText.utf8)))
+      try copy.setUp(try Profile.decode(Array(imported.profile.json.compactText.utf8)))
+      let again = try copy.provisioner.exportNvmetcli(withSecrets: true).json
+      #expect(again.prettyText == saved.prettyText, "seed \(seed)")
+    }
+  }
+
+  @Test("one seed gives one profile, two seeds two")
+  func generator() {
+    let one = ProfileGenerator.profile(seed: 7, for: .mainline)
+    #expect(one == ProfileGenerator.profile(seed: 7, for: .mainline))
+    #expect(one.json != ProfileGenerator.profile(seed: 8, for: .mainline).json)
+  }
+}
+
+/// What an export says about a machine that epfnvme did not make alone.
+@Suite struct ExportTests {
+  private func standing(_ name: String = "null_blk-pci") throws -> SimulatedMachine {
+    let shipped = ShippedProfile(name: name, personality: .mainline)
+    let machine = shipped.fresh()
+    try machine.setUp(try shipped.located())
+    return machine
+  }
+  private let subsystem = "/sys/kernel/config/nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci"
+
+  @Test("attributes without a key are kept as the kernel shows them, fresh ones are not")
+  func rawAttributes() throws {
+    let kernel = SimulatedKernel(.mainline, machine: ProfileGenerator.machine)
+    let machine = SimulatedMachine(kernel: kernel)
+    try kernel.load("nvmet")
+    let port = FilePath("/sys/kernel/config/nvmet/ports/9")
+    try kernel.createDirectory(port)
+    for (name, value) in [
+      ("addr_trtype", "tcp"), ("addr_treq", "required"), ("param_pi_enable", "1"),
+    ] {
+      _ = try kernel.write(value + "\n", to: port.appending(name))
+    }
+    let export = try machine.provisioner.export()
+    #expect(
+      export.profile.ports.first?.attributes == [
+        Profile.RawAttribute(name: "addr_treq", text: "required"),
+        Profile.RawAttribute(name: "param_pi_enable", text: "1"),
+      ])
+  }
+
+  @Test("an attribute of a newer kernel survives export, teardown and setup")
+  func unknownAttribute() throws {
+    let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+    let kernel = SimulatedKernel(.mainline, machine: shipped.machine)
+    let newer = NewerKernel(kernel)
+    let machine = SimulatedMachine(kernel: kernel) { machine in
+      var machine = machine
+      machine.configFS = newer
+      return machine
+    }
+    try machine.setUp(try shipped.located())
+    let path = FilePath(subsystem).appending(NewerKernel.attribute)
+    _ = try newer.write("blue\n", to: path)
+    let export = try machine.provisioner.export()
+    let kept = [Profile.RawAttribute(name: NewerKernel.attribute, text: "blue")]
+    #expect(export.profile.subsystems.first?.attributes == kept)
+    try machine.tearDown("nullblk-pci")
+    newer.reset()
+    try machine.setUp(try Profile.decode(Array(export.profile.json.compactText.utf8)))
+    #expect(try newer.read(path) == "blue\n")
+    // And one that stands already is not written: nobody knows what writing does.
+    let writes = newer.writes
+    let plan = try machine.provisioner.plan(
+      try Profile.decode(Array(export.profile.json.compactText.utf8)))
+    #expect(plan.steps.isEmpty)
+    try machine.tearDown("nullblk-pci")
+    try machine.setUp(try Profile.decode(Array(export.profile.json.compactText.utf8)))
+    #expect(newer.writes == writes)
+  }
+
+  @Test("what a profile cannot say is named")
+  func losses() throws {
+    let machine = try standing()
+    let kernel = machine.kernel
+    try kernel.createDirectory(FilePath("/sys/kernel/config/nvmet/ports/7"))
+    try kernel.createDirectory(FilePath("/sys/kernel/config/nvmet/ports/1/referrals/other"))
+    try kernel.createDirectory(FilePath(subsystem + "/namespaces/5"))
+    try kernel.createDirectory(FilePath("/sys/kernel/config/pci_ep/functions/nvmet_pci_epf/idle"))
+    let warnings = try machine.provisioner.export().warnings.map { "\($0.path): \($0.message)" }
+    #expect(
+      warnings == [
+        "nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/namespaces/5: has no device path: left out",
+        "nvmet/ports/1/referrals/other: profiles have no referrals: left out",
+        "nvmet/ports/7: has no transport: left out",
+        "pci_ep/functions/nvmet_pci_epf/idle: is not bound to an endpoint controller: left out",
+      ])
+  }
+
+  @Test("a name exports what that profile made, and nothing else")
+  func chosen() throws {
+    let machine = try standing()
+    try machine.setUp(
+      profile(
+        """
+        { "version": 1, "name": "other", "backings": { "f": { "file": { "path": "/srv/o", "sizeMiB": 1, "create": true } } },
+          "subsystems": [{ "nqn": "nqn.2026-01.org.example:other", "namespaces": [{ "id": 1, "backing": "f" }] }] }
+        """))
+    let other = try machine.provisioner.export(["other"]).profile
+    #expect(other.subsystems.map(\.nqn) == ["nqn.2026-01.org.example:other"])
+    #expect(other.name == "other")
+    #expect(other.functions.isEmpty && other.ports.isEmpty && other.backings.count == 1)
+    let all = try machine.provisioner.export()
+    #expect(all.profile.name == "exported")
+    #expect(all.profile.subsystems.count == 2)
+    let error = machine.failure { machine throws(ProvisioningError) in
+      _ = try machine.provisioner.export(["othr"])
+    }
+    #expect(error?.kind == .inputMissing)
+    #expect(error?.hint == "there are: nullblk-pci, other")
+  }
+
+  @Test("secrets are hidden unless asked for, and a hidden one cannot be set up")
+  func secrets() throws {
+    let machine = SimulatedMachine()
+    let secret = "DHHC-1:00:c2VjcmV0c2VjcmV0:"
+    let text = """
+      { "version": 1, "name": "auth", "hosts": [{ "nqn": "nqn.2026-01.org.example:h",
+        "attributes": { "dhchap_key": "\(secret)" } }] }
+      """
+    let plan = try machine.provisioner.plan(profile(text))
+    #expect(!plan.json.prettyText.contains(secret))
+    #expect(!plan.steps.map(\.operation.sentence).joined().contains(secret))
+    try machine.setUp(profile(text))
+    let open = try machine.provisioner.export(withSecrets: true)
+    #expect(open.profile.hosts.first?.attributes.first?.text == secret)
+    let hidden = try machine.provisioner.export()
+    #expect(hidden.profile.hosts.first?.attributes.first?.text == "(hidden)")
+    #expect(hidden.warnings.first?.message == "this secret is hidden")
+    #expect(!(try machine.provisioner.exportNvmetcli().json.prettyText.contains(secret)))
+    let issues = #expect(throws: ProfileIssues.self) {
+      try profile(hidden.profile.json.prettyText)
+    }
+    #expect(issues?.issues.first?.path == "hosts[0].attributes.dhchap_key")
+    #expect(issues?.issues.first?.hint?.contains("--with-secrets") == true)
+  }
+
+  @Test("the script of a standing machine builds it from nothing")
+  func script() throws {
+    let machine = try standing("namespaces")
+    let export = try machine.provisioner.export().profile
+    let plan = try machine.provisioner.planFromNothing(export)
+    let fresh = ShippedProfile(name: "namespaces", personality: .mainline).fresh()
+    for file in ["/srv/epfnvme-namespaces-2.img", "/srv/epfnvme-namespaces-3.img"] {
+      try fresh.kernel.createFile(FilePath(file), size: 512 << 20)
+    }
+    let expected = try fresh.provisioner.plan(
+      try Profile.decode(Array(export.json.compactText.utf8)))
+    func effects(_ plan: Plan) -> [String] {
+      plan.steps.map(\.operation.sentence).filter { !$0.hasPrefix("mount") }
+    }
+    #expect(effects(plan) == effects(expected))
+    #expect(plan.shellScript.contains("put /srv/epfnvme-namespaces-2.img"))
+  }
+}

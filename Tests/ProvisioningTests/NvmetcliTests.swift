@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+import ConfigFS
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// The JSON of nvmetcli by its users' rules.
+@Suite struct NvmetcliTests {
+  private func text(_ json: JSONValue?) -> String? { json?.stringValue }
+
+  /// A port of a transport as it is exported, with some attributes written.
+  private func port(
+    _ transport: String, _ values: [(String, String)] = []
+  ) throws -> JSONValue {
+    let machine = SimulatedMachine(.mainline, machine: ProfileGenerator.machine)
+    try machine.kernel.load("nvmet")
+    let path = FilePath("/sys/kernel/config/nvmet/ports/1")
+    try machine.kernel.createDirectory(path)
+    for (name, value) in [("addr_trtype", transport)] + values {
+      _ = try machine.kernel.write(value + "\n", to: path.appending(name))
+    }
+    let json = try machine.provisioner.exportNvmetcli().json
+    return try #require(json["ports"]?.arrayValue?.first)
+  }
+
+  private func keys(_ json: JSONValue?) -> [String] {
+    guard case .object(let members)? = json else { return [] }
+    return members.map(\.key)
+  }
+
+  @Test("tcp has tsas, between trtype and treq")
+  func tcp() throws {
+    let port = try port("tcp", [("addr_treq", "required")])
+    #expect(keys(port["addr"]) == ["trtype", "tsas", "treq", "adrfam", "traddr", "trsvcid"])
+    #expect(text(port["addr"]?["tsas"]) == "none")
+  }
+
+  @Test("no other transport has tsas", arguments: ["loop", "pci", "rdma"])
+  func others(_ transport: String) throws {
+    #expect(keys(try port(transport)["addr"]).prefix(2) == ["trtype", "treq"])
+  }
+
+  @Test("numbers are strings, and what is not chosen yet is left out")
+  func parameters() throws {
+    let port = try port("tcp", [("param_max_queue_size", "64")])
+    #expect(port["param"] == ["max_queue_size": "64", "pi_enable": "0"])
+    #expect(port["portid"] == 1)
+  }
+
+  @Test("an unset path and an unused passthru are left out")
+  func unset() throws {
+    let machine = SimulatedMachine()
+    try machine.kernel.load("nvmet")
+    let path = FilePath("/sys/kernel/config/nvmet/subsystems/nqn.2026-01.org.example:s")
+    try machine.kernel.createDirectory(path)
+    try machine.kernel.createDirectory(path.appending("namespaces/1"))
+    let json = try machine.provisioner.exportNvmetcli().json
+    let subsystem = try #require(json["subsystems"]?.arrayValue?.first)
+    #expect(subsystem["passthru"] == nil)
+    let namespace = try #require(subsystem["namespaces"]?.arrayValue?.first)
+    #expect(keys(namespace["device"]) == ["nguid", "uuid"])
+    #expect(namespace["enable"] == 0)
+    #expect(namespace["ana_grpid"] == 1)
+    #expect(!json.prettyText.contains("(null)"))
+  }
+
+  @Test("what the format cannot hold is named")
+  func rest() throws {
+    let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+    let machine = shipped.fresh()
+    try machine.setUp(try shipped.located())
+    #expect(
+      try machine.provisioner.exportNvmetcli().warnings.map(\.path) == [
+        "nullb/nullblk-pci-disk", "pci_ep/functions/nvmet_pci_epf/nullblk-pci",
+      ])
+  }
+
+  /// As nvmetcli 0.7 saves it: no `param`, no `ana`, sorted keys.
+  private let old = """
+    {
+      "hosts": [ { "nqn": "hostnqn" } ],
+      "ports": [ {
+        "addr": { "adrfam": "", "traddr": "", "treq": "not specified", "trsvcid": "", "trtype": "loop" },
+        "portid": 1, "referrals": [], "subsystems": [ "testnqn" ] } ],
+      "subsystems": [ {
+        "allowed_hosts": [ "hostnqn" ], "attr": { "allow_any_host": "0" },
+        "namespaces": [ {
+          "device": { "nguid": "ef90689c-6c46-d44c-89c1-4067801309a8", "path": "/dev/nvme0n1" },
+          "enable": 1, "nsid": 1 } ],
+        "nqn": "testnqn" } ]
+    }
+    """
+
+  @Test("an old file becomes a profile that setup takes")
+  func oldFile() throws {
+    let imported = try Import(nvmetcli: Array(old.utf8), as: "old")
+    let profile = imported.profile
+    #expect(profile.hosts.isEmpty)
+    #expect(profile.subsystems.first?.allowedHosts == ["hostnqn"])
+    #expect(profile.backings == [.init(name: "nvme0n1", store: .block(path: "/dev/nvme0n1"))])
+    let machine = SimulatedMachine()
+    try machine.setUp(try Profile.decode(Array(profile.json.compactText.utf8)))
+    let host = FilePath("/sys/kernel/config/nvmet/subsystems/testnqn/allowed_hosts/hostnqn")
+    #expect(try machine.kernel.kind(of: host) == .link)
+  }
+
+  @Test("keys that nobody knows are kept as attributes")
+  func unknownKeys() throws {
+    let text = """
+      { "subsystems": [ { "nqn": "nqn.2026-01.org.example:s", "attr": { "allow_any_host": "1", "colour": "blue" },
+        "namespaces": [ { "nsid": 3, "device": { "path": "/srv/d" }, "future": { "x": "1" }, "p2pmem": "1", "enable": 0 } ] } ] }
+      """
+    let profile = try Import(nvmetcli: Array(text.utf8), as: "n").profile
+    #expect(profile.subsystems[0].attributes == [.init(name: "attr_colour", text: "blue")])
+    let namespace = profile.subsystems[0].namespaces[0]
+    #expect(
+      namespace.attributes == [
+        .init(name: "future_x", text: "1"), .init(name: "p2pmem", text: "1"),
+      ])
+    #expect(!namespace.enabled)
+    #expect(profile.backings[0].store == .file(.init(path: "/srv/d")))
+  }
+
+  /// Text → the issues: severity, path, message.
+  static let lossyTexts: [(String, String)] = [
+    (
+      #"{"ports":[{"portid":1,"addr":{"trtype":"fc"}}]}"#, "profiles have no transport fc: left out"
+    ),
+    (#"{"ports":[{"portid":1,"addr":{}}]}"#, "the port has no transport: left out"),
+    (
+      #"{"ports":[{"portid":1,"addr":{"trtype":"loop"},"referrals":[{"name":"a"}]}]}"#,
+      "profiles have no referrals: left out"
+    ),
+    (
+      #"{"ports":[{"portid":1,"addr":{"trtype":"pci"}}]}"#,
+      "nvmetcli has no endpoint functions: add one to \"functions\" that serves the port's subsystem"
+    ),
+    (
+      #"{"subsystems":[{"nqn":"nqn.2026-01.a.b:s","passthru":[{"device":{"path":"/dev/nvme0"},"enable":1}]}]}"#,
+      "profiles have no passthru: /dev/nvme0 is left out"
+    ),
+    (
+      #"{"subsystems":[{"nqn":"nqn.2026-01.a.b:s","namespaces":[{"nsid":1,"device":{"path":"(null)"}}]}]}"#,
+      "the namespace has no device path: left out"
+    ),
+    (#"{"discovery":{"nqn":"nqn.2026-01.a.b:d"}}"#, "profiles have no NQN of discovery: left out"),
+    (#"{"prots":[]}"#, "nvmetcli has no \"prots\": left out"),
+  ]
+
+  @Test(
+    "what a profile cannot hold is a warning that says so, with its place", arguments: lossyTexts)
+  func losses(_ text: String, _ message: String) throws {
+    let imported = try Import(nvmetcli: Array(text.utf8), as: "n")
+    #expect(imported.warnings.map(\.message) == [message])
+    #expect(imported.warnings.allSatisfy { $0.position != nil && !$0.path.isEmpty })
+  }
+
+  @Test(
+    "an unused passthru and the usual NQN of discovery are no loss",
+    arguments: [
+      #"{"subsystems":[{"nqn":"nqn.2026-01.a.b:s","passthru":[{"device":{"path":"(null)"},"enable":0}]}]}"#,
+      #"{"discovery":{"nqn":"nqn.2014-08.org.nvmexpress.discovery"}}"#,
+    ])
+  func noLoss(_ text: String) throws {
+    #expect(try Import(nvmetcli: Array(text.utf8), as: "n").warnings.isEmpty)
+  }
+
+  /// Text → line, column and a part of the first error.
+  static let hostileTexts: [(String, Int, Int, String)] = [
+    ("", 1, 1, "the document ends where a value was expected"),
+    ("[]", 1, 1, "an object was expected, not an array"),
+    ("{\"ports\": 3}", 1, 11, "an array was expected, not a number"),
+    ("{\"ports\": [3]}", 1, 12, "an object was expected, not a number"),
+    ("{\"ports\": [{}]}", 1, 12, "the key \"portid\" is missing"),
+    ("{\"ports\": [{\"portid\": 65536}]}", 1, 23, "\"65536\" is no number from 0 to 65535"),
+    ("{\"ports\": [{\"portid\": \"../1\"}]}", 1, 23, "\"../1\" is no number"),
+    (
+      "{\"ports\": [{\"portid\": 1, \"addr\": {\"trtype\": \"lop\"}}]}", 1, 45,
+      "unknown transport \"lop\""
+    ),
+    (
+      "{\"ports\": [{\"portid\": 1, \"addr\": {\"trtype\": \"loop\"}, \"subsystems\": [1]}]}", 1,
+      69,
+      "a string was expected, not a number"
+    ),
+    ("{\"subsystems\": [{\"nqn\": \"../../../etc\"}]}", 1, 17, "contains \"/\""),
+    ("{\"subsystems\": [{\"nqn\": [1]}]}", 1, 25, "a text was expected, not an array"),
+    (
+      "{\"subsystems\": [{\"nqn\": \"s\", \"attr\": {\"qid_max\": \"zz\"}}]}", 1, 50,
+      "\"zz\" is no number from 0 to 65535"
+    ),
+    (
+      "{\"subsystems\": [{\"nqn\": \"s\", \"attr\": {\"../../x\": \"1\"}}]}", 1, 50,
+      "is no name of an attribute"
+    ),
+    (
+      "{\"subsystems\": [{\"nqn\": \"s\",\n \"namespaces\": [{\"nsid\": 1, \"device\": {\"path\": \"x\\u0000y\"}}]}]}",
+      2, 48, "\"x"
+    ),
+    ("{\"hosts\": [{\"nqn\": \"h\", \"dhchap\": {\"key\": \"(hidden)\"}}]}", 1, 43, "was hidden"),
+    ("{\"version\": 1, \"backings\": {}}", 1, 2, "this is a profile of epfnvme"),
+    (String(repeating: "[", count: 100), 1, 65, "nested deeper than 64 levels"),
+    (
+      "{\"subsystems\": [{\"nqn\": \"\(String(repeating: "x", count: 300))\"}]}", 1, 17,
+      "has 300 bytes, more than the 223"
+    ),
+  ]
+
+  @Test("hostile text is refused with its place", arguments: hostileTexts)
+  func hostile(_ text: String, _ line: Int, _ column: Int, _ message: String) throws {
+    let issues = try #require(
+      #expect(throws: ProfileIssues.self) { try Import(nvmetcli: Array(text.utf8), as: "n") })
+    let first = try #require(issues.issues.first { $0.severity == .error })
+    #expect(first.position == TextPosition(line: line, column: column), "\(first.message)")
+    #expect(first.message.contains(message), "\(first.message)")
+  }
+
+  @Test("a file that is too large is refused before it is understood")
+  func huge() {
+    let text = [UInt8](repeating: UInt8(ascii: " "), count: 5 << 20)
+    let issues = #expect(throws: ProfileIssues.self) { try Import(nvmetcli: text, as: "n") }
+    #expect(issues?.issues.first?.message == "the document is larger than 4 MiB")
+  }
+}
