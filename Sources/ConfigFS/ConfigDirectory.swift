@@ -12,21 +12,24 @@ public struct ConfigDirectory: Sendable {
   }
 
   public subscript<Value>(name: String) -> Attribute<Value> {
-    Attribute(path: path.appending(name), backend: backend)
+    Attribute(path: path(of: name), backend: backend)
   }
 
   public subscript<Value>(readOnly name: String) -> ReadOnlyAttribute<Value> {
-    ReadOnlyAttribute(path: path.appending(name), backend: backend)
+    ReadOnlyAttribute(path: path(of: name), backend: backend)
   }
 
   public subscript<Value>(writeOnly name: String) -> WriteOnlyAttribute<Value> {
-    WriteOnlyAttribute(path: path.appending(name), backend: backend)
+    WriteOnlyAttribute(path: path(of: name), backend: backend)
   }
 
   /// A directory below; nothing is touched.
   public func child(_ name: String) -> ConfigDirectory {
-    ConfigDirectory(path.appending(name), on: backend)
+    ConfigDirectory(path(of: name), on: backend)
   }
+
+  /// The path of an entry. Put together as text: `appending` takes its argument for a path, and checks twice.
+  private func path(of name: String) -> FilePath { FilePath("\(path.string)/\(name)") }
 
   /// Whether the directory stands.
   public var exists: Bool { (try? backend.kind(of: path)) == .directory }

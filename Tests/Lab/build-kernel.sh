@@ -26,41 +26,9 @@ cached_package() {
   find "$cache" -maxdepth 1 -name 'linux-source-*.deb' | sort -V | tail -n 1
 }
 
-# The machine's own mirror, as apt itself understands its configuration, whatever form the files have. Security and
-# other archives carry other labels or suites; a third party's has another label.
-mirror() {
-  if [ -n "${LAB_MIRROR:-}" ]; then
-    echo "$LAB_MIRROR"
-    return
-  fi
-  uris() {
-    # shellcheck disable=SC2016 # apt's variables, not the shell's
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(LABEL)' 'Created-By: Packages'
-  }
-  # Before the first `apt-get update` there is no label; then the archive's usual directory name has to do.
-  found=$(uris | awk '$3 == "main" && $4 == "Debian" && $2 !~ /-/ { print $1; exit }')
-  [ -n "$found" ] || found=$(uris | awk '$3 == "main" && $1 ~ /\/debian\/?$/ && $2 !~ /-/ { print $1; exit }')
-  [ -n "$found" ] || die "apt knows no Debian mirror; set LAB_MIRROR"
-  echo "$found"
-}
-
-private_apt() {
-  command=$1
-  shift
-  "$command" -o Dir::Etc::SourceList="$cache/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-    -o Dir::State::Lists="$cache/apt/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
-    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -q "$@"
-}
-
 download() {
-  uri=$(mirror)
-  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  options=
-  [ ! -e "$keyring" ] || options="[signed-by=$keyring] "
-  mkdir -p "$cache/apt/lists/partial"
   for suite in sid unstable testing; do
-    echo "deb $options$uri $suite main" >"$cache/apt/sources.list"
-    private_apt apt-get update >&2 || continue
+    private_suite "$suite" || continue
     newest=$(private_apt apt-cache --names-only search '^linux-source-[0-9]+\.[0-9]+$' |
       awk '{ print $1 }' | sort -V | tail -n 1)
     [ -n "$newest" ] || continue

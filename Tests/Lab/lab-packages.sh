@@ -34,3 +34,42 @@ need_packages() {
           -o DPkg::Lock::Timeout=300 $missing >&2; } || die "cannot install$missing"
   }
 }
+
+# The machine's own mirror, as apt itself understands its configuration, whatever form the files have. Security and
+# other archives carry other labels or suites; a third party's has another label.
+mirror() {
+  if [ -n "${LAB_MIRROR:-}" ]; then
+    echo "$LAB_MIRROR"
+    return
+  fi
+  uris() {
+    # shellcheck disable=SC2016 # apt's variables, not the shell's
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(LABEL)' 'Created-By: Packages'
+  }
+  # Before the first `apt-get update` there is no label; then the archive's usual directory name has to do.
+  found=$(uris | awk '$3 == "main" && $4 == "Debian" && $2 !~ /-/ { print $1; exit }')
+  [ -n "$found" ] || found=$(uris | awk '$3 == "main" && $1 ~ /\/debian\/?$/ && $2 !~ /-/ { print $1; exit }')
+  [ -n "$found" ] || die "apt knows no Debian mirror; set LAB_MIRROR"
+  echo "$found"
+}
+
+# private_apt COMMAND…: an apt of our own, with its lists below the caller's $cache: the machine's package lists stay as
+# they are.
+# shellcheck disable=SC2154 # cache
+private_apt() {
+  command=$1
+  shift
+  "$command" -o Dir::Etc::SourceList="$cache/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+    -o Dir::State::Lists="$cache/apt/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -q "$@"
+}
+
+# private_suite SUITE: what private_apt takes packages from.
+private_suite() {
+  keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+  options=
+  [ ! -e "$keyring" ] || options="[signed-by=$keyring] "
+  mkdir -p "$cache/apt/lists/partial"
+  echo "deb $options$(mirror) $1 main" >"$cache/apt/sources.list"
+  private_apt apt-get update >&2
+}

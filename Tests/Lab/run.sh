@@ -55,6 +55,12 @@ case pace in
   *) static= ;;
 esac
 
+# nvmetcli with a Python of its own, for the interchange suite, which says so when there is none.
+nvmetcli=
+case 50-interchange in
+  *"${LAB_FILTER:-}"*) nvmetcli=$("$lab/build-nvmetcli.sh") || say "no nvmetcli: its cases will be skipped" ;;
+esac
+
 # ---- The initramfs ----
 
 image=$work/image
@@ -78,6 +84,9 @@ add_program() {
   target=$image/bin/${2:-$(basename "$1")}
   rm -f "$target"
   cp -L "$1" "$target"
+  add_libraries "$1"
+}
+add_libraries() {
   ldd "$1" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' |
     while read -r library; do
       mkdir -p "$image$(dirname "$library")"
@@ -89,6 +98,18 @@ strip "$image/bin/epfnvme" 2>/dev/null || true
 [ -z "$static" ] || cp "$static" "$image/bin/epfnvme-static"
 add_program "$(command -v strace)"
 add_program "$(command -v jq)"
+if [ -n "$nvmetcli" ]; then
+  mkdir -p "$image/opt"
+  cp -r "$nvmetcli" "$image/opt/nvmetcli"
+  find "$nvmetcli/usr" -name 'python3' -o -name '*.so' | while read -r file; do add_libraries "$file"; done
+  cat >"$image/bin/nvmetcli" <<'SCRIPT'
+#!/bin/sh
+tree=/opt/nvmetcli/usr
+export PYTHONHOME=$tree PYTHONPATH=$tree/lib/python3/dist-packages
+exec "$tree/bin/python3" -B -s "$tree/bin/nvmetcli" "$@"
+SCRIPT
+  chmod +x "$image/bin/nvmetcli"
+fi
 # The kernel calls modprobe for nvmet's transports; busybox's own knows fewer compressions than kmod.
 add_program "$(command -v kmod)"
 for name in modprobe insmod rmmod lsmod modinfo depmod; do ln -sf kmod "$image/bin/$name"; done

@@ -123,8 +123,9 @@ public struct ProfileGenerator {
       device.sizeMiB = 1024
       device.zoneSizeMiB = maybe { $0.pick([4, 16, 64]) }
       device.zoneCapacityMiB = maybe { $0.number(1...4) }
-      device.maximumOpenZones = maybe { $0.number(0...3) }
-      device.maximumActiveZones = maybe { $0.number(4...8) }
+      // Four zones at least; what is no limit the kernel would take for none.
+      device.maximumOpenZones = maybe { $0.number(0...2) }
+      device.maximumActiveZones = maybe { $0.number(2...3) }
     } else if device.memoryBacked == true {
       device.discard = maybe { $0.chance(70) }
       device.cacheSizeMiB = maybe(20) { $0.number(0...16) }

@@ -193,6 +193,27 @@ struct ProfileCheck {
       error("\(path).zoneCapacityMiB", "\(capacity) MiB is more than the zone's \(zone) MiB")
     }
     if device.discard == true { error("\(path).discard", "a zoned null_blk does not discard") }
+    checkZoneLimits(device, zones: zone == 0 ? 0 : (size + zone - 1) / zone, path)
+  }
+
+  /// What the kernel replaces at power-on, so that a second setup would find something to do.
+  private func checkZoneLimits(_ device: Profile.NullBlock, zones: UInt64, _ path: String) {
+    for (key, limit) in [
+      ("maximumOpenZones", device.maximumOpenZones),
+      ("maximumActiveZones", device.maximumActiveZones),
+    ] {
+      guard let limit, limit > 0, limit >= zones else { continue }
+      error(
+        "\(path).\(key)", "\(limit) is no limit for \(zones) zones; the kernel would make it 0",
+        hint: "leave it out, or write 0")
+    }
+    if let open = device.maximumOpenZones, let active = device.maximumActiveZones, active > 0,
+      open > active
+    {
+      error(
+        "\(path).maximumOpenZones",
+        "\(open) zones cannot be open while \(active) can be active; the kernel would make it \(active)")
+    }
   }
 
   func check(_ file: Profile.File, _ path: String) {

@@ -245,6 +245,7 @@ clean() {
     find "$config/pci_ep" -type l -exec rm {} +
     find "$config/pci_ep/functions" -mindepth 2 -maxdepth 2 -type d -exec rmdir {} +
     find "$config/nvmet" -type l -exec rm {} +
+    find "$config/nvmet/ports" -path '*/ana_groups/*' -type d ! -name 1 -exec rmdir {} +
     find "$config/nvmet/ports" -mindepth 1 -maxdepth 1 -exec rmdir {} +
     find "$config/nvmet/subsystems" -mindepth 3 -maxdepth 3 -path '*/namespaces/*' -exec rmdir {} +
     find "$config/nvmet/subsystems" "$config/nvmet/hosts" "$config/nullb" -mindepth 1 -maxdepth 1 -type d -exec rmdir {} +
