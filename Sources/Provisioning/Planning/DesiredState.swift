@@ -140,9 +140,9 @@ struct DesiredState {
     if device.zoned == true {
       set(item.zoneSize, device.zoneSizeMiB)
       // 0 is the whole zone, and is shown as that.
-    set(
-      item.zoneCapacity,
-      device.zoneCapacityMiB.map { $0 == 0 ? device.zoneSizeMiB ?? 256 : $0 })
+      set(
+        item.zoneCapacity,
+        device.zoneCapacityMiB.map { $0 == 0 ? device.zoneSizeMiB ?? 256 : $0 })
       set(item.maximumOpenZones, device.maximumOpenZones)
       set(item.maximumActiveZones, device.maximumActiveZones)
     }

@@ -212,7 +212,8 @@ struct ProfileCheck {
     {
       error(
         "\(path).maximumOpenZones",
-        "\(open) zones cannot be open while \(active) can be active; the kernel would make it \(active)")
+        "\(open) zones cannot be open while \(active) can be active; the kernel would make it \(active)"
+      )
     }
   }
 
