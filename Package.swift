@@ -8,7 +8,9 @@ let package = Package(
   name: "epfnvme",
   products: [
     .executable(name: "epfnvme", targets: ["epfnvme"]),
-    .library(name: "NVMeEmulation", targets: ["NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser"]),
+    .library(
+      name: "NVMeEmulation",
+      targets: ["NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser"]),
     .library(
       name: "EndpointProvisioning",
       targets: [
