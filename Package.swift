@@ -126,6 +126,9 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
       ]),
+    .testTarget(
+      name: "VFIOUserTests",
+      dependencies: ["VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux"]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
