@@ -55,7 +55,8 @@ final class ServedMachine {
   }
 
   init(
-    _ personality: Personality, _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in }
+    _ personality: Personality,
+    _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in }
   ) throws {
     var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
