@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Checks
 import KernelEvents
+import Provisioning
+import SimulatedKernel
 import SystemPackage
 import TestSupport
 import Testing
@@ -46,7 +48,7 @@ struct EndpointWatchTests {
   @Test("a controller is told of at first, then when it stands otherwise")
   func controllers() throws {
     var watch = EndpointWatch(machine.provisioner)
-    let stream = stream
+    let stream = self.stream
     #expect(
       watch.changes(at: .zero).map(\.kind) == [
         .controller(ControllerState(name: "a40000000.pcie-ep", isStarted: false))
@@ -77,7 +79,7 @@ struct EndpointWatchTests {
 
   @Test("each record of the log comes once")
   func once() throws {
-    let stream = stream
+    let stream = self.stream
     #expect(stream.hasLog)
     #expect(!stream.hasDeviceEvents)
     #expect(stream.next(upTo: .zero).isEmpty)

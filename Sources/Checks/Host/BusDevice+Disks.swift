@@ -101,9 +101,9 @@ extension BusDevice {
   func refuseWhenInUse(
     _ attempt: String, hint: String = "unmount it, or take it apart, first"
   ) throws(HostViewError) {
-    let users = users
-    guard users.isEmpty else {
-      throw .inUse(attempt: attempt, path: name, users: users, hint: hint)
+    let found = users
+    guard found.isEmpty else {
+      throw .inUse(attempt: attempt, path: name, users: found, hint: hint)
     }
     for node in disks {
       let descriptor = unsafe open(node.string, O_RDONLY | O_EXCL | O_CLOEXEC)

@@ -7,6 +7,11 @@ public struct HostDisk: Hashable, Sendable {
   public struct Namespace: Hashable, Sendable {
     public var path: String
     public var sizeBytes: UInt64?
+
+    public init(path: String, sizeBytes: UInt64?) {
+      self.path = path
+      self.sizeBytes = sizeBytes
+    }
   }
 
   /// `0000:01:00.0`

@@ -55,7 +55,8 @@ public struct ControllerState: Hashable, Sendable {
   public var isStarted: Bool?
   /// The bound functions.
   public var functions: [String] = []
-  /// What the function driver last said since the monitor began: `link up`, `enabled`; nil when it has said nothing.
+  /// What the function driver last said since the monitor began: `link up`, `enabled`; nil when it has said nothing, or when several
+  /// controllers have functions.
   public var driverState: String?
   /// I/O queues that the target allows; nil without a function or a local target.
   public var ioQueues: Int?
@@ -128,10 +129,15 @@ public struct EndpointWatch {
     var states = status.endpoints.map { endpoint in
       var state = ControllerState(name: endpoint.name, isStarted: endpoint.isStarted)
       state.functions = endpoint.functions.map(\.name)
-      if !state.functions.isEmpty { state.driverState = driverState }
       let nqn = endpoint.functions.first?.nqn
       state.ioQueues = status.subsystems.first { $0.nqn == nqn }?.maximumQueueID
       return state
+    }
+    // The driver's lines do not name the controller: with several they could be about any.
+    if let bound = states.indices.first(where: { !states[$0].functions.isEmpty }),
+      states.count(where: { !$0.functions.isEmpty }) == 1
+    {
+      states[bound].driverState = driverState
     }
     if states.isEmpty {
       states = provisioner.machine.endpointControllers().map {

@@ -36,6 +36,14 @@ public struct DebugStatus: Hashable, Sendable {
     public var on: Int
     /// Those whose former state is kept, to be put back.
     public var kept: Int
+
+    public init(group: DebugGroup, name: String, sites: Int, on: Int, kept: Int) {
+      self.group = group
+      self.name = name
+      self.sites = sites
+      self.on = on
+      self.kept = kept
+    }
   }
 
   /// The modules that have call sites, group by group.

@@ -31,7 +31,7 @@ struct KeptCallSites {
         .cannotCreate, "\(path) is damaged, or of another version of epfnvme", operation: "read",
         path: path.string,
         hint:
-          "it says how call sites were: \"module nvmet =_\" switches those of a module off; then remove it"
+          "switch the lines off by hand, echo module nvmet =_ > /proc/dynamic_debug/control, then remove the file"
       )
     }
     entries = sites.compactMap(\.self)

@@ -23,7 +23,15 @@ struct DebugCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
   @Argument(help: "on, off or status.") var verb: Verb
-  @Argument(help: "driver, target, controller; all of them when left out.")
+  @Argument(
+    help: "driver, target, controller; all of them when left out.",
+    completion: .list(DebugGroup.allCases.map(\.rawValue)),
+    transform: { text in
+      guard let group = DebugGroup(rawValue: text) else {
+        throw ValidationError("\(text) is none of driver, target and controller.")
+      }
+      return group
+    })
   var groups: [DebugGroup] = []
 
   func run() throws {
@@ -77,5 +85,3 @@ struct DebugCommand: ParsableCommand {
     if verb != .status { global.terminal.note("\(status.changed) call sites changed") }
   }
 }
-
-extension DebugGroup: ExpressibleByArgument {}
