@@ -38,6 +38,7 @@ check 'and was bound' told '.event == "device" and .subsystem == "pci-epf" and .
 check "the driver's lines came" told '.event == "kernel" and (.text | contains("nvmet_pci_epf")) and .state == "created"'
 check 'the controller was started, with its function' \
   told '.event == "controller" and .started and .functions == ["watched.0"] and .ioQueues == 4'
+# shellcheck disable=SC2016 # jq's variable
 check 'the times are those of the log, and grow' \
   jq -e -s '[.[].time] as $t | $t == ($t | sort) and $t[0] > 1' events
 kill -TERM "$monitor"
