@@ -134,8 +134,8 @@ let package = Package(
     .testTarget(
       name: "ChecksTests",
       dependencies: [
-        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning",
-        systemPackage,
+        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "KernelEvents",
+        "Provisioning", "SimulatedKernel", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "CommandTests",

@@ -423,11 +423,16 @@ extension SimulatedKernel: KernelLog {
     }
   }
 
-  public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
-    observe { kernel in
-      kernel.log.lazy.filter { $0.sequence >= mark.sequence }
-        .map { KernelLogLine(level: $0.level, text: $0.text) }
+  public func lines(moving mark: inout KernelLogMark) -> [KernelLogLine] {
+    let start = mark.sequence
+    let (lines, next) = observe { kernel in
+      (
+        kernel.log.filter { $0.sequence >= start }
+          .map { KernelLogLine(level: $0.level, text: $0.text) }, kernel.nextRecord
+      )
     }
+    mark.sequence = max(start, next)
+    return lines
   }
 
   public func allLines() -> [KernelLogLine]? { lines(since: KernelLogMark(sequence: 0)) }

@@ -36,7 +36,7 @@ struct EPFNVMe: ParsableCommand {
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
       ControllersCommand.self, CheckCommand.self, SmokeCommand.self, PredictCommand.self,
       EmulateCommand.self, ServeCommand.self, DiffCommand.self, ExportCommand.self,
-      ImportCommand.self,
+      ImportCommand.self, MonitorCommand.self, DebugCommand.self, HostCommand.self,
       ExchangeCommand.self,
     ])
 

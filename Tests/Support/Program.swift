@@ -66,6 +66,15 @@ public final class Program: Sendable {
     let output: FilePath
     let errors: FilePath
 
+    public var isRunning: Bool { process.isRunning }
+
+    /// What it has printed by now.
+    public var outputSoFar: String {
+      String(decoding: (try? readFile(output)) ?? [], as: UTF8.self)
+    }
+
+    public func send(signal number: Int32) { _ = kill(process.processIdentifier, number) }
+
     public func finish() throws -> Result {
       process.waitUntilExit()
       func text(_ path: FilePath) throws -> String {
