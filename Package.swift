@@ -52,7 +52,7 @@ let package = Package(
       name: "SimulatedKernel",
       dependencies: [
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
-        systemPackage,
+        "LinuxFiles", systemPackage,
       ]),
     .target(
       name: "Provisioning",
@@ -67,8 +67,8 @@ let package = Package(
     .target(
       name: "Checks",
       dependencies: [
-        "ConfigFS", "BlockDevices", "KernelEvents", "NVMe", "PCI", "ControllerEmulation",
-        "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
+        "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
+        "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
@@ -128,8 +128,9 @@ let package = Package(
     .testTarget(
       name: "ChecksTests",
       dependencies: [
-        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning",
-        systemPackage,
+        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "ConfigFS",
+        "BlockDevices", "KernelModules", "KernelEvents", "LinuxFiles", "SimulatedKernel",
+        "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "CommandTests",

@@ -34,8 +34,9 @@ struct EPFNVMe: ParsableCommand {
     subcommands: [
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
-      ControllersCommand.self, CheckCommand.self, SmokeCommand.self, PredictCommand.self,
-      EmulateCommand.self, DiffCommand.self, ExportCommand.self, ImportCommand.self,
+      ControllersCommand.self, CheckCommand.self, SmokeCommand.self, DoctorCommand.self,
+      PredictCommand.self, EmulateCommand.self, DiffCommand.self, ExportCommand.self,
+      ImportCommand.self,
       ExchangeCommand.self,
     ])
 

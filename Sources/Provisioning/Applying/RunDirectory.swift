@@ -14,9 +14,11 @@ public struct RunDirectory: Sendable {
   public func journalPath(_ name: String) -> FilePath { path.appending("\(name).json") }
   var lockPath: FilePath { path.appending("lock") }
 
-  /// The names of all journals, in alphabetical order.
-  public func journalNames() -> [String] {
-    guard let stream = unsafe opendir(path.string) else { return [] }
+  /// The names of all journals, in alphabetical order; none where the directory cannot be read.
+  public func journalNames() -> [String] { (try? readNames()) ?? [] }
+
+  func readNames() throws(Errno) -> [String] {
+    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: errno) }
     defer { unsafe _ = closedir(stream) }
     var names: [String] = []
     while let entry = unsafe readdir(stream) {
