@@ -16,9 +16,7 @@ extension Examination {
       return hide(
         "endpoint controllers", "a kernel without endpoint support does not look for any")
     }
-    if let error = tree.unreadable["pci_ep"] ?? tree.unreadable[Self.directory] {
-      return hide("endpoint controllers", FilePath(full(Self.directory)), error)
-    }
+    if isHidden(Self.directory) { return }
     let names = isMounted ? directories(in: Self.directory) : machine.endpointControllers()
     guard !names.isEmpty else { return lookForHardware() }
     for name in names {
@@ -147,7 +145,10 @@ extension Examination {
     guard let start = tree.text("\(path)/start") else { return }
     let bound = functions.filter { $0.controller == name }
     let isStarted = start == "1"
-    if isStarted, bound.isEmpty {
+    // A function that is bound from its own side shows below functions/ only.
+    let mayHaveMore = isHidden("pci_ep/functions") || isHidden(path)
+    if isStarted, bound.isEmpty, links(in: path).isEmpty {
+      if mayHaveMore { return }
       find(
         .controllerWithoutFunction, name,
         [evidence("\(path)/start"), Finding.Evidence(full(path), "no link to a function")],
@@ -170,17 +171,19 @@ extension Examination {
     guard let log else { return }
     let lines = log.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") }
     // A function that has failed is another finding.
-    guard let created = lines.lastIndex(where: { $0.text.isAboutCreation }) else { return }
-    let since = lines[created...]
+    guard let last = lines.lastIndex(where: { $0.text.isAboutCreation || $0.text.isAboutRemoval }),
+      lines[last].text.isAboutCreation
+    else { return }
+    let since = lines[last...]
     if since.contains(where: { $0.text.hasSuffix(": Enabling controller") }) {
       return see("host of \(name)", "has enabled the controller")
     }
     let isUp = since.last { KernelWatch.link($0.text) != nil }.map {
       KernelWatch.link($0.text) == .up
     }
-    let last = since.last.map { [evidence($0)] } ?? []
+    let said = since.last.map { [evidence($0)] } ?? []
     find(
-      .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + last,
+      .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,
       isUp == true
         ? "the link is up, but no host has enabled the controller since the function was bound"
         : "the controller is started, but the link has not come up since the function was bound",
@@ -193,6 +196,9 @@ extension Examination {
 extension String {
   /// Whether a driver says that it has created its NVMe controller.
   var isAboutCreation: Bool { contains("New PCI ctrl") || contains("NVMe PCI controller:") }
+
+  /// Whether a driver says that its NVMe controller goes.
+  var isAboutRemoval: Bool { contains("Destroying PCI ctrl") || hasSuffix("Deleting controller") }
 
   /// What follows the last slash.
   var lastPart: String { split(separator: "/").last.map(String.init) ?? self }

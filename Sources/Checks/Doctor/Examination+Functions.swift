@@ -105,7 +105,11 @@ extension Examination {
         "only writing to a function's attributes tells whether it has one; run as root")
       return nil
     }
-    guard let status = try? provisioner.status() else { return nil }
+    let status: MachineStatus
+    do throws(ProvisioningError) { status = try provisioner.status() } catch {
+      hide("NVMe controllers behind functions", error.message)
+      return nil
+    }
     let all = status.endpoints.flatMap(\.functions) + status.unboundFunctions
     return Set(
       all.compactMap { $0.hasController == true ? "pci_ep/functions/\($0.driver)/\($0.name)" : nil }
@@ -182,7 +186,7 @@ extension Examination {
     guard !isAlive else { return }
     let own =
       log?.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") } ?? []
-    let last = own.lastIndex { $0.text.isAboutCreation || $0.text.contains("Destroying PCI ctrl") }
+    let last = own.lastIndex { $0.text.isAboutCreation || $0.text.isAboutRemoval }
     let complaints = own[(last ?? own.startIndex)...].filter { $0.level <= 3 }
     let controller = function.controller ?? "NAME"
     let seen = Finding.Evidence(

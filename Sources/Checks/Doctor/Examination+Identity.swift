@@ -113,10 +113,7 @@ extension Examination {
     let lines = log.filter { $0.text.hasPrefix(prefix) }
     guard let created = lines.lastIndex(where: { $0.text.isAboutCreation }) else { return }
     let before = lines[..<created]
-    let last = before.lastIndex {
-      $0.text.isAboutCreation || $0.text.contains("Destroying PCI ctrl")
-        || $0.text.hasSuffix("Deleting controller")
-    }
+    let last = before.lastIndex { $0.text.isAboutCreation || $0.text.isAboutRemoval }
     guard
       !before[(last ?? before.startIndex)...].contains(where: { $0.text.contains(" supports MSI") })
     else { return }

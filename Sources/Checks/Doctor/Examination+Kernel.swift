@@ -35,13 +35,15 @@ extension Examination {
     }
     if isMounted {
       see("configfs", "mounted at \(machine.configFS.mountPoint)")
-    } else if isSet("CONFIGFS_FS") != false {
-      let mountPoint = machine.configFS.mountPoint.string
+      return
+    }
+    let mountPoint = machine.configFS.mountPoint.string
+    hide("functions, targets and null_blk devices", "configfs is not mounted at \(mountPoint)")
+    if isSet("CONFIGFS_FS") != false {
       find(
         .configFSNotMounted, mountPoint, [Finding.Evidence(mountPoint, "not mounted")],
         "the trees below it cannot be seen; setup mounts it by itself",
         mend: "mount -t configfs none \(mountPoint)")
-      hide("functions, targets and null_blk devices", "\(mountPoint) is not mounted")
     }
   }
 

@@ -30,6 +30,7 @@ extension Examination {
         mend: "unlink the function, echo NQN > \(full("\(group)/subsysnqn")), link it again")
     }
     let transport = "nvmet/ports/\(port)/addr_trtype"
+    if isHidden("nvmet/subsystems/\(name)") || isHidden("nvmet/ports/\(port)/subsystems") { return }
     if !has("nvmet/subsystems/\(name)") || tree.text(transport) != "pci" || !leads(port, to: name) {
       find(
         .targetUnreachable, function.name,
@@ -53,16 +54,13 @@ extension Examination {
   }
 
   mutating func lookAtTargets() {
-    if !has("nvmet"), let error = tree.unreadable["nvmet"] {
-      return hide("NVMe targets", FilePath(full("nvmet")), error)
-    }
     var spaces: [Namespace] = []
     for nqn in directories(in: "nvmet/subsystems") {
       let enabled = enabledNamespaces(of: nqn)
       spaces += enabled
       let servers = functions.filter { subsystem(of: $0) == nqn }
       if servers.contains(where: { $0.controller != nil }), enabled.isEmpty,
-        tree.unreadable["nvmet/subsystems/\(nqn)/namespaces"] == nil
+        !isHidden("nvmet/subsystems/\(nqn)/namespaces")
       {
         let path = "nvmet/subsystems/\(nqn)/namespaces"
         find(
@@ -70,7 +68,9 @@ extension Examination {
           "the host will see a controller without a disk",
           mend: "make a namespace with a device_path and echo 1 into its enable")
       }
-      if servers.isEmpty { lookAtUnused(nqn) }
+      if servers.isEmpty, !isHidden("pci_ep/functions"), !isHidden("nvmet/ports") {
+        lookAtUnused(nqn)
+      }
     }
     lookAtBackings(of: spaces)
     lookAtNullBlockDevices()

@@ -19,13 +19,15 @@ extension Examination {
     }
     for driver in FunctionDriver.nvmeDrivers {
       let own = devices.filter { $0.hasPrefix("\(driver.name).") }
+      let directory = "pci_ep/functions/\(driver.name)"
+      if isHidden(directory) { continue }
       let made = functions.count { $0.driver == driver }
       if own.count > made {
         find(
           .deviceLeaked, driver.name,
           [
             Finding.Evidence(Self.bus.string, own.joined(separator: ", ")),
-            Finding.Evidence(full("pci_ep/functions/\(driver.name)"), "\(made) functions"),
+            Finding.Evidence(full(directory), "\(made) functions"),
           ],
           "there are more devices than functions: the module was unloaded while function directories existed, and their devices are lost",
           mend: "reboot before the driver is used again; remove functions before rmmod")

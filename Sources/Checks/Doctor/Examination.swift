@@ -48,9 +48,23 @@ struct Examination {
         "kernel log",
         "/dev/kmsg: this process may not read it; what drivers have said is not known; run as root")
     }
-    for (path, error) in tree.unreadable.sorted(by: { $0.key < $1.key })
-    where error == .permissionDenied || error == .notPermitted {
-      hide("configfs", machine.configFS.mountPoint.pushing(FilePath(path)), error)
+    hideTree()
+  }
+
+  /// Says what of configfs cannot be read. Attributes that can only be written are no loss.
+  private mutating func hideTree() {
+    let all = tree.unreadable.sorted { $0.key < $1.key }.filter { path, error in
+      error == .permissionDenied || error == .notPermitted || tree.entries[path] == nil
+    }
+    for (path, error) in all where tree.entries[path] == nil {
+      hide("configfs", FilePath(full(path)), error, "nothing is concluded about what is there")
+    }
+    let attributes = all.filter {
+      tree.entries[$0.key] != nil && $0.key.lastPart != "revalidate_size"
+    }
+    if let (path, error) = attributes.first {
+      let others = attributes.count == 1 ? nil : "\(attributes.count - 1) more attributes, too"
+      hide("configfs", FilePath(full(path)), error, others)
     }
   }
 
@@ -106,6 +120,11 @@ struct Examination {
   }
 
   func has(_ path: String) -> Bool { tree.entries[path] != nil }
+
+  /// Whether a path stands, or would stand, in what cannot be read.
+  func isHidden(_ path: String) -> Bool {
+    tree.unreadable.keys.contains { path == $0 || path.hasPrefix($0 + "/") }
+  }
 
   /// The path as users type it.
   func full(_ path: String) -> String { machine.configFS.mountPoint.string + "/" + path }

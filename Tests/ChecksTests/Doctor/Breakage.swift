@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Checks
 import ConfigFS
+import KernelEvents
 import KernelModules
 import LinuxFiles
 import Provisioning
@@ -212,6 +213,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.rebind { try patient.vectors(msix: 0, msi: 0) }
     },
     Breakage("one vector", .tooFewVectors, .functionFailed) { patient in
+      patient.machine.controllers[0].hasLinkUpNotifier = false
       try patient.work()
       try patient.rebind { try patient.vectors(msix: 1, msi: 1) }
     },
@@ -238,13 +240,12 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.work()
       try $0.write("0x1b96", to: "\($0.function)/subsys_vendor_id")
     },
-    Breakage("a secondary interface", .secondaryLinked, .functionForeign) { patient in
+    // The simulated kernel does not imitate what the driver does when it is bound twice.
+    Breakage("a secondary interface", .secondaryLinked) { patient in
       try patient.work()
-      patient.journals = [:]
-      try patient.make("pci_ep/functions/nvmet_pci_epf/second")
-      _ = try? patient.link(
-        "pci_ep/functions/nvmet_pci_epf/second/secondary/c",
-        to: "pci_ep/controllers/\(Patient.controller)")
+      patient.overlay = [
+        "\(patient.function)/secondary/c": "pci_ep/controllers/\(Patient.controller)"
+      ]
     },
     Breakage("a virtual function", .virtualFunction) { patient in
       try patient.work()
@@ -264,16 +265,19 @@ struct Breakage: Sendable, CustomTestStringConvertible {
 
   static let targets: [Breakage] = [
     Breakage("a function without a subsystem", .targetUnset, .functionFailed) { patient in
+      patient.machine.controllers[0].hasLinkUpNotifier = false
       try patient.work()
       try patient.rebind { try patient.write("", to: "\(patient.function)/nvme/subsysnqn") }
     },
     Breakage("a port that does not lead to the subsystem", .targetUnreachable, .functionFailed) {
       patient in
+      patient.machine.controllers[0].hasLinkUpNotifier = false
       try patient.work()
       try patient.rebind { try patient.unlink("nvmet/ports/1/subsystems/\(patient.nqn)") }
     },
     Breakage("a subsystem that does not let the driver in", .hostNotAllowed, .functionFailed) {
       patient in
+      patient.machine.controllers[0].hasLinkUpNotifier = false
       try patient.work()
       try patient.rebind { try patient.write("0", to: "\(patient.subsystem)/attr_allow_any_host") }
     },
@@ -358,6 +362,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.work()
       try patient.unlink(patient.link)
       try patient.link(patient.link, to: patient.function)
+      patient.kernel.host(.linkUp, at: Patient.controller)
       patient.attachHost()
     },
   ]

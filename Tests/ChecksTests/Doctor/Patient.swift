@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Checks
 import ConfigFS
+import KernelEvents
 import KernelModules
 import LinuxFiles
 import Provisioning
@@ -17,6 +18,10 @@ final class Patient {
   /// What the doctor is asked about; nil for no profile.
   var profile: Profile.Located?
   var journals: [String: String]?
+  /// Links that the doctor sees in configfs although the kernel does not have them, by path below the mount point.
+  var overlay: [String: String] = [:]
+  /// Whether the doctor may do what root may.
+  var isPrivileged = true
 
   private var standing: SimulatedMachine?
 
@@ -105,10 +110,66 @@ final class Patient {
   func examine() -> Diagnosis {
     var files = kernel.systemFiles
     falsify(&files)
+    var machine = simulated.provisioner.machine
+    machine.configFS = OverlaidConfigFS(kernel: kernel, links: overlay)
+    var run = simulated.provisioner.run
     // A run directory of its own, when the journals are the matter.
-    let provisioner =
-      journals.map { SimulatedMachine(kernel: kernel, journals: $0) } ?? simulated
-    defer { withExtendedLifetime(provisioner) {} }
-    return Doctor(provisioner.provisioner, files: files).examine(profile)
+    let other = journals.map { SimulatedMachine(kernel: kernel, journals: $0) }
+    defer { withExtendedLifetime(other) {} }
+    if let other { run = other.provisioner.run }
+    if !isPrivileged {
+      machine.facts.isPrivileged = false
+      machine.log = UnreadableLog()
+      // Whoever is not root gets EACCES; root, who runs tests too, gets ENOTDIR.
+      run = RunDirectory("/dev/null/epfnvme")
+    }
+    return Doctor(Provisioner(machine, run: run), files: files).examine(profile)
   }
+}
+
+/// A kernel's log that the process may not read.
+private struct UnreadableLog: KernelLog {
+  func mark() -> KernelLogMark? { nil }
+  func lines(since mark: KernelLogMark) -> [KernelLogLine] { [] }
+  func allLines() -> [KernelLogLine]? { nil }
+}
+
+/// A kernel's configfs with links that it does not have.
+private struct OverlaidConfigFS: ConfigFSBackend {
+  let kernel: SimulatedKernel
+  let links: [String: String]
+
+  var mountPoint: FilePath { kernel.mountPoint }
+
+  private func target(_ path: FilePath) -> FilePath? {
+    links.first { mountPoint.pushing(FilePath($0.key)) == path }
+      .map { mountPoint.pushing(FilePath($0.value)) }
+  }
+
+  func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
+    let added = links.keys.map { mountPoint.pushing(FilePath($0)) }
+      .filter { $0.removingLastComponent() == path }
+      .compactMap { $0.lastComponent.map { DirectoryEntry(name: $0.string, kind: .link) } }
+    return try kernel.entries(of: path) + added
+  }
+
+  func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
+    if let target = target(path) { return target }
+    return try kernel.linkTarget(of: path)
+  }
+
+  func kind(of path: FilePath) throws(Errno) -> EntryKind {
+    target(path) == nil ? try kernel.kind(of: path) : .link
+  }
+
+  func read(_ path: FilePath) throws(Errno) -> String { try kernel.read(path) }
+  func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
+    try kernel.write(text, to: path)
+  }
+  func createDirectory(_ path: FilePath) throws(Errno) { try kernel.createDirectory(path) }
+  func removeDirectory(_ path: FilePath) throws(Errno) { try kernel.removeDirectory(path) }
+  func createLink(at path: FilePath, to target: FilePath) throws(Errno) {
+    try kernel.createLink(at: path, to: target)
+  }
+  func removeLink(_ path: FilePath) throws(Errno) { try kernel.removeLink(path) }
 }
