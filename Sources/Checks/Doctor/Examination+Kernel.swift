@@ -27,7 +27,7 @@ extension Examination {
       for option in Self.options where !configuration.has(option.name) {
         find(
           .optionMissing, "CONFIG_\(option.name)", self.option(option.name).map { [$0] } ?? [],
-          "\(machine.label) was built without CONFIG_\(option.name): \(option.purpose)",
+          "\(machine.label) was built without it, but \(option.purpose)",
           mend: Self.build(option.name))
       }
     } else {

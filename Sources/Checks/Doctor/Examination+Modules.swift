@@ -118,12 +118,13 @@ extension Examination {
       find(
         .driverMissing, "nvmet_pci_epf, pci_epf_nvme",
         [option(mainline.option)].compactMap(\.self) + [
-          Finding.Evidence(
-            "/lib/modules/\(machine.facts.release)", "neither nvmet-pci-epf nor pci-epf-nvme")
+          lookup("neither nvmet-pci-epf nor pci-epf-nvme")
         ],
         "no driver can show a function of this machine as an NVMe controller",
         mend:
-          "use Linux 6.14 or later with CONFIG_NVME_TARGET_PCI_EPF=m, or build the out-of-tree pci_epf_nvme for this kernel"
+          isOlder(than: [6, 14])
+          ? "use Linux 6.14 or later with CONFIG_NVME_TARGET_PCI_EPF=m, or build the out-of-tree pci_epf_nvme for this kernel"
+          : "set CONFIG_NVME_TARGET=m and CONFIG_NVME_TARGET_PCI_EPF=m and build the kernel; Configs/kernel/endpoint.config has all options that are needed"
       )
       return
     }
@@ -159,17 +160,25 @@ extension Examination {
         mend: Self.build(need.option, or: "m"))
       return
     }
-    let directory = "/lib/modules/\(machine.facts.release)"
     find(
       .moduleMissing, need.module,
-      [option(need.option)].compactMap(\.self) + [
-        Finding.Evidence(
-          directory, isMissing(FilePath(directory)) ? "missing" : "no module \(need.module)")
-      ],
+      [option(need.option)].compactMap(\.self) + [lookup("no module \(need.module)")],
       "the module \(need.module) is not installed for this kernel: \(need.purpose)",
       mend:
         "install the modules of exactly this kernel (make modules_install, or its package) and run depmod; the option is CONFIG_\(need.option)"
     )
+  }
+
+  /// Where modules lie, as evidence.
+  private func lookup(_ result: String) -> Finding.Evidence {
+    let directory = "/lib/modules/\(machine.facts.release)"
+    return Finding.Evidence(directory, isMissing(FilePath(directory)) ? "missing" : result)
+  }
+
+  private func isOlder(than version: [Int]) -> Bool {
+    let numbers = machine.facts.release.split(whereSeparator: { !$0.isNumber }).prefix(2)
+      .compactMap { Int($0) }
+    return numbers.lexicographicallyPrecedes(version)
   }
 
   private mutating func lookAtLoading(of needs: [Need]) {

@@ -60,13 +60,15 @@ struct Examination {
       hide("configfs", FilePath(full(path)), error, "nothing is concluded about what is there")
     }
     let attributes = all.filter {
-      tree.entries[$0.key] != nil && $0.key.lastPart != "revalidate_size"
+      tree.entries[$0.key] != nil && !Self.writeOnly.contains($0.key.lastPart)
     }
     if let (path, error) = attributes.first {
-      let others = attributes.count == 1 ? nil : "\(attributes.count - 1) more attributes, too"
+      let others = attributes.count == 1 ? nil : "and \(attributes.count - 1) more attributes"
       hide("configfs", FilePath(full(path)), error, others)
     }
   }
+
+  private static let writeOnly: Set<String> = ["revalidate_size", "zone_offline", "zone_readonly"]
 
   // MARK: Saying
 
@@ -138,9 +140,11 @@ struct Examination {
     Finding.Evidence("/dev/kmsg", line.text)
   }
 
-  /// Whether epfnvme has made a directory of configfs; nil when the journals cannot be read.
+  /// Whether epfnvme has made a directory of configfs; nil when a journal that could say so cannot be read.
   func isOurs(_ path: String) -> Bool? {
-    journals.map { $0.contains { $0.directories.contains(full(path)) } }
+    guard let journals else { return nil }
+    if journals.contains(where: { $0.directories.contains(full(path)) }) { return true }
+    return journals.contains { $0.problem != nil } ? nil : false
   }
 
   /// Whether it belongs to a run that a crash cut off, which is a finding of its own.

@@ -157,11 +157,11 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.simulated.setUp($0.shipped)
       $0.kernel.advance(by: .seconds(1))
     },
-    Breakage("a controller that waits for PERST#", .functionWaits) {
-      $0.machine.controllers[0].initializesAtReset = true
-      let patient = $0
-      try $0.simulated.setUp($0.shipped)
-      _ = patient
+    Breakage("a controller that waits for PERST#", .functionWaits) { patient in
+      patient.machine.controllers[0].initializesAtReset = true
+      patient.kernel.host(.releaseReset, at: Patient.controller)
+      try patient.work()
+      patient.kernel.host(.assertReset, at: Patient.controller)
     },
   ]
 
@@ -248,9 +248,12 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       ]
     },
     Breakage("a virtual function", .virtualFunction) { patient in
+      patient.machine.controllers[0].maximumVirtualFunctions = 1
       try patient.work()
-      try patient.make("pci_ep/functions/nvmet_pci_epf/virtual")
-      try patient.link("\(patient.function)/v", to: "pci_ep/functions/nvmet_pci_epf/virtual")
+      try patient.rebind {
+        try patient.make("pci_ep/functions/nvmet_pci_epf/virtual")
+        try patient.link("\(patient.function)/v", to: "pci_ep/functions/nvmet_pci_epf/virtual")
+      }
     },
     Breakage("a device unbound through sysfs", .deviceWithoutDriver) {
       try $0.work()
@@ -344,7 +347,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       let lines = journal.split(separator: "\n").filter { !$0.contains("\"commit\"") }
       patient.journals = [patient.name: lines.joined(separator: "\n") + "\n"]
     },
-    Breakage("a journal that nobody can read", .journalDamaged, .functionForeign) { patient in
+    Breakage("a journal that nobody can read", .journalDamaged) { patient in
       try patient.work()
       patient.journals = [patient.name: "{\"epfnvme\":1}\nnonsense\n"]
     },
