@@ -147,7 +147,7 @@ extension Examination {
     let isVirtual = functions.contains {
       links(in: $0.path).contains { $0.target == function.path }
     }
-    if isVirtual || isInterrupted(function.path) { return }
+    if isVirtual || isInterrupted(function.path) || isHidden("pci_ep/controllers") { return }
     if function.driver == .pciEPFNVMe, lookAtOptions(of: function) { return }
     find(
       .functionUnbound, function.name,

@@ -133,7 +133,10 @@ struct Examination {
 
   /// An attribute as evidence.
   func evidence(_ path: String) -> Finding.Evidence {
-    Finding.Evidence(full(path), tree.text(path) ?? (has(path) ? "present" : "missing"))
+    guard let text = tree.text(path) else {
+      return Finding.Evidence(full(path), has(path) ? "present" : "missing")
+    }
+    return Finding.Evidence(full(path), text.isEmpty ? "empty" : text)
   }
 
   func evidence(_ line: KernelLogLine) -> Finding.Evidence {
