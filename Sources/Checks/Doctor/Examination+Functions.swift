@@ -148,7 +148,9 @@ extension Examination {
       links(in: $0.path).contains { $0.target == function.path }
     }
     if isVirtual || isInterrupted(function.path) || isHidden("pci_ep/controllers") { return }
-    if function.driver == .pciEPFNVMe, lookAtOptions(of: function) { return }
+    if function.driver == .pciEPFNVMe {
+      if lookAtOptions(of: function) || lookAtLoop(of: function) { return }
+    }
     find(
       .functionUnbound, function.name,
       [Finding.Evidence(full(function.path), "not linked to a controller")],

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
@@ -51,6 +52,36 @@ extension Examination {
         "nvmet_pci_epf connects with a random host name, so the subsystem must allow any host",
         mend: "unlink the function, echo 1 > \(full(path)), link it again")
     }
+  }
+
+  /// What an unbound function of the older driver would connect to.
+  /// - Returns: whether that explains why it is not bound.
+  mutating func lookAtLoop(of function: Function) -> Bool {
+    guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
+      !isHidden("nvmet/ports")
+    else { return false }
+    let ports = directories(in: "nvmet/ports").filter {
+      tree.text("nvmet/ports/\($0)/addr_trtype") == "loop"
+    }
+    if ports.contains(where: { isHidden("nvmet/ports/\($0)/subsystems") || leads($0, to: nqn) }) {
+      return false
+    }
+    let line = log?.last { $0.text.contains("connect request for invalid subsystem \(nqn)") }
+    find(
+      .targetUnreachable, function.name,
+      [
+        evidence("\(function.path)/nvme/ctrl_opts"),
+        Finding.Evidence(
+          full("nvmet/ports"),
+          ports.isEmpty
+            ? "no port of type loop"
+            : "port \(ports.joined(separator: ", ")) of type loop without a link to \(nqn)"),
+      ] + (line.map { [evidence($0)] } ?? []),
+      "no loop port leads to the subsystem, so the function cannot be bound: the link fails with EIO",
+      mend:
+        "echo loop > \(full("nvmet/ports/\(ports.first ?? "1")/addr_trtype")); ln -s \(full("nvmet/subsystems/\(nqn)")) \(full("nvmet/ports/\(ports.first ?? "1")/subsystems/")) (in one line); link the function again"
+    )
+    return true
   }
 
   mutating func lookAtTargets() {

@@ -292,6 +292,15 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.rebind { try patient.unlink("nvmet/ports/1/subsystems/\(patient.nqn)") }
       patient.kernel.host(.linkUp, at: Patient.controller)
     },
+    Breakage("a subsystem that was never linked into the loop port", on: .seed, .targetUnreachable)
+    {
+      patient in
+      try patient.work()
+      try patient.write("0", to: "pci_ep/controllers/\(Patient.controller)/start")
+      try patient.unlink(patient.link)
+      try patient.unlink("nvmet/ports/1/subsystems/\(patient.nqn)")
+      #expect(throws: Errno.self) { try patient.link(patient.link, to: patient.function) }
+    },
     Breakage("the fabrics connection has gone", on: .seed, .connectionLost) {
       try $0.work()
       for connection in try $0.kernel.connections() { try $0.kernel.disconnect(connection.name) }
