@@ -19,6 +19,7 @@ struct EPFNVMe: ParsableCommand {
 
       On a board, as root:
 
+        epfnvme doctor my.json       can this machine do it, and what mends it if not?
         epfnvme validate my.json     check a profile; touches nothing
         epfnvme plan my.json         what would be done, and why
         epfnvme setup my.json        do it, all or nothing
