@@ -54,7 +54,7 @@ let package = Package(
       name: "SimulatedKernel",
       dependencies: [
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
-        systemPackage,
+        "LinuxFiles", systemPackage,
       ]),
     .target(
       name: "Provisioning",
@@ -70,8 +70,8 @@ let package = Package(
     .target(
       name: "Checks",
       dependencies: [
-        "ConfigFS", "BlockDevices", "KernelEvents", "NVMe", "PCI", "ControllerEmulation",
-        "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
+        "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
+        "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
@@ -134,8 +134,9 @@ let package = Package(
     .testTarget(
       name: "ChecksTests",
       dependencies: [
-        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "KernelEvents",
-        "Provisioning", "SimulatedKernel", "TestSupport", systemPackage,
+        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "ConfigFS",
+        "BlockDevices", "KernelModules", "KernelEvents", "LinuxFiles", "SimulatedKernel",
+        "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "CommandTests",

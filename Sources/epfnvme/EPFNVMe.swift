@@ -19,6 +19,7 @@ struct EPFNVMe: ParsableCommand {
 
       On a board, as root:
 
+        epfnvme doctor my.json       can this machine do it, and what mends it if not?
         epfnvme validate my.json     check a profile; touches nothing
         epfnvme plan my.json         what would be done, and why
         epfnvme setup my.json        do it, all or nothing
@@ -34,9 +35,10 @@ struct EPFNVMe: ParsableCommand {
     subcommands: [
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
-      ControllersCommand.self, CheckCommand.self, SmokeCommand.self, PredictCommand.self,
-      EmulateCommand.self, ServeCommand.self, DiffCommand.self, ExportCommand.self,
-      ImportCommand.self, MonitorCommand.self, DebugCommand.self, HostCommand.self,
+      ControllersCommand.self, CheckCommand.self, SmokeCommand.self, DoctorCommand.self,
+      PredictCommand.self, EmulateCommand.self, ServeCommand.self, DiffCommand.self,
+      ExportCommand.self, ImportCommand.self, MonitorCommand.self, DebugCommand.self,
+      HostCommand.self,
       ExchangeCommand.self,
     ])
 

@@ -16,9 +16,11 @@ public struct RunDirectory: Sendable {
   /// How debug call sites were before they were switched. Not `.json`, which journals are.
   var callSitesPath: FilePath { path.appending("call-sites") }
 
-  /// The names of all journals, in alphabetical order.
-  public func journalNames() -> [String] {
-    guard let stream = unsafe opendir(path.string) else { return [] }
+  /// The names of all journals, in alphabetical order; none where the directory cannot be read.
+  public func journalNames() -> [String] { (try? readNames()) ?? [] }
+
+  func readNames() throws(Errno) -> [String] {
+    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: errno) }
     defer { unsafe _ = closedir(stream) }
     var names: [String] = []
     while let entry = unsafe readdir(stream) {
