@@ -53,6 +53,12 @@ public final class SimulatedKernel: Sendable {
     self.file = file
   }
 
+  /// A kernel in memory with the state of a file, which stays as it is; nil when there is no file.
+  /// - Throws: ``StateFileError`` when the file has no state.
+  public static func snapshot(of path: FilePath) throws(StateFileError) -> SimulatedKernel? {
+    try StateFile(path: path).load().map { SimulatedKernel($0) }
+  }
+
   /// The same kernel once more, in memory, as it is now: what a process that is killed here leaves to the next one.
   public func copy() -> SimulatedKernel { SimulatedKernel(observe { $0 }) }
 

@@ -14,13 +14,14 @@ struct GlobalOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The kernel to work on: live, simulated (in memory) or simulated=FILE (kept in a file).",
-      discussion: "EPFNVME_KERNEL sets the default.", valueName: "kernel"))
+      discussion: "EPFNVME_KERNEL sets the default.", valueName: "kernel"),
+    completion: Candidates.kernels)
   var kernel: KernelChoice?
 
   @Option(
     help: ArgumentHelp(
       "What a new simulated kernel imitates: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
-      valueName: "name"))
+      valueName: "name"), completion: Candidates.personalities)
   var personality: String?
 
   @Flag(help: "Print the result as JSON.")
