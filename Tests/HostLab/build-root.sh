@@ -17,7 +17,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../Lab/lab-packages.sh"
 . "$here/tools.sh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/epfnvme-lab/host
-packages='qemu-system-x86 seabios ovmf linux-image-amd64 busybox-static kmod util-linux pciutils nvme-cli fio
+packages='qemu-system-x86 seabios ovmf linux-image-amd64 busybox-static dash coreutils kmod util-linux pciutils nvme-cli fio
   e2fsprogs xfsprogs jq cpio xz-utils mtools dosfstools systemd-boot-efi'
 
 mkdir -p "$cache/apt/archives/partial"

@@ -53,6 +53,10 @@ device=
 server=
 # serve PROFILE OPTION…: leaves server, its process, and device, what QEMU is given.
 serve() {
+  if [ "${HOSTLAB_DEVICE:-vfio-user}" = qemu-nvme ]; then
+    own_disk
+    return
+  fi
   socket=$work/socket
   rm -f "$socket"
   : >server.out
@@ -77,6 +81,7 @@ stop_server() {
   [ -n "$server" ] || return 0
   kill -TERM "$server" 2>/dev/null
   wait "$server" || server_status=$?
+  [ "${HOSTLAB_DEVICE:-vfio-user}" = vfio-user ] || server_status=0
   server=
 }
 # served NAME: ends a server that has done its work, and is content with it.
@@ -91,10 +96,13 @@ served() {
   diag_file server server.err
 }
 
-# own_disk SIZE: QEMU's own controller, which is none of ours.
+# own_disk: QEMU's own controller, which is none of ours, with three namespaces. `sleep` stands where a server would be.
 own_disk() {
-  truncate -s "$1" own.img
-  device='{"driver":"nvme","drive":"own","serial":"hostlab","id":"disk"}'
+  rm -f own.*
+  for lib_nsid in 1 2 3; do truncate -s 384M "own.$lib_nsid"; done
+  sleep 86400 &
+  server=$!
+  device=nvme,serial=hostlab,id=disk
 }
 
 # ---- The guest ----
@@ -109,6 +117,16 @@ qemu() {
     --argv0 qemu-system-x86_64 "$HOSTLAB_ROOT/usr/bin/qemu-system-x86_64" \
     -L "$HOSTLAB_ROOT/usr/share/qemu" -L "$HOSTLAB_ROOT/usr/share/seabios" -L "$HOSTLAB_ROOT/usr/lib/ipxe/qemu" \
     -display none -monitor none -nic none "$@"
+}
+
+# own_namespaces: the arguments for them, after the device.
+own_namespaces() {
+  case $device in
+    nvme,*) for lib_nsid in 1 2 3; do
+      echo "-drive file=own.$lib_nsid,format=raw,if=none,id=own$lib_nsid"
+      echo "-device nvme-ns,drive=own$lib_nsid,nsid=$lib_nsid,bus=disk"
+    done ;;
+  esac
 }
 
 # start_guest NAME [VARIABLE=VALUE…]: boots guest/NAME.sh on $device, with the variables in its environment, and with the
@@ -154,12 +172,9 @@ start_guest() {
   [ -z "${state:-}" ] || set -- "$@" -drive "file=$state,format=raw,if=none,id=state" \
     -device virtio-blk-pci,drive=state,addr=11
   [ "${reboots:-no}" = yes ] || set -- "$@" -no-reboot
-  case $device in
-    *'"drive":"own"'*) set -- "$@" -drive file=own.img,format=raw,if=none,id=own ;;
-  esac
   # iomem=relaxed: registers can be read beside the driver. panic=-1: a crash reboots at once.
-  # shellcheck disable=SC2086 # a list of words
-  (qemu $lib_memory "$@" -device "$device" -kernel "$(kernel_image)" -initrd initrd \
+  # shellcheck disable=SC2046,SC2086 # lists of words
+  (qemu $lib_memory "$@" -device "$device" $(own_namespaces) -kernel "$(kernel_image)" -initrd initrd \
     -append "console=ttyS0 loglevel=5 panic=-1 iomem=relaxed log_buf_len=4M" </dev/null >"$boot.qemu" 2>&1) &
   machine=$!
 }
@@ -210,7 +225,7 @@ judge_log() {
     /^#/ || NF < 4 { next }
     ($1 == "*" || $1 == personality) && ($2 == "*" || index(" " $2 " ", " " guest " ")) { print $3 }
   ' "$here/accepted.txt" >accepted.patterns
-  tr -d '\r' <"$boot.console" | grep -a -E "$interesting" | grep -a -v -E -f accepted.patterns >complaints
+  tr -d '\r' <"$boot.console" | grep -a -E '^\[ *[0-9.]+\] ' | grep -a -E "$interesting" | grep -a -v -E -f accepted.patterns >complaints
   if [ -s complaints ]; then
     fail "$1: the guest's kernel had nothing to complain about"
     diag_file kernel complaints
@@ -220,5 +235,5 @@ judge_log() {
 }
 interesting='nvme|I/O error|Buffer I/O|blk_|critical |EXT4-fs|XFS |JBD2|WARNING: |BUG: |Oops|Kernel panic|general protection|blocked for more|kernel BUG|refcount_t|stall|lockup|AER|DMAR|irq .*nobody cared'
 
-# seconds_of PID: user and system time of a process so far, in hundredths of a second.
+# ticks_of PID: user and system time of a process so far, in hundredths of a second.
 ticks_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }

@@ -28,18 +28,17 @@ fi
 rm -rf "$output"
 mkdir -p "$output"
 temporary=$(mktemp -d) # short: a socket's path has at most 107 characters
-server=
-machine=
-clean_up() {
-  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
-  [ -z "$machine" ] || kill -KILL "$machine" 2>/dev/null || true
-  rm -rf "$temporary"
-}
-trap clean_up EXIT
+trap 'rm -rf "$temporary"' EXIT
 trap 'exit 130' INT TERM
 stripped=$temporary/epfnvme
 cp "$epfnvme" "$stripped"
 strip "$stripped"
+
+# What a suite started ends with it.
+end_processes() {
+  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
+  [ -z "$machine" ] || kill -TERM "$machine" 2>/dev/null # timeout's, which hands it on to QEMU
+}
 
 # A suite is sourced: it has the functions, and cannot leave anything behind but files.
 set --
@@ -64,12 +63,12 @@ for file; do
   mkdir "$work"
   say "$suite"
   began=$(date +%s)
-  # Without -e: a suite judges for itself. The subshell's own trap ends what it started.
+  # Without -e: a suite judges for itself.
   (
     set +eu
     cd "$work" || exit
     server= machine=
-    trap '[ -z "$machine" ] || kill -KILL "$machine"; [ -z "$server" ] || kill -KILL "$server"' EXIT
+    trap end_processes EXIT
     . "$here/../Lab/suite/ktap.sh"
     . "$here/lib.sh"
     . "$file"

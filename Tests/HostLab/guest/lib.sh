@@ -99,3 +99,15 @@ load_stop() {
 }
 # No block came back other than it was written.
 load_saw_no_corruption() { ! grep -q -i 'verify' load.out; }
+
+# ---- Flushed blocks ----
+
+# write_block DISK INDEX TEXT: 4 KiB that say TEXT, and the flush after them. Done only when both are.
+write_block() {
+  printf '%-4095s\n' "$3" |
+    dd of="$1" bs=4096 seek="$2" count=1 iflag=fullblock conv=fsync,notrunc 2>/dev/null
+}
+# block_says DISK INDEX TEXT: what the disk itself has there, not the page cache.
+block_says() {
+  [ "$(dd if="$1" bs=4096 skip="$2" count=1 iflag=direct 2>/dev/null | tr -d '\0')" = "$(printf '%-4095s' "$3")" ]
+}

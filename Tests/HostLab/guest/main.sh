@@ -10,7 +10,8 @@ export KTAP=/tmp/ktap
 . /lab/env
 mkdir /tmp/work
 cd /tmp/work || exit
-sh "/lab/guest/$guest.sh" >/tmp/stray 2>&1
+# Not busybox: its shell prefers its own lspci, lsblk and mount to what the PATH has.
+/usr/bin/dash "/lab/guest/$guest.sh" >/tmp/stray 2>&1
 status=$?
 if [ "$status" -ne 0 ]; then
   fail "the guest's script ran to its end (status $status)"
