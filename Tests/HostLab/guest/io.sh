@@ -9,7 +9,7 @@ for backing in memory:1 file:2 nothing:3; do
   name=${backing%:*}
   disk=$(disk "${backing#*:}")
   # A process on each processor, so that every queue is used.
-  jobs='--numjobs=4 --cpus_allowed=0-3 --cpus_allowed_policy=split --offset_increment=16m --size=8m --rw=randwrite
+  jobs='--numjobs=4 --cpus_allowed=0-3 --cpus_allowed_policy=split --offset_increment=16m --size=3m --rw=randwrite
     --bssplit=4k/60:16k/15:64k/10:256k/10:1m/5'
   verify='--verify=crc32c --do_verify=1'
   [ "$name" != nothing ] || verify=
@@ -19,7 +19,7 @@ for backing in memory:1 file:2 nothing:3; do
   done
   check "$name: random reads, queue depth 32" quick_fio reads --filename="$disk" --iodepth=32 ${jobs%--rw=*} \
     --rw=randread --bs=4k --io_size=1m
-  check "$name: flush" nvme flush "/dev/$(controller)" --namespace-id="${backing#*:}"
+  check "$name: flush" nvme flush "$disk"
   check "$name: blkdiscard" blkdiscard -f "$disk"
   check "$name: blkdiscard -z (write zeroes)" blkdiscard -z -f --offset 1048576 --length 16777216 "$disk"
   if [ "$name" != nothing ]; then

@@ -93,7 +93,7 @@ load_goes_on() {
 load_wrote() { [ "$(awk '{ print $5 }' "$lib_stat")" != "$lib_before" ] && load_is_alive; }
 # Leaves load_status.
 load_stop() {
-  kill -INT "$load" 2>/dev/null
+  kill -TERM "$load" 2>/dev/null
   load_status=0
   wait "$load" || load_status=$?
 }

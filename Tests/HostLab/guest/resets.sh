@@ -52,7 +52,10 @@ for way in unbind remove; do
         ;;
     esac
     wait_for "$way, $round: back in service" in_service || break
-    load_saw_no_corruption || fail "$way, $round: every block under load came back as written"
+    load_saw_no_corruption || {
+      fail "$way, $round: every block under load came back as written"
+      diag_file load load.out
+    }
     check "$way, $round: the region is as it was" kept "$(disk 1)"
   done
   equal "$way: all rounds are done" "$((rounds + 1))" "$round"
