@@ -8,7 +8,9 @@ let package = Package(
   name: "epfnvme",
   products: [
     .executable(name: "epfnvme", targets: ["epfnvme"]),
-    .library(name: "NVMeEmulation", targets: ["NVMe", "PCI", "ControllerEmulation", "HostDriver"]),
+    .library(
+      name: "NVMeEmulation",
+      targets: ["NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser"]),
     .library(
       name: "EndpointProvisioning",
       targets: [
@@ -64,6 +66,7 @@ let package = Package(
     .target(name: "NVMe"),
     .target(name: "ControllerEmulation", dependencies: ["NVMe", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "PCI"]),
+    .target(name: "VFIOUser", dependencies: ["PCI", "CLinux"]),
     .target(
       name: "Checks",
       dependencies: [
@@ -143,7 +146,7 @@ let package = Package(
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
-        "Checks", "LinuxFiles", "CLinux",
+        "VFIOUser", "Checks", "LinuxFiles", "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

@@ -108,6 +108,8 @@ public enum Backend: Sendable {
 /// A regular file or block device, opened for reading and writing.
 public final class FileStore: Sendable {
   private let descriptor: CInt
+  /// Where byte 0 of the store is in the file.
+  private let base: UInt64
   /// Bytes, as they were when it was opened.
   public let size: UInt64
   /// Whether it is a block device, to which nvmet speaks through the block layer.
@@ -118,9 +120,13 @@ public final class FileStore: Sendable {
     public var errno: CInt
   }
 
-  /// - Throws: ``OpenError``.
-  public init(path: String) throws(OpenError) {
-    let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC)
+  /// - Parameters:
+  ///   - offset: bytes of the file to leave alone at its beginning.
+  ///   - isExclusive: refuses a block device that somebody has mounted or opened exclusively, and keeps others from that.
+  /// - Throws: ``OpenError``; EBUSY for a block device in use, EINVAL for an offset behind the end.
+  public init(path: String, offset: UInt64 = 0, isExclusive: Bool = false) throws(OpenError) {
+    // Without O_CREAT, O_EXCL is about block devices alone.
+    let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | (isExclusive ? O_EXCL : 0))
     guard descriptor >= 0 else { throw OpenError(path: path, errno: errno) }
     let end = lseek(descriptor, 0, SEEK_END)
     var facts = stat()
@@ -129,8 +135,13 @@ public final class FileStore: Sendable {
       close(descriptor)
       throw error
     }
+    guard offset <= UInt64(end) else {
+      close(descriptor)
+      throw OpenError(path: path, errno: EINVAL)
+    }
     self.descriptor = descriptor
-    size = UInt64(end)
+    base = offset
+    size = UInt64(end) - offset
     isBlockDevice = facts.st_mode & S_IFMT == S_IFBLK
   }
 
@@ -143,7 +154,7 @@ public final class FileStore: Sendable {
     while done < buffer.count {
       let count = unsafe pread(
         descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
-        off_t(offset) + off_t(done))
+        off_t(base + offset) + off_t(done))
       if count < 0, errno == EINTR { continue }
       if count < 0 { return Backend.Failure(errno: errno) }
       // The file has become shorter.
@@ -158,7 +169,7 @@ public final class FileStore: Sendable {
     while done < buffer.count {
       let count = unsafe pwrite(
         descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done,
-        off_t(offset) + off_t(done))
+        off_t(base + offset) + off_t(done))
       if count < 0, errno == EINTR { continue }
       if count <= 0 { return Backend.Failure(errno: count < 0 ? errno : EIO) }
       done += count
@@ -172,12 +183,12 @@ public final class FileStore: Sendable {
 
   /// - Source: `drivers/nvme/target/io-cmd-file.c`, `nvmet_file_execute_write_zeroes`.
   func zero(at offset: UInt64, count: UInt64) -> Backend.Failure? {
-    epfnvme_zero_range(descriptor, Int64(offset), Int64(count)) == 0
+    epfnvme_zero_range(descriptor, Int64(base + offset), Int64(count)) == 0
       ? nil : Backend.Failure(errno: errno)
   }
 
   func punch(at offset: UInt64, count: UInt64) -> Backend.Failure? {
-    epfnvme_punch_hole(descriptor, Int64(offset), Int64(count)) == 0
+    epfnvme_punch_hole(descriptor, Int64(base + offset), Int64(count)) == 0
       ? nil : Backend.Failure(errno: errno)
   }
 }

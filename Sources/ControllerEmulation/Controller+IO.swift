@@ -5,6 +5,7 @@ internal import NVMe
 /// The NVM command set.
 extension Controller {
   mutating func executeIO(_ command: SubmissionEntry, on queue: UInt16) {
+    counters.commands &+= 1
     let index = index(of: command.namespaceID)
     if let refusal = refuseIO(command, index) {
       return finish(command, on: queue, .failure(refusal))
@@ -135,6 +136,7 @@ extension Controller {
     // What is in memory needs no buffer between: one copy.
     if model.personality == .strict, case .memory(let store) = model.namespaces[index].backend {
       let status = move(store, at: command.firstBlock << shift, isWrite: isWrite)
+      if status == Status.success { count(bytes, isWrite: isWrite) }
       return finish(command, on: queue, .done(status: status))
     }
     if model.usesLoop, bytes == 1 << 20, has(.loopCarriesLessThanMebibyte) {
@@ -155,6 +157,7 @@ extension Controller {
       let isDurable = command.cdw12 >> 30 & 1 != 0
       let failure = unsafe backend.write(
         at: offset, from: UnsafeRawBufferPointer(buffer), isDurable: isDurable)
+      if failure == nil { count(bytes, isWrite: true) }
       usage[index].writes += 1
       usage[index].writtenSectors += bytes >> 9
       return finish(command, on: queue, outcome(failure, index))
@@ -163,6 +166,7 @@ extension Controller {
       diagnoseHang(command)
       return finish(command, on: queue, outcome(failure, index))
     }
+    count(bytes, isWrite: false)
     usage[index].reads += 1
     usage[index].readSectors += bytes >> 9
     finish(command, on: queue, .data(count: Int(bytes)))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 internal import PCI
+internal import Synchronization
 
 /// Fetching commands, posting completions, raising interrupts.
 extension Controller {
@@ -148,18 +149,14 @@ extension Controller {
     // The last word has the phase: a host that sees it may read the rest.
     let address = completions[queue].address &+ UInt64(tail) &<< completions[queue].entryShift
     let middle = head | UInt32(completion.queue) << 16
-    let inPlace: Void? = memory.withMutableBytes(at: address, count: 12) { bytes in
+    let last = UInt32(completion.commandID) | UInt32(completion.status.rawValue << 1 | phase) << 16
+    let inPlace: Void? = memory.withMutableBytes(at: address, count: 16) { bytes in
       bytes.storeBytes(of: completion.result.littleEndian, as: UInt64.self)
       bytes.storeBytes(of: middle.littleEndian, toByteOffset: 8, as: UInt32.self)
+      atomicMemoryFence(ordering: .releasing)
+      bytes.storeBytes(of: last.littleEndian, toByteOffset: 12, as: UInt32.self)
     }
-    if inPlace != nil
-      || (try? memory.store(completion.result, at: address)) != nil
-        && (try? memory.store(middle, at: address &+ 8)) != nil
-    {
-      try? memory.store(
-        UInt32(completion.commandID) | UInt32(completion.status.rawValue << 1 | phase) << 16,
-        at: address &+ 12)
-    }
+    if inPlace == nil { writeAcross(completion.result, middle, last, to: address) }
     trace(
       .completion(
         queue: completion.queue, id: completion.commandID, status: completion.status,
@@ -169,6 +166,15 @@ extension Controller {
       completions[queue].phase.toggle()
     } else {
       completions[queue].tail += 1
+    }
+  }
+
+  /// An entry that is in more than one region, or elsewhere: whole, since a message carries it whole.
+  private func writeAcross(_ result: UInt64, _ middle: UInt32, _ last: UInt32, to address: UInt64) {
+    let words = (result.littleEndian, middle.littleEndian, last.littleEndian)
+    unsafe withUnsafeBytes(of: words) { bytes in
+      // A host that has no memory there gets no completion.
+      try? unsafe memory.write(at: address, from: bytes)
     }
   }
 

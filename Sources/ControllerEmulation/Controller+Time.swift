@@ -34,6 +34,18 @@ extension Controller {
     return next
   }
 
+  /// When something happens that a host could notice, unless it acts before: like ``nextDue`` without looks that can find nothing.
+  ///
+  /// Whoever waits for a host in real time may sleep until then.
+  public var nextWork: VirtualTime {
+    guard isIdle else { return nextDue }
+    var next = keepAlive.due
+    for queue in completions.indices where completions[queue].due < next {
+      next = completions[queue].due
+    }
+    return next
+  }
+
   /// Lets time pass: everything that is due until then happens, in the order of its time.
   ///
   /// Ticks at which nothing is to be seen are passed over in one step, so that idle time costs nothing.

@@ -50,6 +50,8 @@ public import PCI
   /// What the host sets and what it has moved, by the places of the model's namespaces.
   var usage: [NamespaceUsage]
 
+  public internal(set) var counters = IOCounters()
+
   /// One transfer, reused by all commands.
   let transfer: UnsafeMutableRawBufferPointer
   var segments: [Segment] = []

@@ -4,7 +4,7 @@ public import PCI
 /// A controller as a PCI function: configuration space, BAR 0, interrupts by the mechanism that the host has enabled.
 ///
 /// Whoever owns it says what time it is: ``advance(to:)`` before an access at that time, and when ``nextDue`` has come.
-public final class NVMeFunction: PCI.Function {
+public final class NVMeFunction: RealTimeFunction {
   public weak var host: (any HostInterface)?
   public private(set) var configuration: ConfigurationSpace
   public var model: ControllerModel { controller.model }
@@ -58,27 +58,41 @@ public final class NVMeFunction: PCI.Function {
   }
 
   /// A function with this one's identity, limits and namespaces whose controller does what the specification asks.
-  public func reference(memory: HostMemory) -> NVMeFunction {
+  public func reference(
+    memory: HostMemory, tableKeeper: InterruptVectors.TableKeeper = .function
+  ) -> NVMeFunction {
     var model = model
     model.personality = .strict
     model.quirks = []
     let word = { UInt16(truncatingIfNeeded: self.configuration.read(offset: $0, width: .word)) }
-    return NVMeFunction(model, memory: memory, deviceID: word(2), subsystemID: word(0x2e))
+    return NVMeFunction(
+      model, memory: memory, deviceID: word(2), subsystemID: word(0x2e), tableKeeper: tableKeeper)
   }
 
   // MARK: Time and link
 
   public var now: VirtualTime { controller.now }
 
-  /// From now on time passes by itself, and every access of the host comes at the machine's time.
+  /// From now on time passes by itself, and every write of the host comes at the machine's time.
   ///
-  /// Work that falls due without an access is done by ``catchUp()``: whoever waits for the host calls it by ``nextDue``.
+  /// Work that falls due without a write is done by ``catchUp()``: whoever waits for the host calls it by ``nanosecondsToWork``.
+  /// A read does no work, so that it never reaches into host memory.
   public func runInRealTime() { clock = RealTime(at: controller.now) }
 
   /// Does what has fallen due in real time; with virtual time, nothing.
   public func catchUp() { if let clock { advance(to: clock.now) } }
 
   public var nextDue: VirtualTime { controller.nextDue }
+
+  /// Nanoseconds of real time until ``catchUp()`` has something to do that the host could notice; nil when it never has, unless
+  /// the host acts first, or while time is virtual.
+  public var nanosecondsToWork: UInt64? {
+    guard let clock else { return nil }
+    let next = controller.nextWork
+    guard next != .never else { return nil }
+    let now = clock.now
+    return next > now ? next.nanoseconds - now.nanoseconds : 0
+  }
 
   public func advance(to time: VirtualTime) {
     controller.advance(to: time)
@@ -113,6 +127,16 @@ public final class NVMeFunction: PCI.Function {
   /// Whether some host has asked for Identify Controller.
   public var hasBeenIdentified: Bool { controller.hasBeenIdentified }
 
+  /// What I/O queues have done so far.
+  public var counters: IOCounters { controller.counters }
+  /// How many I/O queue pairs the host has.
+  public var liveIOQueues: Int { controller.liveIOQueues }
+
+  /// Brings what the backings have taken to their media; backings that fail are passed over.
+  public func flushBackings() {
+    for namespace in controller.model.namespaces { _ = namespace.backend.flush() }
+  }
+
   public func setTracing(_ isOn: Bool) { controller.trace(isOn) }
 
   /// What happened since the last call.
@@ -145,7 +169,6 @@ public final class NVMeFunction: PCI.Function {
 
   public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
     for index in buffer.indices { unsafe buffer[index] = 0 }
-    catchUp()
     guard bar == 0, let (start, isTable) = placeOfTable(offset) else {
       guard bar == 0, offset < UInt64(controller.model.bar0Size) else { return }
       return unsafe readRegisters(Int(offset), buffer)

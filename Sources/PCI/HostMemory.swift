@@ -3,6 +3,7 @@
 /// The memory of a host as a function reaches it: regions of guest physical addresses, each with its backing.
 ///
 /// An access is checked as a whole before the first byte moves, may cross regions that touch, and allocates nothing.
+/// A region without a backing is reached through ``remote``; while such an access is under way, regions may come and go.
 /// The memory belongs to one thread. It orders nothing: whoever publishes an entry by its last word writes that
 /// word by itself, behind a fence.
 @safe public final class HostMemory {
@@ -18,7 +19,8 @@
   @safe private struct Region {
     let first: UInt64
     let last: UInt64
-    let start: UnsafeMutableRawPointer
+    /// Nil when the bytes are elsewhere.
+    let start: UnsafeMutableRawPointer?
     let access: Access
     let isOwned: Bool
 
@@ -28,12 +30,14 @@
       return Int(min(UInt64(count) - 1, last - address)) + 1
     }
 
-    func pointer(to address: UInt64) -> UnsafeMutableRawPointer {
-      unsafe start + Int(address - first)
+    var isLocal: Bool { unsafe start != nil }
+
+    func pointer(to address: UInt64) -> UnsafeMutableRawPointer? {
+      unsafe start.map { unsafe $0 + Int(address - first) }
     }
 
     func release() {
-      if isOwned { unsafe start.deallocate() }
+      if isOwned { unsafe start?.deallocate() }
     }
   }
 
@@ -42,6 +46,9 @@
 
   /// The index of the region that was used last: accesses come in clusters.
   private var latest = 0
+
+  /// Who reaches the regions that have no backing here; without it they cannot be reached.
+  public weak var remote: (any RemoteMemory)?
 
   /// Creates a memory without regions.
   public init() {}
@@ -78,6 +85,16 @@
     unsafe insert(at: address, last: last, backing: backing.baseAddress, access: access)
   }
 
+  /// Adds a region whose bytes only ``remote`` can reach.
+  /// - Throws: if it is empty, overlaps another one or ends beyond 64 bits of address.
+  public func addRemote(
+    at address: UInt64, count: Int, access: Access = [.read, .write]
+  ) throws(HostMemoryError) {
+    let last = try vacancy(at: address, count: count)
+    insert(
+      unsafe Region(first: address, last: last, start: nil, access: access, isOwned: false))
+  }
+
   /// Removes the region that has exactly these bytes, and frees it if the memory owns it.
   /// - Throws: if no region is exactly there.
   public func remove(at address: UInt64, count: Int) throws(HostMemoryError) {
@@ -106,11 +123,14 @@
     at address: UInt64, last: UInt64, backing: UnsafeMutableRawPointer?, access: Access
   ) {
     let start = unsafe backing ?? Self.zeroes(count: Int(last - address) + 1)
-    latest = 0
-    regions.insert(
+    insert(
       unsafe Region(
-        first: address, last: last, start: start, access: access, isOwned: backing == nil),
-      at: firstRegion(endingFrom: address))
+        first: address, last: last, start: start, access: access, isOwned: backing == nil))
+  }
+
+  private func insert(_ region: Region) {
+    latest = 0
+    regions.insert(region, at: firstRegion(endingFrom: region.first))
   }
 
   private static func zeroes(count: Int) -> UnsafeMutableRawPointer {
@@ -137,8 +157,13 @@
   public func read(
     at address: UInt64, into buffer: UnsafeMutableRawBufferPointer
   ) throws(HostMemoryError) {
-    try unsafe forEachPart(of: address, buffer.count, for: .read) { start, part in
+    try unsafe forEachPart(of: address, buffer.count, for: .read) {
+      (start, part) throws(HostMemoryError) in
       let target = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[part])
+      guard let start = unsafe start else {
+        guard let remote else { throw denied(address, buffer.count, .read) }
+        return try unsafe remote.read(at: address + UInt64(part.lowerBound), into: target)
+      }
       unsafe target.copyMemory(from: UnsafeRawBufferPointer(start: start, count: part.count))
     }
   }
@@ -148,9 +173,15 @@
   public func write(
     at address: UInt64, from buffer: UnsafeRawBufferPointer
   ) throws(HostMemoryError) {
-    try unsafe forEachPart(of: address, buffer.count, for: .write) { start, part in
-      let target = unsafe UnsafeMutableRawBufferPointer(start: start, count: part.count)
-      unsafe target.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[part]))
+    try unsafe forEachPart(of: address, buffer.count, for: .write) {
+      (start, part) throws(HostMemoryError) in
+      let source = unsafe UnsafeRawBufferPointer(rebasing: buffer[part])
+      guard let start = unsafe start else {
+        guard let remote else { throw denied(address, buffer.count, .write) }
+        return try unsafe remote.write(at: address + UInt64(part.lowerBound), from: source)
+      }
+      unsafe UnsafeMutableRawBufferPointer(start: start, count: part.count)
+        .copyMemory(from: source)
     }
   }
 
@@ -205,7 +236,7 @@
     return try body(&bytes)
   }
 
-  /// Where bytes are, if one region has them all; nil also if there are none.
+  /// Where bytes are, if one region has them all, here; nil also if there are none.
   @usableFromInline func pointer(
     to address: UInt64, count: Int, for access: Access
   ) -> UnsafeMutableRawPointer? {
@@ -226,21 +257,28 @@
     return index
   }
 
-  /// Calls a closure with every region's part of an access: where it is, and which of the access's bytes.
-  /// - Throws: before the first call, if a byte is not mapped.
+  /// Calls a closure with every region's part of an access: where it is, nil for elsewhere, and which of the access's bytes.
+  /// - Throws: before the first call, if a byte is not mapped; later, what the closure throws, or if a byte no longer is.
   private func forEachPart(
     of address: UInt64, _ count: Int, for access: Access,
-    _ body: (UnsafeMutableRawPointer, Range<Int>) -> Void
+    _ body: (UnsafeMutableRawPointer?, Range<Int>) throws(HostMemoryError) -> Void
   ) throws(HostMemoryError) {
     guard count > 0 else { return }
     var index = try firstRegion(of: address, count, for: access)
     var done = 0
     while done < count {
       let next = address + UInt64(done)
+      let isLocal = regions[index].isLocal
       let part = regions[index].available(at: next, count: count - done, for: access)
-      unsafe body(regions[index].pointer(to: next), done..<done + part)
+      guard part > 0 else { throw denied(address, count, access) }
+      try unsafe body(regions[index].pointer(to: next), done..<done + part)
       done += part
-      index += 1
+      if isLocal {
+        index += 1
+      } else if done < count {
+        // The regions may be others now.
+        index = try firstRegion(of: address + UInt64(done), count - done, for: access)
+      }
     }
   }
 

@@ -9,6 +9,8 @@ public struct HostMemoryError: Error, Hashable {
     case beyondAddressSpace
     case overlapsRegion
     case noSuchRegion
+    /// The owner of the memory refused, or did not answer.
+    case unanswered
   }
 
   /// The first guest physical address of the whole access or region.
@@ -35,6 +37,7 @@ extension HostMemoryError: CustomStringConvertible {
     case .beyondAddressSpace: "cannot map \(place): it ends beyond 64 bits of address"
     case .overlapsRegion: "cannot map \(place): it overlaps a region"
     case .noSuchRegion: "cannot unmap \(place): no region is exactly there"
+    case .unanswered: "cannot reach \(place): the host refused, or did not answer"
     }
   }
 }

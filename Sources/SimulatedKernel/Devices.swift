@@ -87,7 +87,7 @@ final class Devices: @unchecked Sendable {
       guard let device = running[node], let nvme = state.functions[node]?.nvme else { return }
       catchUpTime(device, state)
       device.function.update(
-        namespaces: state.model(of: node, nvme) { store(of: $0, count: $1) }.namespaces)
+        namespaces: state.model(of: node, nvme) { memory(for: $0) }.namespaces)
       report(node, device, &state)
     case .linkUp, .linkDown, .enable, .disable:
       guard let nvme = state.functions[node]?.nvme else { return }
@@ -142,7 +142,7 @@ final class Devices: @unchecked Sendable {
     _ node: Int, _ nvme: EmulatedController, _ state: inout KernelState
   ) -> SimulatedKernel.Device {
     let memory = HostMemory()
-    let model = state.model(of: node, nvme) { store(of: $0, count: $1) }
+    let model = state.model(of: node, nvme) { self.memory(for: $0) }
     let function = NVMeFunction(
       model, memory: memory, deviceID: state.header("deviceid", of: node),
       subsystemID: state.header("subsys_id", of: node))
@@ -153,6 +153,10 @@ final class Devices: @unchecked Sendable {
 }
 
 extension Devices {
+  private func memory(for backing: SimulatedKernel.Backing) -> Backend {
+    .memory(store(of: backing.path, count: Int(clamping: backing.size)))
+  }
+
   private func store(of path: String, count: Int) -> MemoryStore {
     if let store = stores[path], store.count >= count { return store }
     let store = MemoryStore(count: count)
@@ -198,15 +202,16 @@ extension NVMeFunction {
 
 extension KernelState {
   /// A header field of a function as its driver has it.
-  fileprivate func header(_ field: String, of node: Int) -> UInt16 {
+  func header(_ field: String, of node: Int) -> UInt16 {
     let text = header(of: node)[field] ?? "0x0"
     return UInt16(text.dropFirst(2), radix: 16) ?? 0
   }
 
   /// What the driver of a function and its target have made of a controller.
-  fileprivate func model(
-    of node: Int, _ nvme: EmulatedController, _ store: (String, Int) -> MemoryStore
-  ) -> ControllerModel {
+  func model<Failure: Error>(
+    of node: Int, _ nvme: EmulatedController,
+    _ backend: (SimulatedKernel.Backing) throws(Failure) -> Backend
+  ) throws(Failure) -> ControllerModel {
     var model = ControllerModel(isMainline ? .nvmetPCIEPF : .pciEPFNVMe)
     if let quirks = machine.quirks { model.quirks.formIntersection(quirks) }
     model.vendorID = header("vendorid", of: node)
@@ -234,7 +239,10 @@ extension KernelState {
     else {
       // Somebody else's: one namespace of 1 GiB stands for it.
       model.namespaces = [
-        .init(id: 1, backend: .memory(store("remote " + nvme.subsystem, 1 << 30)))
+        .init(
+          id: 1,
+          backend: try backend(
+            .init(kind: .remote, path: "remote " + nvme.subsystem, size: 1 << 30)))
       ]
       return model
     }
@@ -261,7 +269,7 @@ extension KernelState {
       }
       var namespace = ControllerEmulation.Namespace(
         id: UInt32(clamping: tree[space].number),
-        backend: .memory(store(open.path, Int(clamping: open.size))),
+        backend: try backend(backing(at: open.path, size: open.size)),
         blockShift: UInt8(clamping: open.blockShift),
         uuid: Self.identifier(value("device_uuid", of: space)),
         nguid: Self.identifier(value("device_nguid", of: space)))

@@ -197,6 +197,8 @@ public final class SimulatedKernel: Sendable {
     }
   }
 
+  var currentState: KernelState { observe { $0 } }
+
   /// A change from outside the system-call interface.
   private func amend(_ body: (inout KernelState) -> Void) {
     amend { kernel, _ in body(&kernel) }

@@ -35,7 +35,8 @@ struct EPFNVMe: ParsableCommand {
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
       ControllersCommand.self, CheckCommand.self, SmokeCommand.self, PredictCommand.self,
-      EmulateCommand.self, DiffCommand.self, ExportCommand.self, ImportCommand.self,
+      EmulateCommand.self, ServeCommand.self, DiffCommand.self, ExportCommand.self,
+      ImportCommand.self,
       ExchangeCommand.self,
     ])
 

@@ -66,15 +66,7 @@ struct GlobalOptions: ParsableArguments {
       let personality =
         personality.flatMap { SimulatedKernel.Personality(rawValue: $0) } ?? .mainline
       if let file {
-        let kernel: SimulatedKernel
-        do {
-          kernel = try SimulatedKernel(
-            contentsOf: FilePath(file), personality: personality, machine: Self.board)
-        } catch {
-          throw ProvisioningError(
-            .cannotCreate, "cannot use the simulated kernel: \(error)", path: file,
-            hint: "name a file in a directory that you can write to")
-        }
+        let kernel = try Self.simulatedKernel(in: file, personality)
         provisioner = Provisioner(.simulated(kernel), run: RunDirectory(FilePath(file + ".run")))
       } else {
         // Nothing outlives the process, so neither does its run directory.
@@ -89,6 +81,21 @@ struct GlobalOptions: ParsableArguments {
       provisioner.lockTimeout = .seconds(timeout)
     }
     return provisioner
+  }
+
+  /// The simulated kernel that a file keeps; a new one when there is no file.
+  /// - Throws: ``ProvisioningError`` when the file cannot be used.
+  static func simulatedKernel(
+    in file: String, _ personality: SimulatedKernel.Personality = .mainline
+  ) throws(ProvisioningError) -> SimulatedKernel {
+    do {
+      return try SimulatedKernel(
+        contentsOf: FilePath(file), personality: personality, machine: board)
+    } catch {
+      throw ProvisioningError(
+        .cannotCreate, "cannot use the simulated kernel: \(error)", path: file,
+        hint: "name a file in a directory that you can write to")
+    }
   }
 
   /// A new simulated machine: a board with a host at the other end of its cable.

@@ -40,6 +40,9 @@ struct ProfileSource: ParsableArguments {
   /// How the profile is called in messages.
   var name: String { profile ?? "(options)" }
 
+  /// Whether a profile was named, or described by options.
+  var isGiven: Bool { profile != nil || usesOptions }
+
   private var usesOptions: Bool {
     device != nil || driver != nil || controller != nil || mdts != nil || ioQueues != nil
       || queueSize != nil || msix != nil || msi != nil || model != nil || bufferedIO || noDMA

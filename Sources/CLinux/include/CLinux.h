@@ -2,6 +2,7 @@
 // What Linux has and the C library's Swift module lacks: system calls, structures and macros as plain functions.
 // Each returns -errno when it fails.
 #pragma once
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -73,3 +74,50 @@ int epfnvme_nvme_identify(int descriptor, uint32_t structure, uint32_t namespace
 /// One load or store of 4 bytes that the compiler neither drops, splits nor moves.
 uint32_t epfnvme_mmio_read32(const void *address);
 void epfnvme_mmio_write32(void *address, uint32_t value);
+
+/// At most so many descriptors travel with one message; more are closed.
+enum { EPFNVME_DESCRIPTORS = 32 };
+
+/// A Unix stream socket bound to a path, mode 0600, not listening yet.
+int epfnvme_unix_bind(const char *path);
+int epfnvme_unix_listen(int descriptor);
+
+/// A Unix stream socket that is connected to the one at a path.
+int epfnvme_unix_connect(const char *path);
+
+/// The next connection to a listening socket; -EAGAIN when nobody waits.
+int epfnvme_unix_accept(int descriptor);
+
+/// Whether a descriptor is a Unix stream socket that listens.
+int epfnvme_is_unix_listener(int descriptor);
+
+/// Receives bytes, and the descriptors that came with them; 0 is the end, -EAGAIN when nothing has come.
+int64_t epfnvme_receive(int descriptor, void *buffer, size_t length, int *descriptors,
+                        int *descriptor_count);
+
+/// Sends bytes, with descriptors beside the first of them; -EAGAIN when there is no room.
+int64_t epfnvme_send(int descriptor, const void *buffer, size_t length, const int *descriptors,
+                     int descriptor_count);
+
+/// Memory of a length as a file without a name.
+int epfnvme_memory_descriptor(const char *name, uint64_t length);
+
+/// An event counter (`eventfd`), non-blocking.
+int epfnvme_event_descriptor(void);
+
+/// Waits for descriptors, without end when the time is negative.
+int epfnvme_poll(struct pollfd *descriptors, unsigned count, int64_t nanoseconds);
+
+/// Blocks SIGINT, SIGTERM and SIGHUP; they arrive at the descriptor instead.
+int epfnvme_signal_descriptor(void);
+
+/// The number of a signal that has arrived, or 0.
+int epfnvme_read_signal(int descriptor);
+
+/// At most so many pieces of guests' memory are mapped in one process.
+enum { EPFNVME_GUEST_MAPPINGS = 4096 };
+
+/// Maps a part of a guest's memory file, shared. The file must be long enough; if it becomes shorter, what is missing reads zero.
+int epfnvme_map_guest_memory(int descriptor, uint64_t offset, uint64_t length, int is_writable,
+                             void **start);
+void epfnvme_unmap_guest_memory(void *start, uint64_t length);

@@ -101,9 +101,9 @@ final class Emulation {
   let bindLog: [String]
   /// Its configfs, set up.
   let tree: TreeSnapshot
-  private let kernel: SimulatedKernel
+  let kernel: SimulatedKernel
   /// The bound functions' directories below configfs.
-  private let functions: [String]
+  let functions: [String]
 
   /// - Parameter adjust: what else is known of the machine.
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
@@ -141,7 +141,7 @@ final class Emulation {
   /// The names of the functions, in their order.
   var functionNames: [String] { functions.map(Self.name) }
 
-  private static func name(_ path: String) -> String {
+  static func name(_ path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a controller's I/O queues have done since it was made.
+public struct IOCounters: Sendable, Hashable {
+  /// Commands that were fetched.
+  public var commands: UInt64 = 0
+  /// Bytes that hosts have read.
+  public var bytesRead: UInt64 = 0
+  /// Bytes that hosts have written.
+  public var bytesWritten: UInt64 = 0
+}
+
+extension Controller {
+  /// How many I/O submission queues the host has created.
+  var liveIOQueues: Int { submissions.dropFirst().count { $0.isLive } }
+
+  @inline(__always)
+  mutating func count(_ bytes: UInt64, isWrite: Bool) {
+    if isWrite { counters.bytesWritten &+= bytes } else { counters.bytesRead &+= bytes }
+  }
+}

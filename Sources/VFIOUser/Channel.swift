@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// Messages in both directions over one stream socket, with the descriptors that travel with them.
+///
+/// Belongs to one thread. Whatever cuts of the stream arrive, whole messages come out.
+final class Channel {
+  /// Why no more messages come.
+  enum Failure: Error, Hashable {
+    /// The peer has gone.
+    case closed
+    /// The stream cannot be followed any more.
+    case outOfStep(String)
+    case system(errno: CInt)
+    /// The peer takes nothing, or does not answer.
+    case unresponsive
+    /// The peer has answered a request with an error; the stream goes on.
+    case refusedByClient
+    /// The server is to stop.
+    case stopped
+  }
+
+  private let socket: OpenDescriptor
+  /// Readable when all is to end; nil when nothing ends it.
+  private let stop: CInt?
+  /// The longest message that is accepted, bytes.
+  private let limit: Int
+
+  private var buffer: [UInt8]
+  /// Where what is not parsed yet begins and ends.
+  private var start = 0
+  private var end = 0
+  /// How many bytes of the stream are behind `start`.
+  private var position = 0
+  /// Descriptors with the place in the stream at which the bytes ended that came with them. A cut ends behind bytes with descriptors, and
+  /// these are at a message's beginning, so they belong to the message that the cut's last byte is in.
+  private var arrived: [(end: Int, descriptors: [OpenDescriptor])] = []
+
+  init(_ socket: OpenDescriptor, stop: CInt?, limit: Int) {
+    self.socket = socket
+    self.stop = stop
+    self.limit = limit
+    buffer = [UInt8](repeating: 0, count: 1 << 16)
+  }
+
+  // MARK: Receiving
+
+  /// The next whole message of those that have arrived; nil when there is none.
+  func next() throws(Failure) -> Message? {
+    guard end - start >= MessageHeader.byteCount else { return nil }
+    let header = MessageHeader(buffer[start..<start + MessageHeader.byteCount])
+    let size = Int(header.size)
+    guard size >= MessageHeader.byteCount, size <= limit else {
+      throw .outOfStep("a message of \(size) bytes")
+    }
+    guard end - start >= size else {
+      if size > buffer.count {
+        buffer.append(contentsOf: repeatElement(0, count: size - buffer.count))
+      }
+      return nil
+    }
+    let body = [UInt8](buffer[start + MessageHeader.byteCount..<start + size])
+    start += size
+    position += size
+    var descriptors: [OpenDescriptor] = []
+    while let first = arrived.first, first.end <= position {
+      descriptors += first.descriptors
+      arrived.removeFirst()
+    }
+    return Message(header: header, body: WireBytes(body), descriptors: descriptors)
+  }
+
+  /// Takes in what has arrived, without waiting.
+  /// - Returns: whether there was anything.
+  func receive() throws(Failure) -> Bool {
+    if start > 0 {
+      buffer.replaceSubrange(0..<end - start, with: buffer[start..<end])
+      (start, end) = (0, end - start)
+    }
+    // A message that does not fit has made the buffer larger.
+    guard end < buffer.count else { return false }
+    var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
+    var count: CInt = 0
+    let received = unsafe buffer.withUnsafeMutableBytes { bytes in
+      unsafe epfnvme_receive(
+        socket.number, bytes.baseAddress.map { unsafe $0 + end }, bytes.count - end, &numbers,
+        &count)
+    }
+    let descriptors = numbers[..<Int(count)].map(OpenDescriptor.init)
+    if received == -Int64(EAGAIN) { return false }
+    guard received >= 0 else {
+      throw received == -Int64(ECONNRESET) ? .closed : .system(errno: CInt(-received))
+    }
+    guard received > 0 else { throw .closed }
+    end += Int(received)
+    if !descriptors.isEmpty {
+      guard arrived.count < 4 else { throw .outOfStep("descriptors without messages") }
+      arrived.append((position + end - start, descriptors))
+    }
+    return true
+  }
+
+  // MARK: Sending
+
+  func send(
+    _ header: MessageHeader, body: [UInt8] = [], descriptors: [OpenDescriptor] = []
+  ) throws(Failure) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(MessageHeader.byteCount + body.count)
+    header.append(to: &bytes)
+    bytes += body
+    try send(bytes, descriptors)
+  }
+
+  /// Sends bytes as they are, with descriptors beside the first.
+  func send(_ bytes: [UInt8], _ descriptors: [OpenDescriptor] = []) throws(Failure) {
+    let numbers = descriptors.map(\.number)
+    var sent = 0
+    while sent < bytes.count {
+      let status = unsafe bytes.withUnsafeBytes { buffer in
+        unsafe epfnvme_send(
+          socket.number, buffer.baseAddress.map { unsafe $0 + sent }, buffer.count - sent, numbers,
+          sent == 0 ? CInt(numbers.count) : 0)
+      }
+      if status == -Int64(EAGAIN) {
+        guard try wait(POLLOUT, nanoseconds: Self.patience) else { throw .unresponsive }
+        continue
+      }
+      guard status >= 0 else {
+        throw [EPIPE, ECONNRESET].contains(CInt(-status)) ? .closed : .system(errno: CInt(-status))
+      }
+      sent += Int(status)
+    }
+  }
+
+  /// How long a peer may take to make room, or to answer: QEMU's own limit is 5 s.
+  static let patience: UInt64 = 10_000_000_000
+
+  // MARK: Waiting
+
+  /// Waits until something arrives.
+  /// - Parameter nanoseconds: the longest time; nil is for ever.
+  /// - Returns: whether something has arrived, or the peer has gone.
+  func waitForArrival(nanoseconds: UInt64?) throws(Failure) -> Bool {
+    try wait(POLLIN, nanoseconds: nanoseconds)
+  }
+
+  private func wait(_ events: CInt, nanoseconds: UInt64?) throws(Failure) -> Bool {
+    let polled = poll(
+      [(socket.number, Int16(events))] + (stop.map { [($0, Int16(POLLIN))] } ?? []),
+      nanoseconds: nanoseconds)
+    guard let polled else { return false }
+    if polled.count > 1, polled[1] { throw .stopped }
+    return polled[0]
+  }
+}
+
+/// Waits for descriptors.
+/// - Returns: which of them are ready, or have failed; nil when a signal came.
+func poll(_ wanted: [(descriptor: CInt, events: Int16)], nanoseconds: UInt64?) -> [Bool]? {
+  var descriptors = wanted.map { pollfd(fd: $0.descriptor, events: $0.events, revents: 0) }
+  let limit = nanoseconds.map { Int64(clamping: $0) } ?? -1
+  let status = unsafe epfnvme_poll(&descriptors, UInt32(descriptors.count), limit)
+  guard status >= 0 else { return nil }
+  return descriptors.map { $0.revents != 0 }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import PCI
+
+/// An access of the guest that the function may have to do after it has been answered.
+enum DeferredAccess {
+  case bar(Int, offset: UInt64, [UInt8])
+  case configuration(offset: Int, ConfigurationSpace.Width, UInt32)
+  case reset
+  case all([DeferredAccess])
+
+  /// Whether the function may reach into the guest's memory for it.
+  var mayReachMemory: Bool {
+    switch self {
+    case .bar, .all: true
+    case .configuration, .reset: false
+    }
+  }
+}
+
+/// How a client lays out messages about its memory: it shows in the answer to a read.
+/// - Source: QEMU 10.1 to 10.2 put the data at 12, behind a count of 32 bits; later ones at 16, as the protocol's text has it.
+enum DMAFormat {
+  case wide, narrow
+
+  /// Bytes before the data.
+  var headCount: Int {
+    switch self {
+    case .wide: 16
+    case .narrow: 12
+    }
+  }
+
+  /// - Parameter replyOf: bytes of the answer to a read of `count` bytes.
+  init?(replyOf bytes: Int, to count: Int) {
+    switch bytes - count {
+    case 16: self = .wide
+    case 12: self = .narrow
+    default: return nil
+    }
+  }
+}
+
+/// What a function's registers were when it began to work: what the guest reads meanwhile.
+struct DevicePicture {
+  var configuration: ConfigurationSpace
+  private var bars: [Int: [UInt8]] = [:]
+
+  /// More of a BAR is not kept; it reads zero.
+  private static let limit: UInt64 = 1 << 16
+
+  init(of function: any Function) {
+    configuration = function.configuration
+    for (index, bar) in configuration.bars {
+      bars[index] = function.bytes(ofBAR: index, offset: 0, count: Int(min(bar.size, Self.limit)))
+    }
+  }
+
+  func read(bar: Int, offset: UInt64, count: Int) -> [UInt8] {
+    let bytes = bars[bar] ?? []
+    return (0..<count).map { index in
+      let place = offset + UInt64(index)
+      return place < UInt64(bytes.count) ? bytes[Int(place)] : 0
+    }
+  }
+}
+
+extension Function {
+  func bytes(ofBAR bar: Int, offset: UInt64, count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    unsafe bytes.withUnsafeMutableBytes {
+      unsafe readBAR(bar, offset: offset, into: $0)
+    }
+    return bytes
+  }
+}

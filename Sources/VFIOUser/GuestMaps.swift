@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+internal import PCI
+
+/// The guest's memory as the client has told of it: pieces that are mapped here, and pieces that only messages reach.
+@safe final class GuestMaps {
+  @safe private struct Piece {
+    var count: Int
+    /// Nil when messages reach it.
+    var start: UnsafeMutableRawPointer?
+  }
+
+  private let memory: HostMemory
+  private var pieces: [UInt64: Piece] = [:]
+  /// Mappings that a piece of work under way might still look at.
+  private var retired: [Piece] = []
+  /// How many pieces only messages reach.
+  private(set) var remoteCount = 0
+
+  /// At most so many pieces.
+  static let limit = Int(EPFNVME_GUEST_MAPPINGS)
+  /// Addresses, lengths and offsets are multiples of this.
+  static let pageSize: UInt64 = 4096
+
+  init(_ memory: HostMemory) { self.memory = memory }
+
+  deinit {
+    removeAll()
+    releaseRetired()
+  }
+
+  /// What DMA_MAP asks for.
+  struct Request {
+    var access: HostMemory.Access
+    var offset: UInt64
+    var address: UInt64
+    var count: UInt64
+    var descriptor: OpenDescriptor?
+  }
+
+  /// - Throws: EINVAL for a piece that cannot be, EEXIST for one that overlaps another, ENOSPC when there are too many; what `mmap` says.
+  func add(_ request: Request) throws(Refusal) {
+    let page = Self.pageSize
+    guard !request.access.isEmpty, request.count > 0, request.count <= UInt64(Int.max),
+      request.address % page == 0, request.count % page == 0, request.offset % page == 0
+    else { throw Refusal(EINVAL) }
+    guard pieces.count < Self.limit else { throw Refusal(ENOSPC) }
+    let count = Int(request.count)
+    guard let descriptor = request.descriptor else {
+      do { try memory.addRemote(at: request.address, count: count, access: request.access) } catch {
+        throw refusal(error)
+      }
+      unsafe pieces[request.address] = Piece(count: count, start: nil)
+      remoteCount += 1
+      return
+    }
+    var start: UnsafeMutableRawPointer?
+    let status = unsafe epfnvme_map_guest_memory(
+      descriptor.number, request.offset, request.count, request.access.contains(.write) ? 1 : 0,
+      &start)
+    guard status == 0 else { throw Refusal(-status) }
+    let piece = unsafe Piece(count: count, start: start)
+    do {
+      try unsafe memory.add(
+        at: request.address, backing: UnsafeMutableRawBufferPointer(start: start, count: count),
+        access: request.access)
+    } catch {
+      release(piece)
+      throw refusal(error)
+    }
+    pieces[request.address] = piece
+  }
+
+  /// - Throws: EINVAL for less or more than one piece, ENOENT when nothing is there.
+  func remove(at address: UInt64, count: UInt64) throws(Refusal) {
+    guard let piece = pieces[address] else { throw Refusal(ENOENT) }
+    guard UInt64(piece.count) == count else { throw Refusal(EINVAL) }
+    remove(piece, at: address)
+  }
+
+  func removeAll() {
+    for (address, piece) in pieces { remove(piece, at: address) }
+  }
+
+  private func remove(_ piece: Piece, at address: UInt64) {
+    // It is there: pieces and regions come and go together.
+    try? memory.remove(at: address, count: piece.count)
+    pieces[address] = nil
+    if unsafe piece.start == nil { remoteCount -= 1 } else { retired.append(piece) }
+  }
+
+  /// Gives back what was removed: nothing is at work that could still look at it.
+  func releaseRetired() {
+    guard !retired.isEmpty else { return }
+    for piece in retired { release(piece) }
+    retired = []
+  }
+
+  private func release(_ piece: Piece) {
+    if let start = unsafe piece.start {
+      unsafe epfnvme_unmap_guest_memory(start, UInt64(piece.count))
+    }
+  }
+
+  private func refusal(_ error: HostMemoryError) -> Refusal {
+    Refusal(error.cause == .overlapsRegion ? EEXIST : EINVAL)
+  }
+}

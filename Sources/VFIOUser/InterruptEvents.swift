@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import PCI
+
+/// The client's event counters for a function's interrupts.
+struct InterruptEvents {
+  /// The kinds of interrupts by their numbers.
+  /// - Source: `include/uapi/linux/vfio.h`, `VFIO_PCI_INTX_IRQ_INDEX`.
+  enum Kind: Int, CaseIterable {
+    case line = 0
+    case msi = 1
+    case msix = 2
+    case error = 3
+    case request = 4
+  }
+
+  /// How many there are of each kind.
+  let counts: [Int]
+  private var events: [[OpenDescriptor?]]
+  private var assigned: [Int]
+
+  // The line, by the client's rule: once signalled, it is held until the client unmasks it.
+  private var isLineAsserted = false
+  private var isLineHeld = false
+  private var isLineMasked = false
+  /// The line has risen while it was held.
+  private var hasRisen = false
+
+  init(for configuration: ConfigurationSpace) {
+    var counts = [0, 0, 0, 1, 1]
+    if configuration.header.interruptPin != .none { counts[Kind.line.rawValue] = 1 }
+    for capability in configuration.capabilities {
+      switch capability {
+      case .msi(let msi): counts[Kind.msi.rawValue] = msi.vectors
+      case .msix(let msix): counts[Kind.msix.rawValue] = msix.vectors
+      case .powerManagement, .pciExpress: break
+      }
+    }
+    self.counts = counts
+    events = counts.map { [OpenDescriptor?](repeating: nil, count: $0) }
+    assigned = counts.map { _ in 0 }
+  }
+
+  func count(of kind: Kind) -> Int { counts[kind.rawValue] }
+
+  /// - Source: `include/uapi/linux/vfio.h`, `VFIO_IRQ_INFO_EVENTFD` and following.
+  func flags(of kind: Kind) -> UInt32 { kind == .line ? 0b111 : 0b001 }
+
+  // MARK: Signalling
+
+  func signal(vector: Int) {
+    let kind = assigned[Kind.msix.rawValue] > 0 ? Kind.msix : .msi
+    signal(kind, vector)
+  }
+
+  private func signal(_ kind: Kind, _ vector: Int) {
+    guard events[kind.rawValue].indices.contains(vector) else { return }
+    events[kind.rawValue][vector]?.signal()
+  }
+
+  mutating func setLine(asserted: Bool) {
+    isLineAsserted = asserted
+    guard asserted else { return }
+    if isLineHeld || isLineMasked { hasRisen = true } else { signalLine() }
+  }
+
+  private mutating func signalLine() {
+    isLineHeld = true
+    hasRisen = false
+    signal(.line, 0)
+  }
+
+  private mutating func unmaskLine() {
+    isLineHeld = false
+    isLineMasked = false
+    if isLineAsserted || hasRisen { signalLine() }
+  }
+
+  // MARK: Setting
+
+  /// What SET_IRQS asks for.
+  struct Request {
+    enum Data: UInt32 { case none = 1, flags = 2, events = 4 }
+    enum Action: UInt32 { case mask = 8, unmask = 16, trigger = 32 }
+
+    var data: Data
+    var action: Action
+    var kind: Kind
+    var vectors: Range<Int>
+    /// A byte a vector with ``Data/flags``.
+    var flags: [UInt8]
+    var descriptors: [OpenDescriptor]
+  }
+
+  /// - Throws: EINVAL.
+  mutating func set(_ request: Request) throws(Refusal) {
+    let count = counts[request.kind.rawValue]
+    guard request.vectors.upperBound <= count,
+      request.data == .events || request.descriptors.isEmpty
+    else { throw Refusal(EINVAL) }
+    switch (request.action, request.data) {
+    case (.trigger, .none) where request.vectors.isEmpty:
+      guard request.vectors.lowerBound == 0 else { throw Refusal(EINVAL) }
+      removeAll(request.kind)
+    case (.trigger, .none):
+      for vector in request.vectors { signal(request.kind, vector) }
+    case (.trigger, .flags):
+      guard request.flags.count >= request.vectors.count else { throw Refusal(EINVAL) }
+      for (flag, vector) in zip(request.flags, request.vectors) where flag != 0 {
+        signal(request.kind, vector)
+      }
+    case (.trigger, .events):
+      guard !request.vectors.isEmpty, request.descriptors.count <= request.vectors.count,
+        request.descriptors.allSatisfy(\.isEvent)
+      else { throw Refusal(EINVAL) }
+      for (index, vector) in request.vectors.enumerated() {
+        assign(
+          index < request.descriptors.count ? request.descriptors[index] : nil, request.kind, vector
+        )
+      }
+      // A line that is up already has not been told of.
+      if request.kind == .line, isLineAsserted, !isLineHeld, !isLineMasked { signalLine() }
+    case (.mask, .none), (.unmask, .none):
+      guard request.kind == .line, request.vectors == 0..<1 else { throw Refusal(EINVAL) }
+      if request.action == .unmask { unmaskLine() } else { isLineMasked = true }
+    case (.mask, _), (.unmask, _): throw Refusal(EINVAL)
+    }
+  }
+
+  private mutating func assign(_ event: OpenDescriptor?, _ kind: Kind, _ vector: Int) {
+    if events[kind.rawValue][vector] != nil { assigned[kind.rawValue] -= 1 }
+    if event != nil { assigned[kind.rawValue] += 1 }
+    events[kind.rawValue][vector] = event
+  }
+
+  private mutating func removeAll(_ kind: Kind) {
+    for vector in events[kind.rawValue].indices { assign(nil, kind, vector) }
+    guard kind == .line else { return }
+    (isLineHeld, isLineMasked, hasRisen) = (false, false, false)
+  }
+}

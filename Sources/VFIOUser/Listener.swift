@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// The socket at which clients arrive: one that is made at a path, or one that systemd has made.
+public final class Listener {
+  /// Why there is no socket.
+  public struct Failure: Error, Hashable, Sendable {
+    /// What was attempted, as in "cannot create the socket".
+    public var operation: String
+    public var path: String
+    public var errno: CInt?
+    public var reason: String
+    public var hint: String?
+  }
+
+  let descriptor: OpenDescriptor
+  /// Nil for an inherited one, which is not ours to remove.
+  public let path: String?
+
+  private init(_ descriptor: OpenDescriptor, path: String?) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  deinit { if let path { _ = unsafe unlink(path) } }
+
+  /// Makes a socket that only its owner can reach, unless a mode and a group open it up.
+  ///
+  /// A socket that nobody listens to any more is replaced.
+  /// - Parameter mode: permission bits; 0600 by default.
+  /// - Throws: ``Failure`` when others could put something in its place, when something else is there or somebody listens, or for what the
+  ///   kernel says.
+  public init(path: String, mode: UInt32 = 0o600, group: UInt32? = nil) throws(Failure) {
+    try Self.checkDirectory(of: path)
+    try Self.removeStale(path)
+    let number = unsafe epfnvme_unix_bind(path)
+    guard number >= 0 else {
+      throw Failure(
+        operation: "create the socket", path: path, errno: -number,
+        reason: Self.text(-number),
+        hint: number == -ENAMETOOLONG ? "a socket's path has at most 107 bytes" : nil)
+    }
+    descriptor = OpenDescriptor(number)
+    self.path = path
+    // The group first: it must not be open to the wrong one.
+    if let group, unsafe chown(path, uid_t.max, gid_t(group)) != 0 {
+      throw Self.failure("give the socket to group \(group)", path, hint: nil)
+    }
+    if mode != 0o600, unsafe chmod(path, mode_t(mode)) != 0 {
+      throw Self.failure("set the socket's mode", path, hint: nil)
+    }
+    guard epfnvme_unix_listen(number) == 0 else {
+      throw Self.failure("listen at the socket", path, hint: nil)
+    }
+  }
+
+  /// The first socket that systemd has passed to this process; nil when it has passed none.
+  /// - Throws: ``Failure`` for something that is no listening Unix stream socket.
+  /// - Source: `sd_listen_fds(3)`.
+  public static func inherited() throws(Failure) -> Listener? {
+    func number(_ name: String) -> Int? {
+      unsafe getenv(name).flatMap { unsafe Int(String(cString: $0)) }
+    }
+    guard number("LISTEN_PID") == Int(getpid()), let count = number("LISTEN_FDS"), count > 0 else {
+      return nil
+    }
+    let first: CInt = 3
+    guard count == 1, epfnvme_is_unix_listener(first) != 0 else {
+      throw Failure(
+        operation: "use the socket that systemd passed", path: "descriptor 3", errno: nil,
+        reason: count == 1 ? "it is no listening Unix stream socket" : "there are \(count)",
+        hint: "one ListenStream= with a path")
+    }
+    _ = fcntl(first, F_SETFD, FD_CLOEXEC)
+    _ = fcntl(first, F_SETFL, O_NONBLOCK)
+    return Listener(OpenDescriptor(first), path: nil)
+  }
+
+  /// A directory that others can write to is one in which they can put their socket in place of ours.
+  private static func checkDirectory(of path: String) throws(Failure) {
+    let directory = path.lastIndex(of: "/").map {
+      $0 == path.startIndex ? "/" : String(path[..<$0])
+    }
+    let name = directory ?? "."
+    var facts = stat()
+    guard unsafe stat(name, &facts) == 0 else {
+      throw failure("create the socket", path, hint: "make the directory \(name), mode 0700")
+    }
+    let isOurs = facts.st_uid == geteuid() || facts.st_uid == 0
+    guard isOurs, facts.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
+      throw Failure(
+        operation: "create the socket", path: path, errno: nil,
+        reason: "others can write to its directory \(name)",
+        hint: "name a directory of your own: mkdir -m 700 DIRECTORY")
+    }
+  }
+
+  private static func removeStale(_ path: String) throws(Failure) {
+    var facts = stat()
+    guard unsafe lstat(path, &facts) == 0 else { return }
+    guard facts.st_mode & S_IFMT == S_IFSOCK else {
+      throw Failure(
+        operation: "create the socket", path: path, errno: EEXIST,
+        reason: "something else is there", hint: "name a path where nothing is")
+    }
+    let peer = unsafe epfnvme_unix_connect(path)
+    if peer >= 0 { close(peer) }
+    guard peer == -ECONNREFUSED else {
+      throw Failure(
+        operation: "create the socket", path: path, errno: EADDRINUSE,
+        reason: "somebody listens at it", hint: "stop that server, or name another path")
+    }
+    guard unsafe unlink(path) == 0 else {
+      throw failure("remove the socket that an earlier server left", path, hint: nil)
+    }
+  }
+
+  private static func failure(_ operation: String, _ path: String, hint: String?) -> Failure {
+    let error = errno
+    return Failure(
+      operation: operation, path: path, errno: error, reason: text(error), hint: hint)
+  }
+
+  private static func text(_ error: CInt) -> String { unsafe String(cString: strerror(error)) }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+
+/// An open file that is closed when its last user goes.
+final class OpenDescriptor: Sendable {
+  let number: CInt
+
+  init(_ number: CInt) { self.number = number }
+
+  /// A second number for a file that somebody else keeps open; nil when there is none left.
+  convenience init?(duplicating other: CInt) {
+    let number = fcntl(other, F_DUPFD_CLOEXEC, 0)
+    guard number >= 0 else { return nil }
+    self.init(number)
+  }
+
+  deinit { close(number) }
+
+  /// Whether it is an event counter: others could block, or be harmed, when they are signalled.
+  var isEvent: Bool {
+    var target = [CChar](repeating: 0, count: 32)
+    let count = unsafe readlink("/proc/self/fd/\(number)", &target, target.count)
+    let name = target.prefix(max(0, count)).map { UInt8(bitPattern: $0) }
+    return String(decoding: name, as: UTF8.self) == "anon_inode:[eventfd]"
+  }
+
+  /// Adds 1 to an event counter. One that is full has been signalled already.
+  func signal() {
+    var one: UInt64 = 1
+    _ = unsafe write(number, &one, 8)
+  }
+}

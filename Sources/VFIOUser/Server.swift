@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+public import PCI
+
+/// What others want to know of a server while it runs. Called on its thread.
+public protocol ServerObserver: AnyObject {
+  /// A client has connected: for the function, a host has been switched on.
+  func clientConnected()
+
+  /// The client has gone, or was left because it could not be followed.
+  /// - Parameter reason: nil when it went by itself.
+  func clientLeft(_ reason: String?)
+
+  /// The server has done something.
+  func worked()
+
+  /// Nanoseconds until ``worked()`` is wanted though nothing happened; nil for never.
+  var nanosecondsToReport: UInt64? { get }
+}
+
+/// Serves a function to one vfio-user client after the other: QEMU's `vfio-user-pci`, for example.
+///
+/// Everything happens on the thread that runs it. The function and its memory are that thread's meanwhile.
+/// - Source: QEMU `docs/interop/vfio-user.rst`.
+public final class Server {
+  private let function: any Function
+  private let memory: HostMemory
+  private let listener: Listener
+
+  /// - Parameter memory: what the function takes for its host's; without regions.
+  public init(_ function: any Function, memory: HostMemory, at listener: Listener) {
+    self.function = function
+    self.memory = memory
+    self.listener = listener
+  }
+
+  /// Serves until a descriptor becomes readable.
+  public func run(until stop: CInt, observer: any ServerObserver) {
+    while true {
+      let ready = poll(
+        [(listener.descriptor.number, Int16(POLLIN)), (stop, Int16(POLLIN))],
+        nanoseconds: observer.nanosecondsToReport)
+      if let ready, ready[1] { return }
+      let connection = epfnvme_unix_accept(listener.descriptor.number)
+      if connection >= 0, !serve(OpenDescriptor(connection), until: stop, observer) { return }
+      observer.worked()
+    }
+  }
+
+  /// Serves one client.
+  /// - Returns: whether to wait for the next one.
+  private func serve(
+    _ connection: OpenDescriptor, until stop: CInt, _ observer: any ServerObserver
+  ) -> Bool {
+    let channel = Channel(connection, stop: stop, limit: Session.messageLimit)
+    let session = Session(function, memory: memory, channel: channel)
+    observer.clientConnected()
+    do throws(Channel.Failure) {
+      while true {
+        try session.step(limit: observer.nanosecondsToReport)
+        observer.worked()
+      }
+    } catch {
+      session.end()
+      observer.clientLeft(error.reason)
+      return error != .stopped
+    }
+  }
+}
+
+extension Channel.Failure {
+  /// Nil when nothing is wrong.
+  fileprivate var reason: String? {
+    switch self {
+    case .closed, .stopped: nil
+    case .outOfStep(let what): "it is out of step: \(what)"
+    case .system(let errno): unsafe String(cString: strerror(errno))
+    case .unresponsive: "it does not answer"
+    case .refusedByClient: "it refused a request"
+    }
+  }
+}

@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import PCI
+
+/// One client's time with a function: requests in, answers out, and the function's way to the guest.
+///
+/// Belongs to one thread. A write to a BAR may make the function reach into guest memory that only messages lead to. The client answers
+/// those with the lock of its machine held, which a processor of the guest holds, too, while it waits for a register: so a write is answered before it
+/// is done, and what arrives while the function waits for the guest is answered at once, from a picture of the registers, and
+/// done afterwards.
+final class Session: HostInterface, RemoteMemory {
+  let memory: HostMemory
+  private let function: any Function
+  private let channel: Channel
+  private let maps: GuestMaps
+  private var events: InterruptEvents
+  private var isNegotiated = false
+  /// Waiting also tells whether all is to end.
+  private var stepsWithoutWait = 0
+
+  // Work of the function, and what came meanwhile.
+  private var isWorking = false
+  private var picture: DevicePicture?
+  private var deferred: [DeferredAccess] = []
+
+  // Memory by messages.
+  private var lastID: UInt16 = 0
+  private var format: DMAFormat?
+  /// Why the guest's memory cannot be reached any more.
+  private var failure: Channel.Failure?
+  /// The function must not reach into the guest's memory: the client waits for an answer, or wants a reset.
+  private var isCutOff = false
+  /// The most data that one message may carry either way, bytes.
+  private var transferLimit = Session.ownTransferLimit
+
+  static let ownTransferLimit = 1 << 20
+  /// The longest message that is accepted: the most data, and room for what stands before it.
+  static let messageLimit = ownTransferLimit + 4096
+
+  init(_ function: any Function, memory: HostMemory, channel: Channel) {
+    self.function = function
+    self.memory = memory
+    self.channel = channel
+    maps = GuestMaps(memory)
+    events = InterruptEvents(for: function.configuration)
+    memory.remote = self
+    function.host = self
+  }
+
+  /// The function forgets the guest, whose memory and event counters go.
+  func end() {
+    isCutOff = true
+    function.reset(.conventional)
+    function.host = nil
+    memory.remote = nil
+    maps.removeAll()
+    maps.releaseRetired()
+  }
+
+  // MARK: The loop
+
+  /// Does what has arrived and what has fallen due.
+  /// - Parameter limit: nanoseconds to wait for something to arrive.
+  /// - Throws: when the client has gone, or cannot be followed.
+  func step(limit: UInt64?) throws(Channel.Failure) {
+    let paced = function as? any RealTimeFunction
+    var isIdle = try !channel.receive()
+    stepsWithoutWait += 1
+    if isIdle || stepsWithoutWait >= 256 {
+      stepsWithoutWait = 0
+      let rest = isIdle ? [limit, paced?.nanosecondsToWork].compactMap { $0 }.min() : 0
+      if try channel.waitForArrival(nanoseconds: rest) { isIdle = try !channel.receive() }
+    }
+    while let message = try channel.next() {
+      try take(message)
+      try finishDeferred()
+    }
+    if let paced {
+      work { paced.catchUp() }
+      try finishDeferred()
+    }
+  }
+
+  private func finishDeferred() throws(Channel.Failure) {
+    if let failure { throw failure }
+    while !deferred.isEmpty {
+      perform(deferred.removeFirst())
+      if let failure { throw failure }
+    }
+  }
+
+  /// Lets the function do something that may reach into the guest's memory.
+  private func work(_ body: () -> Void) {
+    if maps.remoteCount > 0 { picture = DevicePicture(of: function) }
+    isWorking = true
+    body()
+    isWorking = false
+    picture = nil
+    isCutOff = false
+    maps.releaseRetired()
+  }
+
+  // MARK: Requests
+
+  /// Answers a message.
+  private func take(_ message: Message) throws(Channel.Failure) {
+    // An answer that nobody waits for any more.
+    guard !message.header.isReply else { return }
+    var reply: (MessageHeader, Answer)?
+    var later: DeferredAccess?
+    do throws(Refusal) {
+      let answer = try self.answer(message)
+      // What reaches nowhere is done when the client hears that it is.
+      let isDoneFirst = !isWorking && answer.access?.mayReachMemory == false
+      if isDoneFirst, let access = answer.access { perform(access) }
+      if !message.header.wantsNoReply {
+        reply = (
+          MessageHeader(
+            replyTo: message.header, bodyCount: answer.body.count), answer
+        )
+      }
+      if !isDoneFirst { later = answer.access }
+    } catch {
+      guard !message.header.wantsNoReply else { return }
+      return try channel.send(
+        MessageHeader(replyTo: message.header, bodyCount: 0, errno: error.errno))
+    }
+    if let reply {
+      try channel.send(reply.0, body: reply.1.body, descriptors: reply.1.descriptors)
+    }
+    if let later { postpone(later) }
+  }
+
+  /// What a request gets, and what is done for it.
+  private struct Answer {
+    var body: [UInt8] = []
+    var descriptors: [OpenDescriptor] = []
+    var access: DeferredAccess?
+  }
+
+  private func answer(_ message: Message) throws(Refusal) -> Answer {
+    guard let command = message.command else { throw Refusal(ENOSYS) }
+    guard isNegotiated != (command == .version) else { throw Refusal(EINVAL) }
+    // Closing those that nobody asked for is the caller's, who forgets them.
+    let takesDescriptors = command == .mapDMA || command == .setInterrupts
+    guard takesDescriptors || message.descriptors.isEmpty else { throw Refusal(EINVAL) }
+    switch command {
+    case .version: return Answer(body: try negotiate(message.body))
+    case .mapDMA: return try mapDMA(message)
+    case .unmapDMA: return try unmapDMA(message.body)
+    case .deviceInfo: return try deviceInfo(message.body)
+    case .regionInfo: return try regionInfo(message.body)
+    case .interruptInfo: return try interruptInfo(message.body)
+    case .setInterrupts: return try setInterrupts(message)
+    case .readRegion: return try readRegion(message.body)
+    case .writeRegion: return try writeRegion(message.body)
+    case .writeRegions: return try writeRegions(message.body)
+    case .reset: return Answer(access: .reset)
+    case .feature: throw Refusal(ENOTTY)
+    case .regionDescriptors: throw Refusal(ENOTSUP)
+    // Only the server asks for these.
+    case .readDMA, .writeDMA: throw Refusal(EINVAL)
+    }
+  }
+
+  private func negotiate(_ body: WireBytes) throws(Refusal) -> [UInt8] {
+    let offer = try VersionOffer(body)
+    transferLimit = min(offer.maximumTransfer, Self.ownTransferLimit)
+    isNegotiated = true
+    return VersionOffer.answer(fitting: body.count)
+  }
+
+  // MARK: Memory
+
+  private func mapDMA(_ message: Message) throws(Refusal) -> Answer {
+    let body = message.body
+    try body.require(32)
+    let flags: UInt32 = body.integer(at: 4)
+    // Bits 2 and 3 say how a descriptor may be used; it is always mapped.
+    guard body.integer(at: 0) as UInt32 >= 32, flags & ~0b1111 == 0,
+      message.descriptors.count <= 1
+    else { throw Refusal(EINVAL) }
+    try maps.add(
+      .init(
+        access: HostMemory.Access(rawValue: UInt8(flags & 0b11)), offset: body.integer(at: 8),
+        address: body.integer(at: 16), count: body.integer(at: 24),
+        descriptor: message.descriptors.first))
+    return Answer()
+  }
+
+  private func unmapDMA(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(24)
+    let flags: UInt32 = body.integer(at: 4)
+    let (address, count): (UInt64, UInt64) = (body.integer(at: 8), body.integer(at: 16))
+    guard body.integer(at: 0) as UInt32 >= 24 else { throw Refusal(EINVAL) }
+    switch flags {
+    case 0: try maps.remove(at: address, count: count)
+    case 0b10:
+      guard address == 0, count == 0 else { throw Refusal(EINVAL) }
+      maps.removeAll()
+    // Pages that the function has written are not recorded.
+    default: throw Refusal(flags == 1 ? ENOTSUP : EINVAL)
+    }
+    if !isWorking { maps.releaseRetired() }
+    return Answer(body: Array(body.bytes.prefix(24)))
+  }
+
+  // MARK: The device
+
+  /// - Source: `include/uapi/linux/vfio_pci.h`: BARs 0 to 5, ROM, configuration space, VGA.
+  private static let configurationRegion = 7
+  private static let regionCount = 9
+
+  private func deviceInfo(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(16)
+    guard body.integer(at: 0) as UInt32 >= 16 else { throw Refusal(EINVAL) }
+    var answer: [UInt8] = []
+    answer.append(littleEndian: UInt32(16))
+    // It can be reset, and it is a PCI device.
+    answer.append(littleEndian: UInt32(0b11))
+    answer.append(littleEndian: UInt32(Self.regionCount))
+    answer.append(littleEndian: UInt32(InterruptEvents.Kind.allCases.count))
+    return Answer(body: answer)
+  }
+
+  private func size(ofRegion index: Int) -> UInt64 {
+    if index == Self.configurationRegion { return UInt64(ConfigurationSpace.byteCount) }
+    return configuration.bars[index]?.size ?? 0
+  }
+
+  private func regionInfo(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(32)
+    let (room, index): (UInt32, UInt32) = (body.integer(at: 0), body.integer(at: 8))
+    guard room >= 32, index < Self.regionCount else { throw Refusal(EINVAL) }
+    let size = size(ofRegion: Int(index))
+    let areas = (function as? any MappedFunction)?.mappedAreas(ofBAR: Int(index))
+    let mapped = size > 0 ? areas : nil
+    let capability = mapped.map { Self.sparseCapability($0.areas) } ?? []
+    let needed = UInt32(32 + capability.count)
+    let isWhole = room >= needed
+    var flags: UInt32 = size > 0 ? 0b11 : 0
+    if mapped != nil { flags |= 0b100 }
+    // Half a chain is none: the client asks again with more room.
+    if !capability.isEmpty, isWhole { flags |= 0b1000 }
+    var answer: [UInt8] = []
+    answer.append(littleEndian: needed)
+    answer.append(littleEndian: flags)
+    answer.append(littleEndian: index)
+    answer.append(littleEndian: UInt32(flags & 0b1000 != 0 ? 32 : 0))
+    answer.append(littleEndian: size)
+    answer.append(littleEndian: UInt64(0))
+    if isWhole { answer += capability }
+    let descriptor = mapped.flatMap { OpenDescriptor(duplicating: $0.descriptor) }
+    return Answer(body: answer, descriptors: descriptor.map { [$0] } ?? [])
+  }
+
+  /// - Source: `include/uapi/linux/vfio.h`, `struct vfio_region_info_cap_sparse_mmap`.
+  private static func sparseCapability(_ areas: [Range<UInt64>]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.append(littleEndian: UInt16(1))
+    bytes.append(littleEndian: UInt16(1))
+    bytes.append(littleEndian: UInt32(0))
+    bytes.append(littleEndian: UInt32(areas.count))
+    bytes.append(littleEndian: UInt32(0))
+    for area in areas {
+      bytes.append(littleEndian: area.lowerBound)
+      bytes.append(littleEndian: area.upperBound - area.lowerBound)
+    }
+    return bytes
+  }
+
+  // MARK: Interrupts
+
+  private func interruptInfo(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(16)
+    let index: UInt32 = body.integer(at: 8)
+    guard body.integer(at: 0) as UInt32 >= 16, let kind = InterruptEvents.Kind(rawValue: Int(index))
+    else { throw Refusal(EINVAL) }
+    var answer: [UInt8] = []
+    answer.append(littleEndian: UInt32(16))
+    answer.append(littleEndian: events.flags(of: kind))
+    answer.append(littleEndian: index)
+    answer.append(littleEndian: UInt32(events.count(of: kind)))
+    return Answer(body: answer)
+  }
+
+  private func setInterrupts(_ message: Message) throws(Refusal) -> Answer {
+    let body = message.body
+    try body.require(20)
+    let flags: UInt32 = body.integer(at: 4)
+    let (start, count): (UInt32, UInt32) = (body.integer(at: 12), body.integer(at: 16))
+    let index: UInt32 = body.integer(at: 8)
+    guard body.integer(at: 0) as UInt32 >= 20, flags & ~0b111111 == 0,
+      let data = InterruptEvents.Request.Data(rawValue: flags & 0b111),
+      let action = InterruptEvents.Request.Action(rawValue: flags & 0b111000),
+      let kind = InterruptEvents.Kind(rawValue: Int(index))
+    else { throw Refusal(EINVAL) }
+    try events.set(
+      .init(
+        data: data, action: action, kind: kind, vectors: Int(start)..<Int(start) + Int(count),
+        flags: Array(body.bytes.dropFirst(20)), descriptors: message.descriptors))
+    return Answer()
+  }
+
+  func interrupt(vector: Int) { events.signal(vector: vector) }
+
+  func intx(asserted: Bool) { events.setLine(asserted: asserted) }
+
+  // MARK: Regions
+
+  /// The configuration space as the guest has left it.
+  private var configuration: ConfigurationSpace {
+    picture?.configuration ?? function.configuration
+  }
+
+  /// A region's part that a body's head names: offset, region, count.
+  private func place(
+    _ body: WireBytes, at start: Int = 0
+  ) throws(Refusal) -> (region: Int, offset: UInt64, count: Int) {
+    let offset: UInt64 = body.integer(at: start)
+    let (region, count): (UInt32, UInt32) = (
+      body.integer(at: start + 8), body.integer(at: start + 12)
+    )
+    guard region < Self.regionCount else { throw Refusal(EINVAL) }
+    let size = size(ofRegion: Int(region))
+    guard count > 0, count <= transferLimit, count <= 2 || count % 4 == 0, offset < size,
+      UInt64(count) <= size - offset, offset % UInt64(min(count, 4)) == 0
+    else { throw Refusal(EINVAL) }
+    return (Int(region), offset, Int(count))
+  }
+
+  private func readRegion(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(16)
+    let (region, offset, count) = try place(body)
+    var answer = Array(body.bytes.prefix(16))
+    if region == Self.configurationRegion {
+      let configuration = configuration
+      for index in 0..<count {
+        answer.append(
+          UInt8(truncatingIfNeeded: configuration.read(offset: Int(offset) + index, width: .byte)))
+      }
+    } else if let picture {
+      answer += picture.read(bar: region, offset: offset, count: count)
+    } else {
+      answer += function.bytes(ofBAR: region, offset: offset, count: count)
+    }
+    return Answer(body: answer)
+  }
+
+  private func writeRegion(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(16)
+    let (region, offset, count) = try place(body)
+    try body.require(16 + count)
+    let data = Array(body.bytes[16..<16 + count])
+    return Answer(
+      body: Array(body.bytes.prefix(16)), access: try write(region, offset, data))
+  }
+
+  /// Several writes of up to 8 bytes.
+  private func writeRegions(_ body: WireBytes) throws(Refusal) -> Answer {
+    try body.require(8)
+    let count: UInt64 = body.integer(at: 0)
+    guard count <= 200, body.count >= 8 + 24 * Int(count) else { throw Refusal(EINVAL) }
+    var accesses: [DeferredAccess] = []
+    for index in 0..<Int(count) {
+      let start = 8 + 24 * index
+      let (region, offset, width) = try place(body, at: start)
+      guard width <= 8 else { throw Refusal(EINVAL) }
+      accesses.append(
+        try write(region, offset, Array(body.bytes[start + 16..<start + 16 + width])))
+    }
+    return Answer(body: Array(body.bytes.prefix(8)), access: .all(accesses))
+  }
+
+  private func write(
+    _ region: Int, _ offset: UInt64, _ data: [UInt8]
+  ) throws(Refusal) -> DeferredAccess {
+    guard region == Self.configurationRegion else {
+      return .bar(region, offset: offset, data)
+    }
+    guard let width = ConfigurationSpace.Width(rawValue: data.count) else { throw Refusal(EINVAL) }
+    var value: UInt32 = 0
+    for byte in data.reversed() { value = value << 8 | UInt32(byte) }
+    return .configuration(offset: Int(offset), width, value)
+  }
+
+  // MARK: Accesses that have been answered
+
+  /// Does an access, or keeps it until the function is free.
+  private func postpone(_ access: DeferredAccess) {
+    guard isWorking else { return perform(access) }
+    deferred.append(access)
+    note(access)
+  }
+
+  /// What an access that has to wait does at once.
+  private func note(_ access: DeferredAccess) {
+    switch access {
+    case .configuration(let offset, let width, let value):
+      _ = picture?.configuration.write(offset: offset, width: width, value: value)
+    // What the function does now is for nobody any more.
+    case .reset: isCutOff = true
+    case .bar: break
+    case .all(let accesses): for access in accesses { note(access) }
+    }
+  }
+
+  private func perform(_ access: DeferredAccess) {
+    switch access {
+    case .bar(let bar, let offset, let data):
+      work {
+        unsafe data.withUnsafeBytes {
+          unsafe function.writeBAR(bar, offset: offset, from: $0)
+        }
+      }
+    case .configuration(let offset, let width, let value):
+      // A reset of the function may be among these; it reaches nowhere.
+      isCutOff = true
+      work { function.writeConfiguration(offset: offset, width: width, value: value) }
+    case .reset:
+      isCutOff = true
+      work { function.reset(.conventional) }
+    case .all(let accesses):
+      for access in accesses { perform(access) }
+    }
+  }
+
+  // MARK: Memory by messages
+
+  func read(
+    at address: UInt64, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(HostMemoryError) {
+    var done = 0
+    while done < buffer.count {
+      let count = min(buffer.count - done, transferLimit)
+      let bytes = try requestRead(address + UInt64(done), count)
+      unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
+        .copyBytes(from: bytes)
+      done += count
+    }
+  }
+
+  func write(at address: UInt64, from buffer: UnsafeRawBufferPointer) throws(HostMemoryError) {
+    // How the client lays a write out shows in its answer to a read.
+    if format == nil { _ = try requestRead(address & ~3, 4) }
+    var done = 0
+    while done < buffer.count {
+      let count = min(buffer.count - done, transferLimit)
+      var body: [UInt8] = []
+      body.append(littleEndian: address + UInt64(done))
+      switch format {
+      case .narrow: body.append(littleEndian: UInt32(count))
+      case .wide, nil: body.append(littleEndian: UInt64(count))
+      }
+      unsafe body.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[done..<done + count]))
+      _ = try request(.writeDMA, body, address: address, count: buffer.count)
+      done += count
+    }
+  }
+
+  private func requestRead(_ address: UInt64, _ count: Int) throws(HostMemoryError) -> ArraySlice<
+    UInt8
+  > {
+    var body: [UInt8] = []
+    body.append(littleEndian: address)
+    // An older client takes the low half.
+    body.append(littleEndian: UInt64(count))
+    let answer = try request(.readDMA, body, address: address, count: count)
+    guard let format = DMAFormat(replyOf: answer.count, to: count) else {
+      throw HostMemoryError(address: address, count: count, cause: .unanswered)
+    }
+    self.format = format
+    return answer[format.headCount...]
+  }
+
+  /// Asks the client, and serves it while it has not answered.
+  private func request(
+    _ command: Command, _ body: [UInt8], address: UInt64, count: Int
+  ) throws(HostMemoryError) -> [UInt8] {
+    let refused = HostMemoryError(address: address, count: count, cause: .unanswered)
+    guard !isCutOff, failure == nil else { throw refused }
+    lastID &+= 1
+    do throws(Channel.Failure) {
+      try channel.send(
+        MessageHeader(request: command, id: lastID, bodyCount: body.count), body: body)
+      guard let answer = try awaitReply(to: command) else { throw .unresponsive }
+      return answer
+    } catch {
+      // One that was refused is over; a client that cannot be followed is.
+      if error != .refusedByClient { failure = error }
+      throw refused
+    }
+  }
+
+  private func awaitReply(to command: Command) throws(Channel.Failure) -> [UInt8]? {
+    while true {
+      while let message = try channel.next() {
+        if message.header.isReply {
+          guard message.header.id == lastID, message.header.command == command.rawValue else {
+            continue
+          }
+          guard !message.header.isError else { throw .refusedByClient }
+          return message.body.bytes
+        }
+        try take(message)
+        // A reset has come: whatever the answer is, nobody waits for it.
+        if isCutOff { throw .refusedByClient }
+      }
+      if try channel.receive() { continue }
+      guard try channel.waitForArrival(nanoseconds: Channel.patience) else { return nil }
+    }
+  }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import CLinux
+internal import ConfigFS
+internal import ControllerEmulation
+internal import Glibc
+internal import Provisioning
+internal import SimulatedKernel
+internal import SystemPackage
+internal import VFIOUser
+
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Put a profile's controller before a real host: QEMU, by vfio-user.",
+    discussion: """
+      Needs neither a board nor root. The emulated controller of the profile answers at a Unix socket; QEMU 10.1 or later shows it to a
+      machine of its own, whose driver uses it like a disk. Files and devices of the profile are used as they are; null_blk devices are
+      memory, or nothing when they have none. With --kernel simulated=FILE and no profile, what was set up there is served.
+      A host that disconnects has been switched off; the next one may come. SIGTERM ends the server, with everything written.
+
+        epfnvme serve Configs/profiles/null_blk-pci.json --socket ~/nvme/sock
+        epfnvme serve --print-qemu --socket ~/nvme/sock      QEMU's options, to copy
+
+      With systemd's socket activation (LISTEN_FDS), --socket is not needed.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var source: ProfileSource
+  @Option(
+    help: ArgumentHelp(
+      "The socket; by default NAME.sock in $XDG_RUNTIME_DIR/epfnvme or /run/epfnvme.",
+      valueName: "path"), completion: .file())
+  var socket: String?
+  @Option(
+    help: ArgumentHelp("Permissions of the socket (0600 without this).", valueName: "octal"))
+  var socketMode: OctalMode?
+  @Option(help: ArgumentHelp("The socket's group, by name or number.", valueName: "group"))
+  var socketGroup: String?
+  @Option(help: ArgumentHelp("Which function, when there are several.", valueName: "name"))
+  var function: String?
+  @Option(
+    help: ArgumentHelp(
+      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"))
+  var quirks = QuirkSelection.all
+  @Flag(
+    help:
+      "Serve the reference in place of the driver: the same identity and namespaces, and what the specification asks."
+  )
+  var reference = false
+  @Option(
+    help: ArgumentHelp("Print figures every so many seconds.", valueName: "seconds"))
+  var statsInterval: Double?
+  @Flag(help: "Print QEMU's options, and do nothing.") var printQemu = false
+  @Option(
+    help: ArgumentHelp(
+      "At the end, write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
+  var trace: String?
+
+  func validate() throws {
+    guard !reference || quirks.names == nil else {
+      throw ValidationError("The reference has no quirks: leave --quirks out.")
+    }
+    if let statsInterval, !(statsInterval >= 0.1 && statsInterval <= 86400) {
+      throw ValidationError("--stats-interval takes 0.1 to 86400 seconds.")
+    }
+  }
+
+  func run() throws {
+    try global.run {
+      if printQemu {
+        let arguments = QEMUArguments(socket: socket ?? Self.defaultSocket(name: "default"))
+        if global.json {
+          print(JSONValue.array(arguments.all.map { .string($0) }).compactText)
+        } else {
+          print(arguments.text)
+        }
+        return
+      }
+      // From here on a signal is something to read, so that nothing is left half done.
+      let stop = epfnvme_signal_descriptor()
+      guard stop >= 0 else {
+        throw ProvisioningError(.internal, "cannot receive signals", errno: Errno(rawValue: -stop))
+      }
+      let served = try servedFunction()
+      let listener = try listen(served.name)
+      for note in served.notes { global.terminal.note("note: " + Terminal.printable(note)) }
+      let monitor = ServingMonitor(
+        served, global.terminal, isJSON: global.json, interval: statsInterval,
+        keepsTrace: trace != nil)
+      sayReady(served, listener)
+      Server(served.function, memory: served.memory, at: listener).run(
+        until: stop, observer: monitor)
+      monitor.closeLine()
+      served.function.flushBackings()
+      if let trace {
+        var file = TraceFile()
+        file.add(monitor.trace, function: served.name, number: 0)
+        try file.write(to: trace)
+      }
+      sayEnd(served)
+    }
+  }
+
+  private func servedFunction() throws -> ServedFunction {
+    let choice = global.kernel ?? KernelChoice.fromEnvironment
+    if !source.isGiven, case .simulated(let file?) = choice {
+      guard access(file, R_OK) == 0 else {
+        let errno = Errno(rawValue: Glibc.errno)
+        throw ProvisioningError(
+          .inputMissing, "cannot read the simulated kernel \(file): \(errno.nameAndText)",
+          operation: "serve", path: file, errno: errno,
+          hint: "epfnvme setup --kernel simulated=\(file) PROFILE makes it")
+      }
+      return try ServedFunction(
+        GlobalOptions.simulatedKernel(in: file), named: function, isReference: reference)
+    }
+    let located = try source.located()
+    return try ServedFunction(
+      located, global.emulatedPersonality(for: located.profile), quirks: quirks.names,
+      named: function, isReference: reference)
+  }
+
+  // MARK: The socket
+
+  private func listen(_ name: String) throws -> Listener {
+    let group = try socketGroup.map(Self.group)
+    do throws(Listener.Failure) {
+      if socket == nil, let inherited = try Listener.inherited() { return inherited }
+      let path = socket ?? Self.defaultSocket(name: name)
+      if socket == nil {
+        let directory = FilePath(path).removingLastComponent()
+        _ = unsafe mkdir(directory.string, 0o700)
+      }
+      return try Listener(
+        path: path, mode: socketMode?.bits ?? 0o600, group: group)
+    } catch {
+      throw ProvisioningError(
+        error.errno == EACCES ? .needsPrivileges : .cannotCreate,
+        "cannot \(error.operation) \(error.path): "
+          + (error.errno.map { Errno(rawValue: $0).nameAndText } ?? error.reason),
+        operation: "serve", path: error.path, errno: error.errno.map { Errno(rawValue: $0) },
+        hint: error.hint)
+    }
+  }
+
+  private static func group(_ text: String) throws(ProvisioningError) -> UInt32 {
+    if let number = UInt32(text) { return number }
+    guard let entry = unsafe getgrnam(text) else {
+      throw ProvisioningError(
+        .inputMissing, "there is no group \(text)", operation: "serve", value: text,
+        hint: "getent group lists them")
+    }
+    return unsafe UInt32(entry.pointee.gr_gid)
+  }
+
+  private static func defaultSocket(name: String) -> String {
+    let directory =
+      unsafe getenv("XDG_RUNTIME_DIR").map { unsafe String(cString: $0) + "/epfnvme" }
+      ?? "/run/epfnvme"
+    return "\(directory)/\(name).sock"
+  }
+
+  // MARK: What is said
+
+  private func sayReady(_ served: ServedFunction, _ listener: Listener) {
+    let path = listener.path ?? "(systemd's)"
+    let arguments = QEMUArguments(socket: listener.path ?? "SOCKET")
+    let personality = served.function.model.personality.rawValue
+    if global.json {
+      let json: JSONValue = [
+        "event": "ready", "function": .string(served.name), "personality": .string(personality),
+        "socket": JSONValue(listener.path), "qemu": .array(arguments.all.map { .string($0) }),
+      ]
+      print(json.compactText)
+    } else if !global.quiet {
+      print("\(served.name) (\(personality)) is at \(path); QEMU: \(arguments.text)")
+    }
+    _ = fflush(nil)
+  }
+
+  private func sayEnd(_ served: ServedFunction) {
+    let counters = served.function.counters
+    if global.json {
+      let json: JSONValue = [
+        "event": "end", "commands": .number("\(counters.commands)"),
+        "bytesRead": .number("\(counters.bytesRead)"),
+        "bytesWritten": .number("\(counters.bytesWritten)"),
+      ]
+      return print(json.compactText)
+    }
+    global.terminal.note(
+      "\(served.name): \(counters.commands) I/O commands, \(counters.bytesRead) bytes read, "
+        + "\(counters.bytesWritten) bytes written")
+  }
+}
+
+/// Permission bits, in octal.
+struct OctalMode: ExpressibleByArgument {
+  var bits: UInt32
+  init?(argument: String) {
+    guard let bits = UInt32(argument, radix: 8), bits <= 0o777 else { return nil }
+    self.bits = bits
+  }
+}

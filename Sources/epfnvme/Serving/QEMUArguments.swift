@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Provisioning
+
+/// What QEMU 10.1 or later has to be told to plug a served function in.
+struct QEMUArguments {
+  var socket: String
+
+  /// Memory that the server can map: without it, every access is a message.
+  static let memory = [
+    "-object", "memory-backend-memfd,id=ram,size=1G,share=on", "-machine", "q35,memory-backend=ram",
+    "-m", "1G",
+  ]
+
+  var device: [String] {
+    let json: JSONValue = [
+      "driver": "vfio-user-pci", "socket": ["type": "unix", "path": .string(socket)],
+    ]
+    return ["-device", json.compactText]
+  }
+
+  var all: [String] { Self.memory + device }
+
+  /// For a shell.
+  var text: String {
+    all.map { word in
+      let isPlain = word.allSatisfy {
+        $0.isASCII && ($0.isLetter || $0.isNumber || "-_=,./".contains($0))
+      }
+      return isPlain
+        ? word
+        : "'"
+          + word.split(separator: "'", omittingEmptySubsequences: false)
+          .joined(separator: #"'\''"#) + "'"
+    }.joined(separator: " ")
+  }
+}

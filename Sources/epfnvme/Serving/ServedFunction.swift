@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import ControllerEmulation
+internal import Glibc
+internal import PCI
+internal import Provisioning
+internal import SimulatedKernel
+internal import SystemPackage
+
+/// A function that a host outside of this process is to see: the emulated controller in front of this machine's files and devices.
+struct ServedFunction {
+  let name: String
+  let function: NVMeFunction
+  let memory: HostMemory
+  /// What is served from memory although the profile names a file or a device.
+  var notes: [String] = []
+
+  /// From a profile: set up on a simulated kernel, with the files and devices that it names.
+  /// - Throws: ``ProvisioningError``.
+  init(
+    _ located: Profile.Located, _ personality: SimulatedKernel.Personality, quirks: Set<Quirk>?,
+    named wanted: String?, isReference: Bool
+  ) throws(ProvisioningError) {
+    let files = try BackingFiles(located.profile)
+    let emulation = try Emulation(located, personality, quirks: quirks, adjust: files.describe)
+    try self.init(
+      emulation.kernel, emulation.functions, named: wanted, isReference: isReference, files)
+  }
+
+  /// From a simulated kernel on which something was set up.
+  /// - Throws: ``ProvisioningError``.
+  init(
+    _ kernel: SimulatedKernel, named wanted: String?, isReference: Bool
+  ) throws(ProvisioningError) {
+    try self.init(
+      kernel, kernel.controllers.keys.sorted(), named: wanted, isReference: isReference,
+      BackingFiles())
+  }
+
+  private init(
+    _ kernel: SimulatedKernel, _ functions: [String], named wanted: String?, isReference: Bool,
+    _ files: BackingFiles
+  ) throws(ProvisioningError) {
+    let path = try Self.choose(wanted, among: functions)
+    name = Emulation.name(path)
+    memory = HostMemory()
+    let opener = BackingOpener(files)
+    guard
+      let bound = try kernel.makeDevice(
+        of: path, memory: memory, tableKeeper: .monitor, backend: opener.open)
+    else {
+      throw ProvisioningError(
+        .inputMissing, "the driver of \(name) has made no controller", operation: "serve",
+        path: path, hint: "set the profile up: epfnvme setup; its errors say why")
+    }
+    function = isReference ? bound.reference(memory: memory, tableKeeper: .monitor) : bound
+    notes = opener.notes
+  }
+
+  private static func choose(
+    _ wanted: String?, among paths: [String]
+  ) throws(ProvisioningError) -> String {
+    let names = paths.map(Emulation.name)
+    if let wanted {
+      guard let index = names.firstIndex(of: wanted) else {
+        throw ProvisioningError(
+          .inputMissing, "there is no bound function \(wanted)", operation: "serve", value: wanted,
+          hint: names.isEmpty ? "set one up first" : "there is: \(names.joined(separator: ", "))")
+      }
+      return paths[index]
+    }
+    guard let first = paths.first else {
+      throw ProvisioningError(
+        .inputMissing, "no function is bound", operation: "serve",
+        hint: "epfnvme setup first, or serve a profile")
+    }
+    guard paths.count == 1 else {
+      throw ProvisioningError(
+        .impossible, "there are several functions, and a socket is for one", operation: "serve",
+        hint: "--function \(names.joined(separator: " or ")); each in a process of its own")
+    }
+    return first
+  }
+}
+
+/// The files and devices of a profile, as this machine has them.
+private struct BackingFiles {
+  private var found: [String: BackingDescription] = [:]
+  /// Where a loop device begins in its file.
+  private var offsets: [String: UInt64] = [:]
+
+  /// A kernel's, which says itself what they are.
+  init() {}
+
+  /// Makes files that the profile wants made.
+  /// - Throws: ``ProvisioningError`` for one that is missing or in use.
+  init(_ profile: Profile) throws(ProvisioningError) {
+    for backing in profile.backings {
+      switch backing.store {
+      case .nullBlock: break
+      case .file(let file): try add(file)
+      case .block(let path): try add(path, created: nil)
+      case .loopDevice(let loop):
+        try add(loop.file)
+        offsets[loop.file.path] = loop.offset
+      }
+    }
+  }
+
+  private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
+    try add(file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil)
+  }
+
+  private mutating func add(_ path: String, created size: UInt64?) throws(ProvisioningError) {
+    let store = LiveBackingStore()
+    func failure(_ operation: String, _ error: Errno, _ hint: String?) -> ProvisioningError {
+      ProvisioningError(
+        .inputMissing, "cannot \(operation) \(path): \(error.nameAndText)", operation: operation,
+        path: path, errno: error, hint: hint)
+    }
+    if let size {
+      do { try store.createFile(FilePath(path), size: size) } catch {
+        guard error == .fileExists else { throw failure("create", error, nil) }
+      }
+    }
+    do { found[path] = try store.describe(FilePath(path)) } catch {
+      throw failure(
+        "open", error, error == .noSuchFileOrDirectory ? "make it, or say \"create\": true" : nil)
+    }
+  }
+
+  /// Shows them to a simulated machine.
+  func describe(_ machine: inout SimulatedKernel.Machine) {
+    for (path, description) in found {
+      var object = SimulatedKernel.StoredObject(
+        description.kind == .blockDevice ? .blockDevice : .regularFile, size: description.size,
+        blockSize: description.blockSize)
+      object.isReadOnly = description.isReadOnly
+      object.allowsDirectIO = description.allowsDirectIO
+      object.mountPoint = description.mountPoint?.string
+      machine.storage[path] = object
+    }
+  }
+
+  func offset(of file: String) -> UInt64 { offsets[file] ?? 0 }
+}
+
+/// Opens what namespaces store to.
+private final class BackingOpener {
+  private let files: BackingFiles
+  private(set) var notes: [String] = []
+
+  init(_ files: BackingFiles) { self.files = files }
+
+  func open(_ backing: SimulatedKernel.Backing) throws(ProvisioningError) -> Backend {
+    switch backing.kind {
+    case .nullBlock(let isMemoryBacked):
+      return isMemoryBacked ? memory(backing) : .null(size: backing.size)
+    case .remote:
+      notes.append("\(backing.path): 1 GiB of memory stands for the remote disk")
+      return memory(backing)
+    case .file: return try store(backing.path, 0, backing)
+    case .blockDevice: return try store(backing.path, 0, backing)
+    case .loop(let file): return try store(file, files.offset(of: file), backing)
+    }
+  }
+
+  private func memory(_ backing: SimulatedKernel.Backing) -> Backend {
+    .memory(MemoryStore(count: Int(clamping: backing.size)))
+  }
+
+  private func store(
+    _ path: String, _ offset: UInt64, _ backing: SimulatedKernel.Backing
+  ) throws(ProvisioningError) -> Backend {
+    do {
+      return .file(try FileStore(path: path, offset: offset, isExclusive: true))
+    } catch  where error.errno == ENOENT {
+      notes.append("\(path) is on the simulated machine only: memory stands for it")
+      return memory(backing)
+    } catch {
+      let errno = Errno(rawValue: error.errno)
+      throw ProvisioningError(
+        errno == .permissionDenied ? .needsPrivileges : .inputMissing,
+        "cannot open \(path) for reading and writing: \(errno.nameAndText)", operation: "open",
+        path: path, errno: errno,
+        hint: errno == .resourceBusy ? "it is mounted or in use: give it free first" : nil)
+    }
+  }
+}
