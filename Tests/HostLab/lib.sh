@@ -60,7 +60,7 @@ serve() {
   socket=$work/socket
   rm -f "$socket"
   : >server.out
-  "$epfnvme" serve "$@" --socket "$socket" >server.out 2>server.err </dev/null &
+  "$server_program" serve "$@" --socket "$socket" >server.out 2>server.err </dev/null &
   server=$!
   lib_tries=0
   until [ -s server.out ]; do

@@ -24,6 +24,8 @@ if [ -z "$epfnvme" ]; then
   (cd "$root" && swift build -c release --static-swift-stdlib --product epfnvme >&2)
   epfnvme=$(cd "$root" && swift build -c release --static-swift-stdlib --show-bin-path)/epfnvme
 fi
+# What serves and predicts, when that is another build of the same: one with a sanitizer, say.
+server_program=${HOSTLAB_SERVER:-$epfnvme}
 
 rm -rf "$output"
 mkdir -p "$output"

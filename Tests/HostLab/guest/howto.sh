@@ -34,6 +34,11 @@ as_predicted() {
   fi
 }
 as_predicted 'every field of Identify Controller is as predicted' id-ctrl.text '.functions[0].identifyController'
+# nvme-cli keeps the recommended sizes to itself unless NSFEAT says that they mean something.
+if ! grep -q '^npwg' id-ns.text; then
+  nvme id-ns "$disk" --namespace-id=1 --raw-binary | od -An -v -tu2 -j64 -N10 |
+    awk '{ split("npwg npwa npdg npda nows", name); for (i = 1; i <= 5; i++) print name[i] " : " $i }' >>id-ns.text
+fi
 as_predicted 'every field of Identify Namespace is as predicted' id-ns.text '.functions[0].namespaces[0].identify'
 
 # shellcheck disable=SC2086 # a list of words

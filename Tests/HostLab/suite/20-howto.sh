@@ -13,7 +13,7 @@ for personality in $personalities; do
   fi
   predict_options=$(echo "$options" | sed 's/ --reference//')
   # shellcheck disable=SC2086 # lists of words
-  "$epfnvme" predict files/howto.json $predict_options --json >files/predicted.json 2>predict.err
+  "$server_program" predict files/howto.json $predict_options --json >files/predicted.json 2>predict.err
   check "$personality: a prediction" is_true files/predicted.json '.functions | length == 1'
   # shellcheck disable=SC2086
   serve files/howto.json $options || continue
