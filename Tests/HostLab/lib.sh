@@ -6,7 +6,7 @@
 
 # ---- The personalities ----
 
-# personality_options NAME: what `epfnvme serve` and `predict` need to be one.
+# personality_options NAME: what `epfnvme serve`, `predict` and `check --host` need to know of it.
 personality_options() {
   case $1 in
     pci_epf_nvme) echo --personality seed-6.12 ;;

@@ -11,12 +11,11 @@ for personality in $personalities; do
     # The mainline driver takes the vendor IDs from the subsystem, and the how-to is older.
     sed -i 's/"model": "Linux-pci-epf",/& "vendorID": "0x15b7", "subsystemVendorID": "0x15b7",/' files/howto.json
   fi
-  predict_options=$(echo "$options" | sed 's/ --reference//')
   # shellcheck disable=SC2086 # lists of words
-  "$server_program" predict files/howto.json $predict_options --json >files/predicted.json 2>predict.err
+  "$server_program" predict files/howto.json $options --json >files/predicted.json 2>predict.err
   check "$personality: a prediction" is_true files/predicted.json '.functions | length == 1'
   # shellcheck disable=SC2086
   serve files/howto.json $options || continue
-  boot "$personality" howto "personality=$personality" "options=$predict_options"
+  boot "$personality" howto "personality=$personality" "options=$options"
   served "$personality"
 done
