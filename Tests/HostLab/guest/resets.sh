@@ -36,22 +36,22 @@ check 'the region is as it was' kept "$(disk 1)"
 for way in unbind remove; do
   round=0
   while [ $((round += 1)) -le "$rounds" ]; do
-    load_start "$(disk 1)" || break
+    load_start "$(disk 1)" || exit
     case $way in
       unbind)
         check "unbind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/unbind"
         load_stop
-        wait_for 'the disk is gone' no_disk_left || break
-        check "bind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/bind" || break
+        wait_for 'the disk is gone' no_disk_left || exit
+        check "bind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/bind" || exit
         ;;
       remove)
         check "remove, $round" sh -c "echo 1 >$function/remove"
         load_stop
-        wait_for 'the disk is gone' no_disk_left || break
-        check "rescan, $round" sh -c 'echo 1 >/sys/bus/pci/rescan' || break
+        wait_for 'the disk is gone' no_disk_left || exit
+        check "rescan, $round" sh -c 'echo 1 >/sys/bus/pci/rescan' || exit
         ;;
     esac
-    wait_for "$way, $round: back in service" in_service || break
+    wait_for "$way, $round: back in service" in_service || exit
     load_saw_no_corruption || {
       fail "$way, $round: every block under load came back as written"
       diag_file load load.out
