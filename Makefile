@@ -27,7 +27,7 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test check fmt demo lab bench install static packages
+.PHONY: help build test check fmt demo lab lab-host bench install static packages
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -56,6 +56,9 @@ demo: packages ## plan, set up, show and tear down an endpoint on the simulated 
 
 lab: packages ## run the suite on a real kernel in QEMU
 	Tests/Lab/run.sh
+
+lab-host: packages ## serve the endpoint to a stock Linux in QEMU, and use it there
+	Tests/HostLab/run.sh
 
 bench: packages ## measure the emulated controller's commands
 	cd Tests/Benchmarks && swift package benchmark --no-progress

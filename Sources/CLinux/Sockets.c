@@ -146,7 +146,7 @@ int epfnvme_event_descriptor(void) {
   return descriptor >= 0 ? descriptor : -errno;
 }
 
-int epfnvme_poll(struct pollfd *descriptors, unsigned count, int64_t nanoseconds) {
+int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds) {
   struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
   int status = ppoll(descriptors, count, nanoseconds < 0 ? NULL : &limit, NULL);
   return status >= 0 ? status : -errno;

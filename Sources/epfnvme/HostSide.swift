@@ -15,14 +15,19 @@ struct HostSide {
   let bus = HostBus()
   private let emulation: Emulation
   private let disk: String
+  private let way: Emulation.Way
 
-  /// - Parameter disk: a PCI function, a node of the driver, or `auto`.
+  /// - Parameters:
+  ///   - disk: a PCI function, a node of the driver, or `auto`.
+  ///   - isReference: whether the disk should do what the specification asks, in place of the driver's ways.
   init(
-    _ global: GlobalOptions, _ located: Profile.Located, disk: String
+    _ global: GlobalOptions, _ located: Profile.Located, disk: String,
+    isReference: Bool = false
   ) throws(ProvisioningError) {
     try global.needsThisMachine("a simulated kernel has no bus with the disk on it", for: "check")
     self.located = located
     self.disk = disk
+    way = .init(isReference: isReference)
     emulation = try Emulation(located, global.emulatedPersonality(for: located.profile))
   }
 
@@ -30,7 +35,7 @@ struct HostSide {
     let device = try device()
     let index = try functionIndex(for: device)
     var result: Check?
-    try emulation.forEachEndpoint { (number, endpoint) throws(ProvisioningError) in
+    try emulation.forEachEndpoint(way) { (number, endpoint) throws(ProvisioningError) in
       guard number == index else { return }
       try endpoint.play(.linkUp)
       try endpoint.play(.probe)

@@ -72,6 +72,31 @@ import Testing
     #expect(try program("predict", howto).output.contains("mdts      : 5"))
   }
 
+  @Test("predict --reference is what emulate --reference shows, and not what the driver does")
+  func predictReference() throws {
+    let program = Program()
+    func function(_ command: String, _ options: String...) throws -> JSONValue {
+      let result = try program([command, howto, "--json"] + options)
+      return try #require(result.json?["functions"]?.arrayValue?.first, "\(result)")
+    }
+    let predicted = try function("predict", "--reference")
+    let emulated = try function("emulate", "--reference")
+    let driver = try function("predict")
+    for key in ["cap", "vs", "identifyController", "namespaces"] {
+      #expect(predicted[key] == emulated[key], "\(key)")
+    }
+    #expect(predicted["identifyController"] != driver["identifyController"])
+    let identity = { (function: JSONValue) in
+      ["vid", "sn", "mn", "fr", "subnqn"].map { function["identifyController"]?[$0]?.stringValue }
+    }
+    #expect(identity(predicted) == identity(driver))
+  }
+
+  @Test("check --reference is for the machine that sees the disk")
+  func checkReference() throws {
+    #expect(try Program()("check", howto, "--reference").status == 64)
+  }
+
   @Test(
     "predict follows the facts of the machine",
     arguments: [

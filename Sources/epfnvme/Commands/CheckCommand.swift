@@ -26,10 +26,16 @@ struct CheckCommand: ParsableCommand {
       "The disk on this machine: a PCI function (0000:01:00.0), /dev/nvmeN, or auto.",
       valueName: "device"), completion: Candidates.hostDevices)
   var host: String?
+  @Flag(
+    help:
+      "Expect the reference in place of the driver's controller, as serve and emulate have it (with --host)."
+  )
+  var reference = false
   @Flag(help: "Also drive the controller's registers (with --host).") var lockstep = false
   @Flag(help: "Allow --lockstep to take the disk from its driver.") var destructive = false
 
   func validate() throws {
+    if reference, host == nil { throw ValidationError("--reference needs --host.") }
     if lockstep, host == nil { throw ValidationError("--lockstep needs --host.") }
     if destructive, !lockstep { throw ValidationError("--destructive is for --lockstep.") }
     if lockstep, !destructive {
@@ -43,7 +49,8 @@ struct CheckCommand: ParsableCommand {
       let located = try source.located()
       let check: Check
       if let host {
-        check = try HostSide(global, located, disk: host).check(withLockstep: lockstep)
+        check = try HostSide(global, located, disk: host, isReference: reference).check(
+          withLockstep: lockstep)
       } else {
         check = try board(located)
       }

@@ -15,6 +15,11 @@ struct PredictCommand: ParsableCommand {
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
+  @Flag(
+    help:
+      "Predict the reference in place of the driver: the same identity and namespaces, and what the specification asks."
+  )
+  var reference = false
   @OptionGroup(title: "Machine") var facts: MachineFacts
 
   func run() throws {
@@ -24,7 +29,8 @@ struct PredictCommand: ParsableCommand {
         located, global.emulatedPersonality(for: located.profile),
         adjust: facts.apply)
       var functions: [JSONValue] = []
-      try emulation.forEachEndpoint { (_, endpoint) throws(ProvisioningError) in
+      try emulation.forEachEndpoint(.init(isReference: reference)) {
+        (_, endpoint) throws(ProvisioningError) in
         try endpoint.play(.linkUp)
         try endpoint.play(.probe)
         guard let found = endpoint.player.found else { return }
@@ -34,7 +40,7 @@ struct PredictCommand: ParsableCommand {
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
-          "personality": .string(emulation.personality.rawValue),
+          "personality": .string(emulation.personality.rawValue), "reference": .bool(reference),
           "kernelLog": .array(emulation.bindLog.map { .string($0) }),
           "functions": .array(functions),
         ]

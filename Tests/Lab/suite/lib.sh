@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the suites share: KTAP, running epfnvme, the virtual controller's knobs, and the state of the three trees.
+# What this lab's suites share beside ktap.sh: the virtual controller's knobs, and the state of the three trees.
 # A suite is a script NN-NAME.sh that sources this; init.sh runs it with an empty $WORK as its directory. The shell's
 # variables are all global, so what belongs to these functions alone is called lib_*.
 
@@ -10,53 +10,7 @@ controller=a40000000.pcie-ep
 config=/sys/kernel/config
 knobs=/sys/module/virtual_epc/parameters
 
-# ---- KTAP ----
-
-result() {
-  lib_verdict=$1
-  shift
-  lib_case_number=$(($(grep -c -E '^(not )?ok' "$KTAP") + 1))
-  echo "$lib_verdict $lib_case_number $*" >>"$KTAP"
-  echo "$lib_verdict $lib_case_number $*" >/dev/console
-}
-pass() { result ok "$*"; }
-fail() { result 'not ok' "$*"; }
-skip() {
-  lib_case_name=$1
-  shift
-  result ok "$lib_case_name # SKIP $*"
-}
-diag() { printf '%s\n' "$*" | sed 's/^/# /' >>"$KTAP"; }
-# diag_file NAME FILE: a file's text as diagnostics, at most 40 lines of it.
-diag_file() {
-  [ -s "$2" ] || return 0
-  head -n 40 "$2" | sed "s/^/# $1: /" >>"$KTAP"
-}
-
-# check NAME COMMAND…: the case passes when the command does. What it prints explains a failure.
-check() {
-  lib_case_name=$1
-  shift
-  if ("$@") >check.out 2>&1; then
-    pass "$lib_case_name"
-    return 0
-  fi
-  fail "$lib_case_name"
-  diag "failed: $*"
-  diag_file output check.out
-  return 1
-}
-
-# equal NAME EXPECTED ACTUAL
-equal() {
-  if [ "$2" = "$3" ]; then
-    pass "$1"
-  else
-    fail "$1"
-    diag "expected: $2"
-    diag "actual: $3"
-  fi
-}
+. /lab/suite/ktap.sh
 
 # closing STATUS LOG-LINES-BEFORE: called by init.sh after each suite.
 closing() {
@@ -71,22 +25,6 @@ closing() {
     fail "the kernel had nothing to complain about"
     diag_file kernel "$WORK/complaints"
   fi
-}
-
-# wait_for NAME COMMAND…: polls, because what is waited for has no event that a shell could wait on; the limit only ends
-# a run that has already failed.
-wait_for() {
-  lib_case_name=$1
-  shift
-  lib_tries=0
-  until ("$@") >/dev/null 2>&1; do
-    lib_tries=$((lib_tries + 1))
-    if [ "$lib_tries" -gt 600 ]; then
-      fail "waited in vain: $lib_case_name"
-      return 1
-    fi
-    usleep 50000
-  done
 }
 
 # ---- The kernel ----
@@ -104,15 +42,6 @@ has_seed() { have_module pci-epf-nvme; }
 has_controller() { have_module virtual_epc; }
 
 mount_configfs() { grep -q " $config " /proc/mounts || mount -t configfs configfs "$config"; }
-
-# log_mark; …; log_since: the kernel lines that something caused.
-log_mark() {
-  lib_mark="mark $$ $((${lib_marks:-0} + 1))"
-  lib_marks=$((${lib_marks:-0} + 1))
-  echo "lab: $lib_mark" >/dev/kmsg
-}
-log_since() { dmesg | sed -n "/lab: $lib_mark\$/,\$p" | sed 1d; }
-logged() { log_since | grep -q -e "$1"; }
 
 # knob NAME VALUE
 knob() { echo "$2" >"$knobs/$1"; }
@@ -178,56 +107,6 @@ same_tree() {
 
 # ---- epfnvme ----
 
-# run ARGUMENT…: leaves status, and the streams in the files out and err.
-run() {
-  ran="epfnvme $*"
-  status=0
-  timeout 60 epfnvme "$@" >out 2>err </dev/null || status=$?
-}
-explain() {
-  diag "command: $ran"
-  diag "exit status: $status"
-  diag_file stdout out
-  diag_file stderr err
-}
-# status_is NAME STATUS [STATUS…]
-status_is() {
-  lib_case_name=$1
-  shift
-  for lib_wanted; do
-    if [ "$status" -eq "$lib_wanted" ]; then
-      pass "$lib_case_name"
-      return 0
-    fi
-  done
-  fail "$lib_case_name (wanted exit status $*, got $status)"
-  explain
-  return 1
-}
-# is_true FILE FILTER: the file is one JSON value, and the filter gives something and only truth. (jq -e alone is content
-# with an empty file.)
-is_true() { jq -e -s "length == 1 and ([.[0] | $2] | length > 0 and all)" "$1" >/dev/null; }
-# json NAME FILTER: the filter is true of what the last run printed.
-json() {
-  if is_true out "$2" 2>jq.err; then
-    pass "$1"
-  else
-    fail "$1"
-    diag "jq: $2"
-    diag_file jq jq.err
-    explain
-  fi
-}
-# says NAME PATTERN: the last run's streams have it.
-says() {
-  if grep -q -e "$2" out err; then
-    pass "$1"
-  else
-    fail "$1"
-    diag "nothing matches: $2"
-    explain
-  fi
-}
 # journals: what epfnvme remembers about unfinished or standing work.
 journals() { find /run/epfnvme -name '*.json*' 2>/dev/null | sort; }
 no_journal() { equal "$1" '' "$(journals)"; }

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+. /lab/lib.sh
+
+bring_up 1 2 || exit
+check 'a region is written' keep "$(disk 1)"
+address=$(function_address)
+function=/sys/bus/pci/devices/$address
+in_service() { is_live && has_disk 1; }
+
+# A driver that stays hands what was under way to the controller that comes back: the load notices nothing.
+load_start "$(disk 1)"
+for way in 'nvme reset' FLR; do
+  round=0
+  while [ $((round += 1)) -le "$rounds" ]; do
+    load_goes_on "$(disk 1)" || break
+    case $way in
+      'nvme reset') check "$way, $round" nvme reset "/dev/$(controller)" || break ;;
+      FLR)
+        echo flr >"$function/reset_method"
+        check "$way, $round" sh -c "echo 1 >$function/reset" || break
+        ;;
+    esac
+    wait_for "$way, $round: back in service" in_service || break
+    load_goes_on "$(disk 1)" || break
+  done
+  equal "$way: all rounds are done" "$((rounds + 1))" "$round"
+done
+check 'the load has lived through all resets' load_is_alive
+load_stop
+check 'every block under load came back as written' load_saw_no_corruption
+diag_file load load.out
+check 'the region is as it was' kept "$(disk 1)"
+
+# Here the disk goes, and the load's I/O fails; that is what unplugging is.
+for way in unbind remove; do
+  round=0
+  while [ $((round += 1)) -le "$rounds" ]; do
+    load_start "$(disk 1)" || exit
+    case $way in
+      unbind)
+        check "unbind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/unbind"
+        load_stop
+        wait_for 'the disk is gone' no_disk_left || exit
+        check "bind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/bind" || exit
+        ;;
+      remove)
+        check "remove, $round" sh -c "echo 1 >$function/remove"
+        load_stop
+        wait_for 'the disk is gone' no_disk_left || exit
+        check "rescan, $round" sh -c 'echo 1 >/sys/bus/pci/rescan' || exit
+        ;;
+    esac
+    wait_for "$way, $round: back in service" in_service || exit
+    load_saw_no_corruption || {
+      fail "$way, $round: every block under load came back as written"
+      diag_file load load.out
+    }
+    check "$way, $round: the region is as it was" kept "$(disk 1)"
+  done
+  equal "$way: all rounds are done" "$((rounds + 1))" "$round"
+done
+check 'it works on' quick_fio after --filename="$(disk 1)" --rw=randwrite --bs=4k --iodepth=32 --offset=64m --size=1m --verify=crc32c

@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# `make lab-host`: serves the emulated endpoint over vfio-user, boots a stock Linux in QEMU on it, and lets the kernel's own
+# driver, nvme-cli, fio and file systems use it. Prints KTAP. Exit status 0: every case passed.
+# The variables are described in Docs/Guides/HostLab.md.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+. "$here/../Lab/lab-packages.sh"
+. "$here/tools.sh"
+output=${HOSTLAB_OUTPUT:-$root/.build/hostlab}
+timeout=${HOSTLAB_TIMEOUT:-300}
+personalities=${HOSTLAB_PERSONALITIES:-pci_epf_nvme nvmet_pci_epf strict}
+rounds=${HOSTLAB_ROUNDS:-5}
+
+unpacked=$("$here/build-root.sh")
+HOSTLAB_ROOT=$unpacked/root
+need_packages jq binutils
+
+epfnvme=${HOSTLAB_EPFNVME:-}
+if [ -z "$epfnvme" ]; then
+  (cd "$root" && swift build -c release --static-swift-stdlib --product epfnvme >&2)
+  epfnvme=$(cd "$root" && swift build -c release --static-swift-stdlib --show-bin-path)/epfnvme
+fi
+# What serves and predicts, when that is another build of the same: one with a sanitizer, say.
+server_program=${HOSTLAB_SERVER:-$epfnvme}
+
+rm -rf "$output"
+mkdir -p "$output"
+temporary=$(mktemp -d) # short: a socket's path has at most 107 characters
+trap 'rm -rf "$temporary"' EXIT
+trap 'exit 130' INT TERM
+stripped=$temporary/epfnvme
+cp "$epfnvme" "$stripped"
+strip "$stripped"
+
+# What a suite started ends with it.
+end_processes() {
+  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
+  [ -z "$machine" ] || kill -TERM "$machine" 2>/dev/null # timeout's, which hands it on to QEMU
+}
+
+# A suite is sourced: it has the functions, and cannot leave anything behind but files.
+set --
+for file in "$here"/suite/[0-9]*.sh; do
+  case ${file##*/} in *"${HOSTLAB_FILTER:-}"*) set -- "$@" "$file" ;; esac
+done
+export CONSOLE=/dev/null
+start=$(date +%s)
+{
+  echo 'KTAP version 1'
+  echo "1..$#"
+} | tee "$output/results.ktap"
+number=0
+for file; do
+  number=$((number + 1))
+  suite=$(basename "$file" .sh)
+  suite=${suite#*-}
+  work=$temporary/$number
+  KTAP=$temporary/ktap.$number
+  export KTAP
+  : >"$KTAP"
+  mkdir "$work"
+  say "$suite"
+  began=$(date +%s)
+  # Without -e: a suite judges for itself.
+  (
+    set +eu
+    cd "$work" || exit
+    server= machine=
+    trap end_processes EXIT
+    . "$here/../Lab/suite/ktap.sh"
+    . "$here/lib.sh"
+    . "$file"
+  ) >"$output/$suite.stray" 2>&1 || echo "not ok 0 the suite ran to its end" >>"$KTAP"
+  [ -s "$output/$suite.stray" ] || rm -f "$output/$suite.stray"
+  {
+    echo '  KTAP version 1'
+    echo "  # Subtest: $suite"
+    echo "  1..$(grep -c -E '^(not )?ok' "$KTAP")"
+    sed 's/^/  /' "$KTAP"
+    echo "  # $(($(date +%s) - began)) s"
+    if grep -q '^not ok' "$KTAP" || ! grep -q '^ok' "$KTAP"; then
+      echo "not ok $number $suite"
+    else
+      echo "ok $number $suite"
+    fi
+  } | tee -a "$output/results.ktap"
+  rm -rf "$work"
+done
+results=$output/results.ktap
+echo "# host lab: $(grep -c -E '^ +ok' "$results") passed, $(grep -c -E '^ +not ok' "$results") failed," \
+  "$(grep -c -E '^ +ok.*# SKIP' "$results") of the passed skipped; Linux" \
+  "$(basename "$HOSTLAB_ROOT"/usr/lib/modules/*); $(($(date +%s) - start)) s"
+[ "$#" -gt 0 ] && ! grep -q -E '^ *not ok' "$results"

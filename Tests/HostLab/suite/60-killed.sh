@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# The server is killed under fio with fsync; a new server and a new guest find every block whose flush had completed.
+enough_acknowledged() { [ "$(grep -c '^flushed' "$boot.marks")" -ge 200 ] || ! kill -0 "$machine"; }
+for personality in $personalities; do
+  rm -rf files
+  profile_of_all_backings all.json
+  # shellcheck disable=SC2046 # a list of words
+  serve all.json $(personality_options "$personality") || continue
+  start_guest killed phase=write
+  wait_for "$personality: 200 blocks are flushed" enough_acknowledged ||
+    wait_for "$personality: 200 blocks are flushed after all" enough_acknowledged
+  kill -KILL "$server"
+  wait "$server" 2>/dev/null
+  server=
+  kill -TERM "$machine"
+  wait "$machine"
+  machine=
+  mkdir files
+  # Only whole lines: the guest was stopped in the middle of something.
+  sed '$d' "$boot.marks" | grep '^flushed' >files/flushed
+  check "$personality: 200 blocks were flushed when the server was killed" test "$(wc -l <files/flushed)" -ge 190
+  # shellcheck disable=SC2046
+  serve all.json $(personality_options "$personality") || continue
+  boot "$personality" killed phase=read
+  served "$personality"
+done

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# A guest whose memory the server cannot map: every transfer is a message.
+shared=no
+for personality in $personalities; do
+  profile_of_all_backings all.json
+  # shellcheck disable=SC2046 # a list of words
+  serve all.json $(personality_options "$personality") || continue
+  boot "$personality" plain-memory
+  served "$personality"
+done
