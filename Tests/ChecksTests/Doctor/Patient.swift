@@ -131,7 +131,7 @@ final class Patient {
 /// A kernel's log that the process may not read.
 private struct UnreadableLog: KernelLog {
   func mark() -> KernelLogMark? { nil }
-  func lines(since mark: KernelLogMark) -> [KernelLogLine] { [] }
+  func lines(moving mark: inout KernelLogMark) -> [KernelLogLine] { [] }
   func allLines() -> [KernelLogLine]? { nil }
 }
 
