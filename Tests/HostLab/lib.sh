@@ -4,6 +4,10 @@
 # What the host lab's suites share: serving a profile, booting guests on it, and judging what they say. A suite is a
 # script NN-NAME.sh that run.sh sources in an empty directory $work, after this; the guest's part is guest/NAME.sh.
 
+# A guest may take its time to boot: what waits for it gives up after the guest.
+# shellcheck disable=SC2034 # for ktap.sh
+patience=$((timeout * 20))
+
 # ---- The personalities ----
 
 # personality_options NAME: what `epfnvme serve`, `predict` and `check --host` need to know of it.
@@ -15,24 +19,18 @@ personality_options() {
   esac
 }
 
-# profile_of_all_backings FILE: namespace 1 is memory, 2 a file, 3 keeps nothing.
-profile_of_all_backings() {
+# profile FILE BACKINGS NAMESPACES: one function and what is behind it; the two lists are members of JSON.
+profile() {
   cat >"$1" <<PROFILE
 {
   "version": 1,
   "name": "hostlab",
-  "backings": {
-    "memory": { "nullBlock": { "sizeMiB": 384, "blockSize": 512, "memoryBacked": true, "discard": true } },
-    "file": { "file": { "path": "$work/backing.img", "sizeMiB": 384, "create": true } },
-    "nothing": { "nullBlock": { "sizeMiB": 1024, "blockSize": 512, "memoryBacked": false } }
-  },
+  "backings": { $2 },
   "subsystems": [
     {
       "nqn": "nqn.2026-01.org.example:hostlab", "model": "epfnvme-hostlab", "maximumQueueID": 4,
       "vendorID": "0x15b7", "subsystemVendorID": "0x15b7",
-      "namespaces": [
-        { "id": 1, "backing": "memory" }, { "id": 2, "backing": "file" }, { "id": 3, "backing": "nothing" }
-      ]
+      "namespaces": [ $3 ]
     }
   ],
   "functions": [
@@ -45,6 +43,15 @@ profile_of_all_backings() {
 PROFILE
   rm -f "$work/backing.img"
   truncate -s 384M "$work/backing.img"
+}
+
+# profile_of_all_backings FILE: namespace 1 is memory, 2 a file, 3 keeps nothing.
+profile_of_all_backings() {
+  profile "$1" "
+    \"memory\": { \"nullBlock\": { \"sizeMiB\": 384, \"blockSize\": 512, \"memoryBacked\": true, \"discard\": true } },
+    \"file\": { \"file\": { \"path\": \"$work/backing.img\", \"sizeMiB\": 384, \"create\": true } },
+    \"nothing\": { \"nullBlock\": { \"sizeMiB\": 1024, \"blockSize\": 512, \"memoryBacked\": false } }" \
+    '{ "id": 1, "backing": "memory" }, { "id": 2, "backing": "file" }, { "id": 3, "backing": "nothing" }'
 }
 
 # ---- The device ----
@@ -65,7 +72,7 @@ serve() {
   lib_tries=0
   until [ -s server.out ]; do
     lib_tries=$((lib_tries + 1))
-    if ! kill -0 "$server" 2>/dev/null || [ "$lib_tries" -gt 600 ]; then
+    if ! kill -0 "$server" 2>/dev/null || [ "$lib_tries" -gt "$patience" ]; then
       fail "the server is ready: serve $*"
       diag_file server server.err
       stop_server
