@@ -6,7 +6,17 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PREFIX ?= /usr/local
-share = $(DESTDIR)$(PREFIX)/share/epfnvme
+destination = $(DESTDIR)$(PREFIX)
+share = $(destination)/share/epfnvme
+bash_completions = $(destination)/share/bash-completion/completions
+zsh_completions = $(destination)/share/zsh/site-functions
+fish_completions = $(destination)/share/fish/vendor_completions.d
+manual = $(destination)/share/man/man1
+documentation = $(destination)/share/doc/epfnvme
+units = $(destination)/lib/systemd/system
+rules = $(destination)/lib/udev/rules.d
+# The date in the manual: the last commit's, where there is one.
+epoch = $${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 swift_sources = Sources Tests Package.swift
 
 # A target may import only what Package.swift says.
@@ -55,10 +65,36 @@ bench: packages ## measure the emulated controller's commands
 
 install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)
 	swift build $(release)
-	install -D -m 755 "$$(swift build $(release) --show-bin-path)/epfnvme" $(DESTDIR)$(PREFIX)/bin/epfnvme
-	install -d $(share)/profiles $(share)/schema
+	$(MAKE) install-files EPFNVME="$$(swift build $(release) --show-bin-path)/epfnvme"
+
+.PHONY: install-files uninstall
+
+# What `make install` does with a program that is built already: make install-files EPFNVME=PROGRAM.
+# Completions and manual are made by that program.
+install-files:
+	@test -x "$(EPFNVME)" || { echo 'say EPFNVME=PROGRAM: an epfnvme that runs on this machine' >&2; exit 64; }
+	install -D -m 755 "$(EPFNVME)" $(destination)/bin/epfnvme
+	install -d $(share)/profiles $(share)/schema $(manual) $(units) $(rules) $(documentation)/Guides
+	install -d $(bash_completions) $(zsh_completions) $(fish_completions)
 	install -m 644 Configs/profiles/*.json $(share)/profiles
 	install -m 644 Configs/schema/*.json $(share)/schema
+	"$(EPFNVME)" --generate-completion-script bash >$(bash_completions)/epfnvme
+	"$(EPFNVME)" --generate-completion-script zsh >$(zsh_completions)/_epfnvme
+	"$(EPFNVME)" --generate-completion-script fish >$(fish_completions)/epfnvme.fish
+	SOURCE_DATE_EPOCH=$(epoch) "$(EPFNVME)" manual $(manual)
+	chmod 644 $(manual)/epfnvme*.1 $(bash_completions)/epfnvme $(zsh_completions)/_epfnvme $(fish_completions)/epfnvme.fish
+	sed 's|=/usr/local/bin/|=$(PREFIX)/bin/|' Configs/systemd/epfnvme@.service >$(units)/epfnvme@.service
+	install -m 644 Configs/systemd/epfnvme.target $(units)
+	chmod 644 $(units)/epfnvme@.service
+	install -m 644 Configs/udev/70-epfnvme.rules $(rules)
+	install -m 644 LICENSE README.md CHANGELOG.md $(documentation)
+	install -m 644 Docs/Guides/*.md $(documentation)/Guides
+
+uninstall: ## remove what install made from DESTDIR/PREFIX
+	rm -f $(destination)/bin/epfnvme $(bash_completions)/epfnvme $(zsh_completions)/_epfnvme
+	rm -f $(fish_completions)/epfnvme.fish $(manual)/epfnvme.1 $(manual)/epfnvme-*.1
+	rm -f $(units)/epfnvme@.service $(units)/epfnvme.target $(rules)/70-epfnvme.rules
+	rm -rf $(share) $(documentation)
 
 static: packages ## build .build/static/epfnvme, which needs no shared library
 	swift build $(static)

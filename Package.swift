@@ -54,7 +54,7 @@ let package = Package(
       name: "SimulatedKernel",
       dependencies: [
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
-        systemPackage,
+        "LinuxFiles", systemPackage,
       ]),
     .target(
       name: "Provisioning",
@@ -70,8 +70,8 @@ let package = Package(
     .target(
       name: "Checks",
       dependencies: [
-        "ConfigFS", "BlockDevices", "KernelEvents", "NVMe", "PCI", "ControllerEmulation",
-        "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
+        "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
+        "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
@@ -126,13 +126,17 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
       ]),
+    .testTarget(
+      name: "VFIOUserTests",
+      dependencies: ["VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux"]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
       name: "ChecksTests",
       dependencies: [
-        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning",
-        systemPackage,
+        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "ConfigFS",
+        "BlockDevices", "KernelModules", "KernelEvents", "LinuxFiles", "SimulatedKernel",
+        "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "CommandTests",

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import SystemPackage
+package import SystemPackage
 
 /// What is mounted in this process's view, from `/proc/self/mountinfo`.
 /// - Source: `Documentation/filesystems/proc.rst`, 3.5; `fs/proc_namespace.c`, `show_mountinfo`.
-struct MountTable {
-  struct Entry: Equatable {
+package struct MountTable {
+  package struct Entry: Equatable {
     /// `259:3`; file systems of several devices have a number of their own, then only ``source`` helps.
-    var device: String
-    var mountPoint: FilePath
-    var source: String
+    package var device: String
+    package var mountPoint: FilePath
+    package var source: String
   }
 
-  var entries: [Entry]
+  package var entries: [Entry]
 
-  init(parsing text: String) {
+  package init(parsing text: String) {
     entries = text.split(separator: "\n").compactMap { line in
       let fields = line.split(separator: " ")
       // Optional fields end with a lone dash; after it come type, source and options.

@@ -52,8 +52,13 @@ int epfnvme_unix_connect(const char *path) {
   if (status != 0) return status;
   int descriptor = unix_socket();
   if (descriptor < 0) return descriptor;
-  if (connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0) return descriptor;
-  status = -errno;
+  // A listener that is busy may have a full queue: wait for it, not for ever.
+  struct timeval limit = {.tv_sec = 5};
+  setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  fcntl(descriptor, F_SETFL, 0);
+  status = connect(descriptor, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
+  fcntl(descriptor, F_SETFL, O_NONBLOCK);
+  if (status == 0) return descriptor;
   close(descriptor);
   return status;
 }
@@ -141,7 +146,7 @@ int epfnvme_event_descriptor(void) {
   return descriptor >= 0 ? descriptor : -errno;
 }
 
-int epfnvme_poll(struct pollfd *descriptors, unsigned count, int64_t nanoseconds) {
+int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds) {
   struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
   int status = ppoll(descriptors, count, nanoseconds < 0 ? NULL : &limit, NULL);
   return status >= 0 ? status : -errno;

@@ -13,9 +13,8 @@ extension BusDevice {
   public func withRegisters(
     _ body: (any RegisterDrive) -> Void
   ) throws(HostViewError) -> HostViewError? {
-    try refuseWhenInUse()
-    let former = driver
-    if former != nil { try write(name, to: "driver/unbind") }
+    try refuseWhenInUse("take")
+    let former = try unbind()
     do throws(HostViewError) {
       try write("1", to: "enable")
       try setCommand()
@@ -32,40 +31,9 @@ extension BusDevice {
   private func giveBack(to former: String?) -> HostViewError? {
     guard let former else { return nil }
     do throws(HostViewError) {
-      try write(name, to: "subsystem/drivers/\(former)/bind")
+      try bind(to: former)
       return nil
     } catch { return error }
-  }
-
-  /// Whoever uses a disk, or a partition of it, holds it exclusively.
-  private func refuseWhenInUse() throws(HostViewError) {
-    for node in disks {
-      let descriptor = unsafe open(node.string, O_RDONLY | O_EXCL | O_CLOEXEC)
-      guard descriptor < 0 else {
-        _ = close(descriptor)
-        continue
-      }
-      let error = Errno.current
-      // A namespace without a node is nobody's disk.
-      guard error != .noSuchFileOrDirectory else { continue }
-      throw .unavailable(
-        attempt: "take", path: node.string, errno: error,
-        hint: error == .resourceBusy
-          ? "it is mounted, or part of something that is: unmount it first"
-          : "the disk cannot be opened to see whether it is in use")
-    }
-  }
-
-  /// `nvme0n1` of `nvme0n1` and of `nvme0c1n1`; nil for anything else.
-  static func diskName(_ entry: String) -> String? {
-    let rest = entry.dropFirst("nvme".count)
-    let instance = rest.prefix { $0.isNumber }
-    var tail = rest.dropFirst(instance.count)
-    if tail.first == "c" { tail = tail.dropFirst().drop { $0.isNumber } }
-    guard !instance.isEmpty, tail.first == "n", tail.count > 1,
-      tail.dropFirst().allSatisfy(\.isNumber)
-    else { return nil }
-    return "nvme\(instance)\(tail)"
   }
 
   /// Memory space on, bus master off.
@@ -87,19 +55,7 @@ extension BusDevice {
     guard written == 2 else { throw Self.failed("write", path, .current) }
   }
 
-  private func write(_ text: String, to file: String) throws(HostViewError) {
-    let path = directory.appending(file)
-    let descriptor = unsafe open(path.string, O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Self.failed("open", path, .current) }
-    defer { _ = close(descriptor) }
-    let bytes = Array(text.utf8)
-    let count = unsafe bytes.withUnsafeBytes {
-      unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
-    }
-    guard count == bytes.count else { throw Self.failed("write \"\(text)\" to", path, .current) }
-  }
-
-  private static func failed(_ attempt: String, _ path: FilePath, _ errno: Errno) -> HostViewError {
+  static func failed(_ attempt: String, _ path: FilePath, _ errno: Errno) -> HostViewError {
     .unavailable(
       attempt: attempt, path: path.string, errno: errno,
       hint: "taking a disk from its driver is for root only; the kernel log says more")

@@ -3,7 +3,7 @@ internal import CLinux
 internal import Glibc
 internal import LinuxFiles
 public import NVMe
-public import SystemPackage
+internal import SystemPackage
 
 /// A PCI function of this machine, through sysfs: configuration space, BAR 0 and, where the nvme driver has it, its commands.
 /// - Source: Linux `Documentation/PCI/sysfs-pci.rst`; `include/uapi/linux/nvme_ioctl.h`.
@@ -11,28 +11,26 @@ public final class BusDevice: HostView {
   /// `0000:01:00.0`
   public let name: String
   let directory: FilePath
-  let nodes: FilePath
+  let machine: HostMachine
   private let space: [UInt8]
   private let commands: (any AdminCommands)?
   private var window: RegisterWindow?
 
   /// - Parameters:
   ///   - name: domain, bus, device and function, as in `/sys/bus/pci/devices`.
-  ///   - sysfs: where sysfs is mounted.
-  ///   - nodes: where the device nodes are.
+  ///   - machine: where it is.
   ///   - commands: who sends admin commands instead of the driver's node.
   /// - Throws: ``HostViewError`` when there is no such function.
   public init(
-    _ name: String, sysfs: FilePath = "/sys", nodes: FilePath = "/dev",
-    commands: (any AdminCommands)? = nil
+    _ name: String, on machine: HostMachine = .live, commands: (any AdminCommands)? = nil
   ) throws(HostViewError) {
     guard Self.isName(name) else {
       throw .failed("\(name) is no PCI function's name: domain:bus:device.function is")
     }
     self.name = name
-    self.nodes = nodes
+    self.machine = machine
     self.commands = commands
-    directory = sysfs.appending("bus/pci/devices").appending(name)
+    directory = machine.sysfs.appending("bus/pci/devices").appending(name)
     let path = directory.appending("config")
     do { space = try readBytes(path, limit: 4096) } catch {
       throw .unavailable(
@@ -54,7 +52,7 @@ public final class BusDevice: HostView {
   }
 
   public var driver: String? {
-    (try? linkText(directory.appending("driver")))?.split(separator: "/").last.map(String.init)
+    (try? linkText(directory.appending("driver")))?.lastComponent
   }
 
   /// The driver's name for the controller: `nvme0`.
@@ -120,7 +118,8 @@ public final class BusDevice: HostView {
     guard let controllerName else {
       throw .failed("no nvme driver has \(name), so that there is nobody to send commands")
     }
-    return try DriverCommands(node: nodes.appending(controllerName)).identify(structure, namespace)
+    return try DriverCommands(node: machine.nodes.appending(controllerName)).identify(
+      structure, namespace)
   }
 }
 

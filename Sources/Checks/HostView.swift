@@ -28,6 +28,8 @@ public protocol HostView {
 public enum HostViewError: Error, Hashable, Sendable {
   /// The machine does not let itself be asked: what was attempted, where, and what would help.
   case unavailable(attempt: String, path: String, errno: Errno, hint: String)
+  /// Somebody has the disk, or a part of it: who.
+  case inUse(attempt: String, path: String, users: [String], hint: String)
   /// The controller has refused the command.
   case refused(attempt: String, Status)
   /// The controller does not do its part.
@@ -39,6 +41,8 @@ extension HostViewError: CustomStringConvertible {
     switch self {
     case .unavailable(let attempt, let path, let errno, let hint):
       "cannot \(attempt) \(path): \(errno); \(hint)"
+    case .inUse(let attempt, let path, let users, let hint):
+      "cannot \(attempt) \(path), it is in use: \(users.joined(separator: ", ")); \(hint)"
     case .refused(let attempt, let status): "\(attempt): \(status)"
     case .failed(let text): text
     }

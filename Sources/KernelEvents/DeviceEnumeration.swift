@@ -10,18 +10,13 @@
     var parentDriver: String?
   }
 
-  /// The devices of a subsystem whose attributes have the given values.
-  func enumerateDevices(
-    of subsystem: String, where attributes: [String: String] = [:]
-  ) throws(Errno) -> [EnumeratedDevice] {
+  /// The devices of a subsystem.
+  func enumerateDevices(of subsystem: String) throws(Errno) -> [EnumeratedDevice] {
     guard let context = unsafe udev_new() else { throw .noMemory }
     defer { _ = unsafe udev_unref(context) }
     guard let search = unsafe udev_enumerate_new(context) else { throw .noMemory }
     defer { _ = unsafe udev_enumerate_unref(search) }
     var status = unsafe udev_enumerate_add_match_subsystem(search, subsystem)
-    for (name, value) in attributes where status >= 0 {
-      status = unsafe udev_enumerate_add_match_sysattr(search, name, value)
-    }
     if status >= 0 { status = unsafe udev_enumerate_scan_devices(search) }
     guard status >= 0 else { throw Errno(rawValue: -status) }
     var found: [EnumeratedDevice] = []

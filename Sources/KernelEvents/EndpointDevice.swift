@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#if !Libudev
-  internal import LinuxFiles
-#endif
+internal import LinuxFiles
 public import SystemPackage
 
 /// A device of class `pci_epc`: an endpoint controller, as sysfs has it. Its features are not exported.
@@ -26,6 +24,27 @@ public struct EndpointDevice: Sendable, Hashable {
     #endif
   }
 
+  /// The kernel modules that the drivers of all endpoint controllers come from, in order; built-in ones, too.
+  /// - Parameter sysfs: where sysfs is mounted.
+  /// - Source: `drivers/base/module.c`, `module_add_driver`; in older kernels a driver in the kernel image has no module there unless that
+  ///   has parameters.
+  public static func modules(sysfs: FilePath = "/sys") -> [String] {
+    let directory = sysfs.appending("class/pci_epc")
+    let names = (try? directoryNames(directory)) ?? []
+    let found = names.flatMap { name -> [String] in
+      let driver = directory.appending(name).appending("device/driver")
+      if let module = (try? linkText(driver.appending("module")))?.lastComponent { return [module] }
+      return (try? linkText(driver))?.lastComponent.flatMap { builtInModules[$0] } ?? []
+    }
+    return Set(found).sorted()
+  }
+
+  /// Modules of drivers in the kernel image, where sysfs does not name them.
+  /// - Source: `drivers/pci/controller/dwc/pcie-dw-rockchip.c` and `drivers/pci/controller/pcie-rockchip-ep.c`, `platform_driver`.
+  private static let builtInModules = [
+    "rockchip-dw-pcie": ["pcie_dw_rockchip"], "rockchip-pcie-ep": ["pcie_rockchip_ep"],
+  ]
+
   #if Libudev
     private static func enumerate() throws(Errno) -> [EndpointDevice] {
       try enumerateDevices(of: "pci_epc").map {
@@ -41,7 +60,7 @@ public struct EndpointDevice: Sendable, Hashable {
         let link = directory.appending(name).appending("device").appending("driver")
         let driver = try? linkText(link)
         return EndpointDevice(
-          name: name, driver: driver?.split(separator: "/").last.map(String.init))
+          name: name, driver: driver?.lastComponent)
       }
     }
   #endif

@@ -5,11 +5,19 @@ public protocol KernelLog: Sendable {
   /// The present end of the log; nil when this process may not read it.
   func mark() -> KernelLogMark?
 
-  /// The records after a mark, oldest first, without time stamps.
-  func lines(since mark: KernelLogMark) -> [KernelLogLine]
+  /// The records after a mark, oldest first, without time stamps; the mark moves behind them.
+  func lines(moving mark: inout KernelLogMark) -> [KernelLogLine]
 
   /// All that the kernel still has, oldest first; nil when this process may not read it.
   func allLines() -> [KernelLogLine]?
+}
+
+extension KernelLog {
+  /// The records after a mark, oldest first, without time stamps.
+  public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
+    var mark = mark
+    return lines(moving: &mark)
+  }
 }
 
 /// A place in the kernel's log: the sequence number of the next record.

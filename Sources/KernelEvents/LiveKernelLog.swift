@@ -13,8 +13,8 @@ public final class LiveKernelLog: KernelLog {
     var buffer: [UInt8]
   }
 
-  /// -1 when the log cannot be read.
-  private let descriptor: CInt
+  /// What `poll(2)` waits on for new records; -1 when the log cannot be read.
+  let descriptor: CInt
   private let state: Mutex<State>
 
   /// - Parameter capacity: how many records are kept between a mark and the reading of its lines.
@@ -38,12 +38,15 @@ public final class LiveKernelLog: KernelLog {
     }
   }
 
-  public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
+  public func lines(moving mark: inout KernelLogMark) -> [KernelLogLine] {
     guard descriptor >= 0 else { return [] }
-    return state.withLock { state in
+    let start = mark.sequence
+    let (lines, next) = state.withLock { state in
       Self.drain(descriptor, &state)
-      return state.window.lines(from: mark.sequence)
+      return (state.window.lines(from: start), state.window.next)
     }
+    mark.sequence = max(start, next)
+    return lines
   }
 
   public func allLines() -> [KernelLogLine]? {

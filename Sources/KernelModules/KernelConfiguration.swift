@@ -1,39 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
-internal import SystemPackage
+public import LinuxFiles
+public import SystemPackage
 
 /// What a kernel was built with, where the machine knows it.
 public struct KernelConfiguration: Sendable {
-  private let enabled: Set<Substring>
+  /// How an option is set.
+  public enum Value: String, Sendable, Hashable {
+    case builtIn = "y"
+    case module = "m"
+  }
+
+  private let options: [Substring: Value]
+  private let unset: Set<Substring>
+  /// The file that it was read from; nil for a text.
+  public let source: FilePath?
 
   /// - Parameter text: the lines of a `.config`.
-  public init(parsing text: String) {
-    enabled = Set(
-      text.split(separator: "\n").compactMap { line in
-        guard line.hasPrefix("CONFIG_"), line.hasSuffix("=y") || line.hasSuffix("=m") else {
-          return nil
-        }
-        return line.dropFirst(7).dropLast(2)
-      })
+  public init(parsing text: String, source: FilePath? = nil) {
+    self.source = source
+    var options: [Substring: Value] = [:]
+    var unset: Set<Substring> = []
+    for line in text.split(separator: "\n") {
+      if line.hasPrefix("# CONFIG_"), line.hasSuffix(" is not set") {
+        unset.insert(line.dropFirst(9).dropLast(11))
+      }
+      guard line.hasPrefix("CONFIG_"), let mark = line.firstIndex(of: "="),
+        let value = Value(rawValue: String(line[line.index(after: mark)...]))
+      else { continue }
+      options[line[..<mark].dropFirst(7)] = value
+    }
+    self.options = options
+    self.unset = unset
+  }
+
+  /// Where a machine may have the configuration of its kernel, the quickest to read first.
+  /// - Source: `kernel/configs.c`, `/proc/config.gz`.
+  public static func places(release: String) -> [FilePath] {
+    [
+      FilePath("/boot/config-\(release)"), FilePath("/lib/modules/\(release)/config"),
+      "/proc/config.gz",
+    ]
   }
 
   /// The running kernel's: from the file that a distribution installs, or from the kernel itself.
-  /// - Returns: nil when neither is there.
-  /// - Source: `kernel/configs.c`, `/proc/config.gz`.
-  public static func ofRunningKernel(release: String) -> KernelConfiguration? {
-    for path in ["/boot/config-\(release)", "/lib/modules/\(release)/config"] {
-      if let text = try? readFile(FilePath(path)) { return KernelConfiguration(parsing: text) }
-    }
-    let compressed = "/proc/config.gz"
-    guard (try? readFile(FilePath(compressed))) != nil else { return nil }
-    for gzip in ["/usr/bin/gzip", "/bin/gzip"] {
-      if let ending = try? ChildProcess([gzip, "-dc", compressed]).run(), ending.status == 0 {
-        return KernelConfiguration(parsing: ending.output)
+  /// - Returns: nil when neither can be read.
+  public static func ofRunningKernel(
+    release: String, files: some SystemFiles = LiveSystemFiles()
+  ) -> KernelConfiguration? {
+    for path in places(release: release) {
+      if let text = try? files.text(of: path) {
+        return KernelConfiguration(parsing: text, source: path)
       }
     }
     return nil
   }
 
+  /// How an option, without `CONFIG_`, is set; nil when it is not, or is neither `y` nor `m`.
+  public subscript(option: String) -> Value? { options[Substring(option)] }
+
   /// Whether an option, without `CONFIG_`, is `y` or `m`.
-  public func has(_ option: String) -> Bool { enabled.contains(Substring(option)) }
+  public func has(_ option: String) -> Bool { self[option] != nil }
+
+  /// The line about an option as the file has it, or that there is none: its dependencies are not met then.
+  public func line(of option: String) -> String {
+    if let value = self[option] { return "CONFIG_\(option)=\(value.rawValue)" }
+    return unset.contains(Substring(option))
+      ? "# CONFIG_\(option) is not set" : "no line about CONFIG_\(option)"
+  }
 }

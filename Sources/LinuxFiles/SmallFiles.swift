@@ -5,16 +5,21 @@ package import SystemPackage
 
 /// The whole of a small file of procfs or sysfs.
 package func readFile(_ path: FilePath) throws(Errno) -> String {
+  String(decoding: try readBytes(path), as: UTF8.self)
+}
+
+/// The whole of a small file, which need not be text.
+package func readBytes(_ path: FilePath) throws(Errno) -> [UInt8] {
   var length = 16 * 1024
   while true {
-    let text = unsafe try withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) {
-      (buffer) throws(Errno) -> String? in
+    let bytes = unsafe try withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) {
+      (buffer) throws(Errno) -> [UInt8]? in
       let count = try Errno.check(
         unsafe epfnvme_read_file(path.string, buffer.baseAddress, buffer.count))
       guard count < buffer.count else { return nil }
-      return unsafe String(decoding: buffer[..<Int(count)], as: UTF8.self)
+      return unsafe Array(buffer[..<Int(count)])
     }
-    if let text { return text }
+    if let bytes { return bytes }
     length *= 4
   }
 }
@@ -36,6 +41,9 @@ package func directoryNames(_ path: FilePath) throws(Errno) -> [String] {
 extension String {
   /// Without the line feed of sysfs.
   package var trimmed: String { last == "\n" ? String(dropLast()) : self }
+
+  /// The last component of a path.
+  package var lastComponent: String? { split(separator: "/").last.map(String.init) }
 }
 
 /// Where a symbolic link leads to, as it is written.

@@ -70,3 +70,19 @@ extension KernelState {
     }
   }
 }
+
+extension SimulatedKernel {
+  /// How bad a line of the log is.
+  public enum Severity: Sendable { case error, warning, info }
+
+  /// Puts a line of some other part of the kernel into the log.
+  public func tell(_ severity: Severity, _ text: String) {
+    amend { kernel in
+      switch severity {
+      case .error: kernel.log(.error, text)
+      case .warning: kernel.log(.warning, text)
+      case .info: kernel.log(.info, text)
+      }
+    }
+  }
+}

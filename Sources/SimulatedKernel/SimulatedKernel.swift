@@ -53,6 +53,12 @@ public final class SimulatedKernel: Sendable {
     self.file = file
   }
 
+  /// A kernel in memory with the state of a file, which stays as it is; nil when there is no file.
+  /// - Throws: ``StateFileError`` when the file has no state.
+  public static func snapshot(of path: FilePath) throws(StateFileError) -> SimulatedKernel? {
+    try StateFile(path: path).load().map { SimulatedKernel($0) }
+  }
+
   /// The same kernel once more, in memory, as it is now: what a process that is killed here leaves to the next one.
   public func copy() -> SimulatedKernel { SimulatedKernel(observe { $0 }) }
 
@@ -103,27 +109,7 @@ public final class SimulatedKernel: Sendable {
 
   /// A kernel configuration option without `CONFIG_`; nil for one that this kernel's trees do not show.
   public func kernelOption(_ name: String) -> Bool? {
-    observe { kernel in
-      switch name {
-      case "CONFIGFS_FS": kernel.moduleState("configfs") != .missing
-      case "NVME_TARGET": kernel.moduleState("nvmet") != .missing
-      case "PCI_ENDPOINT", "PCI_ENDPOINT_CONFIGFS": kernel.machine.hasEndpointSupport
-      case "NVME_TARGET_PCI_EPF": kernel.moduleState("nvmet_pci_epf") != .missing
-      case "PCI_EPF_NVME": kernel.moduleState("pci_epf_nvme") != .missing
-      case "NVME_TARGET_LOOP": kernel.moduleState("nvme_loop") != .missing
-      case "NVME_TARGET_TCP": kernel.moduleState("nvmet_tcp") != .missing
-      case "BLK_DEV_NULL_BLK": kernel.moduleState("null_blk") != .missing
-      case "BLK_DEV_LOOP": kernel.moduleState("loop") != .missing
-      case "NVME_TARGET_PASSTHRU": kernel.has(.passthru)
-      case "NVME_TARGET_AUTH": kernel.has(.authentication)
-      case "BLK_DEV_INTEGRITY": kernel.has(.integrity)
-      case "PCI_P2PDMA": kernel.has(.peerToPeerMemory)
-      case "NVME_TARGET_DEBUGFS": kernel.has(.debugFS)
-      case "NVME_TARGET_TCP_TLS": kernel.has(.tcpTLS)
-      case "BLK_DEV_NULL_BLK_FAULT_INJECTION": kernel.has(.nullBlockFaults)
-      default: nil
-      }
-    }
+    observe { $0.option(name).map { $0 != .missing } }
   }
 
   /// Undefined behaviour that calls have run into, each with the row of the fact sheet.
@@ -190,7 +176,7 @@ public final class SimulatedKernel: Sendable {
   // MARK: Access
 
   /// A look at the kernel, whatever state it is in.
-  private func observe<Result: Sendable>(_ body: (KernelState) -> Result) -> Result {
+  func observe<Result: Sendable>(_ body: (KernelState) -> Result) -> Result {
     memory.withLock { memory in
       refresh(&memory)
       return body(memory.kernel)
@@ -200,7 +186,7 @@ public final class SimulatedKernel: Sendable {
   var currentState: KernelState { observe { $0 } }
 
   /// A change from outside the system-call interface.
-  private func amend(_ body: (inout KernelState) -> Void) {
+  func amend(_ body: (inout KernelState) -> Void) {
     amend { kernel, _ in body(&kernel) }
   }
 
@@ -423,14 +409,21 @@ extension SimulatedKernel: KernelLog {
     }
   }
 
-  public func lines(since mark: KernelLogMark) -> [KernelLogLine] {
-    observe { kernel in
-      kernel.log.lazy.filter { $0.sequence >= mark.sequence }
-        .map { KernelLogLine(level: $0.level, text: $0.text) }
+  public func lines(moving mark: inout KernelLogMark) -> [KernelLogLine] {
+    let start = mark.sequence
+    let (lines, next) = observe { kernel in
+      (
+        kernel.log.filter { $0.sequence >= start }
+          .map { KernelLogLine(level: $0.level, text: $0.text) }, kernel.nextRecord
+      )
     }
+    mark.sequence = max(start, next)
+    return lines
   }
 
-  public func allLines() -> [KernelLogLine]? { lines(since: KernelLogMark(sequence: 0)) }
+  public func allLines() -> [KernelLogLine]? {
+    facts.isPrivileged ? lines(since: KernelLogMark(sequence: 0)) : nil
+  }
 
   /// The whole log.
   public var logLines: [String] { observe { $0.log.map(\.text) } }

@@ -64,21 +64,32 @@ final class Session: HostInterface, RemoteMemory {
   /// - Throws: when the client has gone, or cannot be followed.
   func step(limit: UInt64?) throws(Channel.Failure) {
     let paced = function as? any RealTimeFunction
-    var isIdle = try !channel.receive()
-    stepsWithoutWait += 1
-    if isIdle || stepsWithoutWait >= 256 {
-      stepsWithoutWait = 0
-      let rest = isIdle ? [limit, paced?.nanosecondsToWork].compactMap { $0 }.min() : 0
-      if try channel.waitForArrival(nanoseconds: rest) { isIdle = try !channel.receive() }
-    }
-    while let message = try channel.next() {
-      try take(message)
-      try finishDeferred()
-    }
-    if let paced {
+    let hasReceived = try channel.receive()
+    try takeAll()
+    if let paced, paced.nanosecondsToWork == 0 {
       work { paced.catchUp() }
       try finishDeferred()
     }
+    // While the function waited for the guest's memory, more may have arrived.
+    let isIdle = try !takeAll() && !hasReceived
+    stepsWithoutWait += 1
+    guard isIdle || stepsWithoutWait >= 256 else { return }
+    stepsWithoutWait = 0
+    _ = try channel.waitForArrival(
+      nanoseconds: isIdle ? [limit, paced?.nanosecondsToWork].compactMap { $0 }.min() : 0)
+  }
+
+  /// Takes what has arrived.
+  /// - Returns: whether there was anything.
+  @discardableResult
+  private func takeAll() throws(Channel.Failure) -> Bool {
+    var isAny = false
+    while let message = try channel.next() {
+      isAny = true
+      try take(message)
+      try finishDeferred()
+    }
+    return isAny
   }
 
   private func finishDeferred() throws(Channel.Failure) {

@@ -14,13 +14,14 @@ struct GlobalOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The kernel to work on: live, simulated (in memory) or simulated=FILE (kept in a file).",
-      discussion: "EPFNVME_KERNEL sets the default.", valueName: "kernel"))
+      discussion: "EPFNVME_KERNEL sets the default.", valueName: "kernel"),
+    completion: Candidates.kernels)
   var kernel: KernelChoice?
 
   @Option(
     help: ArgumentHelp(
       "What a new simulated kernel imitates: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
-      valueName: "name"))
+      valueName: "name"), completion: Candidates.personalities)
   var personality: String?
 
   @Flag(help: "Print the result as JSON.")
@@ -98,6 +99,19 @@ struct GlobalOptions: ParsableArguments {
     }
   }
 
+  var isSimulated: Bool {
+    if case .simulated = kernel ?? KernelChoice.fromEnvironment { true } else { false }
+  }
+
+  /// For commands that look at the machine that they run on.
+  /// - Throws: ``ProvisioningError`` when a simulated kernel is chosen.
+  func needsThisMachine(_ reason: String, for operation: String) throws(ProvisioningError) {
+    guard isSimulated else { return }
+    throw ProvisioningError(
+      .impossible, reason, operation: operation,
+      hint: "\(operation) looks at this machine: leave --kernel away, or say --kernel live")
+  }
+
   /// A new simulated machine: a board with a host at the other end of its cable.
   private static var board: SimulatedKernel.Machine {
     var machine = SimulatedKernel.Machine()
@@ -115,12 +129,14 @@ struct GlobalOptions: ParsableArguments {
   }
 
   /// Runs a command's work; errors are shown as the options ask and end the process with their exit code.
-  func run(_ work: () throws -> Void) throws {
+  /// - Parameter inLines: whether its JSON is an object on a line.
+  func run(inLines: Bool = false, _ work: () throws -> Void) throws {
     defer { Terminal.removeTemporaryDirectory() }
     do { try work() } catch let error as ProvisioningError {
       let code = error.exitCode
       if json {
-        print(error.json(code: code).prettyText)
+        let json = error.json(code: code)
+        print(inLines ? json.compactText : json.prettyText)
       }
       // Scripts read standard output; whoever watches reads this.
       terminal.complain(error)

@@ -69,7 +69,7 @@ private struct HostRun {
     while true {
       do {
         let device = try side.device()
-        if device.driver == "nvme", !device.disks.isEmpty {
+        if device.isUsable {
           add(.found, .passed, [device.name], since: start)
           return device
         }
@@ -79,7 +79,8 @@ private struct HostRun {
         reason = error.message
         if !isRescanned {
           isRescanned = true
-          rescan()
+          // One who may not rescan waits all the same.
+          try? side.bus.rescan()
         }
       }
       guard ContinuousClock.now - start < limit, Signals.caught == nil else { break }
@@ -90,13 +91,6 @@ private struct HostRun {
       add(item, .skipped("the disk was not found"))
     }
     return nil
-  }
-
-  private func rescan() {
-    guard
-      let file = try? FileDescriptor.open("/sys/bus/pci/rescan", .writeOnly, options: .closeOnExec)
-    else { return }
-    try? file.closeAfter { _ = try file.writeAll("1".utf8) }
   }
 
   mutating func compare(_ side: HostSide) {

@@ -12,6 +12,7 @@ internal import SystemPackage
 /// `check --host`: the machine that sees the disk.
 struct HostSide {
   let located: Profile.Located
+  let bus = HostBus()
   private let emulation: Emulation
   private let disk: String
   private let way: Emulation.Way
@@ -23,13 +24,7 @@ struct HostSide {
     _ global: GlobalOptions, _ located: Profile.Located, disk: String,
     isReference: Bool = false
   ) throws(ProvisioningError) {
-    if case .simulated = global.kernel ?? KernelChoice.fromEnvironment {
-      throw ProvisioningError(
-        .impossible, "a simulated kernel has no bus with the disk on it", operation: "check",
-        hint:
-          "--host looks at this machine: leave --kernel away; emulate shows what a host would see"
-      )
-    }
+    try global.needsThisMachine("a simulated kernel has no bus with the disk on it", for: "check")
     self.located = located
     self.disk = disk
     way = .init(isReference: isReference)
@@ -49,7 +44,7 @@ struct HostSide {
       do throws(HostViewError) {
         result = try HostCheck.run(
           device, against: prediction, unknowns: unknowns(of: index))
-      } catch { throw Self.failure(error) }
+      } catch { throw ProvisioningError(error) }
       if withLockstep {
         try endpoint.play(.shutDown)
         result?.cases += try lockstep(device, endpoint, found)
@@ -77,7 +72,7 @@ struct HostSide {
           shutdownLimit: UInt64(found.identifyController[.shutdownLatency]) / 1000,
           isInterrupted: { epfnvme_caught_signal() != 0 })
       }
-    } catch { throw Self.failure(error) }
+    } catch { throw ProvisioningError(error) }
     cases.append(
       Check.Case(
         id: "lockstep driver-returned", path: device.name,
@@ -98,49 +93,7 @@ struct HostSide {
   // MARK: The disk
 
   func device() throws(ProvisioningError) -> BusDevice {
-    let name = try name()
-    do { return try BusDevice(name) } catch { throw Self.failure(error) }
-  }
-
-  private func name() throws(ProvisioningError) -> String {
-    if disk == "auto" { return try search() }
-    guard disk.hasPrefix("/dev/nvme") else { return disk }
-    // /dev/nvme0: the controller's directory in sysfs leads to its function.
-    let node = disk.dropFirst("/dev/".count)
-    guard node.dropFirst("nvme".count).allSatisfy(\.isNumber),
-      let target = try? linkText(
-        FilePath("/sys/class/nvme").appending(String(node)).appending("device")),
-      let name = target.split(separator: "/").last
-    else {
-      throw ProvisioningError(
-        .inputMissing, "\(disk) is no NVMe controller on a PCI bus", operation: "find", path: disk,
-        hint: "name the controller, /dev/nvme0, not a namespace; or its PCI function")
-    }
-    return String(name)
-  }
-
-  private func search() throws(ProvisioningError) -> String {
-    for function in located.profile.functions {
-      let names: [String]
-      do {
-        names = try DiskFunction.names(vendorID: function.vendorID, deviceID: function.deviceID)
-      } catch {
-        throw ProvisioningError(
-          .operationFailed, "cannot list the PCI functions of this machine: \(error)",
-          operation: "find", errno: error)
-      }
-      if names.count > 1 {
-        throw ProvisioningError(
-          .impossible,
-          "several disks have the ids of \(function.name): \(names.joined(separator: ", "))",
-          operation: "find", hint: "name one of them with --host")
-      }
-      if let name = names.first { return name }
-    }
-    throw ProvisioningError(
-      .inputMissing, "no disk with the ids of this profile is on this machine's bus",
-      operation: "find",
-      hint: "start the board before this machine, or rescan: echo 1 > /sys/bus/pci/rescan")
+    try bus.device(disk, with: DiskQuery(located.profile))
   }
 
   /// The profile's function that the disk is, by its ids; the first one when none has them.
@@ -153,7 +106,7 @@ struct HostSide {
         UInt32($0.vendorID) == vendor && UInt32($0.deviceID) == id
       }
       return match.flatMap { function in functions.firstIndex(of: function.name) } ?? 0
-    } catch { throw Self.failure(error) }
+    } catch { throw ProvisioningError(error) }
   }
 
   /// What the profile leaves to the board.
@@ -176,15 +129,5 @@ struct HostSide {
     return .init(
       firmware: subsystem.firmware == nil, version: subsystem.version == nil,
       sizes: Set(ofBoard.map(\.id)))
-  }
-
-  private static func failure(_ error: HostViewError) -> ProvisioningError {
-    guard case .unavailable(let attempt, let path, let errno, let hint) = error else {
-      return ProvisioningError(.operationFailed, "\(error)", operation: "check")
-    }
-    let isDenied = errno == .permissionDenied || errno == .notPermitted
-    return ProvisioningError(
-      isDenied ? .needsPrivileges : .inputMissing, "cannot \(attempt) \(path): \(errno)",
-      operation: attempt, path: path, errno: errno, hint: hint)
   }
 }

@@ -7,16 +7,21 @@ internal import SystemPackage
 
 /// A profile from a file, or from the options that today's scripts have.
 struct ProfileSource: ParsableArguments {
-  @Argument(help: "The profile; - is standard input.", completion: .file(extensions: ["json"]))
+  @Argument(help: "The profile; - is standard input.", completion: Candidates.profiles)
   var profile: String?
 
   @Option(
     help: ArgumentHelp(
-      "Without a profile: a block device or a file instead of null_blk.", valueName: "path"))
+      "Without a profile: a block device or a file instead of null_blk.", valueName: "path"),
+    completion: .file())
   var device: String?
-  @Option(help: ArgumentHelp("auto, nvmet_pci_epf or pci_epf_nvme.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("auto, nvmet_pci_epf or pci_epf_nvme.", valueName: "name"),
+    completion: .list(Profile.DriverChoice.allCases.map(\.rawValue)))
   var driver: String?
-  @Option(help: ArgumentHelp("The endpoint controller.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("The endpoint controller.", valueName: "name"),
+    completion: Candidates.controllers)
   var controller: String?
   @Option(help: ArgumentHelp("Largest transfer in KiB.", valueName: "KiB"))
   var mdts: UInt32?

@@ -71,7 +71,8 @@ final class FakeBus {
 
   /// The disk as the machine shows it; Identify is answered by the emulation, edited.
   func disk(_ edit: @escaping Answers.Edit = { _, _ in }) throws -> BusDevice {
-    try BusDevice(Self.name, sysfs: sysfs, commands: Answers(view: view, edit: edit))
+    try BusDevice(
+      Self.name, on: HostMachine(sysfs: sysfs), commands: Answers(view: view, edit: edit))
   }
 
   func write(_ bytes: [UInt8], to name: String) throws {

@@ -138,7 +138,7 @@ struct HostCheckTests {
     let bus = try FakeBus(.nvmetPCIEPF)
     try bus.remove("driver")
     try bus.remove("nvme")
-    let disk = try BusDevice(FakeBus.name, sysfs: bus.sysfs)
+    let disk = try BusDevice(FakeBus.name, on: HostMachine(sysfs: bus.sysfs))
     let failures = try HostCheck.run(disk, against: bus.view).failures.map(\.id)
     #expect(failures == ["driver", "identify controller", "namespaces"])
   }
@@ -147,15 +147,19 @@ struct HostCheckTests {
     "a name that is no PCI function's is refused before it becomes a path",
     arguments: ["", "..", "0000:01:00", "0000:01:00.0/..", "../../etc:01:00.0", "g000:01:00.0"])
   func names(name: String) throws {
-    #expect(throws: HostViewError.self) { try BusDevice(name, sysfs: "/nonexistent") }
-    let error = #expect(throws: HostViewError.self) { try BusDevice(name, sysfs: "/nonexistent") }
+    #expect(throws: HostViewError.self) {
+      try BusDevice(name, on: HostMachine(sysfs: "/nonexistent"))
+    }
+    let error = #expect(throws: HostViewError.self) {
+      try BusDevice(name, on: HostMachine(sysfs: "/nonexistent"))
+    }
     #expect("\(try #require(error))".contains("no PCI function's name"))
   }
 
   @Test("a function that is not there says where it was looked for")
   func missing() throws {
     let error = #expect(throws: HostViewError.self) {
-      try BusDevice("0000:01:00.0", sysfs: "/nonexistent")
+      try BusDevice("0000:01:00.0", on: HostMachine(sysfs: "/nonexistent"))
     }
     #expect("\(try #require(error))".contains("/nonexistent/bus/pci/devices/0000:01:00.0/config"))
   }

@@ -10,6 +10,9 @@ import Testing
 /// A guide's lines run in their order, in one shell each, in a directory of the guide's own that has `Configs`, on a simulated
 /// kernel; `/tmp` is that directory. A line must succeed unless a comment at its end says `# exit N`. What the guides
 /// show as a file is one: a block with a file's name after its language, or a whole profile under its own name.
+///
+/// The lines of a block `sh live` are for a real machine, the host's end of the cable above all. They are understood, and refused on the
+/// simulated kernel with exit code 78.
 @Suite struct GuideTests {
   struct Line: Sendable, CustomStringConvertible {
     var number: Int
@@ -55,7 +58,7 @@ import Testing
     private mutating func close(_ words: [Substring], _ block: [(number: Int, text: String)]) {
       let text = block.map(\.text).joined(separator: "\n") + "\n"
       switch words.first {
-      case "sh", "console": takeCommands(block)
+      case "sh", "console": takeCommands(block, status: words.dropFirst().first == "live" ? 78 : 0)
       case "json", "jsonc":
         if words.count > 1 {
           files[String(words[1])] = text
@@ -66,7 +69,7 @@ import Testing
       }
     }
 
-    private mutating func takeCommands(_ block: [(number: Int, text: String)]) {
+    private mutating func takeCommands(_ block: [(number: Int, text: String)], status: Int32) {
       var rest = block[...]
       while let (number, first) = rest.popFirst() {
         var command = first.trimmingCharacters(in: .whitespaces)
@@ -77,7 +80,7 @@ import Testing
         if command.hasPrefix("sudo ") { command.removeFirst(5) }
         guard command.hasPrefix("epfnvme ") else { continue }
         let exit = command.firstMatch(of: /# exit (\d+)\s*$/).flatMap { Int32($0.output.1) }
-        lines.append(Line(number: number, command: command, status: exit ?? 0))
+        lines.append(Line(number: number, command: command, status: exit ?? status))
       }
     }
   }
@@ -102,36 +105,10 @@ import Testing
     }
     for (name, text) in guide.files { _ = try program.write(text, to: name) }
     for line in guide.lines {
-      let result = try run(line.command, in: program)
+      let command = line.command.replacing("/tmp/", with: program.directory.string + "/")
+      let result = try program.shell(command, environment: ["COLUMNS": "80"])
       #expect(result.status == line.status, "\(line): \(result.errors)")
     }
-  }
-
-  private func run(_ command: String, in program: Program) throws -> (status: Int32, errors: String)
-  {
-    let directory = program.directory.string
-    let errors = program.directory.appending("stderr").string
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", command.replacing("/tmp/", with: directory + "/")]
-    process.currentDirectoryURL = URL(fileURLWithPath: directory)
-    process.environment = [
-      "PATH": FilePath(Program.executable).removingLastComponent().string + ":/usr/bin:/bin",
-      "EPFNVME_KERNEL": "simulated=\(program.kernelFile)", "COLUMNS": "80",
-    ]
-    _ = files(errors)
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle(forWritingAtPath: errors)
-    try process.run()
-    process.waitUntilExit()
-    return (
-      process.terminationStatus, String(decoding: try readFile(FilePath(errors)), as: UTF8.self)
-    )
-  }
-
-  private func files(_ path: String) -> Bool {
-    FileManager.default.createFile(atPath: path, contents: nil)
   }
 
   @Test("the guides have command lines, and every command of moving over runs")

@@ -16,6 +16,11 @@ import LinuxFiles
         CONFIG_LOCALVERSION="CONFIG_X=y"
         CONFIG_NVME_TARGET_LOOP=n
         """)
+    #expect(configuration["CONFIGFS_FS"] == .builtIn && configuration["NVME_TARGET"] == .module)
+    #expect(configuration.line(of: "NVME_TARGET") == "CONFIG_NVME_TARGET=m")
+    #expect(
+      configuration.line(of: "NVME_TARGET_TCP_TLS") == "# CONFIG_NVME_TARGET_TCP_TLS is not set")
+    #expect(configuration.line(of: "NVME") == "no line about CONFIG_NVME")
     #expect(configuration.has("CONFIGFS_FS"))
     #expect(configuration.has("NVME_TARGET"))
     for option in ["NVME_TARGET_TCP_TLS", "NVME_TARGET_LOOP", "LOCALVERSION", "X", "NVME"] {

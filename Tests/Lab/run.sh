@@ -13,7 +13,7 @@ PATH=$PATH:/sbin:/usr/sbin
 output=${LAB_OUTPUT:-$root/.build/lab}
 timeout=${LAB_TIMEOUT:-900}
 
-need_packages qemu-system-x86 cpio kmod busybox-static strace jq binutils
+need_packages qemu-system-x86 cpio kmod busybox-static strace jq binutils udev util-linux
 mkdir -p "$output"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -98,6 +98,10 @@ strip "$image/bin/epfnvme" 2>/dev/null || true
 [ -z "$static" ] || cp "$static" "$image/bin/epfnvme-static"
 add_program "$(command -v strace)"
 add_program "$(command -v jq)"
+# udevd for the at-boot suite: one program with two names. util-linux's setpriv limits capabilities, busybox's does not.
+add_program "$(command -v udevadm)"
+ln -sf udevadm "$image/bin/systemd-udevd"
+add_program "$(command -v setpriv)"
 if [ -n "$nvmetcli" ]; then
   mkdir -p "$image/opt"
   cp -r "$nvmetcli" "$image/opt/nvmetcli"

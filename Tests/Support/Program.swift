@@ -66,6 +66,15 @@ public final class Program: Sendable {
     let output: FilePath
     let errors: FilePath
 
+    public var isRunning: Bool { process.isRunning }
+
+    /// What it has printed by now.
+    public var outputSoFar: String {
+      String(decoding: (try? readFile(output)) ?? [], as: UTF8.self)
+    }
+
+    public func send(signal number: Int32) { _ = kill(process.processIdentifier, number) }
+
     public func finish() throws -> Result {
       process.waitUntilExit()
       func text(_ path: FilePath) throws -> String {
@@ -78,7 +87,23 @@ public final class Program: Sendable {
     }
   }
 
-  public func start(_ arguments: [String], environment: [String: String] = [:]) throws -> Running {
+  /// Runs a script of a shell in the directory, with `epfnvme` on the PATH and the kernel in the file.
+  public func shell(
+    _ script: String, _ arguments: String..., shell: String = "/bin/sh",
+    environment: [String: String] = [:]
+  ) throws -> Result {
+    let path = FilePath(Self.executable).removingLastComponent().string
+    return try start(
+      ["-c", script, shell] + arguments,
+      environment: ["PATH": "\(path):/usr/sbin:/usr/bin:/sbin:/bin"].merging(environment) { $1 },
+      executable: shell, in: directory
+    ).finish()
+  }
+
+  public func start(
+    _ arguments: [String], environment: [String: String] = [:],
+    executable: String = Program.executable, in workingDirectory: FilePath? = nil
+  ) throws -> Running {
     var random = SystemRandomNumberGenerator()
     let name = String(random.next(), radix: 16)
     let output = directory.appending("out-" + name)
@@ -87,8 +112,11 @@ public final class Program: Sendable {
       _ = FileManager.default.createFile(atPath: file.string, contents: nil)
     }
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.executable)
+    process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
+    if let workingDirectory {
+      process.currentDirectoryURL = URL(fileURLWithPath: workingDirectory.string)
+    }
     process.environment = [
       "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "EPFNVME_KERNEL": "simulated=\(kernelFile)",
     ].merging(environment) { $1 }

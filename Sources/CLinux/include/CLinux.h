@@ -2,7 +2,6 @@
 // What Linux has and the C library's Swift module lacks: system calls, structures and macros as plain functions.
 // Each returns -errno when it fails.
 #pragma once
-#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -105,8 +104,8 @@ int epfnvme_memory_descriptor(const char *name, uint64_t length);
 /// An event counter (`eventfd`), non-blocking.
 int epfnvme_event_descriptor(void);
 
-/// Waits for descriptors, without end when the time is negative.
-int epfnvme_poll(struct pollfd *descriptors, unsigned count, int64_t nanoseconds);
+/// Waits for descriptors (`struct pollfd`), without end when the time is negative.
+int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds);
 
 /// Blocks SIGINT, SIGTERM and SIGHUP; they arrive at the descriptor instead.
 int epfnvme_signal_descriptor(void);

@@ -69,13 +69,17 @@ public struct MachineStatus: Hashable, Sendable {
 
 extension Provisioner {
   /// What stands on the machine now; changes nothing.
+  /// - Parameter withoutWriting: even a value that is there already is written nowhere, so that ``MachineStatus/Function/hasController``
+  ///   of mainline functions is not known.
   /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when the tree cannot be read.
-  public func status() throws(ProvisioningError) -> MachineStatus {
+  public func status(
+    withoutWriting: Bool = false
+  ) throws(ProvisioningError) -> MachineStatus {
     var status = MachineStatus()
     status.profiles = run.journalNames()
     status.isConfigFSMounted = machine.isConfigFSMounted()
     guard status.isConfigFSMounted else { return status }
-    let reader = StatusReader(machine: machine)
+    let reader = StatusReader(machine: machine, isWithoutWriting: withoutWriting)
     do {
       status.subsystems = try reader.subsystems()
       status.nullBlockDevices = try reader.nullBlockDevices()
@@ -99,6 +103,7 @@ extension Provisioner {
 
 private struct StatusReader {
   let machine: Machine
+  let isWithoutWriting: Bool
 
   func text(_ path: FilePath) -> String? {
     guard let text = try? machine.configFS.read(path) else { return nil }
@@ -137,7 +142,11 @@ private struct StatusReader {
       status.nqn = text(target.subsystemNQN.path)
       status.path = text(target.portID.path).map { "pci port \($0)" }
       // The only certain sign: the attributes of a function with a controller are busy. Not asked of one that is not bound.
-      status.hasController = controller == nil ? false : Hazard.isBusy(target.portID.path, machine)
+      if controller == nil {
+        status.hasController = false
+      } else if !isWithoutWriting {
+        status.hasController = Hazard.isBusy(target.portID.path, machine)
+      }
     } else if item.driver == .pciEPFNVMe,
       let options = try? FabricsGroup(directory: group).controllerOptions.read()
     {

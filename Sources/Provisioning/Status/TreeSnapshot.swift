@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
-internal import SystemPackage
+public import SystemPackage
 
 /// configfs below `pci_ep`, `nvmet` and `nullb` at one moment: every directory, link and readable attribute.
 public struct TreeSnapshot: Hashable, Sendable {
@@ -14,6 +14,8 @@ public struct TreeSnapshot: Hashable, Sendable {
 
   /// By path below the mount point: `nvmet/ports/1/addr_trtype`.
   public var entries: [String: Entry] = [:]
+  /// Directories, links and attributes that stand there and could not be read, with the reason.
+  public var unreadable: [String: Errno] = [:]
 
   public init() {}
 
@@ -96,23 +98,36 @@ extension Provisioner {
   private func add(_ path: String, to snapshot: inout TreeSnapshot) {
     let mount = machine.configFS.mountPoint
     let directory = mount.pushing(FilePath(path))
-    guard let entries = try? machine.configFS.entries(of: directory) else { return }
+    let entries: [DirectoryEntry]
+    do { entries = try machine.configFS.entries(of: directory) } catch {
+      if error != .noSuchFileOrDirectory { snapshot.unreadable[path] = error }
+      return
+    }
     snapshot.entries[path] = .directory
     for entry in entries {
       let place = "\(path)/\(entry.name)"
       switch entry.kind {
       case .directory: add(place, to: &snapshot)
       case .link:
-        guard let target = try? machine.configFS.linkTarget(of: directory.appending(entry.name))
-        else { continue }
+        let target: FilePath
+        do { target = try machine.configFS.linkTarget(of: directory.appending(entry.name)) } catch {
+          if error != .noSuchFileOrDirectory { snapshot.unreadable[place] = error }
+          continue
+        }
         let root = mount.string + "/"
         snapshot.entries[place] = .link(
           target.string.hasPrefix(root)
             ? String(target.string.dropFirst(root.count)) : target.string
         )
       case .attribute:
-        let text = try? machine.configFS.read(directory.appending(entry.name))
-        snapshot.entries[place] = .attribute(text?.withoutTrailingNewline)
+        do {
+          let text = try machine.configFS.read(directory.appending(entry.name))
+          snapshot.entries[place] = .attribute(text.withoutTrailingNewline)
+        } catch {
+          // One that can only be written is there nevertheless.
+          snapshot.entries[place] = .attribute(nil)
+          if error != .noSuchFileOrDirectory { snapshot.unreadable[place] = error }
+        }
       }
     }
   }

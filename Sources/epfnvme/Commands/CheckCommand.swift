@@ -24,7 +24,7 @@ struct CheckCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The disk on this machine: a PCI function (0000:01:00.0), /dev/nvmeN, or auto.",
-      valueName: "device"))
+      valueName: "device"), completion: Candidates.hostDevices)
   var host: String?
   @Flag(
     help:

@@ -7,7 +7,10 @@ struct StartCommand: ParsableCommand {
     commandName: "start", abstract: "Start an endpoint controller: its link comes up.")
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "The controller; may be left out when there is only one.") var controller: String?
+  @Argument(
+    help: "The controller; may be left out when there is only one.",
+    completion: Candidates.controllers)
+  var controller: String?
 
   func run() throws { try ControllerSwitch.set(true, controller, global) }
 }
@@ -17,7 +20,10 @@ struct StopCommand: ParsableCommand {
     commandName: "stop", abstract: "Stop an endpoint controller: its link goes down.")
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "The controller; may be left out when there is only one.") var controller: String?
+  @Argument(
+    help: "The controller; may be left out when there is only one.",
+    completion: Candidates.controllers)
+  var controller: String?
 
   func run() throws { try ControllerSwitch.set(false, controller, global) }
 }
@@ -27,7 +33,10 @@ struct BounceCommand: ParsableCommand {
     commandName: "bounce", abstract: "Stop and start an endpoint controller.")
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "The controller; may be left out when there is only one.") var controller: String?
+  @Argument(
+    help: "The controller; may be left out when there is only one.",
+    completion: Candidates.controllers)
+  var controller: String?
 
   func run() throws {
     try global.run {

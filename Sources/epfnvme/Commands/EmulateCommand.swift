@@ -31,7 +31,8 @@ struct EmulateCommand: ParsableCommand {
   var scenario = ScenarioName(scenario: Scenario.all[0])
   @Option(
     help: ArgumentHelp(
-      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"))
+      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"),
+    completion: Candidates.quirks)
   var quirks = QuirkSelection.all
   @Flag(help: "List the quirks of both drivers, and do nothing.") var listQuirks = false
   @Flag(
@@ -43,7 +44,8 @@ struct EmulateCommand: ParsableCommand {
   var realTime = false
   @Option(
     help: ArgumentHelp(
-      "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
+      "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"),
+    completion: .file())
   var trace: String?
 
   func validate() throws {

@@ -16,7 +16,8 @@ struct ExportCommand: ParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case profile, nvmetcli, shell }
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "Only what setup made for these profiles.") var names: [String] = []
+  @Argument(help: "Only what setup made for these profiles.", completion: Candidates.names)
+  var names: [String] = []
   @Option(help: "profile, nvmetcli or shell.") var format: Format = .profile
   @Option(help: ArgumentHelp("The name of the exported profile.", valueName: "name"))
   var `as`: String?

@@ -14,7 +14,7 @@ struct SideOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A directory that both sides see; without it, one in the run directory of this machine.",
-      valueName: "directory"))
+      valueName: "directory"), completion: .directory)
   var exchange: String?
   @Option(
     help: ArgumentHelp(
@@ -27,7 +27,7 @@ struct SideOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "On the host: the disk, a PCI function (0000:01:00.0), /dev/nvmeN, or auto.",
-      valueName: "device"))
+      valueName: "device"), completion: Candidates.hostDevices)
   var host = "auto"
   @Flag(
     help:

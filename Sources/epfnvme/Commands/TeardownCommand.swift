@@ -11,7 +11,9 @@ struct TeardownCommand: ParsableCommand {
       """)
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "The profile's name or its file; may be left out when there is only one.")
+  @Argument(
+    help: "The profile's name or its file; may be left out when there is only one.",
+    completion: Candidates.namesAndProfiles)
   var profile: String?
   @Flag(help: "Everything that epfnvme made on this machine.") var all = false
   @Flag(help: "Also unload the modules that setup loaded.") var unloadModules = false

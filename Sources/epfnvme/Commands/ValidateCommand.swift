@@ -7,7 +7,7 @@ struct ValidateCommand: ParsableCommand {
     commandName: "validate", abstract: "Check profiles; needs no root and touches nothing.")
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "The profiles; - is standard input.", completion: .file(extensions: ["json"]))
+  @Argument(help: "The profiles; - is standard input.", completion: Candidates.profiles)
   var profiles: [String]
 
   func run() throws {

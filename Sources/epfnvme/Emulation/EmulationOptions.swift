@@ -16,6 +16,7 @@ struct ScenarioName: ExpressibleByArgument {
 
   var defaultValueDescription: String { scenario.name }
   static var allValueStrings: [String] { Scenario.all.map(\.name) }
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }
 
 /// `all`, `none`, or quirks by name.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
 internal import Provisioning
 
 /// The steps of a run as they happen, on standard error: one line a step, or one live line on a terminal.
 final class ProgressView {
   private let terminal: Terminal
   private let isLive: Bool
-  private var lineIsOpen = false
+  private var live = LiveLine()
 
   init(_ terminal: Terminal) {
     self.terminal = terminal
@@ -47,32 +46,9 @@ final class ProgressView {
   }
 
   /// Leaves nothing of the live line behind.
-  func finish() {
-    guard lineIsOpen else { return }
-    raw("\r\u{1b}[K")
-    lineIsOpen = false
-  }
+  func finish() { live.clear() }
 
   private func line(_ text: String) { Terminal.complain(text) }
 
-  private func replace(_ text: String) {
-    raw("\r\u{1b}[K" + String(Terminal.printable(text).prefix(Terminal.columns - 1)))
-    lineIsOpen = true
-  }
-
-  private func raw(_ text: String) {
-    var bytes = Array(text.utf8)
-    _ = unsafe write(STDERR_FILENO, &bytes, bytes.count)
-  }
-}
-
-extension Terminal {
-
-  static var columns: Int {
-    var size = winsize()
-    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else {
-      return 80
-    }
-    return Int(size.ws_col)
-  }
+  private func replace(_ text: String) { live.show(text) }
 }

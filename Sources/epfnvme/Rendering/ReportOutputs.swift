@@ -12,13 +12,14 @@ struct ReportOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "ktap, tap, junit, lava, json or html; may be given several times, each with its own --output.",
-      valueName: "format"), transform: Self.format)
+      valueName: "format"), completion: .list(ReportFormat.allCases.map(\.rawValue)),
+    transform: Self.format)
   var format: [ReportFormat] = []
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
       "The file of the format at the same place in the line; - is standard output.",
-      valueName: "path"))
+      valueName: "path"), completion: .file())
   var output: [String] = []
 
   private static func format(_ text: String) throws -> ReportFormat {

@@ -47,17 +47,25 @@ struct Terminal {
   }
 
   /// A line on standard error, whatever the options say.
-  static func complain(_ text: String) {
-    var bytes = Array((text + "\n").utf8)
+  static func complain(_ text: String) { _ = write(text + "\n", to: STDERR_FILENO) }
+
+  /// A line on standard output at once, for whoever follows.
+  /// - Returns: false when nobody does any more.
+  static func emit(_ text: String) -> Bool { write(text + "\n", to: STDOUT_FILENO) }
+
+  private static func write(_ text: String, to descriptor: CInt) -> Bool {
+    let bytes = Array(text.utf8)
     var offset = 0
     while offset < bytes.count {
-      let count = unsafe bytes.withUnsafeMutableBytes {
-        unsafe write(STDERR_FILENO, $0.baseAddress.map { unsafe $0 + offset }, $0.count - offset)
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(
+          descriptor, $0.baseAddress.map { unsafe $0 + offset }, $0.count - offset)
       }
       if count < 0, errno == EINTR { continue }
-      if count <= 0 { return }
+      if count <= 0 { return false }
       offset += count
     }
+    return true
   }
 
   /// A line on standard error, unless quiet.

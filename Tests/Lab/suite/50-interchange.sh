@@ -47,7 +47,18 @@ round_trip() {
   clean
 }
 
-for file in "$shipped"/*.json; do round_trip "$(basename "$file" .json)" "$file"; done
+# Some name a disk or a board that is not here: QEMU's disk is lent to the one, this controller's name to the other.
+modprobe -q nvme
+wait_for 'QEMU has a disk' test -b /dev/nvme0n1
+mkdir -p /dev/disk/by-partlabel
+ln -s /dev/nvme0n1 /dev/disk/by-partlabel/nvme-endpoint
+for file in "$shipped"/*.json; do
+  title=$(basename "$file" .json)
+  sed "s/fd000000\.pcie-ep/$controller/" "$file" >lent.json
+  round_trip "$title" lent.json
+done
+rm -r /dev/disk
+rmmod nvme
 
 # ---- By hand, with what no key stands for ----
 

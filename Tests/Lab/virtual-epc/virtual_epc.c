@@ -292,6 +292,7 @@ static int vepc_start(struct pci_epc *epc)
 	hold_here(epc, "start");
 	if (fail_start)
 		return -fail_start;
+	dev_dbg(&epc->dev, "starting the link\n");
 	vepc->started = true;
 	change_link(vepc, true);
 	return 0;
@@ -306,6 +307,7 @@ static void vepc_stop(struct pci_epc *epc)
 	struct vepc *vepc = to_vepc(epc);
 
 	hold_here(epc, "stop");
+	dev_dbg(&epc->dev, "stopping the link\n");
 	cancel_work_sync(&vepc->link_work);
 	vepc->started = false;
 	vepc->link_wanted = false;

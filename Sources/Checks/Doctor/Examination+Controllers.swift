@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelEvents
+internal import LinuxFiles
+internal import PCIEndpoint
+internal import Provisioning
+internal import SystemPackage
+
+/// Endpoint controllers: there, started, with a host at the other end.
+extension Examination {
+  private static let sysfsClass: FilePath = "/sys/class/pci_epc"
+  private static let directory = "pci_ep/controllers"
+
+  mutating func lookAtControllers() {
+    if lacksEndpointSupport {
+      return hide(
+        "endpoint controllers", "a kernel without endpoint support does not look for any")
+    }
+    if isHidden(Self.directory) { return }
+    let names = isMounted ? directories(in: Self.directory) : machine.endpointControllers()
+    guard !names.isEmpty else { return lookForHardware() }
+    for name in names {
+      lookAtHardware(of: name)
+      if isMounted { lookAtUse(of: name) }
+    }
+  }
+
+  // MARK: None
+
+  private mutating func lookForHardware() {
+    let place = isMounted ? full(Self.directory) : Self.sysfsClass.string
+    let none = Finding.Evidence(place, "empty")
+    let endpoints = DeviceTreeEndpoint.all(files)
+    if let enabled = endpoints.first(where: \.isEnabled) {
+      let compatible = Finding.Evidence(
+        enabled.path.appending("compatible").string, enabled.compatible.joined(separator: ", "))
+      let line = enabled.option.flatMap { option($0) }
+      let remedy =
+        enabled.option.map {
+          isSet($0) == true
+            ? "CONFIG_\($0) is set: load its module, and look for its lines in dmesg"
+            : Self.build($0)
+        } ?? "build the driver for \(enabled.compatible.first ?? "it") in endpoint mode"
+      return find(
+        .controllerWithoutDriver, enabled.path.lastComponent?.string ?? "",
+        [none, compatible] + [line].compactMap(\.self),
+        "the device tree has a PCIe port in endpoint mode, but no driver has made a controller of it",
+        mend: remedy)
+    }
+    if let disabled = endpoints.first {
+      return find(
+        .controllerDisabled, disabled.path.lastComponent?.string ?? "",
+        [none, Finding.Evidence(disabled.path.appending("status").string, disabled.status)],
+        "the device tree has a PCIe port in endpoint mode, and it is switched off",
+        mend:
+          "set its status to \"okay\" (and that of the same port in root-complex mode to \"disabled\") by an overlay of the board, then reboot"
+      )
+    }
+    let hasTree = !isMissing(DeviceTreeEndpoint.root)
+    find(
+      .controllerMissing, machine.label,
+      [
+        none,
+        Finding.Evidence(
+          DeviceTreeEndpoint.root.string,
+          hasTree ? "no PCIe port in endpoint mode" : "missing: this machine has no device tree"),
+      ],
+      "\(machine.label) has no PCI endpoint controller, so it cannot be a PCI device",
+      mend: hasTree
+        ? "put a PCIe port into endpoint mode by an overlay of the board and build the driver of its controller; to try a profile without hardware, --kernel simulated"
+        : "use a board whose PCIe port can be an endpoint; to try a profile without hardware, --kernel simulated"
+    )
+  }
+
+  // MARK: The hardware
+
+  private mutating func lookAtHardware(of name: String) {
+    var facts: [String] = []
+    let device = Self.sysfsClass.appending(name).appending("device")
+    if let driver = try? files.linkText(of: device.appending("driver")).lastPart {
+      facts.append("driver \(driver)")
+    }
+    let node = device.appending("of_node")
+    if let functions = number(node.appending("max-functions"), bytes: 1) {
+      facts.append("\(functions) functions")
+    }
+    if let lanes = number(node.appending("num-lanes"), bytes: 4) { facts.append("\(lanes) lanes") }
+    if let speed = number(node.appending("max-link-speed"), bytes: 4) {
+      facts.append("up to generation \(speed)")
+    }
+    var knowsWindows = false
+    if let windows = number(node.appending("num-ob-windows"), bytes: 4) {
+      facts.append("\(windows) outbound windows")
+      knowsWindows = true
+    } else if let windows = windowsOfLog(name) {
+      facts.append("\(windows) outbound windows")
+      knowsWindows = true
+    }
+    let compatible = (try? files.bytes(of: node.appending("compatible"))) ?? []
+    let known = KnownController(
+      compatible.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+    if let known { facts.append(known.interrupts) }
+    if let group = try? files.linkText(of: device.appending("iommu_group")).lastPart {
+      facts.append("IOMMU group \(group)")
+    }
+    let state = FilePath("/sys/kernel/debug/dwc_pcie_\(name)/ltssm_status")
+    do { facts.append("link \(try files.text(of: state))") } catch {
+      if error == .permissionDenied { hide("link state of \(name)", state, error) }
+    }
+    see("controller \(name)", facts.isEmpty ? "present" : facts.joined(separator: ", "))
+    if known == nil || !knowsWindows {
+      hide(
+        known == nil ? "features and windows of \(name)" : "outbound windows of \(name)",
+        "the kernel does not export them; give them as controllerFeatures in the profile")
+    }
+    if let refusal = known?.refusal {
+      find(
+        .controllerUnsuitable, name,
+        [
+          Finding.Evidence(
+            node.appending("compatible").string,
+            compatible.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+              .joined(separator: ", "))
+        ], refusal, mend: "use another board: no configuration changes that")
+    }
+  }
+
+  /// A big-endian cell of the device tree.
+  private func number(_ path: FilePath, bytes count: Int) -> UInt32? {
+    guard let bytes = try? files.bytes(of: path), bytes.count == count else { return nil }
+    return bytes.reduce(0) { $0 << 8 | UInt32($1) }
+  }
+
+  /// - Source: `drivers/pci/controller/dwc/pcie-designware.c`, `dw_pcie_iatu_detect`.
+  private func windowsOfLog(_ name: String) -> Int? {
+    let line = log?.last { $0.text.contains("\(name): iATU:") }
+    let words = line?.text.split(whereSeparator: { $0 == " " || $0 == "," }) ?? []
+    return words.firstIndex(of: "ob").flatMap { $0 > 0 ? Int(words[$0 - 1]) : nil }
+  }
+
+  // MARK: Its use
+
+  private mutating func lookAtUse(of name: String) {
+    let path = "\(Self.directory)/\(name)"
+    guard let start = tree.text("\(path)/start") else { return }
+    let bound = functions.filter { $0.controller == name }
+    let isStarted = start == "1"
+    // A function that is bound from its own side shows below functions/ only.
+    let mayHaveMore = isHidden("pci_ep/functions") || isHidden(path)
+    if isStarted, bound.isEmpty, links(in: path).isEmpty {
+      if mayHaveMore { return }
+      find(
+        .controllerWithoutFunction, name,
+        [evidence("\(path)/start"), Finding.Evidence(full(path), "no link to a function")],
+        "the link is trained and there is no function behind it; a host that looks now finds nothing, or an empty device",
+        mend: "echo 0 > \(full(path))/start, or set up a profile (epfnvme setup)")
+    } else if !isStarted, let function = bound.first {
+      find(
+        .controllerNotStarted, name,
+        [evidence("\(path)/start"), Finding.Evidence(full(function.path), "bound")],
+        "a function is bound, but the link is off, so no host can see it",
+        mend:
+          "before the host is powered on or rescans its bus: epfnvme start \(name)")
+    } else if isStarted {
+      if let function = bound.first(where: \.isNVMe) { lookForHost(of: function, at: name) }
+    }
+  }
+
+  /// The board must be ready before the host enumerates: a host that came first has found an empty slot.
+  private mutating func lookForHost(of function: Function, at name: String) {
+    guard let log else { return }
+    let lines = log.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") }
+    // A function that has failed is another finding.
+    guard let last = lines.lastIndex(where: { $0.text.isAboutCreation || $0.text.isAboutRemoval }),
+      lines[last].text.isAboutCreation
+    else { return }
+    let since = lines[last...]
+    if since.contains(where: { $0.text.hasSuffix(": Enabling controller") }) {
+      return see("host of \(name)", "has enabled the controller")
+    }
+    let isUp = since.last { KernelWatch.link($0.text) != nil }.map {
+      KernelWatch.link($0.text) == .up
+    }
+    let said = since.last.map { [evidence($0)] } ?? []
+    find(
+      .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,
+      isUp == true
+        ? "the link is up, but no host has enabled the controller since the function was bound"
+        : "the controller is started, but the link has not come up since the function was bound",
+      mend:
+        "the board must be started before the host looks for devices: power the host on, reset it, or on the host: echo 1 > /sys/bus/pci/rescan"
+    )
+  }
+}
+
+extension String {
+  /// Whether a driver says that it has created its NVMe controller.
+  var isAboutCreation: Bool { contains("New PCI ctrl") || contains("NVMe PCI controller:") }
+
+  /// Whether a driver says that its NVMe controller goes.
+  var isAboutRemoval: Bool { contains("Destroying PCI ctrl") || hasSuffix("Deleting controller") }
+
+  /// What follows the last slash.
+  var lastPart: String { split(separator: "/").last.map(String.init) ?? self }
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelEvents
+internal import PCIEndpoint
+internal import Provisioning
+internal import SystemPackage
+
+/// Endpoint functions: bound, alive, and with values that a host can live with.
+extension Examination {
+  /// A function directory as the tree has it.
+  struct Function {
+    var driver: FunctionDriver
+    var name: String
+    /// Below the mount point.
+    var path: String
+    /// The endpoint controller that it is bound to.
+    var controller: String?
+
+    var isNVMe: Bool { FunctionDriver.nvmeDrivers.contains(driver) }
+  }
+
+  var functions: [Function] {
+    var bound: [String: String] = [:]
+    for controller in directories(in: "pci_ep/controllers") {
+      for link in links(in: "pci_ep/controllers/\(controller)") { bound[link.target] = controller }
+    }
+    return directories(in: "pci_ep/functions").flatMap { driver in
+      directories(in: "pci_ep/functions/\(driver)").map { name in
+        let path = "pci_ep/functions/\(driver)/\(name)"
+        return Function(
+          driver: FunctionDriver(name: driver), name: name, path: path,
+          controller: bound[path] ?? links(in: "\(path)/primary").first?.target.lastPart)
+      }
+    }
+  }
+
+  func number(_ path: String) -> Int? {
+    guard let text = tree.text(path) else { return nil }
+    return text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text)
+  }
+
+  /// The options of a `pci_epf_nvme` function; nil when they are empty or cannot be read.
+  func options(of function: Function) -> FabricsOptions? {
+    guard let text = tree.text("\(function.path)/nvme/ctrl_opts"), !text.isEmpty else { return nil }
+    return FabricsOptions(attributeText: text)
+  }
+
+  /// The subsystem that a function serves; nil for none.
+  func subsystem(of function: Function) -> String? {
+    switch function.driver {
+    case .nvmetPCIEPF:
+      tree.text("\(function.path)/nvme/subsysnqn").flatMap { $0.isEmpty ? nil : $0 }
+    case .pciEPFNVMe: options(of: function)?.nqn
+    case .other: nil
+    }
+  }
+
+  /// Vectors that the function asks for: MSI-X, or else MSI; nil when they cannot be read.
+  func vectors(of function: Function) -> Int? {
+    guard let msix = number("\(function.path)/msix_interrupts"),
+      let msi = number("\(function.path)/msi_interrupts")
+    else { return nil }
+    return msix > 0 ? msix : msi
+  }
+
+  mutating func lookAtFunctions() {
+    let alive = livingControllers()
+    for function in functions {
+      lookAtLinks(of: function)
+      guard let controller = function.controller else {
+        lookAtUnbound(function)
+        continue
+      }
+      see("function \(function.name)", "\(function.driver.name) on \(controller)")
+      if isOurs(function.path) == false {
+        find(
+          .functionForeign, function.name,
+          [Finding.Evidence(full(function.path), "bound to \(controller)")],
+          "no journal of epfnvme has it, so setup and teardown leave it alone; it takes one of the controller's functions",
+          mend:
+            "keep it; or epfnvme export makes a profile of it; or, once the controller is stopped, rm its link below \(full("pci_ep/controllers/\(controller)")) and rmdir \(full(function.path))"
+        )
+      }
+      guard function.isNVMe else { continue }
+      lookAtIdentity(of: function)
+      lookAtVectors(of: function)
+      if function.driver == .nvmetPCIEPF {
+        lookAtTarget(of: function)
+        if let alive { lookAtLife(of: function, alive.contains(function.path)) }
+      } else {
+        lookAtConnection(of: function)
+      }
+    }
+    lookAtHeaders()
+  }
+
+  /// The functions of the mainline driver that have an NVMe controller; nil when this process cannot find out.
+  private mutating func livingControllers() -> Set<String>? {
+    guard functions.contains(where: { $0.driver == .nvmetPCIEPF && $0.controller != nil }) else {
+      return []
+    }
+    guard machine.facts.isPrivileged else {
+      hide(
+        "NVMe controllers behind functions",
+        "only writing to a function's attributes tells whether it has one; run as root")
+      return nil
+    }
+    let status: MachineStatus
+    do throws(ProvisioningError) { status = try provisioner.status() } catch {
+      hide("NVMe controllers behind functions", error.message)
+      return nil
+    }
+    let all = status.endpoints.flatMap(\.functions) + status.unboundFunctions
+    return Set(
+      all.compactMap { $0.hasController == true ? "pci_ep/functions/\($0.driver)/\($0.name)" : nil }
+    )
+  }
+
+  // MARK: Links
+
+  private mutating func lookAtLinks(of function: Function) {
+    guard function.isNVMe else { return }
+    if let link = links(in: "\(function.path)/secondary").first {
+      find(
+        .secondaryLinked, function.name,
+        [
+          Finding.Evidence(
+            full("\(function.path)/secondary/\(link.name)"), "-> \(full(link.target))")
+        ],
+        "the NVMe drivers have no secondary interface: they are bound twice, or not at all",
+        mend: "stop the controller, then rm \(full("\(function.path)/secondary/\(link.name)"))")
+    }
+    if let link = links(in: function.path).first {
+      find(
+        .virtualFunction, function.name,
+        [Finding.Evidence(full("\(function.path)/\(link.name)"), "-> \(full(link.target))")],
+        "a function linked into a function becomes a virtual one, which the NVMe drivers do not support and never initialise",
+        mend:
+          "rm \(full("\(function.path)/\(link.name)")), then remove \(full(link.target)) and make it again"
+      )
+    }
+  }
+
+  /// A function that no host will see: begun by hand, or a link that the driver has refused.
+  private mutating func lookAtUnbound(_ function: Function) {
+    // As a virtual function it is a finding already; what a crash left is the journal's.
+    let isVirtual = functions.contains {
+      links(in: $0.path).contains { $0.target == function.path }
+    }
+    if isVirtual || isInterrupted(function.path) || isHidden("pci_ep/controllers") { return }
+    if function.driver == .pciEPFNVMe {
+      if lookAtOptions(of: function) || lookAtLoop(of: function) { return }
+    }
+    find(
+      .functionUnbound, function.name,
+      [Finding.Evidence(full(function.path), "not linked to a controller")],
+      "a half-built function: no host can see it",
+      mend:
+        "finish it: cd \(full("pci_ep")) && ln -s functions/\(function.driver.name)/\(function.name) controllers/NAME/; or take it away: rmdir \(full(function.path))"
+    )
+  }
+
+  /// - Returns: whether the options explain why it is not bound.
+  private mutating func lookAtOptions(of function: Function) -> Bool {
+    let path = "\(function.path)/nvme/ctrl_opts"
+    guard let text = tree.text(path) else { return false }
+    if text.isEmpty {
+      guard let line = log?.last(where: { $0.text.hasSuffix("No nvme fabrics options specified") })
+      else { return false }
+      find(
+        .optionsEmpty, function.name, [evidence(path), evidence(line)],
+        "the link was refused because ctrl_opts is empty; written into the function's own directory, as an old guide has it, the options are lost",
+        mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path)), then link again")
+      return true
+    }
+    let unknown = FabricsOptions(attributeText: text)?.unknownItems ?? [text]
+    guard let first = unknown.first else { return false }
+    find(
+      .optionsMalformed, function.name, [evidence(path)],
+      "the kernel does not know \"\(first)\": names have underscores and no dashes before them, unlike the nvme command's; the link fails with EINVAL",
+      mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path))")
+    return true
+  }
+
+  // MARK: Life
+
+  private mutating func lookAtLife(of function: Function, _ isAlive: Bool) {
+    guard !isAlive else { return }
+    let own =
+      log?.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") } ?? []
+    let last = own.lastIndex { $0.text.isAboutCreation || $0.text.isAboutRemoval }
+    let complaints = own[(last ?? own.startIndex)...].filter { $0.level <= 3 }
+    let controller = function.controller ?? "NAME"
+    let seen = Finding.Evidence(
+      full("\(function.path)/nvme"), "no NVMe controller: its attributes can be written")
+    if complaints.isEmpty {
+      find(
+        .functionWaits, function.name, [seen],
+        "bound, but there is no NVMe controller yet; an endpoint controller that is initialised at PERST# makes it when the host comes",
+        mend: "power the host on or reset it; if that changes nothing, dmesg says why")
+    } else {
+      find(
+        .functionFailed, function.name, [seen] + complaints.map { evidence($0) },
+        "its NVMe controller could not be created although the link succeeded; the next link-down event dereferences a null pointer in the kernel",
+        mend:
+          "stop the controller (epfnvme stop \(controller)), rm the function's link below \(full("pci_ep/controllers/\(controller)")), mend what the kernel's lines say, and link it again"
+      )
+    }
+  }
+
+  /// What `pci_epf_nvme` connected to at bind, and whether it is connected still.
+  private mutating func lookAtConnection(of function: Function) {
+    guard let options = options(of: function), let nqn = options.nqn,
+      let connections = try? machine.fabrics.connections()
+    else { return }
+    if !connections.contains(where: { $0.address.nqn == nqn }) {
+      find(
+        .connectionLost, function.name,
+        [
+          evidence("\(function.path)/nvme/ctrl_opts"),
+          Finding.Evidence("/sys/class/nvme", "no connection to \(nqn)"),
+        ],
+        "the fabrics controller behind the bound function has gone: commands of the host fail. Writing attr_qid_max, or unlinking the port, removes it",
+        mend: "stop the controller, remove the function's link, mend the target, then link it again"
+      )
+    }
+    let possible =
+      [15, machine.facts.onlineCPUs, vectors(of: function).flatMap { $0 > 0 ? $0 - 1 : nil }]
+      .compactMap(\.self).min() ?? 15
+    if let wanted = options.ioQueues.map(Int.init), wanted > possible, possible > 0 {
+      find(
+        .queuesLimited, function.name,
+        [
+          evidence("\(function.path)/nvme/ctrl_opts"),
+          evidence("\(function.path)/msix_interrupts"),
+          evidence("\(function.path)/msi_interrupts"),
+          Finding.Evidence("online processors", "\(machine.facts.onlineCPUs)"),
+        ],
+        "\(wanted) I/O queues are asked for, \(possible) are made: the least of 15, the processors, and the vectors without the admin queue's",
+        mend:
+          "ask for \(possible) queues, or give \(wanted + 1) vectors on a machine with \(wanted) processors"
+      )
+    }
+  }
+}

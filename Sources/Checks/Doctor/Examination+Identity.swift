@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelEvents
+internal import PCIEndpoint
+internal import Provisioning
+internal import SystemPackage
+
+/// What the host reads in configuration space: ids, class, vectors.
+extension Examination {
+  /// The vendor ID that the host reads: the mainline driver takes the subsystem's.
+  private func vendor(of function: Function) -> (path: String, value: Int)? {
+    var path = "\(function.path)/vendorid"
+    if function.driver == .nvmetPCIEPF, let nqn = subsystem(of: function) {
+      let own = "nvmet/subsystems/\(nqn)/attr_vendor_id"
+      if has(own) { path = own }
+    }
+    return number(path).map { (path, $0) }
+  }
+
+  mutating func lookAtIdentity(of function: Function) {
+    if let vendor = vendor(of: function), let device = number("\(function.path)/deviceid") {
+      let isBlank = vendor.value == 0 || vendor.value == 0xffff
+      let seen = [evidence(vendor.path), evidence("\(function.path)/deviceid")]
+      let remedy =
+        "before the function is linked: echo 0x15b7 > \(full(vendor.path)) and an ID of yours > \(full("\(function.path)/deviceid"))"
+      // The values of register 00h for which a host takes the slot for empty.
+      if isBlank, device == 0 || device == 0xffff {
+        find(
+          .idInvisible, function.name, seen,
+          "with these IDs a host takes the slot for empty: the device is invisible",
+          mend: remedy)
+      } else if isBlank {
+        find(
+          .vendorUnset, function.name, seen,
+          function.driver == .nvmetPCIEPF
+            ? "the vendor ID that the host sees is the subsystem's, and it is not set"
+            : "the vendor ID is not set", mend: remedy)
+      }
+    }
+    let names = ["baseclass_code", "subclass_code", "progif_code"]
+    let code = names.compactMap { number("\(function.path)/\($0)") }
+    if code.count == 3, code != [1, 8, 2] {
+      find(
+        .classCode, function.name, names.map { evidence("\(function.path)/\($0)") },
+        "hosts find their NVMe driver by the class code 010802, which is the drivers' default",
+        mend:
+          "before the function is linked: echo 1, 8 and 2 into \(names.joined(separator: ", ")) of \(full(function.path))"
+      )
+    }
+    guard function.driver == .pciEPFNVMe else { return }
+    if let own = number("\(function.path)/subsys_vendor_id"), own != 0,
+      let vendor = number("\(function.path)/vendorid"), own != vendor
+    {
+      find(
+        .subsystemVendorIgnored, function.name,
+        [evidence("\(function.path)/subsys_vendor_id"), evidence("\(function.path)/vendorid")],
+        "pci_epf_nvme puts the vendor ID into SSVID of Identify Controller; the subsystem vendor ID shows in configuration space only",
+        mend: "nothing, unless the host's software compares the two")
+    }
+    if let limit = number("\(function.path)/nvme/mdts_kb"), [1, 2, 4].contains(limit) {
+      find(
+        .transferLimit, function.name, [evidence("\(function.path)/nvme/mdts_kb")],
+        "pci_epf_nvme makes a senseless MDTS of 1, 2 and 4 KiB",
+        mend:
+          "echo 128 > \(full("\(function.path)/nvme/mdts_kb")) while the host has the controller disabled"
+      )
+    }
+  }
+
+  // MARK: Vectors
+
+  mutating func lookAtVectors(of function: Function) {
+    guard let vectors = vectors(of: function) else { return }
+    let seen = [
+      evidence("\(function.path)/msix_interrupts"), evidence("\(function.path)/msi_interrupts"),
+    ]
+    let write =
+      "unlink the function, echo 32 > \(full("\(function.path)/msix_interrupts")) and msi_interrupts, link it again"
+    switch vectors {
+    case 0:
+      find(
+        .noVectors, function.name, seen,
+        "without MSI-X and MSI vectors the function uses INTx, which most endpoint controllers cannot raise",
+        mend: write)
+    case 1:
+      find(
+        .tooFewVectors, function.name, seen,
+        "every queue has a vector, the admin queue too: two are the least", mend: write)
+    default:
+      lookAtQueues(of: function, vectors, seen)
+      lookForFallback(of: function, seen)
+    }
+  }
+
+  private mutating func lookAtQueues(
+    of function: Function, _ vectors: Int, _ seen: [Finding.Evidence]
+  ) {
+    guard function.driver == .nvmetPCIEPF, let nqn = subsystem(of: function) else { return }
+    let path = "nvmet/subsystems/\(nqn)/attr_qid_max"
+    guard let maximum = number(path), maximum + 1 > vectors else { return }
+    find(
+      .vectorsBelowQueues, function.name, [evidence(path)] + seen,
+      "the host may create \(maximum) I/O queues, and there are vectors for \(vectors - 1): with a queue beyond those the driver writes outside its arrays",
+      mend:
+        "with the function unlinked: echo \(vectors - 1) > \(full(path)); or give \(maximum + 1) vectors"
+    )
+  }
+
+  /// Vectors were asked for, and the driver said nothing about any when it made the controller.
+  private mutating func lookForFallback(of function: Function, _ seen: [Finding.Evidence]) {
+    guard let log, functions.count(where: { $0.driver == function.driver }) == 1 else { return }
+    let prefix = "\(function.driver.name) \(function.driver.name)."
+    let lines = log.filter { $0.text.hasPrefix(prefix) }
+    guard let created = lines.lastIndex(where: { $0.text.isAboutCreation }) else { return }
+    let before = lines[..<created]
+    let last = before.lastIndex { $0.text.isAboutCreation || $0.text.isAboutRemoval }
+    guard
+      !before[(last ?? before.startIndex)...].contains(where: { $0.text.contains(" supports MSI") })
+    else { return }
+    find(
+      .intxFallback, function.name, seen + [evidence(lines[created])],
+      "the endpoint controller has none of the interrupts that the function asks for, so it uses INTx, which most cannot raise",
+      mend:
+        "ask for both kinds: unlink the function, echo 32 > msix_interrupts and > msi_interrupts, link it again"
+    )
+  }
+
+  /// All functions of a driver share one header.
+  mutating func lookAtHeaders() {
+    let bound = functions.filter { $0.driver == .nvmetPCIEPF && $0.controller != nil }
+    for name in ["attr_vendor_id", "attr_subsys_vendor_id"] {
+      let paths = bound.compactMap { subsystem(of: $0).map { "nvmet/subsystems/\($0)/\(name)" } }
+      guard Set(paths.compactMap { tree.text($0) }).count > 1 else { continue }
+      find(
+        .headerConflict, name, paths.map { evidence($0) },
+        "all functions of nvmet_pci_epf share one PCI header: where it is written late, all get the last function's values",
+        mend: "give the subsystems the same \(name) before their functions are linked")
+    }
+  }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import KernelEvents
+internal import PCIEndpoint
+internal import Provisioning
+internal import SystemPackage
+
+/// NVMe subsystems, ports and namespaces behind functions, and what others have left.
+extension Examination {
+  private struct Namespace {
+    var path: String
+    var device: String
+  }
+
+  /// Whether a port leads to a subsystem.
+  private func leads(_ port: String, to nqn: String) -> Bool {
+    links(in: "nvmet/ports/\(port)/subsystems").contains { $0.target.lastPart == nqn }
+  }
+
+  /// What a bound function of the mainline driver leads to.
+  mutating func lookAtTarget(of function: Function) {
+    let group = "\(function.path)/nvme"
+    guard let name = tree.text("\(group)/subsysnqn"), let port = tree.text("\(group)/portid") else {
+      return
+    }
+    guard !name.isEmpty else {
+      return find(
+        .targetUnset, function.name, [evidence("\(group)/subsysnqn")],
+        "the function was bound without a subsystem, so no NVMe controller could be made",
+        mend: "unlink the function, echo NQN > \(full("\(group)/subsysnqn")), link it again")
+    }
+    let transport = "nvmet/ports/\(port)/addr_trtype"
+    if isHidden("nvmet/subsystems/\(name)") || isHidden("nvmet/ports/\(port)/subsystems") { return }
+    if !has("nvmet/subsystems/\(name)") || tree.text(transport) != "pci" || !leads(port, to: name) {
+      find(
+        .targetUnreachable, function.name,
+        [
+          evidence("\(group)/portid"), evidence("\(group)/subsysnqn"), evidence(transport),
+          Finding.Evidence(
+            full("nvmet/ports/\(port)/subsystems/\(name)"),
+            leads(port, to: name) ? "present" : "missing"),
+        ],
+        "the function needs the port of its portid, of type pci, with the subsystem linked into it",
+        mend:
+          "unlink the function; echo pci > \(full(transport)); ln -s \(full("nvmet/subsystems/\(name)")) \(full("nvmet/ports/\(port)/subsystems/")); link the function again"
+      )
+    } else if tree.text("nvmet/subsystems/\(name)/attr_allow_any_host") == "0" {
+      let path = "nvmet/subsystems/\(name)/attr_allow_any_host"
+      find(
+        .hostNotAllowed, name, [evidence(path)],
+        "nvmet_pci_epf connects with a random host name, so the subsystem must allow any host",
+        mend: "unlink the function, echo 1 > \(full(path)), link it again")
+    }
+  }
+
+  /// What an unbound function of the older driver would connect to.
+  /// - Returns: whether that explains why it is not bound.
+  mutating func lookAtLoop(of function: Function) -> Bool {
+    guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
+      !isHidden("nvmet/ports")
+    else { return false }
+    let ports = directories(in: "nvmet/ports").filter {
+      tree.text("nvmet/ports/\($0)/addr_trtype") == "loop"
+    }
+    if ports.contains(where: { isHidden("nvmet/ports/\($0)/subsystems") || leads($0, to: nqn) }) {
+      return false
+    }
+    let line = log?.last { $0.text.contains("connect request for invalid subsystem \(nqn)") }
+    find(
+      .targetUnreachable, function.name,
+      [
+        evidence("\(function.path)/nvme/ctrl_opts"),
+        Finding.Evidence(
+          full("nvmet/ports"),
+          ports.isEmpty
+            ? "no port of type loop"
+            : "port \(ports.joined(separator: ", ")) of type loop without a link to \(nqn)"),
+      ] + (line.map { [evidence($0)] } ?? []),
+      "no loop port leads to the subsystem, so the function cannot be bound: the link fails with EIO",
+      mend:
+        "echo loop > \(full("nvmet/ports/\(ports.first ?? "1")/addr_trtype")); ln -s \(full("nvmet/subsystems/\(nqn)")) \(full("nvmet/ports/\(ports.first ?? "1")/subsystems/")) (in one line); link the function again"
+    )
+    return true
+  }
+
+  mutating func lookAtTargets() {
+    var spaces: [Namespace] = []
+    for nqn in directories(in: "nvmet/subsystems") {
+      let enabled = enabledNamespaces(of: nqn)
+      spaces += enabled
+      let servers = functions.filter { subsystem(of: $0) == nqn }
+      if servers.contains(where: { $0.controller != nil }), enabled.isEmpty,
+        !isHidden("nvmet/subsystems/\(nqn)/namespaces")
+      {
+        let path = "nvmet/subsystems/\(nqn)/namespaces"
+        find(
+          .noNamespace, nqn, [Finding.Evidence(full(path), "none is enabled")],
+          "the host will see a controller without a disk",
+          mend: "make a namespace with a device_path and echo 1 into its enable")
+      }
+      if servers.isEmpty, !isHidden("pci_ep/functions"), !isHidden("nvmet/ports") {
+        lookAtUnused(nqn)
+      }
+    }
+    lookAtBackings(of: spaces)
+    lookAtNullBlockDevices()
+  }
+
+  private func enabledNamespaces(of nqn: String) -> [Namespace] {
+    let root = "nvmet/subsystems/\(nqn)/namespaces"
+    return directories(in: root).compactMap { id in
+      guard tree.text("\(root)/\(id)/enable") == "1",
+        let device = tree.text("\(root)/\(id)/device_path")
+      else { return nil }
+      return Namespace(path: "\(root)/\(id)", device: device)
+    }
+  }
+
+  /// A subsystem without a function; one that is served by TCP or RDMA is none of our business.
+  private mutating func lookAtUnused(_ nqn: String) {
+    let path = "nvmet/subsystems/\(nqn)"
+    guard isOurs(path) == false, tree.text("\(path)/attr_model") != nil else { return }
+    let ports = directories(in: "nvmet/ports").filter { leads($0, to: nqn) }
+    let transports = ports.map { tree.text("nvmet/ports/\($0)/addr_trtype") ?? "" }
+    if transports.contains("tcp") || transports.contains("rdma") || transports.contains("fc") {
+      return
+    }
+    let links = ports.map { "nvmet/ports/\($0)/subsystems/\(nqn)" }
+    find(
+      .subsystemUnused, nqn,
+      links.isEmpty
+        ? [Finding.Evidence(full(path), "linked to no port")]
+        : links.map { Finding.Evidence(full($0), "-> \(full(path))") },
+      "no function serves this subsystem, and no journal of epfnvme has it: somebody has left it",
+      mend:
+        links.isEmpty
+        ? "if nobody needs it: rmdir its namespaces, then rmdir \(full(path))"
+        : "if nobody needs it: \(links.map { "rm \(full($0))" }.joined(separator: "; ")); then rmdir its namespaces and \(full(path))"
+    )
+  }
+
+  private mutating func lookAtBackings(of spaces: [Namespace]) {
+    let groups = Dictionary(grouping: spaces, by: \.device)
+    for (device, users) in groups.sorted(by: { $0.key < $1.key }) {
+      if users.count > 1 {
+        find(
+          .backingShared, device, users.map { evidence("\($0.path)/device_path") },
+          "two namespaces on one store corrupt each other's data",
+          mend: "echo 0 > \(full(users[1].path))/enable, then give it a store of its own")
+      }
+      guard device.hasPrefix("/dev/"),
+        let mountPoint = try? machine.storage.describe(FilePath(device)).mountPoint
+      else { continue }
+      find(
+        .backingMounted, device,
+        [
+          evidence("\(users[0].path)/device_path"),
+          Finding.Evidence("/proc/mounts", "\(device) at \(mountPoint)"),
+        ],
+        "a host writes below a mounted file system: both lose data", mend: "umount \(mountPoint)")
+    }
+  }
+
+  private mutating func lookAtNullBlockDevices() {
+    let used = Set(
+      tree.entries.keys.filter { $0.hasPrefix("nvmet/") && $0.hasSuffix("/device_path") }
+        .compactMap { tree.text($0) })
+    for name in directories(in: "nullb") where tree.text("nullb/\(name)/power") == "1" {
+      guard isOurs("nullb/\(name)") == false, !used.contains("/dev/\(name)") else { continue }
+      find(
+        .nullBlockForeign, name, [evidence("nullb/\(name)/power")],
+        "somebody has made this device and nothing stores to it; it may hold memory",
+        mend:
+          "if nobody needs it: echo 0 > \(full("nullb/\(name)/power")) && rmdir \(full("nullb/\(name)"))"
+      )
+    }
+  }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelEvents
+internal import LinuxFiles
+internal import PCIEndpoint
+internal import Provisioning
+internal import SystemPackage
+
+/// Traces of the past: devices in sysfs, journals of runs that were cut off, the kernel's log. And the machine's DMA and IOMMU.
+extension Examination {
+  private static let bus: FilePath = "/sys/bus/pci-epf/devices"
+
+  mutating func lookAtDevices() {
+    guard isMounted, !lacksEndpointSupport else { return lookAtDMA() }
+    let devices: [String]
+    do { devices = try files.names(in: Self.bus).sorted() } catch {
+      if error != .noSuchFileOrDirectory { hide("function devices", Self.bus, error) }
+      return lookAtDMA()
+    }
+    for driver in FunctionDriver.nvmeDrivers {
+      let own = devices.filter { $0.hasPrefix("\(driver.name).") }
+      let directory = "pci_ep/functions/\(driver.name)"
+      if isHidden(directory) { continue }
+      let made = functions.count { $0.driver == driver }
+      if own.count > made {
+        find(
+          .deviceLeaked, driver.name,
+          [
+            Finding.Evidence(Self.bus.string, own.joined(separator: ", ")),
+            Finding.Evidence(full(directory), "\(made) functions"),
+          ],
+          "there are more devices than functions: the module was unloaded while function directories existed, and their devices are lost",
+          mend: "reboot before the driver is used again; remove functions before rmmod")
+        continue
+      }
+      for device in own {
+        let link = Self.bus.appending(device).appending("driver")
+        do { _ = try files.linkText(of: link) } catch {
+          guard error == .noSuchFileOrDirectory else { continue }
+          find(
+            .deviceWithoutDriver, device, [Finding.Evidence(link.string, "missing")],
+            "the device was unbound through sysfs: the next link of its function finds no driver",
+            mend:
+              "echo \(device) > /sys/bus/pci-epf/drivers/\(driver.name)/bind; or remove the function and make it again"
+          )
+        }
+      }
+    }
+    lookAtDMA()
+  }
+
+  /// What moves data, and what stands between it and memory; neither is right or wrong.
+  private mutating func lookAtDMA() {
+    let engines: FilePath = "/sys/class/dma"
+    if let channels = try? files.names(in: engines).sorted(), !channels.isEmpty {
+      let count = "\(channels.count) channels (\(channels[0])…)"
+      see(
+        "DMA", count + "; whether they are the endpoint controller's shows when a function is bound"
+      )
+    } else {
+      see(
+        "DMA", "no channels in \(engines): data is copied by the processor through outbound windows"
+      )
+    }
+    if let line = log?.last(where: { line in
+      FunctionDriver.nvmeDrivers.contains { line.text.hasPrefix("\($0.name) \($0.name).") }
+        && line.text.contains("DMA ")
+    }) {
+      see("DMA at the last bind", line.text)
+    }
+    let units = (try? files.names(in: "/sys/class/iommu").sorted()) ?? []
+    see("IOMMU", units.isEmpty ? "none" : units.joined(separator: ", "))
+    if let words = try? files.text(of: "/proc/cmdline").split(separator: " ") {
+      let names = ["iommu", "swiotlb", "arm-smmu", "intel_iommu", "amd_iommu", "pcie_aspm", "cma"]
+      let found = words.filter { word in names.contains { word.hasPrefix($0) } }
+      if !found.isEmpty { see("kernel command line", found.joined(separator: " ")) }
+    }
+  }
+
+  // MARK: Journals
+
+  mutating func lookAtJournals() {
+    for journal in journals ?? [] {
+      if let problem = journal.problem {
+        if problem.kind == .needsPrivileges {
+          hide("journal of \(journal.name)", problem.message + "; run as root")
+          continue
+        }
+        find(
+          .journalDamaged, journal.name, [Finding.Evidence(journal.path.string, problem.message)],
+          "what epfnvme has made under this name is not known any more, so teardown cannot take it back",
+          mend: problem.hint ?? "remove what is left by hand, then rm \(journal.path)")
+      } else if let effect = journal.unfinished {
+        find(
+          .journalUnfinished, journal.name,
+          [Finding.Evidence(journal.path.string, "not finished from: \(effect)")],
+          "a run of epfnvme was killed, or its rollback is incomplete; what it made is half there",
+          mend: "epfnvme teardown \(journal.name)")
+      } else {
+        see("profile \(journal.name)", "set up by epfnvme")
+      }
+    }
+  }
+
+  // MARK: The kernel's log
+
+  mutating func lookAtLog() {
+    guard let log else { return }
+    if let index = log.indices.first(where: { Self.isCrash(log, $0) }) {
+      find(
+        .kernelCrashed, "kernel", [evidence(log[index])],
+        "the kernel has failed in this code since it was booted: nvmet and pci_ep may be stuck or damaged",
+        mend: "save dmesg, then reboot; the guide's safe orders say what to avoid")
+    }
+    if let line = log.last(where: {
+      $0.text.contains("WARNING:") && $0.text.contains("pci-ep-cfs.c")
+    }) {
+      find(
+        .unlinkedWhileStarted, "pci-ep-cfs.c", [evidence(line)],
+        "a function was unlinked from a controller that was started",
+        mend: "in this order: epfnvme stop, rm the link, rmdir the function (teardown keeps it)")
+    }
+    if let line = log.last(where: { $0.text.contains("(NULL device *): PCI link") }) {
+      find(
+        .eventOnFailedFunction, "nvmet_pci_epf", [evidence(line)],
+        "a link event has reached a function whose NVMe controller was never created; at link down the kernel crashes",
+        mend: "unlink that function at once: rm its link below \(full("pci_ep/controllers"))")
+    }
+  }
+
+  private static let crashes = [
+    "BUG: ", "Oops", "Kernel panic", "Unable to handle kernel", "general protection fault",
+    "KASAN: ", "detected buffer overflow", "blocked for more than",
+    "simulated kernel: undefined behaviour",
+  ]
+  private static let ours = [
+    "nvmet", "pci_epf", "pci_ep", "pci-ep", "pci_epc", "null_blk", "configfs",
+  ]
+
+  /// Whether a line begins a report of the kernel about itself, in code of ours: the line says so, or a function in the trace below.
+  private static func isCrash(_ log: [KernelLogLine], _ index: Int) -> Bool {
+    guard crashes.contains(where: { log[index].text.contains($0) }) else { return false }
+    return log[index...].prefix(40).enumerated().contains { offset, line in
+      (offset == 0 || line.text.contains("+0x")) && ours.contains { line.text.contains($0) }
+    }
+  }
+}

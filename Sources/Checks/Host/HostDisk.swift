@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Provisioning
+internal import SystemPackage
+
+/// One NVMe controller on the bus, for whoever looks.
+public struct HostDisk: Hashable, Sendable {
+  public struct Namespace: Hashable, Sendable {
+    public var path: String
+    public var sizeBytes: UInt64?
+
+    public init(path: String, sizeBytes: UInt64?) {
+      self.path = path
+      self.sizeBytes = sizeBytes
+    }
+  }
+
+  /// `0000:01:00.0`
+  public var name: String
+  public var ids: DiskIDs
+  public var driver: String?
+  /// `nvme0`
+  public var controller: String?
+  /// The driver's word: `live`.
+  public var state: String?
+  public var namespaces: [Namespace]
+  public var users: [String]
+  /// Whether its ids are the ones that were asked for; nil when none were.
+  public var isWanted: Bool?
+
+  /// - Throws: ``HostViewError`` when the function has gone.
+  public init(_ device: BusDevice, wanted: [DiskIDs]?) throws(HostViewError) {
+    name = device.name
+    let ids = DiskIDs(
+      vendorID: UInt16(truncatingIfNeeded: try device.configuration(at: 0, count: 2)),
+      deviceID: UInt16(truncatingIfNeeded: try device.configuration(at: 2, count: 2)))
+    self.ids = ids
+    driver = device.driver
+    controller = device.controllerName
+    state = device.controllerState
+    namespaces = device.disks.map { Namespace(path: $0.string, sizeBytes: device.size(of: $0)) }
+    users = device.users
+    isWanted = wanted.map { $0.contains(ids) }
+  }
+
+  public var json: JSONValue {
+    [
+      "name": .string(name), "vendorID": .string("0x" + DiskIDs.digits(ids.vendorID)),
+      "deviceID": .string("0x" + DiskIDs.digits(ids.deviceID)),
+      "driver": JSONValue(driver), "controller": JSONValue(controller), "state": JSONValue(state),
+      "namespaces": .array(
+        namespaces.map { space in
+          [
+            "path": .string(space.path),
+            "sizeBytes": space.sizeBytes.map { JSONValue($0) } ?? .null,
+          ]
+        }), "inUse": .array(users.map { .string($0) }),
+      "wanted": isWanted.map { .bool($0) } ?? .null,
+    ]
+  }
+}

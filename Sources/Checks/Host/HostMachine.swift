@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import LinuxFiles
+public import SystemPackage
+
+/// The machine that has disks on its PCI bus: where its kernel shows them, and how it is written to.
+public struct HostMachine: Sendable {
+  /// Where sysfs is mounted.
+  public var sysfs: FilePath
+  /// Where the device nodes are.
+  public var nodes: FilePath
+  /// Where procfs is mounted.
+  public var procfs: FilePath
+  /// Writes a text to a file of sysfs with one `write(2)`.
+  public var write: @Sendable (_ text: String, _ path: FilePath) throws(Errno) -> Void
+
+  public init(
+    sysfs: FilePath = "/sys", nodes: FilePath = "/dev", procfs: FilePath = "/proc",
+    write: @escaping @Sendable (String, FilePath) throws(Errno) -> Void = HostMachine.writeAtOnce
+  ) {
+    self.sysfs = sysfs
+    self.nodes = nodes
+    self.procfs = procfs
+    self.write = write
+  }
+
+  public static let live = HostMachine()
+
+  /// Writes a text to an existing file with one `write(2)`, which is how sysfs takes a value.
+  @Sendable public static func writeAtOnce(_ text: String, _ path: FilePath) throws(Errno) {
+    let descriptor = try Descriptor(opening: path, O_WRONLY)
+    let bytes = Array(text.utf8)
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe Glibc.write(descriptor.number, $0.baseAddress, $0.count)
+    }
+    if count < 0 { throw .current }
+    if count < bytes.count { throw .ioError }
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+internal import LinuxFiles
+public import SystemPackage
+
+/// The file that lists and switches debug call sites.
+public protocol DynamicDebugControl: Sendable {
+  var path: FilePath { get }
+  func read() throws(Errno) -> String
+  /// One query: words that select call sites, then flags, `module nvmet +p`. One that selects nothing is no error.
+  func write(_ query: String) throws(Errno)
+}
+
+/// The running kernel's.
+public struct LiveDynamicDebug: DynamicDebugControl {
+  public let path: FilePath
+
+  public init(path: FilePath) { self.path = path }
+
+  /// The file of procfs, which needs no mount, or that of debugfs; nil when the kernel has neither.
+  ///
+  /// Debugfs is closed to all but root, so that one who may not look gets its path, too.
+  /// - Source: `lib/dynamic_debug.c`, `dynamic_debug_init_control`; both since Linux 5.7.
+  public static func find(
+    procfs: FilePath = "/proc", debugfs: FilePath = "/sys/kernel/debug"
+  ) -> LiveDynamicDebug? {
+    for directory in [procfs, debugfs] {
+      let path = directory.appending("dynamic_debug/control")
+      if unsafe access(path.string, F_OK) == 0 || Errno.current == .permissionDenied {
+        return LiveDynamicDebug(path: path)
+      }
+    }
+    return nil
+  }
+
+  public func read() throws(Errno) -> String { try readFile(path) }
+
+  public func write(_ query: String) throws(Errno) {
+    let descriptor = try Descriptor(opening: path, O_WRONLY)
+    let bytes = Array(query.utf8)
+    // A write is one query: the kernel takes it whole or refuses it.
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe Glibc.write(descriptor.number, $0.baseAddress, $0.count)
+    }
+    if count < 0 { throw .current }
+  }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Glibc
+public import PCI
+
+/// The machine's side of the protocol, as much of it as a host in process needs: registers, memory, interrupts, reset.
+///
+/// Belongs to one thread. Memory that is not shared is read and written by the server's messages, which are answered while this side waits
+/// in ``waitForServer(milliseconds:)``; not while it waits for a register, as in QEMU, whose lock is held then.
+public final class Client {
+  /// What the server did not do.
+  public struct Failure: Error, Hashable, Sendable {
+    public var request: String
+    /// Nil when the server has gone, or the answer makes no sense.
+    public var errno: CInt?
+    public var message: String
+  }
+
+  /// How the server's requests about memory are laid out.
+  public enum MemoryMessages: Sendable {
+    /// As the protocol's text has it, and QEMU 11.
+    case wide
+    /// As QEMU 10.1 and 10.2 have it.
+    case narrow
+  }
+
+  let channel: Channel
+  private let format: DMAFormat
+  private var lastID: UInt16 = 0x7fff
+  private var waiting: [Message] = []
+  /// What the server may reach.
+  public let memory: HostMemory
+  /// Called for every answer of this side to a request about memory.
+  public var onMemoryRequest: ((_ isWrite: Bool, _ address: UInt64, _ count: Int) -> Void)?
+
+  /// Connects, and agrees on the version.
+  /// - Parameter memory: what ``mapRemote(at:count:access:)`` and the server's requests refer to.
+  public init(
+    connectingTo path: String, memory: HostMemory, messages: MemoryMessages = .wide
+  ) throws(Failure) {
+    let number = unsafe epfnvme_unix_connect(path)
+    guard number >= 0 else {
+      throw Failure(
+        request: "connect", errno: -number, message: unsafe String(cString: strerror(-number)))
+    }
+    channel = Channel(OpenDescriptor(number), stop: nil, limit: Session.messageLimit)
+    self.memory = memory
+    format = messages == .wide ? .wide : .narrow
+    // As long as QEMU's: servers answer no longer than they were asked.
+    let offer =
+      #"{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"#
+      + #""max_data_xfer_size":1048576,"write_multiple":true}}"#
+    _ = try request(.version, [0, 0, 0, 0] + offer.utf8 + [0])
+  }
+
+  // MARK: Requests
+
+  /// Sends a request and waits for its answer.
+  @discardableResult
+  func request(
+    _ command: Command, _ body: [UInt8] = [], descriptors: [OpenDescriptor] = []
+  ) throws(Failure) -> [UInt8] {
+    lastID &+= 1
+    let answer: Message?
+    do throws(Channel.Failure) {
+      try channel.send(
+        MessageHeader(request: command, id: lastID, bodyCount: body.count), body: body,
+        descriptors: descriptors)
+      answer = try awaitAnswer()
+    } catch { throw Failure(request: "\(command)", errno: nil, message: "\(error)") }
+    guard let answer else {
+      throw Failure(request: "\(command)", errno: ETIMEDOUT, message: "the server does not answer")
+    }
+    guard !answer.header.isError else {
+      let errno = CInt(bitPattern: answer.header.error)
+      throw Failure(
+        request: "\(command)", errno: errno, message: unsafe String(cString: strerror(errno)))
+    }
+    return answer.body.bytes
+  }
+
+  /// The answer to the last request; the server's own requests are kept for later.
+  private func awaitAnswer() throws(Channel.Failure) -> Message? {
+    while true {
+      while let message = try channel.next() {
+        if !message.header.isReply {
+          waiting.append(message)
+        } else if message.header.id == lastID {
+          return message
+        }
+      }
+      if try !channel.receive(), try !channel.waitForArrival(nanoseconds: Channel.patience) {
+        return nil
+      }
+    }
+  }
+
+  /// Sends a request that gets no answer.
+  func post(_ command: Command, _ body: [UInt8]) throws(Failure) {
+    lastID &+= 1
+    do throws(Channel.Failure) {
+      try channel.send(
+        MessageHeader(request: command, id: lastID, bodyCount: body.count, wantsNoReply: true),
+        body: body)
+    } catch { throw Failure(request: "\(command)", errno: nil, message: "\(error)") }
+  }
+
+  // MARK: The server's requests
+
+  /// Answers what the server asks about memory.
+  /// - Parameter milliseconds: how long to wait for a request.
+  public func waitForServer(milliseconds: UInt64) throws(Failure) {
+    do throws(Channel.Failure) {
+      if waiting.isEmpty {
+        _ = try channel.waitForArrival(nanoseconds: milliseconds * 1_000_000)
+        _ = try channel.receive()
+        while let message = try channel.next() {
+          if !message.header.isReply { waiting.append(message) }
+        }
+      }
+      while !waiting.isEmpty { try answer(waiting.removeFirst()) }
+    } catch { throw Failure(request: "answer", errno: nil, message: "\(error)") }
+  }
+
+  private func answer(_ message: Message) throws(Channel.Failure) {
+    func refuse(_ errno: CInt) throws(Channel.Failure) {
+      try channel.send(MessageHeader(replyTo: message.header, bodyCount: 0, errno: errno))
+    }
+    let isWrite = message.command == .writeDMA
+    guard message.command == .readDMA || isWrite else { return try refuse(ENOSYS) }
+    let head = isWrite ? format.headCount : 12
+    guard message.body.count >= head else { return try refuse(EINVAL) }
+    let address: UInt64 = message.body.integer(at: 0)
+    // The low half is the same either way.
+    let count = Int(message.body.integer(at: 8) as UInt32)
+    guard count <= Session.ownTransferLimit, !isWrite || message.body.count >= head + count else {
+      return try refuse(EINVAL)
+    }
+    onMemoryRequest?(isWrite, address, count)
+    var body = Array(message.body.bytes.prefix(format.headCount))
+    let isDone: Void?
+    if isWrite {
+      isDone = unsafe message.body.bytes[head..<head + count].withUnsafeBytes { bytes in
+        try? unsafe memory.write(at: address, from: bytes)
+      }
+    } else {
+      body += [UInt8](repeating: 0, count: count)
+      isDone = unsafe body.withUnsafeMutableBytes { bytes in
+        try? unsafe memory.read(
+          at: address, into: UnsafeMutableRawBufferPointer(rebasing: bytes[format.headCount...]))
+      }
+    }
+    guard isDone != nil else { return try refuse(EFAULT) }
+    try channel.send(
+      MessageHeader(replyTo: message.header, bodyCount: body.count), body: body)
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the generated completions for bash need besides.
+///
+/// readline splits words at `=`, so that `--kernel simulated=FILE` arrives as an option, its value and two arguments too many, and nothing
+/// would be offered after it. The generated function is called with whole words.
+enum BashCompletions {
+  /// A message of the argument parser; the script for bash gets its addition.
+  static func completed(_ message: String) -> String {
+    message.hasPrefix("#!/bin/bash\n") ? message + "\n\n" + addition : message
+  }
+
+  private static let addition = #"""
+    _epfnvme_whole_words() {
+        local -a whole=()
+        local -i index current=0
+        for index in "${!COMP_WORDS[@]}"; do
+            local word="${COMP_WORDS[index]}"
+            if [[ "${#whole[@]}" -gt 0 && ("${word}" = '=' || "${whole[-1]}" = *=) ]]; then
+                whole[-1]+="${word}"
+            else
+                whole+=("${word}")
+            fi
+            [[ "${index}" -ne "${COMP_CWORD}" ]] || current="$((${#whole[@]} - 1))"
+        done
+        local -a COMP_WORDS=("${whole[@]}")
+        local -i COMP_CWORD="${current}"
+        _epfnvme "${1}" "${whole[current]}" "${whole[current - 1]}"
+    }
+
+    complete -o filenames -F _epfnvme_whole_words epfnvme
+    """#
+}

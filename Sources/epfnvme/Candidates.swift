@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import ControllerEmulation
+internal import KernelEvents
+internal import LinuxFiles
+internal import Provisioning
+internal import SimulatedKernel
+internal import SystemPackage
+
+/// What a shell may offer for an argument: names of the machine as it is when the key is pressed.
+///
+/// The machine is the one of the command line (`--kernel`) or of EPFNVME_KERNEL. Nothing is changed or waited for; what cannot be read
+/// offers nothing, silently.
+enum Candidates {
+  /// Endpoint controllers.
+  static let controllers: CompletionKind = .custom { words, _, _ in
+    safe(machine(words).controllers())
+  }
+
+  /// The names of profiles that are set up.
+  static let names: CompletionKind = .custom { words, _, _ in
+    safe(machine(words).run.journalNames())
+  }
+
+  /// The names of profiles that are set up, and profile files.
+  static let namesAndProfiles: CompletionKind = .custom { words, _, prefix in
+    safe(machine(words).run.journalNames() + profileFiles(prefix))
+  }
+
+  /// Profile files: below the directory of the word, and the installed ones.
+  ///
+  /// zsh completes paths better by itself: it knows that a word that ends in a slash goes on.
+  static var profiles: CompletionKind {
+    if CompletionShell.requesting == .zsh { return .file(extensions: ["json"]) }
+    return .custom { _, _, prefix in safe(profileFiles(prefix)) }
+  }
+
+  /// The disks of `check --host` and its like: NVMe controllers of this machine, as devices and as PCI functions.
+  static let hostDevices: CompletionKind = .custom { _, _, _ in
+    let nodes = names(in: "/sys/class/nvme").map { "/dev/\($0)" }
+    let functions = names(in: "/sys/bus/pci/devices").filter { name in
+      let path = FilePath("/sys/bus/pci/devices").appending(name).appending("class")
+      return ((try? readFile(path)) as String?)?.hasPrefix("0x0108") == true
+    }
+    return safe(["auto"] + nodes + functions)
+  }
+
+  /// `all`, `none`, or quirks with commas between: the word's last one is completed.
+  static let quirks: CompletionKind = .custom { _, _, prefix in
+    let parts = prefix.split(separator: ",", omittingEmptySubsequences: false)
+    let names = Quirk.allCases.map(\.rawValue)
+    guard parts.count > 1 else { return ["all", "none"] + names }
+    let before = parts.dropLast()
+    return names.filter { name in !before.contains { $0 == name } }
+      .map { (before.map(String.init) + [$0]).joined(separator: ",") }
+  }
+
+  static let kernels: CompletionKind = .list(["live", "simulated"])
+  static let personalities: CompletionKind = .list(
+    SimulatedKernel.Personality.allCases.map(\.rawValue))
+
+  // MARK: The machine
+
+  private struct Named {
+    var controllers: () -> [String]
+    var run: RunDirectory
+  }
+
+  private static func machine(_ words: [String]) -> Named {
+    switch kernel(words) ?? .fromEnvironment {
+    case .live:
+      Named(
+        controllers: { ((try? EndpointDevice.all()) ?? []).map(\.name) }, run: RunDirectory())
+    case .simulated(let file):
+      Named(
+        controllers: {
+          do throws(StateFileError) {
+            var kernel = SimulatedKernel(.mainline)
+            if let file, let kept = try SimulatedKernel.snapshot(of: FilePath(file)) {
+              kernel = kept
+            }
+            return kernel.endpointControllers
+          } catch { return [] }
+        },
+        // A kernel in memory has no run directory that could be read.
+        run: RunDirectory(FilePath((file ?? "/nonexistent") + ".run")))
+    }
+  }
+
+  /// The last `--kernel` of a command line.
+  private static func kernel(_ words: [String]) -> KernelChoice? {
+    var choice: KernelChoice?
+    for (index, word) in words.enumerated() {
+      if word.hasPrefix("--kernel=") {
+        choice = KernelChoice(argument: String(word.dropFirst("--kernel=".count))) ?? choice
+      } else if word == "--kernel", index + 1 < words.count {
+        choice = KernelChoice(argument: words[index + 1]) ?? choice
+      }
+    }
+    return choice
+  }
+
+  // MARK: Files
+
+  private static func profileFiles(_ prefix: String) -> [String] {
+    let directory = prefix.lastIndex(of: "/").map { String(prefix[...$0]) } ?? ""
+    let path = FilePath(directory.isEmpty ? "." : directory)
+    var found: [String] = []
+    for name in names(in: path) where !name.hasPrefix(".") {
+      if name.hasSuffix(".json") {
+        found.append(directory + name)
+      } else if (try? directoryNames(path.appending(name))) != nil {
+        found.append(directory + name + "/")
+      }
+    }
+    guard directory.isEmpty, let installed = InstalledFiles.profiles else { return found }
+    return found
+      + names(in: installed).filter { $0.hasSuffix(".json") }.map { installed.appending($0).string }
+  }
+
+  private static func names(in path: FilePath) -> [String] {
+    ((try? directoryNames(path)) ?? []).sorted()
+  }
+
+  /// bash expands what it is offered, commands too, so a name with characters of the shell is not offered.
+  private static func safe(_ words: [String]) -> [String] {
+    words.filter { word in
+      !word.isEmpty
+        && word.unicodeScalars.allSatisfy {
+          $0.properties.isAlphabetic || ("0"..."9").contains($0)
+            || "._-/:@%+,=".unicodeScalars.contains($0)
+        }
+    }
+  }
+}

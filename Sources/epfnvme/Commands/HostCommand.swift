@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Checks
+internal import Glibc
+internal import KernelEvents
+internal import Provisioning
+internal import SystemPackage
+
+struct HostCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "host",
+    abstract: "Find, rescan, rebind or remove the disk on the machine that sees it.",
+    discussion: """
+      For the machine at the other end of the cable. Disks are found by PCI class and ids: those of --profile, or --vendor and --device.
+
+        epfnvme host find
+        epfnvme host rescan --profile my.json
+        epfnvme host rebind --vendor 0x15b7 --device 0x5fff
+        epfnvme host remove 0000:01:00.0
+      """,
+    subcommands: [
+      HostFindCommand.self, HostRescanCommand.self, HostRebindCommand.self, HostRemoveCommand.self,
+    ])
+}
+
+struct HostFindCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "find", abstract: "List the NVMe controllers on this machine's bus.",
+    discussion: """
+      Name, ids, driver, controller, its state, namespaces, and who uses them. With ids only the controllers that have them, and exit code 66
+      when there is none; with --all every controller, those that have them marked with a star.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var ids: DiskOptions
+  @Flag(help: "With ids: list the other controllers, too.") var all = false
+
+  func run() throws {
+    try global.run {
+      let (bus, query) = (try global.hostBus(), try ids.query())
+      let disks = try bus.disks(all ? nil : query?.ids, wanted: query?.ids)
+      if let query, !disks.contains(where: { $0.isWanted == true }) {
+        throw HostBus.notThere(query)
+      }
+      DiskList.show(disks, global)
+    }
+  }
+}
+
+struct HostRescanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rescan", abstract: "Make the kernel look for new devices.",
+    discussion: """
+      With ids it waits, up to --timeout SECONDS, until a disk that has them is live and has a namespace; exit code 75 when none comes.
+      Without ids it lists what is there then.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var ids: DiskOptions
+  @Option(help: ArgumentHelp("Only this bus (0000:01).", valueName: "bus")) var bus: String?
+
+  func run() throws {
+    try global.run {
+      let (machine, query) = (try global.hostBus(), try ids.query())
+      do throws(HostViewError) { try machine.rescan(bus) } catch { throw ProvisioningError(error) }
+      if let query {
+        try global.wait("no disk with \(query.words) can be used", "rescan") {
+          machine.isUsable(query.ids)
+        }
+      }
+      DiskList.show(try machine.disks(query?.ids, wanted: query?.ids), global)
+    }
+  }
+}
+
+struct HostRebindCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rebind",
+    abstract: "Take a disk from its driver and give it to the NVMe driver again.",
+    discussion: """
+      The driver resets and probes the controller anew. Waits, up to --timeout SECONDS, until it is live and has a namespace.
+      Refused with exit code 64 while a disk of it is mounted, swap, part of another device or held exclusively, and when another driver
+      than nvme has it, unless --force is given.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var target: DiskArgument
+
+  func run() throws {
+    try global.run {
+      let device = try target.device(global)
+      // Between unbind and bind no signal may end the process.
+      Signals.remember()
+      do throws(HostViewError) { try device.rebind(force: target.force) } catch {
+        throw ProvisioningError(error)
+      }
+      try global.wait(
+        "\(device.name) is with its driver, but no disk can be used", "rebind"
+      ) { device.isUsable }
+      DiskList.show(try global.hostBus().disks(named: device.name), global)
+    }
+  }
+}
+
+struct HostRemoveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "remove", abstract: "Take a disk off the bus, as if it were unplugged.",
+    discussion: """
+      For a board that goes away or restarts; epfnvme host rescan finds it again.
+      Refused with exit code 64 while a disk of it is mounted, swap, part of another device or held exclusively, unless --force is given.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var target: DiskArgument
+
+  func run() throws {
+    try global.run {
+      let device = try target.device(global)
+      do throws(HostViewError) { try device.remove(force: target.force) } catch {
+        throw ProvisioningError(error)
+      }
+      if global.json {
+        print((["name": .string(device.name), "removed": true] as JSONValue).prettyText)
+      } else if !global.quiet {
+        print("\(device.name): removed")
+      }
+    }
+  }
+}
+
+/// Ids from a profile or by themselves.
+struct DiskOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("The profile whose functions' ids the disk has.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var profile: String?
+  @Option(help: ArgumentHelp("PCI vendor ID.", valueName: "hex")) var vendor: String?
+  @Option(help: ArgumentHelp("PCI device ID.", valueName: "hex")) var device: String?
+
+  func validate() throws {
+    guard (vendor == nil) == (device == nil) else {
+      throw ValidationError("--vendor and --device go together.")
+    }
+    guard vendor == nil || profile == nil else {
+      throw ValidationError("A profile has the ids; --vendor and --device are for without one.")
+    }
+    for (name, text) in [("--vendor", vendor), ("--device", device)] {
+      if let text, Self.number(text) == nil {
+        throw ValidationError("\(name) takes 0x0000 to 0xffff, not \(text).")
+      }
+    }
+  }
+
+  /// nil when no ids are given.
+  func query() throws -> DiskQuery? {
+    if let profile { return DiskQuery(try ProfileArgument.read(profile).profile) }
+    guard let vendor = vendor.flatMap(Self.number), let device = device.flatMap(Self.number) else {
+      return nil
+    }
+    return DiskQuery(DiskIDs(vendorID: vendor, deviceID: device))
+  }
+
+  /// Hexadecimal with or without `0x`, as lspci prints them.
+  private static func number(_ text: String) -> UInt16? {
+    UInt16(text.hasPrefix("0x") ? String(text.dropFirst(2)) : text, radix: 16)
+  }
+}
+
+/// The one disk that is changed.
+struct DiskArgument: ParsableArguments {
+  @Argument(
+    help: "A PCI function (0000:01:00.0) or /dev/nvmeN; without it the disk that has the ids.")
+  var disk: String?
+  @OptionGroup var options: DiskOptions
+  @Flag(help: "Even when somebody uses it.") var force = false
+
+  func validate() throws {
+    let hasIDs = options.profile != nil || options.vendor != nil
+    if disk == nil, !hasIDs {
+      throw ValidationError(
+        "Name the disk: a PCI function, /dev/nvmeN, a --profile, or --vendor and --device.")
+    }
+    if disk != nil, hasIDs {
+      throw ValidationError("A named disk needs no ids.")
+    }
+  }
+
+  func device(_ global: GlobalOptions) throws -> BusDevice {
+    let bus = try global.hostBus()
+    guard let query = try options.query() else {
+      do throws(HostViewError) { return try bus.device(disk ?? "") } catch {
+        throw ProvisioningError(error)
+      }
+    }
+    return try bus.device("auto", with: query)
+  }
+}
+
+extension GlobalOptions {
+  /// - Throws: ``ProvisioningError`` when a simulated kernel is chosen.
+  fileprivate func hostBus() throws(ProvisioningError) -> HostBus {
+    try needsThisMachine("a simulated kernel has no bus with the disk on it", for: "host")
+    return HostBus()
+  }
+
+  /// Waits for a disk.
+  /// - Throws: ``ProvisioningError`` when it does not come in time, or a signal comes.
+  fileprivate func wait(
+    _ words: String, _ operation: String, until condition: () -> Bool
+  ) throws(ProvisioningError) {
+    Signals.remember()
+    let limit = timeout ?? 5
+    let isThere = LiveEvents().wait(upTo: .seconds(limit)) { Signals.caught != nil || condition() }
+    if let signal = Signals.caught {
+      var error = ProvisioningError(
+        .interrupted, "interrupted by signal \(signal) while waiting for the disk",
+        operation: operation)
+      error.signal = signal
+      throw error
+    }
+    guard isThere else {
+      throw ProvisioningError(
+        .timedOut, "\(words) within \(limit) s", operation: operation,
+        hint: "--timeout SECONDS waits longer; the kernel's log says what the NVMe driver thinks")
+    }
+  }
+}
+
+extension HostBus {
+  /// - Parameters:
+  ///   - ids: which ones; all without.
+  ///   - wanted: which of them are marked.
+  func disks(_ ids: [DiskIDs]?, wanted: [DiskIDs]?) throws(ProvisioningError) -> [HostDisk] {
+    do throws(HostViewError) {
+      // One that goes meanwhile is none.
+      return try functions(ids).compactMap { name in
+        (try? BusDevice(name, on: machine)).flatMap { try? HostDisk($0, wanted: wanted) }
+      }
+    } catch { throw ProvisioningError(error) }
+  }
+
+  func disks(named name: String) throws(ProvisioningError) -> [HostDisk] {
+    try disks(nil, wanted: nil).filter { $0.name == name }
+  }
+}
+
+/// Disks for people and programs.
+private enum DiskList {
+  static func show(_ disks: [HostDisk], _ global: GlobalOptions) {
+    if global.json {
+      print(JSONValue.array(disks.map(\.json)).prettyText)
+      return
+    }
+    guard !global.quiet else { return }
+    for disk in disks { print(Terminal.printable(text(disk))) }
+    if disks.isEmpty { global.terminal.note("no NVMe controller is on this machine's bus") }
+  }
+
+  private static func text(_ disk: HostDisk) -> String {
+    let mark = disk.isWanted.map { $0 ? "* " : "  " } ?? ""
+    var lines = [
+      "\(mark)\(disk.name)  \(disk.ids.text)  \(disk.driver ?? "no driver")"
+        + (disk.controller.map { "  \($0) \(disk.state ?? "")" } ?? "")
+    ]
+    for space in disk.namespaces {
+      lines.append("    \(space.path)" + (space.sizeBytes.map { "  \(StatusText.size($0))" } ?? ""))
+    }
+    for user in disk.users { lines.append("    in use: \(user)") }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What each exit code means, for the help and the manual.
+enum ExitCodes {
+  static let table: [(code: String, meaning: String)] = [
+    ("0", "done, or nothing to do"),
+    (
+      "1",
+      "`check` or `diff` found a difference, `doctor` an error, a case of `smoke` failed, or the emulated controller did not do its part"
+    ),
+    ("4", "`check --host` could look at nothing, or `smoke` had to skip everything"),
+    (
+      "64",
+      "usage; also a change that would disturb a host, or whoever uses a disk, without `--force`"
+    ),
+    ("65", "the profile is malformed"),
+    ("66", "an input, or a disk on the bus, is missing"),
+    ("69", "the kernel lacks support"),
+    ("70", "a mistake in epfnvme"),
+    ("73", "cannot create output"),
+    ("74", "an operation failed; everything is rolled back"),
+    ("75", "timed out, or another epfnvme is at work"),
+    ("76", "an operation failed and the rollback is incomplete; what is left is listed"),
+    ("77", "needs privileges"),
+    ("78", "the profile is valid but impossible on this machine"),
+    (
+      "129, 130, 143",
+      "SIGHUP, SIGINT or SIGTERM came; everything is rolled back (they are the ordinary end, 0, of `monitor` and `status --watch`)"
+    ),
+  ]
+}

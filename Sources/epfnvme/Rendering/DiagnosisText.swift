@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Checks
+
+/// A diagnosis as a person reads it: the worst first, then what was seen and what was not.
+struct DiagnosisText {
+  let diagnosis: Diagnosis
+  let terminal: Terminal
+  /// Only what is wrong.
+  var isBrief = false
+
+  var text: String {
+    var lines: [String] = []
+    for severity in Finding.Severity.allCases {
+      for finding in diagnosis.findings where finding.severity == severity {
+        add(finding, to: &lines)
+      }
+    }
+    if !isBrief {
+      lines.append(terminal.paint("seen", .bold))
+      let width = diagnosis.seen.map(\.name.count).max() ?? 0
+      for fact in diagnosis.seen {
+        lines.append(
+          Terminal.printable(
+            "  \(fact.name)\(String(repeating: " ", count: width - fact.name.count + 2))\(fact.value)"
+          ))
+      }
+      if !diagnosis.notSeen.isEmpty {
+        lines.append(terminal.paint("not seen", .bold))
+        for item in diagnosis.notSeen {
+          lines.append(Terminal.printable("  \(item.what): \(item.reason)"))
+        }
+      }
+    }
+    lines.append(summary)
+    return lines.joined(separator: "\n")
+  }
+
+  private func add(_ finding: Finding, to lines: inout [String]) {
+    let style: Terminal.Style =
+      switch finding.severity {
+      case .error: .red
+      case .warning: .yellow
+      case .note: .cyan
+      }
+    let mark = terminal.paint(finding.severity.rawValue, style)
+    let subject = Terminal.printable(finding.subject)
+    lines.append("\(mark): \(terminal.paint(finding.id.rawValue, .bold)): \(subject)")
+    let evidence = finding.evidence.map { "seen   \($0.path): \($0.text)" }
+    for line in evidence + ["means  \(finding.explanation)", "mend   \(finding.remedy)"] {
+      lines.append("    " + Terminal.printable(line))
+    }
+  }
+
+  private var summary: String {
+    let counts = Finding.Severity.allCases.map { severity in
+      let count = diagnosis.count(severity)
+      return "\(count) \(severity.rawValue)\(count == 1 ? "" : "s")"
+    }
+    let subject =
+      diagnosis.profile.map { "\($0) on \(diagnosis.machine)" } ?? diagnosis.machine
+    let verdict =
+      diagnosis.isFit
+      ? "nothing seen stands in the way" : "not fit to be an NVMe endpoint"
+    return "\(subject) (\(diagnosis.release)): \(counts.joined(separator: ", ")); \(verdict)"
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+
+/// One line at the bottom of a terminal, on standard error, that is replaced again and again.
+struct LiveLine {
+  private var isOpen = false
+
+  mutating func show(_ text: String) {
+    Self.raw("\r\u{1b}[K" + String(Terminal.printable(text).prefix(Terminal.columns - 1)))
+    isOpen = true
+  }
+
+  /// Leaves nothing of it behind.
+  mutating func clear() {
+    guard isOpen else { return }
+    Self.raw("\r\u{1b}[K")
+    isOpen = false
+  }
+
+  private static func raw(_ text: String) {
+    var bytes = Array(text.utf8)
+    _ = unsafe write(STDERR_FILENO, &bytes, bytes.count)
+  }
+}
+
+extension Terminal {
+  static var columns: Int {
+    var size = winsize()
+    guard unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else {
+      return 80
+    }
+    return Int(size.ws_col)
+  }
+}

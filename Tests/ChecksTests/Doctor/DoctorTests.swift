@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import Checks
+import LinuxFiles
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What the doctor says about machines that are well, and about machines that it may not look at.
+@Suite("The doctor")
+struct DoctorTests {
+  @Test(
+    "a healthy machine has no finding: fresh, with a profile to come, and set up with a host",
+    arguments: SimulatedKernel.Personality.allCases)
+  func healthy(personality: SimulatedKernel.Personality) throws {
+    let patient = Patient(personality)
+    #expect(patient.examine().findings == [])
+    patient.profile = try patient.shipped
+    #expect(patient.examine().findings == [])
+    try patient.work()
+    let diagnosis = patient.examine()
+    #expect(diagnosis.findings == [])
+    #expect(diagnosis.seen.contains { $0.name == "plan" && $0.value.contains("nothing to do") })
+    #expect(
+      diagnosis.seen.contains {
+        $0.name.hasPrefix("function ") && $0.value.contains("4 I/O queues and the admin queue")
+          && $0.value.contains("32 MSI-X vectors")
+      })
+  }
+
+  @Test("it changes nothing", arguments: SimulatedKernel.Personality.allCases)
+  func harmless(personality: SimulatedKernel.Personality) throws {
+    let patient = Patient(personality)
+    patient.profile = try patient.shipped
+    try patient.work()
+    let (tree, log) = (patient.kernel.snapshot(), patient.kernel.logLines)
+    _ = patient.examine()
+    #expect(patient.kernel.snapshot() == tree)
+    #expect(patient.kernel.logLines == log)
+  }
+
+  @Test("without privileges it says what it could not see and finds nothing that is not there")
+  func unprivileged() throws {
+    let patient = Patient(.mainline)
+    try patient.work()
+    patient.isPrivileged = false
+    patient.falsify = { $0.fail("/proc/config.gz", .permissionDenied) }
+    let diagnosis = patient.examine()
+    #expect(diagnosis.findings == [])
+    let reasons = diagnosis.notSeen.map { "\($0.what): \($0.reason)" }.joined(separator: "\n")
+    for what in [
+      "kernel options: ", "/proc/config.gz: EACCES", "kernel log: /dev/kmsg: ",
+      "journals: /dev/null/epfnvme: ENOTDIR", "NVMe controllers behind functions: ",
+    ] {
+      #expect(reasons.contains(what), "\(reasons)")
+    }
+  }
+
+  @Test(
+    "a directory of configfs that cannot be read is not seen, and nothing is concluded from it",
+    arguments: [
+      "pci_ep", "pci_ep/controllers", "pci_ep/functions", "nvmet", "nvmet/subsystems",
+      "nvmet/ports", "nullb",
+    ])
+  func unreadable(directory: String) throws {
+    let patient = Patient(.mainline)
+    try patient.work()
+    patient.kernel.inject(
+      SimulatedKernel.Fault(
+        .list, at: "/sys/kernel/config/\(directory)", action: .errno(.permissionDenied), count: nil)
+    )
+    let diagnosis = patient.examine()
+    #expect(diagnosis.findings == [], "\(diagnosis.findings.map(\.id))")
+    #expect(
+      diagnosis.notSeen.contains { $0.reason.contains("/\(directory): EACCES") },
+      "\(diagnosis.notSeen)")
+  }
+
+  @Test(
+    "each breakage is found, with evidence, a meaning and what mends it, and nothing else",
+    arguments: Breakage.all)
+  func broken(breakage: Breakage) throws {
+    let diagnosis = try breakage.patient().examine()
+    #expect(
+      diagnosis.findings.map(\.id.rawValue).sorted() == breakage.expected.map(\.rawValue).sorted(),
+      "\(diagnosis.findings)")
+    #expect(diagnosis.isFit == !breakage.expected.contains { $0.severity == .error })
+    for finding in diagnosis.findings {
+      #expect(!finding.evidence.isEmpty, "\(finding)")
+      for text in [finding.subject, finding.explanation, finding.remedy]
+        + finding.evidence.flatMap({ [$0.path, $0.text] })
+      { #expect(!text.isEmpty, "\(finding)") }
+    }
+  }
+
+  @Test("the table of breakages has every id")
+  func coverage() {
+    let covered = Set(Breakage.all.flatMap(\.expected))
+    let missing = Finding.ID.allCases.filter { !covered.contains($0) }
+    #expect(missing.map(\.rawValue) == [])
+  }
+
+  @Test("the reference has every id with its severity, and no other")
+  func reference() throws {
+    let file = ShippedProfile.repository.appending("Docs/Reference/doctor.md")
+    let text = String(decoding: try readFile(file), as: UTF8.self)
+    let rows = text.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { row in
+      row.split(separator: " ").filter { $0 != "|" }.prefix(2).joined(separator: " ")
+    }
+    #expect(
+      rows.sorted()
+        == Finding.ID.allCases.map { "`\($0.rawValue)` \($0.severity.rawValue)" }.sorted())
+  }
+}

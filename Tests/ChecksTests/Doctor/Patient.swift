@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import Checks
+import ConfigFS
+import KernelEvents
+import KernelModules
+import LinuxFiles
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+
+/// A simulated machine to be broken, and looked at by the doctor.
+final class Patient {
+  var machine = SimulatedKernel.Machine()
+  let personality: SimulatedKernel.Personality
+  /// What is done to procfs and sysfs.
+  var falsify: (inout SimulatedFiles) -> Void = { _ in }
+  /// What the doctor is asked about; nil for no profile.
+  var profile: Profile.Located?
+  var journals: [String: String]?
+  /// Links that the doctor sees in configfs although the kernel does not have them, by path below the mount point.
+  var overlay: [String: String] = [:]
+  /// Whether the doctor may do what root may.
+  var isPrivileged = true
+
+  private var standing: SimulatedMachine?
+
+  init(_ personality: SimulatedKernel.Personality) {
+    self.personality = personality
+    for index in machine.controllers.indices { machine.controllers[index].cable = .host }
+  }
+
+  /// The machine; made at the first use.
+  var simulated: SimulatedMachine {
+    if let standing { return standing }
+    let made = SimulatedMachine(personality, machine: machine)
+    standing = made
+    return made
+  }
+
+  var kernel: SimulatedKernel { simulated.kernel }
+
+  /// The shipped profile for the driver, with a name that the rules have nothing against.
+  var shipped: Profile.Located {
+    get throws {
+      let profile = ShippedProfile(
+        name: personality == .mainline ? "null_blk-pci" : "null_blk-loop", personality: personality)
+      let text = String(decoding: try readFile(profile.file), as: UTF8.self)
+      return try Profile.decode(Array(text.replacing("pci_epf_nvme.0.nqn", with: nqn).utf8))
+    }
+  }
+
+  static let controller = "a40000000.pcie-ep"
+  var name: String { personality == .mainline ? "nullblk-pci" : "nullblk-loop" }
+  var nqn: String {
+    "nqn.2026-01.org.example:" + name
+  }
+  /// The directory of the profile's function.
+  var function: String {
+    "pci_ep/functions/\(personality.functionDriver)/"
+      + (personality == .mainline ? "nullblk-pci" : "pci_epf_nvme.0")
+  }
+  var subsystem: String { "nvmet/subsystems/\(nqn)" }
+  var link: String {
+    let name = FilePath(function).lastComponent?.string ?? ""
+    return "pci_ep/controllers/\(Self.controller)/\(name)"
+  }
+
+  /// Sets the shipped profile up and lets a host find and enable it.
+  func work() throws {
+    try simulated.setUp(shipped)
+    attachHost()
+  }
+
+  func attachHost() {
+    kernel.advance(by: .seconds(1))
+    kernel.host(.enable, at: Self.controller)
+    kernel.advance(by: .seconds(1))
+  }
+
+  // MARK: By hand
+
+  private func path(_ short: String) -> FilePath {
+    FilePath("/sys/kernel/config").pushing(FilePath(short))
+  }
+
+  func write(_ text: String, to short: String) throws {
+    _ = try kernel.write(text + "\n", to: path(short))
+  }
+
+  func make(_ short: String) throws { try kernel.createDirectory(path(short)) }
+
+  func link(_ short: String, to target: String) throws {
+    try kernel.createLink(at: path(short), to: path(target))
+  }
+
+  func unlink(_ short: String) throws { try kernel.removeLink(path(short)) }
+
+  /// Stops the controller, takes the function off, does something, and puts it on again; a host follows.
+  func rebind(_ change: () throws -> Void) throws {
+    try write("0", to: "pci_ep/controllers/\(Self.controller)/start")
+    try unlink(link)
+    try change()
+    try link(link, to: function)
+    try write("1", to: "pci_ep/controllers/\(Self.controller)/start")
+    attachHost()
+  }
+
+  // MARK: The doctor
+
+  func examine() -> Diagnosis {
+    var files = kernel.systemFiles
+    falsify(&files)
+    var machine = simulated.provisioner.machine
+    machine.configFS = OverlaidConfigFS(kernel: kernel, links: overlay)
+    var run = simulated.provisioner.run
+    // A run directory of its own, when the journals are the matter.
+    let other = journals.map { SimulatedMachine(kernel: kernel, journals: $0) }
+    defer { withExtendedLifetime(other) {} }
+    if let other { run = other.provisioner.run }
+    if !isPrivileged {
+      machine.facts.isPrivileged = false
+      machine.log = UnreadableLog()
+      // Whoever is not root gets EACCES; root, who runs tests too, gets ENOTDIR.
+      run = RunDirectory("/dev/null/epfnvme")
+    }
+    return Doctor(Provisioner(machine, run: run), files: files).examine(profile)
+  }
+}
+
+/// A kernel's log that the process may not read.
+private struct UnreadableLog: KernelLog {
+  func mark() -> KernelLogMark? { nil }
+  func lines(moving mark: inout KernelLogMark) -> [KernelLogLine] { [] }
+  func allLines() -> [KernelLogLine]? { nil }
+}
+
+/// A kernel's configfs with links that it does not have.
+private struct OverlaidConfigFS: ConfigFSBackend {
+  let kernel: SimulatedKernel
+  let links: [String: String]
+
+  var mountPoint: FilePath { kernel.mountPoint }
+
+  private func target(_ path: FilePath) -> FilePath? {
+    links.first { mountPoint.pushing(FilePath($0.key)) == path }
+      .map { mountPoint.pushing(FilePath($0.value)) }
+  }
+
+  func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
+    let added = links.keys.map { mountPoint.pushing(FilePath($0)) }
+      .filter { $0.removingLastComponent() == path }
+      .compactMap { $0.lastComponent.map { DirectoryEntry(name: $0.string, kind: .link) } }
+    return try kernel.entries(of: path) + added
+  }
+
+  func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
+    if let target = target(path) { return target }
+    return try kernel.linkTarget(of: path)
+  }
+
+  func kind(of path: FilePath) throws(Errno) -> EntryKind {
+    target(path) == nil ? try kernel.kind(of: path) : .link
+  }
+
+  func read(_ path: FilePath) throws(Errno) -> String { try kernel.read(path) }
+  func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
+    try kernel.write(text, to: path)
+  }
+  func createDirectory(_ path: FilePath) throws(Errno) { try kernel.createDirectory(path) }
+  func removeDirectory(_ path: FilePath) throws(Errno) { try kernel.removeDirectory(path) }
+  func createLink(at path: FilePath, to target: FilePath) throws(Errno) {
+    try kernel.createLink(at: path, to: target)
+  }
+  func removeLink(_ path: FilePath) throws(Errno) { try kernel.removeLink(path) }
+}

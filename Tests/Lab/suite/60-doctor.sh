@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+#
+# `epfnvme doctor` on a real kernel: nothing to say on a machine that is well, and the right thing on one that is broken,
+# each time with what it saw. Nothing is changed by looking.
+# shellcheck source=lib.sh
+. "${0%/*}/lib.sh"
+# shellcheck source=profiles.sh
+. "${0%/*}/profiles.sh"
+
+if ! has_controller || ! has_mainline; then
+  skip 'doctor' 'no virtual controller, or no nvmet_pci_epf'
+  exit 0
+fi
+begin "$@"
+profile well "$backing_null" '"msixVectors": 32, "msiVectors": 32'
+# A name that the rules have nothing against.
+sed -i 's/well\.nqn/nqn.2026-01.org.example:well/' well.json
+
+# What the kernel's log has kept of earlier suites cannot be taken out of it; it must not be more by the end.
+traces='kernel-crashed|unlinked-while-started|event-on-failed-function'
+run doctor --json
+past=$(jq -r '.findings[].id' out | grep -E "^($traces)\$" | sort)
+[ -z "$past" ] || diag "traces of earlier suites: $past"
+ids() { jq -r '.findings[].id' out | sort | grep -v -x -F -e "${past:-none}" | tr '\n' ' ' | sed 's/ $//'; }
+
+# found TITLE STATUS ID…: the doctor finds exactly these, in alphabetical order.
+found() {
+  lib_title=$1
+  lib_status=$2
+  shift 2
+  if echo "$past" | grep -q -E '^(kernel-crashed|event-on-failed-function)$'; then lib_status=1; fi
+  status_is "$lib_title: exit status" "$lib_status"
+  equal "$lib_title: findings" "$*" "$(ids)"
+  json "$lib_title: each has evidence, a meaning and what mends it" \
+    '[.findings[] | (.evidence | length > 0), (.explanation | length > 0), (.remedy | length > 0)] | all'
+}
+
+tree before.tree
+run doctor --json
+found 'a fresh machine' 0
+json 'its options come from the kernel' '[.seen[] | select(.name == "kernel options") | .value] | tostring | test("/proc/config.gz")'
+json 'its controller is seen' '[.seen[] | .name] | index("controller a40000000.pcie-ep") != null'
+run doctor well.json --json
+found 'with a profile to come' 0
+json 'and a plan' '[.seen[] | select(.name == "plan")] | length == 1'
+
+run setup well.json
+status_is 'setup' 0
+run doctor well.json --json
+# No host is at the other end of the virtual controller; that is all there is to say.
+found 'set up, without a host' 0 host-absent
+json 'set up: nothing to do' '[.seen[] | select(.name == "plan") | .value] | tostring | test("nothing to do")'
+
+# As somebody who may not read everything.
+grep -q '^nobody:' /etc/passwd 2>/dev/null || echo 'nobody:x:65534:65534::/:/bin/sh' >>/etc/passwd
+echo 1 >/proc/sys/kernel/dmesg_restrict
+status=0
+ran='epfnvme doctor --json, as nobody'
+su -s /bin/sh -c 'epfnvme doctor --json' nobody >out 2>err </dev/null || status=$?
+echo 0 >/proc/sys/kernel/dmesg_restrict
+status_is 'as nobody: exit status' 0
+equal 'as nobody: findings' '' "$(ids)"
+for unseen in 'kernel log' journals 'NVMe controllers behind functions'; do
+  json "as nobody: not seen: $unseen" "[.notSeen[] | .what] | index(\"$unseen\") != null"
+done
+
+# Another hand's work: the journal is not there.
+mv /run/epfnvme/well.json kept
+run doctor --json
+found 'a function of other hands' 0 function-foreign host-absent
+# As a crash leaves it.
+grep -v '"commit"' kept >/run/epfnvme/well.json
+run doctor --json
+found 'a run that was cut off' 0 host-absent journal-unfinished
+cp kept /run/epfnvme/well.json
+run teardown well
+status_is 'teardown' 0
+same_tree 'nothing is left' before.tree
+
+mkdir "$config/pci_ep/functions/nvmet_pci_epf/begun"
+run doctor --json
+found 'a half-built function' 0 function-unbound
+rmdir "$config/pci_ep/functions/nvmet_pci_epf/begun"
+
+mkdir "$config/nullb/left" && echo 1 >"$config/nullb/left/power"
+mkdir "$config/nvmet/subsystems/left"
+run doctor --json
+found 'leftovers' 0 null-block-foreign subsystem-unused
+clean
+
+# Bound by hand, to a subsystem that no port has: the link succeeds, the controller is not there.
+function=$config/pci_ep/functions/nvmet_pci_epf/lost
+mkdir "$function" "$config/nvmet/subsystems/lost"
+echo 0x1b96 >"$config/nvmet/subsystems/lost/attr_vendor_id"
+echo 0xbeef >"$function/deviceid"
+echo 8 >"$function/msix_interrupts"
+echo 4 >"$config/nvmet/subsystems/lost/attr_qid_max"
+echo lost >"$function/nvme/subsysnqn"
+echo 1 >"$function/nvme/portid"
+ln -s "$function" "$config/pci_ep/controllers/$controller/lost"
+run doctor --json
+found 'bound to nothing' 1 controller-not-started function-failed function-foreign no-namespace target-unreachable
+json 'bound to nothing: the kernel line is evidence' '[.findings[] | select(.id == "function-failed") | .evidence[].text] | tostring | test("Port not found")'
+run doctor
+says 'bound to nothing: as text' '^error: function-failed: lost'
+says 'bound to nothing: what mends it' "mend .*epfnvme stop $controller"
+clean
+
+umount "$config"
+run doctor --json
+found 'configfs is not mounted' 0 configfs-not-mounted
+mount -t configfs configfs "$config"
+
+rmmod virtual_epc
+run doctor --json
+found 'no controller' 1 controller-missing
+modprobe virtual_epc
+
+rmmod nvmet-pci-epf
+moved=$(find "/lib/modules/$(uname -r)" -name 'nvmet-pci-epf.ko*')
+mv "$moved" away.ko
+check 'the index of modules is made anew' depmod
+run doctor --json
+found 'the driver is not installed' 1 module-missing
+mv away.ko "$moved"
+depmod 2>/dev/null
+modprobe nvmet-pci-epf
+tree after.tree
+run doctor --json
+found 'everything is back' 0
+clean
