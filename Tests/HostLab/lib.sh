@@ -90,6 +90,7 @@ stop_server() {
   wait "$server" || server_status=$?
   [ "${HOSTLAB_DEVICE:-vfio-user}" = vfio-user ] || server_status=0
   server=
+  if [ -n "${boot:-}" ] && [ -e server.err ]; then cp server.err "$boot.server"; fi
 }
 # served NAME: ends a server that has done its work, and is content with it.
 served() {
@@ -97,10 +98,10 @@ served() {
     pass "$1: the server has lived through it"
   else
     fail "$1: the server has lived through it"
+    diag_file server server.err
   fi
   stop_server
-  equal "$1: it stops cleanly on SIGTERM" 0 "$server_status"
-  diag_file server server.err
+  equal "$1: it stops cleanly on SIGTERM" 0 "$server_status" || diag_file server server.err
 }
 
 # own_disk: QEMU's own controller, which is none of ours, with three namespaces. `sleep` stands where a server would be.
@@ -145,7 +146,7 @@ kernel_options='console=ttyS0 loglevel=5 log_buf_len=4M iomem=relaxed panic=-1
 # files below ./files as /lab/files. Whoever calls may set
 #   memory     MiB (768)             shared     no: memory that the server cannot map
 #   cpus       (2)                   reboots    yes: the machine may reboot; otherwise that ends it
-#   state      a file that is /dev/vdb
+#   state      a file that is /dev/vdb   more   arguments for QEMU
 start_guest() {
   guest=$1
   boots=$((${boots:-0} + 1))
@@ -185,7 +186,7 @@ start_guest() {
     -device virtio-blk-pci,drive=state,addr=11
   [ "${reboots:-no}" = yes ] || set -- "$@" -no-reboot
   # shellcheck disable=SC2046,SC2086 # lists of words
-  (qemu $lib_memory "$@" -device "$device" $(own_namespaces) -kernel "$(kernel_image)" -initrd initrd \
+  (qemu $lib_memory "$@" -device "$device" $(own_namespaces) ${more:-} -kernel "$(kernel_image)" -initrd initrd \
     -append "$(echo $kernel_options)" </dev/null >"$boot.qemu" 2>&1) &
   machine=$!
 }

@@ -50,6 +50,7 @@ equal() {
     fail "$1"
     diag "expected: $2"
     diag "actual: $3"
+    return 1
   fi
 }
 
