@@ -80,7 +80,8 @@ serve() {
     fi
     sleep 0.05
   done
-  device="{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"$socket\"},\"id\":\"disk\"}"
+  # As the program itself tells its users; the memory's arguments depend on the guest.
+  device=$("$server_program" serve --print-qemu --json --socket "$socket" | jq -r '.[-1]')
 }
 # stop_server: asks it to stop; leaves server_status.
 stop_server() {
