@@ -106,7 +106,9 @@ import Testing
     for (name, text) in guide.files { _ = try program.write(text, to: name) }
     for line in guide.lines {
       let command = line.command.replacing("/tmp/", with: program.directory.string + "/")
-      let result = try program.shell(command, environment: ["COLUMNS": "80"])
+      // The limit is for a command that never ends, a server say, which no guide may have here.
+      let result = try program.shell(
+        #"exec timeout 300 /bin/sh -c "$1""#, command, environment: ["COLUMNS": "80"])
       #expect(result.status == line.status, "\(line): \(result.errors)")
     }
   }

@@ -14,6 +14,7 @@ output=${HOSTLAB_OUTPUT:-$root/.build/hostlab}
 timeout=${HOSTLAB_TIMEOUT:-300}
 personalities=${HOSTLAB_PERSONALITIES:-pci_epf_nvme nvmet_pci_epf strict}
 rounds=${HOSTLAB_ROUNDS:-5}
+jobs=${HOSTLAB_JOBS:-$(nproc)}
 
 unpacked=$("$here/build-root.sh")
 HOSTLAB_ROOT=$unpacked/root
@@ -30,7 +31,13 @@ server_program=${HOSTLAB_SERVER:-$epfnvme}
 rm -rf "$output"
 mkdir -p "$output"
 temporary=$(mktemp -d) # short: a socket's path has at most 107 characters
-trap 'rm -rf "$temporary"' EXIT
+running=
+end() {
+  # shellcheck disable=SC2086 # a list of words
+  [ -z "$running" ] || { kill $running && wait $running; } 2>/dev/null || true
+  rm -rf "$temporary"
+}
+trap end EXIT
 trap 'exit 130' INT TERM
 stripped=$temporary/epfnvme
 cp "$epfnvme" "$stripped"
@@ -53,10 +60,11 @@ start=$(date +%s)
   echo 'KTAP version 1'
   echo "1..$#"
 } | tee "$output/results.ktap"
-number=0
-for file; do
-  number=$((number + 1))
-  suite=$(basename "$file" .sh)
+
+# run_suite NUMBER FILE: leaves its cases as KTAP of their own.
+run_suite() {
+  number=$1
+  suite=$(basename "$2" .sh)
   suite=${suite#*-}
   work=$temporary/$number
   KTAP=$temporary/ktap.$number
@@ -71,10 +79,14 @@ for file; do
     cd "$work" || exit
     server= machine=
     trap end_processes EXIT
+    trap 'exit 130' INT TERM
     . "$here/../Lab/suite/ktap.sh"
     . "$here/lib.sh"
-    . "$file"
-  ) >"$output/$suite.stray" 2>&1 || echo "not ok 0 the suite ran to its end" >>"$KTAP"
+    . "$2"
+  ) >"$output/$suite.stray" 2>&1 &
+  inner=$!
+  trap 'kill "$inner"; wait "$inner"; exit 143' TERM
+  wait "$inner" || echo 'not ok 0 the suite ran to its end' >>"$KTAP"
   [ -s "$output/$suite.stray" ] || rm -f "$output/$suite.stray"
   {
     echo '  KTAP version 1'
@@ -87,9 +99,29 @@ for file; do
     else
       echo "ok $number $suite"
     fi
-  } | tee -a "$output/results.ktap"
+  } >"$temporary/results.$number"
   rm -rf "$work"
+}
+
+# Some at a time, and what they found in their order.
+started=0
+finished=0
+finish_oldest() {
+  # shellcheck disable=SC2086 # a list of words
+  set -- $running
+  wait "$1"
+  shift
+  running=$*
+  finished=$((finished + 1))
+  tee -a "$output/results.ktap" <"$temporary/results.$finished"
+}
+for file; do
+  started=$((started + 1))
+  run_suite "$started" "$file" &
+  running="$running $!"
+  if [ $((started - finished)) -ge "$jobs" ]; then finish_oldest; fi
 done
+while [ "$finished" -lt "$started" ]; do finish_oldest; done
 results=$output/results.ktap
 echo "# host lab: $(grep -c -E '^ +ok' "$results") passed, $(grep -c -E '^ +not ok' "$results") failed," \
   "$(grep -c -E '^ +ok.*# SKIP' "$results") of the passed skipped; Linux" \

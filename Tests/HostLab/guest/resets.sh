@@ -32,7 +32,8 @@ check 'every block under load came back as written' load_saw_no_corruption
 diag_file load load.out
 check 'the region is as it was' kept "$(disk 1)"
 
-# Here the disk goes, and the load's I/O fails; that is what unplugging is.
+# Here the disk goes, and the load's I/O fails; that is what unplugging is. (What the load verified last says nothing: a read
+# of a disk without capacity gives no bytes, and fio looks at those that it had.)
 for way in unbind remove; do
   round=0
   while [ $((round += 1)) -le "$rounds" ]; do
@@ -52,10 +53,6 @@ for way in unbind remove; do
         ;;
     esac
     wait_for "$way, $round: back in service" in_service || exit
-    load_saw_no_corruption || {
-      fail "$way, $round: every block under load came back as written"
-      diag_file load load.out
-    }
     check "$way, $round: the region is as it was" kept "$(disk 1)"
   done
   equal "$way: all rounds are done" "$((rounds + 1))" "$round"

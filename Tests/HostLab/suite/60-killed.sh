@@ -9,8 +9,7 @@ for personality in $personalities; do
   # shellcheck disable=SC2046 # a list of words
   serve all.json $(personality_options "$personality") || continue
   start_guest killed phase=write
-  wait_for "$personality: 200 blocks are flushed" enough_acknowledged ||
-    wait_for "$personality: 200 blocks are flushed after all" enough_acknowledged
+  wait_for "$personality: 200 blocks are flushed" enough_acknowledged
   kill -KILL "$server"
   wait "$server" 2>/dev/null
   server=

@@ -48,12 +48,12 @@ INIT
 from_firmware() {
   name=$1 marker=$2 image=$3
   shift 3
-  profile_of_all_backings all.json
-  # Namespace 1 is the one that firmware looks at.
-  sed -i 's/"id": 1, "backing": "memory"/"id": 1, "backing": "file"/; s/"id": 2, "backing": "file"/"id": 2, "backing": "memory"/' all.json
+  # A boot sector wants blocks of 512 bytes: a loop device has them, a file 4096.
+  profile disk.json "\"disk\": { \"loopDevice\": { \"path\": \"$work/backing.img\", \"sizeMiB\": 384, \"blockSize\": 512 } }" \
+    '{ "id": 1, "backing": "disk" }'
   dd if="$image" of=backing.img conv=notrunc 2>/dev/null
   # shellcheck disable=SC2046 # a list of words
-  serve all.json $(personality_options "$personality") || return
+  serve disk.json $(personality_options "$personality") || return
   boots=$((${boots:-0} + 1))
   console=$output/$suite.$boots.console
   status=0

@@ -50,18 +50,19 @@ equal() {
     fail "$1"
     diag "expected: $2"
     diag "actual: $3"
+    return 1
   fi
 }
 
-# wait_for NAME COMMAND…: polls, because what is waited for has no event that a shell could wait on; the limit only ends
-# a run that has already failed.
+# wait_for NAME COMMAND…: polls, because what is waited for has no event that a shell could wait on; the limit,
+# $patience times, only ends a run that has already failed.
 wait_for() {
   lib_case_name=$1
   shift
   lib_tries=0
   until ("$@") >/dev/null 2>&1; do
     lib_tries=$((lib_tries + 1))
-    if [ "$lib_tries" -gt 600 ]; then
+    if [ "$lib_tries" -gt "${patience:-600}" ]; then
       fail "waited in vain: $lib_case_name"
       return 1
     fi
