@@ -187,11 +187,12 @@ extension Examination {
       return see("host of \(name)", "has enabled the controller" + end)
     }
     let said = since.last.map { [evidence($0)] } ?? []
+    // Of a controller that does not report its link, the mainline driver says at once that it is up.
     let heard =
       switch link {
-      case .up: "the link has come up, but"
-      case .down: "the link has come up and gone down, and"
-      case nil: "nothing was heard of the link (some controllers do not report it), and"
+      case .up: "the driver takes the link to be up, but"
+      case .down: "the link has gone down again, and"
+      case nil: "nothing was heard of the link, and"
       }
     find(
       .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,

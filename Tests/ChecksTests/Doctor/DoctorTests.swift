@@ -96,9 +96,9 @@ struct DoctorTests {
 
   /// What becomes of the link before a host is missed, and what is said of it.
   enum LinkHistory: String, CaseIterable {
-    case unreported = "nothing was heard of the link (some controllers do not report it), and"
-    case trained = "the link has come up, but"
-    case lost = "the link has come up and gone down, and"
+    case never = "nothing was heard of the link, and"
+    case trained = "the driver takes the link to be up, but"
+    case lost = "the link has gone down again, and"
   }
 
   @Test(
@@ -106,7 +106,7 @@ struct DoctorTests {
   func linkOfAbsentHost(history: LinkHistory) throws {
     let patient = Patient(.mainline)
     switch history {
-    case .unreported: patient.machine.controllers[0].hasLinkUpNotifier = false
+    case .never: patient.machine.controllers[0].cable = nil
     case .trained: break
     case .lost: patient.machine.controllers[0].cable = .losesLink
     }
