@@ -56,6 +56,9 @@ extension Controller {
         finish(command, on: 0, getFeature(command).ofTarget)
       }
     case .asyncEventRequest: requestEvent(command)
+    case .doorbellBufferConfig
+    where model.personality == .strict && model.offersDoorbellBuffers:
+      finish(command, on: 0, configureDoorbellBuffers(command))
     case .keepAlive where model.personality == .nvmetPCIEPF:
       guard keepAlive.seconds > 0 else {
         return finish(command, on: 0, .failure(.invalidKeepAliveTimeout.retriable))

@@ -94,6 +94,7 @@ extension Controller {
     data[.firmware] = model.firmware
     data[.arbitrationBurst] = 6
     data[.organization] = model.organization & 0xff_ffff
+    if isStrict, model.offersDoorbellBuffers { data[.optionalAdminCommands] = 0x100 }
     data[.multipath] = isMainline ? 0x0b : 0
     data[.maximumTransfer] = transferField
     data[.controllerID] = model.controllerID

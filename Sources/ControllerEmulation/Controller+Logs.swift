@@ -196,6 +196,7 @@ extension Controller {
     let isMainline = model.personality == .nvmetPCIEPF
     let admin = [0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x00, 0x01, 0x04, 0x05]
     put(admin + (isMainline ? [0x18] : []), plain, at: 0)
+    if model.personality == .strict, model.offersDoorbellBuffers { put([0x7c], plain, at: 0) }
     let reservations = isMainline ? [0x0d, 0x0e, 0x11, 0x15] : []
     put([0x00, 0x02] + reservations, plain, at: 256)
     // Write and Write Zeroes change the contents of blocks; nvmet forgets it of Dataset Management.

@@ -14,8 +14,9 @@ extension Controller {
     let depth = submissions[queue].depth
     guard tail < depth else {
       if model.personality == .strict {
-        // The queue waits for a valid value.
+        // The queue waits for a valid value, at its register.
         bar[(0x1000 + 8 * queue) / 4] = submissions[queue].head
+        submissions[queue].leavesBuffers = true
         reportDoorbell(.value)
       } else {
         diagnose(
@@ -26,6 +27,7 @@ extension Controller {
       return
     }
     guard submissions[queue].head == tail || canFetch() else { return }
+    if queue > 0, submissions[queue].head != tail { beginPolling() }
     var used: UInt64 = 0
     while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
       let head = submissions[queue].head

@@ -112,15 +112,18 @@ extension Controller {
 
   // MARK: The controller's side
 
+  @inline(__always)
   func doorbell(submission queue: Int) -> UInt32 {
-    bar[(Register.doorbells + 8 * queue) / 4]
+    bufferedDoorbell(queue, completion: false) ?? bar[(Register.doorbells + 8 * queue) / 4]
   }
 
+  @inline(__always)
   func doorbell(completion queue: Int) -> UInt32 {
-    bar[(Register.doorbells + 8 * queue + 4) / 4]
+    bufferedDoorbell(queue, completion: true) ?? bar[(Register.doorbells + 8 * queue + 4) / 4]
   }
 
   mutating func clearDoorbell(submission queue: Int) {
+    clearDoorbellBuffers(of: queue)
     bar[(Register.doorbells + 8 * queue) / 4] = 0
   }
 

@@ -297,6 +297,7 @@ extension Controller {
     }
     events.reset(for: model.personality)
     coalescing.releaseAll()
+    doorbellBuffers = nil
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false

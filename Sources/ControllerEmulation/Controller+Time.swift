@@ -24,7 +24,7 @@ extension ControllerModel {
 extension Controller {
   /// When something happens by itself; ``VirtualTime/never`` when only the host can make something happen.
   public var nextDue: VirtualTime {
-    var next = min(registersDue, keepAlive.due)
+    var next = min(registersDue, keepAlive.due, buffersDue)
     for queue in submissions.indices where submissions[queue].due < next {
       next = submissions[queue].due
     }
@@ -38,6 +38,8 @@ extension Controller {
   ///
   /// Whoever waits for a host in real time may sleep until then.
   public var nextWork: VirtualTime {
+    // Looking without a pause is the point.
+    if buffersDue != .never { return now }
     guard isIdle else { return nextDue }
     var next = keepAlive.due
     for queue in completions.indices where completions[queue].due < next {
@@ -58,6 +60,7 @@ extension Controller {
       if isIdle { skipTicks(until: time) }
     }
     now = max(now, time)
+    pollDoorbellBuffers()
   }
 
   /// Whether a tick could find anything before the host does something.
@@ -112,6 +115,7 @@ extension Controller {
       post(to: queue)
     }
     if keepAlive.due <= now { keepAliveDue() }
+    if buffersDue <= now { pollDoorbellBuffers() }
   }
 
   // MARK: Doorbells

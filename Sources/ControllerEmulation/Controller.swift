@@ -45,6 +45,9 @@ public import PCI
   var keepAlive = KeepAliveState()
   var hasCreatedQueues = false
 
+  /// Doorbells in the host's memory, when it has set them up.
+  var doorbellBuffers: DoorbellBuffers?
+
   // What nvmet keeps as long as there is a controller.
   var errorLog: ErrorLog
   /// What the host sets and what it has moved, by the places of the model's namespaces.

@@ -44,6 +44,9 @@ public struct ControllerModel: Sendable {
   /// Whether the endpoint controller tells when the link comes up; else register polling starts with the controller.
   public var hasLinkUpNotifier = true
 
+  /// Whether a strict controller takes doorbells in the host's memory (Doorbell Buffer Config).
+  public var offersDoorbellBuffers = false
+
   public var namespaces: [Namespace] = []
 
   public enum InterruptKind: Sendable, Hashable {

@@ -64,6 +64,7 @@ public final class NVMeFunction: RealTimeFunction {
     var model = model
     model.personality = .strict
     model.quirks = []
+    model.offersDoorbellBuffers = true
     let word = { UInt16(truncatingIfNeeded: self.configuration.read(offset: $0, width: .word)) }
     return NVMeFunction(
       model, memory: memory, deviceID: word(2), subsystemID: word(0x2e), tableKeeper: tableKeeper)

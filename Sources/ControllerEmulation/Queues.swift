@@ -17,6 +17,8 @@ struct SubmissionQueue {
   var due = VirtualTime.never
   /// Until then a new tail is seen at once.
   var spinsUntil = VirtualTime.zero
+  /// A doorbell in the host's memory had a value that none has: only the real one counts from then on.
+  var leavesBuffers = false
 }
 
 /// A completion queue as the controller sees it.

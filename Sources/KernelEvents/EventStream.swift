@@ -49,7 +49,7 @@ public final class EventStream {
   /// Whether the log can be read.
   public var hasLog: Bool { mark != nil }
 
-  /// The kernel's time: on this machine the clock that time stamps in its log have.
+  /// The kernel's time now, by the clock of the time stamps in its log.
   public var time: Duration {
     if let clock { return clock.now }
     var now = timespec()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
+internal import Glibc
 internal import LinuxFiles
 internal import SystemPackage
 
@@ -7,23 +8,33 @@ internal import SystemPackage
 /// - Source: `man 5 modules.dep`; `Documentation/kbuild/kbuild.rst`, `modules.builtin`.
 struct ModuleFiles {
   var builtIn: Set<String>
-  var loadable: Set<String>
+  /// The files by the modules' names.
+  var loadable: [String: FilePath]
 
-  init(builtInList: String, dependencyList: String) {
+  /// - Parameter directory: where the paths of the lists begin.
+  init(builtInList: String, dependencyList: String, in directory: FilePath) {
     builtIn = Set(builtInList.split(separator: "\n").compactMap(Self.moduleName))
-    loadable = Set(
-      dependencyList.split(separator: "\n").compactMap { Self.moduleName($0.prefix { $0 != ":" }) })
+    let files = dependencyList.split(separator: "\n").map { $0.prefix { $0 != ":" } }
+    loadable = Dictionary(
+      files.compactMap { file in
+        Self.moduleName(file).map { ($0, directory.pushing(FilePath(String(file)))) }
+      }, uniquingKeysWith: { first, _ in first })
   }
 
   func state(of name: String) -> ModuleState {
-    builtIn.contains(name) ? .builtIn : loadable.contains(name) ? .loadable : .missing
+    if builtIn.contains(name) { return .builtIn }
+    guard let file = loadable[name], Self.isThere(file.string) else { return .missing }
+    return .loadable
   }
+
+  /// Whether a file that the lists have is there: they are only as new as the last `depmod`.
+  static func isThere(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
   static var ofRunningKernel: ModuleFiles {
     let directory = FilePath("/lib/modules").appending(kernelRelease ?? "unknown")
     return ModuleFiles(
       builtInList: (try? readFile(directory.appending("modules.builtin"))) ?? "",
-      dependencyList: (try? readFile(directory.appending("modules.dep"))) ?? "")
+      dependencyList: (try? readFile(directory.appending("modules.dep"))) ?? "", in: directory)
   }
 
   private static var kernelRelease: String? {

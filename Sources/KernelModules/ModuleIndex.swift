@@ -8,8 +8,9 @@
     private let context: OpaquePointer
     private let messages: UnsafeMutablePointer<epfnvme_kmod_messages>
 
-    init() throws(Errno) {
-      guard let context = unsafe kmod_new(nil, nil) else { throw .noMemory }
+    /// - Parameter directory: where the modules lie; without one, `/lib/modules/` and the release of the kernel.
+    init(in directory: String? = nil) throws(Errno) {
+      guard let context = unsafe kmod_new(directory, nil) else { throw .noMemory }
       // Without a function of ours libkmod writes to stderr.
       unsafe messages = .allocate(capacity: 1)
       unsafe epfnvme_kmod_collect(context, messages)
@@ -29,8 +30,13 @@
       switch unsafe kmod_module_get_initstate(module) {
       case CInt(KMOD_MODULE_BUILTIN.rawValue): return .builtIn
       case 0...: return .loaded
-      default: return unsafe kmod_module_get_path(module) == nil ? .missing : .loadable
+      default: return unsafe hasFile(module) ? .loadable : .missing
       }
+    }
+
+    private func hasFile(_ module: OpaquePointer) -> Bool {
+      guard let path = unsafe kmod_module_get_path(module) else { return false }
+      return ModuleFiles.isThere(unsafe String(cString: path))
     }
 
     /// Loads a module and what it depends on; one that stands already is left alone.
@@ -39,7 +45,7 @@
       do { unsafe module = try find(name) } catch { throw ModuleError(.load, name, error) }
       defer { _ = unsafe kmod_module_unref(module) }
       if unsafe kmod_module_get_initstate(module) == CInt(KMOD_MODULE_BUILTIN.rawValue) { return }
-      guard unsafe kmod_module_get_path(module) != nil else {
+      guard unsafe hasFile(module) else {
         throw ModuleError(
           .load, name, .noSuchFileOrDirectory, reason: "there is no such module for this kernel")
       }

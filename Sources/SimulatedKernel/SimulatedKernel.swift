@@ -35,7 +35,7 @@ public final class SimulatedKernel: Sendable {
 
   /// The kernel that a file holds, or a fresh one that will be kept there. Other processes may use it at the same time.
   ///
-  /// Time passes between processes: what was about to appear has appeared.
+  /// Time passes between processes: what was about to appear has appeared, and a link has trained.
   /// - Parameters:
   ///   - personality: of a fresh kernel; mainline unless given. An existing one keeps its own.
   ///   - machine: of a fresh kernel.
@@ -44,10 +44,14 @@ public final class SimulatedKernel: Sendable {
   ) throws(StateFileError) {
     let file = StateFile(path: path)
     let loaded = try file.locked { () throws(StateFileError) in
-      var kernel = try file.load() ?? KernelState(personality, machine)
-      while let next = kernel.nextEvent { kernel.advance(to: next) }
-      try file.save(kernel)
-      return Memory(kernel: kernel, version: file.version())
+      var memory = Memory(kernel: try file.load() ?? KernelState(personality, machine))
+      while let next = memory.kernel.nextEvent {
+        memory.kernel.advance(to: next)
+        memory.devices.catchUp(&memory.kernel)
+      }
+      try file.save(memory.kernel)
+      memory.version = file.version()
+      return memory
     }
     memory = Mutex(loaded)
     self.file = file

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import Checks
 internal import ControllerEmulation
 internal import KernelEvents
 internal import LinuxFiles
@@ -35,15 +36,11 @@ enum Candidates {
     return .custom { _, _, prefix in safe(profileFiles(prefix)) }
   }
 
-  /// The disks of `check --host` and its like: NVMe controllers of this machine, as devices and as PCI functions.
-  static let hostDevices: CompletionKind = .custom { _, _, _ in
-    let nodes = names(in: "/sys/class/nvme").map { "/dev/\($0)" }
-    let functions = names(in: "/sys/bus/pci/devices").filter { name in
-      let path = FilePath("/sys/bus/pci/devices").appending(name).appending("class")
-      return ((try? readFile(path)) as String?)?.hasPrefix("0x0108") == true
-    }
-    return safe(["auto"] + nodes + functions)
-  }
+  /// NVMe controllers of this machine, as devices and as PCI functions.
+  static let disks: CompletionKind = .custom { _, _, _ in safe(diskNames()) }
+
+  /// The disks of `check --host` and its like, which also find one by its ids.
+  static let hostDevices: CompletionKind = .custom { _, _, _ in safe(["auto"] + diskNames()) }
 
   /// `all`, `none`, or quirks with commas between: the word's last one is completed.
   static let quirks: CompletionKind = .custom { _, _, prefix in
@@ -60,6 +57,12 @@ enum Candidates {
     SimulatedKernel.Personality.allCases.map(\.rawValue))
 
   // MARK: The machine
+
+  private static func diskNames() -> [String] {
+    let functions = (try? HostBus().functions()) ?? []
+    let nodes = functions.compactMap { (try? BusDevice($0))?.controllerName }
+    return nodes.map { "/dev/\($0)" } + functions
+  }
 
   private struct Named {
     var controllers: () -> [String]

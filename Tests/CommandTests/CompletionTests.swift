@@ -92,6 +92,12 @@ import Testing
     #expect(try offers("epfnvme start --kernel=simulated=\(other) e", in: program) == ["elsewhere"])
   }
 
+  @Test("a disk that is only looked at may be found by its ids, one that is changed is named")
+  func disks() throws {
+    #expect(try offers("epfnvme check --host a", in: Program()) == ["auto"])
+    #expect(try offers("epfnvme host rebind a", in: Program()).isEmpty)
+  }
+
   @Test("names are those that are set up")
   func names() throws {
     let program = Program()
@@ -110,7 +116,9 @@ import Testing
     let below = program.directory.appending("profiles").string
     try FileManager.default.createDirectory(atPath: below, withIntermediateDirectories: true)
     _ = try program.write("{}", to: "profiles/disk.json")
-    #expect(try offers("epfnvme setup b", in: program) == ["board.json"])
+    for command in ["setup", "doctor", "host find --profile"] {
+      #expect(try offers("epfnvme \(command) b", in: program) == ["board.json"], "\(command)")
+    }
     #expect(try offers("epfnvme setup ", in: program) == ["board.json", "profiles/"])
     #expect(try offers("epfnvme check profiles/", in: program) == ["profiles/disk.json"])
     #expect(try offers("epfnvme validate a.json profiles/d", in: program) == ["profiles/disk.json"])

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import SystemPackage
 import Testing
 
@@ -67,22 +68,79 @@ struct LiveModulesTests {
   }
 }
 
+/// A directory like `/lib/modules/RELEASE`, which goes with the object.
+final class ModuleDirectory {
+  let url = FileManager.default.temporaryDirectory.appending(
+    path: "epfnvme-modules-\(UUID().uuidString)")
+  var path: FilePath { FilePath(url.path()) }
+
+  func write(_ data: Data, to name: String) throws {
+    let file = url.appending(path: name)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try data.write(to: file)
+  }
+
+  func remove(_ name: String) throws {
+    try FileManager.default.removeItem(at: url.appending(path: name))
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+}
+
+#if Libkmod
+  @Suite("libkmod's index")
+  struct ModuleIndexTests {
+    /// What depmod makes of one module, `kernel/nowhere_else.ko`, without dependencies.
+    static let index = """
+      sAf0VwACAAEgAAA4b3doZXJlX2Vsc2UAAAAAAQAAAABrZXJuZWwvbm93aGVyZV9lbHNlLmtvOgBubsAAAAw=
+      """
+
+    @Test("a module whose file has gone since depmod is missing, and cannot be loaded")
+    func fileGone() throws {
+      let directory = ModuleDirectory()
+      try directory.write(
+        #require(Data(base64Encoded: Self.index)), to: "modules.dep.bin")
+      try directory.write(Data(), to: "kernel/nowhere_else.ko")
+      #expect(try state(in: directory) == .loadable)
+      try directory.remove("kernel/nowhere_else.ko")
+      #expect(try state(in: directory) == .missing)
+      let error = #expect(throws: ModuleError.self) {
+        try ModuleIndex(in: directory.path.string).load("nowhere_else", parameters: [])
+      }
+      #expect(
+        error
+          == ModuleError(
+            .load, "nowhere_else", .noSuchFileOrDirectory,
+            reason: "there is no such module for this kernel"))
+    }
+
+    private func state(in directory: ModuleDirectory) throws -> ModuleState {
+      try ModuleIndex(in: directory.path.string).state(of: "nowhere_else")
+    }
+  }
+#endif
+
 @Suite("Without libkmod")
 struct ModuleFilesTests {
-  let files = ModuleFiles(
-    builtInList: "kernel/fs/configfs/configfs.ko\nkernel/drivers/block/loop.ko\n",
-    dependencyList: """
-      kernel/drivers/nvme/target/nvmet-pci-epf.ko.zst: kernel/drivers/nvme/target/nvmet.ko.zst
-      kernel/drivers/block/null_blk/null_blk.ko.xz:
-      """)
-
   @Test(
     "a module's file tells where it stands",
     arguments: [
       ("configfs", .builtIn), ("nvmet_pci_epf", .loadable), ("null_blk", .loadable),
-      ("nvmet", .missing),
+      ("nvmet", .missing), ("null_gone", .missing),
     ] as [(String, ModuleState)])
-  func state(name: String, state: ModuleState) {
+  func state(name: String, state: ModuleState) throws {
+    let directory = ModuleDirectory()
+    for file in ["nvme/target/nvmet-pci-epf.ko.zst", "block/null_blk/null_blk.ko.xz"] {
+      try directory.write(Data(), to: "kernel/drivers/" + file)
+    }
+    let files = ModuleFiles(
+      builtInList: "kernel/fs/configfs/configfs.ko\nkernel/drivers/block/loop.ko\n",
+      dependencyList: """
+        kernel/drivers/nvme/target/nvmet-pci-epf.ko.zst: kernel/drivers/nvme/target/nvmet.ko.zst
+        kernel/drivers/block/null_blk/null_blk.ko.xz:
+        kernel/drivers/block/null_blk/null_gone.ko.xz:
+        """, in: directory.path)
     #expect(files.state(of: name) == state)
   }
 

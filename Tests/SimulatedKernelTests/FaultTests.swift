@@ -100,6 +100,22 @@ struct FaultTests {
     #expect(second.text(Names.seedFunction + "/nvme/mdts_kb") == "128\n")
   }
 
+  @Test("a link has trained when the next process looks, and the driver has said so")
+  func trained() throws {
+    let file = temporaryFile()
+    defer { remove(file) }
+    var machine = SimulatedKernel.Machine()
+    machine.controllers[0].cable = .host
+    let first = try SimulatedKernel(contentsOf: file, machine: machine)
+    try first.makeFunction()
+    try first.bind()
+    try first.put("1\n", Names.controller + "/start")
+    #expect(!first.logLines.contains { $0.hasSuffix("PCI link up") })
+    let second = try SimulatedKernel(contentsOf: file)
+    #expect(second.logLines.last?.hasSuffix("PCI link up") == true)
+    #expect(second.controllers.values.map(\.isLinkUp) == [true])
+  }
+
   @Test(
     "a file that is no state, or a newer one, is an error that names it",
     arguments: [

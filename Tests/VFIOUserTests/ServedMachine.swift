@@ -58,9 +58,8 @@ final class ServedMachine {
     _ personality: Personality,
     _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in }
   ) throws {
-    var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
-    directory = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    directory = "/tmp/epfnvme-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    guard mkdir(directory, 0o700) == 0 else { throw POSIXError(.EIO) }
     socket = directory + "/socket"
     stop = epfnvme_event_descriptor()
     let (path, stop, ended, events) = (socket, stop, ended, events)
@@ -152,6 +151,16 @@ final class RemoteFunction: Function, HostClock {
   /// Waits; what the server asks meanwhile is answered.
   func wait(milliseconds: UInt64) {
     attempt { try client.waitForServer(milliseconds: isHopeless ? 0 : milliseconds) }
+    deliverInterrupts()
+  }
+
+  /// Takes the interrupts of all that was asked before: what is answered now comes after them.
+  func takeInterrupts() {
+    attempt { _ = try client.read(region: 0, offset: 0x1c, count: 4) }
+    deliverInterrupts()
+  }
+
+  private func deliverInterrupts() {
     for (vector, event) in events.enumerated() {
       for _ in 0..<event.take() {
         if kind == 0 {

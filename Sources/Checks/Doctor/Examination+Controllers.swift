@@ -169,24 +169,33 @@ extension Examination {
   /// The board must be ready before the host enumerates: a host that came first has found an empty slot.
   private mutating func lookForHost(of function: Function, at name: String) {
     guard let log else { return }
+    guard functions.count(where: { $0.driver == function.driver }) == 1 else {
+      return hide(
+        "host of \(name)",
+        "there are several functions of \(function.driver.name): whose lines those in the log are, they do not say"
+      )
+    }
     let lines = log.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") }
     // A function that has failed is another finding.
     guard let last = lines.lastIndex(where: { $0.text.isAboutCreation || $0.text.isAboutRemoval }),
       lines[last].text.isAboutCreation
     else { return }
     let since = lines[last...]
+    let link = since.compactMap { KernelWatch.link($0.text) }.last
     if since.contains(where: { $0.text.hasSuffix(": Enabling controller") }) {
-      return see("host of \(name)", "has enabled the controller")
-    }
-    let isUp = since.last { KernelWatch.link($0.text) != nil }.map {
-      KernelWatch.link($0.text) == .up
+      let end = link == .down ? "; the link has gone down since" : ""
+      return see("host of \(name)", "has enabled the controller" + end)
     }
     let said = since.last.map { [evidence($0)] } ?? []
+    let heard =
+      switch link {
+      case .up: "the link has come up, but"
+      case .down: "the link has come up and gone down, and"
+      case nil: "nothing was heard of the link (some controllers do not report it), and"
+      }
     find(
       .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,
-      isUp == true
-        ? "the link is up, but no host has enabled the controller since the function was bound"
-        : "the controller is started, but the link has not come up since the function was bound",
+      "\(heard) no host has enabled the controller since the function was bound",
       mend:
         "the board must be started before the host looks for devices: power the host on, reset it, or on the host: echo 1 > /sys/bus/pci/rescan"
     )

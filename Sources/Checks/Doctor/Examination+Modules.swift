@@ -192,12 +192,12 @@ extension Examination {
         "the kernel takes no more modules until the next boot, and these are not loaded",
         mend: "reboot; load \(names.joined(separator: ", ")) before kernel.modules_disabled is set")
     }
-    for directory in ["/etc/modprobe.d", "/run/modprobe.d", "/lib/modprobe.d"] as [FilePath] {
+    for directory in Self.configurations {
       for file in ((try? files.names(in: directory)) ?? []).sorted() where file.hasSuffix(".conf") {
         let path = directory.appending(file)
         guard let text = try? files.text(of: path) else { continue }
         for line in text.split(separator: "\n") {
-          let words = line.split(separator: " ", omittingEmptySubsequences: true)
+          let words = line.split(whereSeparator: \.isWhitespace)
           guard words.count > 2, words[0] == "install",
             names.contains(where: { Self.canonical($0) == Self.canonical(String(words[1])) })
           else { continue }
@@ -223,6 +223,11 @@ extension Examination {
       )
     }
   }
+
+  /// - Source: `man 5 modprobe.d`.
+  private static let configurations: [FilePath] = [
+    "/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d",
+  ]
 
   /// - Source: `kernel/module/main.c`, `check_modinfo`, `simplify_symbols`; `kernel/module/version.c`; `kernel/module/signing.c`.
   private static let refusals = [

@@ -11,7 +11,7 @@ public struct MonitorEvent: Hashable, Sendable {
     case controller(ControllerState)
   }
 
-  /// The kernel's time.
+  /// When the monitor heard of it, on the clock of the kernel's log.
   public var time: Duration
   public var kind: Kind
 

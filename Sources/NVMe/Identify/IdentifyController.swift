@@ -19,7 +19,7 @@ public struct IdentifyController: DataStructure {
     ByteField<Self, UInt8>.controllerType.raw, field("fguid", 112, 16, .uuid),
     field("crdt1", 128, 2), field("crdt2", 130, 2), field("crdt3", 132, 2),
     field("nvmsr", 253, 1), field("vwci", 254, 1), field("mec", 255, 1),
-    field("oacs", 256, 2, .hexadecimal), ByteField<Self, UInt8>.abortLimit.raw,
+    ByteField<Self, UInt16>.optionalAdminCommands.raw, ByteField<Self, UInt8>.abortLimit.raw,
     ByteField<Self, UInt8>.asyncEventLimit.raw, ByteField<Self, UInt8>.firmwareUpdates.raw,
     ByteField<Self, UInt8>.logPageAttributes.raw, ByteField<Self, UInt8>.errorLogEntries.raw,
     field("npss", 263, 1), field("avscc", 264, 1, .hexadecimal),
@@ -132,6 +132,8 @@ extension ByteField where Owner == IdentifyController, Value == UInt16 {
   public static var maximumCommands: Self { Self("maxcmd", at: 514) }
   /// ONCS.
   public static var optionalCommands: Self { Self("oncs", at: 520, as: .hexadecimal) }
+  /// Optional Admin Command Support (OACS); bit 8 is Doorbell Buffer Config.
+  public static var optionalAdminCommands: Self { Self("oacs", at: 256, as: .hexadecimal) }
 }
 
 extension ByteField where Owner == IdentifyController, Value == UInt32 {

@@ -18,7 +18,7 @@ struct DoctorCommand: ParsableCommand {
       """)
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "The profile; - is standard input.", completion: .file(extensions: ["json"]))
+  @Argument(help: "The profile; - is standard input.", completion: Candidates.profiles)
   var profile: String?
 
   func run() throws {

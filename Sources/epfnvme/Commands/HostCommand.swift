@@ -132,7 +132,7 @@ struct HostRemoveCommand: ParsableCommand {
 struct DiskOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("The profile whose functions' ids the disk has.", valueName: "file"),
-    completion: .file(extensions: ["json"]))
+    completion: Candidates.profiles)
   var profile: String?
   @Option(help: ArgumentHelp("PCI vendor ID.", valueName: "hex")) var vendor: String?
   @Option(help: ArgumentHelp("PCI device ID.", valueName: "hex")) var device: String?
@@ -169,7 +169,8 @@ struct DiskOptions: ParsableArguments {
 /// The one disk that is changed.
 struct DiskArgument: ParsableArguments {
   @Argument(
-    help: "A PCI function (0000:01:00.0) or /dev/nvmeN; without it the disk that has the ids.")
+    help: "A PCI function (0000:01:00.0) or /dev/nvmeN; without it the disk that has the ids.",
+    completion: Candidates.disks)
   var disk: String?
   @OptionGroup var options: DiskOptions
   @Flag(help: "Even when somebody uses it.") var force = false

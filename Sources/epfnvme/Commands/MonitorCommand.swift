@@ -13,7 +13,8 @@ struct MonitorCommand: ParsableCommand {
       Uevents of pci_epc, pci-epf, block, nvme, nvme-subsystem, module and pci; the kernel's log lines about the endpoint, and its alarms;
       and each endpoint controller, at first and whenever it stands otherwise: started, functions, what the function driver last said of
       link and controller, I/O queues that the target allows. On a terminal the last line is always how the controllers stand.
-      The times are the ones of the kernel's log. Nothing is written to the kernel.
+      The time is when the monitor heard of it, on the clock of the kernel's log: for a line a little later than dmesg has it.
+      Nothing is written to the kernel.
 
       With --json one object a line: time, event, and for "device" action, subsystem, name, path; for "kernel" level, text, state;
       for "controller" name, started, functions, state, ioQueues.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An example of a manual page: commands that succeed where a profile stands in `board.json`.
+/// An example of a manual page: commands that succeed where a profile stands in `board.json`; those of `debug` and `host` on a real
+/// machine only.
 struct ManualExample {
   var text: String
   var lines: [String]
@@ -69,6 +70,31 @@ struct ManualExample {
     "epfnvme-monitor": [
       ManualExample("For a second; until Ctrl-C without the option.", "epfnvme monitor --timeout 1")
     ],
+    "epfnvme-debug": [
+      ManualExample(
+        "The driver's and the target's debug lines, from a setup.",
+        "epfnvme debug on driver target",
+        "epfnvme setup board.json", "epfnvme debug off"),
+      ManualExample("Which modules have call sites, and how many are on.", "epfnvme debug status"),
+    ],
+    "epfnvme-host-find": [
+      ManualExample(
+        "Every NVMe controller on the bus, the profile's marked with a star.",
+        "epfnvme host find --profile board.json --all")
+    ],
+    "epfnvme-host-rescan": [
+      ManualExample(
+        "After the board was started: wait half a minute for its disk.",
+        "epfnvme host rescan --profile board.json --timeout 30")
+    ],
+    "epfnvme-host-rebind": [
+      ManualExample(
+        "A new probe of a disk that is known by its ids.",
+        "epfnvme host rebind --vendor 0x1b96 --device 0xbeef")
+    ],
+    "epfnvme-host-remove": [
+      ManualExample("Before the board is stopped.", "epfnvme host remove 0000:01:00.0")
+    ],
     "epfnvme-predict": [
       ManualExample(
         "On a board with four processors whose controller has no MSI-X.",
@@ -79,6 +105,11 @@ struct ManualExample {
       ManualExample(
         "Without the driver's deviations, with a trace for Perfetto.",
         "epfnvme emulate board.json --quirks none --trace trace.json"),
+    ],
+    "epfnvme-serve": [
+      ManualExample(
+        "The options with which QEMU plugs in what is served at a socket.",
+        "epfnvme serve --print-qemu --socket nvme.sock")
     ],
     "epfnvme-diff": [
       ManualExample(

@@ -94,6 +94,43 @@ struct DoctorTests {
     }
   }
 
+  /// What becomes of the link before a host is missed, and what is said of it.
+  enum LinkHistory: String, CaseIterable {
+    case unreported = "nothing was heard of the link (some controllers do not report it), and"
+    case trained = "the link has come up, but"
+    case lost = "the link has come up and gone down, and"
+  }
+
+  @Test(
+    "of an absent host's link it says what the driver has said", arguments: LinkHistory.allCases)
+  func linkOfAbsentHost(history: LinkHistory) throws {
+    let patient = Patient(.mainline)
+    switch history {
+    case .unreported: patient.machine.controllers[0].hasLinkUpNotifier = false
+    case .trained: break
+    case .lost: patient.machine.controllers[0].cable = .losesLink
+    }
+    try patient.simulated.setUp(patient.shipped)
+    patient.kernel.advance(by: .seconds(1))
+    let findings = patient.examine().findings
+    #expect(findings.map(\.id) == [.hostAbsent])
+    #expect(
+      findings.map(\.explanation) == [
+        "\(history.rawValue) no host has enabled the controller since the function was bound"
+      ])
+  }
+
+  @Test(
+    "with several functions of one driver it draws no conclusion from lines that could be any's")
+  func severalFunctions() throws {
+    let patient = Patient(.mainline)
+    try patient.simulated.setUp(patient.shipped)
+    try patient.make("pci_ep/functions/nvmet_pci_epf/begun")
+    let diagnosis = patient.examine()
+    #expect(diagnosis.findings.map(\.id) == [.functionUnbound])
+    #expect(diagnosis.notSeen.contains { $0.what == "host of \(Patient.controller)" })
+  }
+
   @Test("the table of breakages has every id")
   func coverage() {
     let covered = Set(Breakage.all.flatMap(\.expected))

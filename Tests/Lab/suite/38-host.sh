@@ -8,10 +8,7 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-disk=
-for device in /sys/bus/pci/devices/*; do
-  [ "$(cat "$device/class")" != 0x010802 ] || disk=${device##*/}
-done
+disk=$(nvme_disk)
 if [ -z "$disk" ] || ! have_module nvme; then
   skip 'check --host' 'this machine has no NVMe disk'
   exit 0

@@ -119,12 +119,11 @@ modprobe virtual_epc
 
 rmmod nvmet-pci-epf
 moved=$(find "/lib/modules/$(uname -r)" -name 'nvmet-pci-epf.ko*')
+# The lists of depmod still have it.
 mv "$moved" away.ko
-check 'the index of modules is made anew' depmod
 run doctor --json
 found 'the driver is not installed' 1 module-missing
 mv away.ko "$moved"
-depmod 2>/dev/null
 modprobe nvmet-pci-epf
 tree after.tree
 run doctor --json

@@ -41,6 +41,13 @@ has_mainline() { have_module nvmet-pci-epf; }
 has_seed() { have_module pci-epf-nvme; }
 has_controller() { have_module virtual_epc; }
 
+# nvme_disk: the PCI function of QEMU's own NVMe disk; nothing on a machine without one.
+nvme_disk() {
+  for lib_device in /sys/bus/pci/devices/*; do
+    [ "$(cat "$lib_device/class")" != 0x010802 ] || echo "${lib_device##*/}"
+  done | tail -n 1
+}
+
 mount_configfs() { grep -q " $config " /proc/mounts || mount -t configfs configfs "$config"; }
 
 # knob NAME VALUE

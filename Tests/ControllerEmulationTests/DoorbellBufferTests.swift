@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import PCI
+import SpecificationHost
+import Testing
+
+/// Doorbells in the host's memory: NVM Express Base 2.1, 5.2.5 and annex B.5.
+@Suite struct DoorbellBufferTests {
+  /// A strict controller with one I/O queue pair of 64 entries, and its doorbells in memory.
+  private struct Machine {
+    let host: Host
+    let shadow: UInt64
+    let indexes: UInt64
+    private var tail: UInt32 = 0
+
+    init() throws {
+      var model = sheetModel(.strict)
+      model.offersDoorbellBuffers = true
+      host = Host(model)
+      host.enable()
+      try #require(host.makeQueues(1, depth: 64))
+      (shadow, indexes) = (host.page(), host.page())
+      #expect(host.status(of: .init(opcode: 0x7c, prp1: shadow, prp2: indexes)) == 0)
+    }
+
+    func value(_ base: UInt64, _ place: UInt64) -> UInt32 {
+      (try? host.memory.load(at: base + place, as: UInt32.self)) ?? .max
+    }
+
+    /// A Flush by the host's rule: the doorbell goes to memory, and to the register only when the controller wants that.
+    /// - Returns: whether it was rung.
+    mutating func flush() -> Bool {
+      host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
+      let old = tail
+      tail = (tail + 1) % 64
+      try? host.memory.store(tail, at: shadow + 8)
+      let event = value(indexes, 8)
+      let (new16, old16) = (UInt16(tail), UInt16(old))
+      guard new16 &- UInt16(truncatingIfNeeded: event) &- 1 < new16 &- old16 else { return false }
+      host.ring(1)
+      return true
+    }
+
+    func pass(nanoseconds: UInt64) {
+      host.controller.advance(
+        to: VirtualTime(nanoseconds: host.controller.now.nanoseconds + nanoseconds))
+      host.drain()
+    }
+  }
+
+  @Test("a controller that offers it says so, one that does not refuses it")
+  func offer() throws {
+    let machine = try Machine()
+    let (_, data) = machine.host.identify(1)
+    #expect(data[256] == 0 && data[257] == 1)
+    let (_, effects) = machine.host.logPage(5, bytes: 4096)
+    #expect(effects[4 * 0x7c] & 1 == 1)
+    for personality in Personality.allCases {
+      let other = Host(sheetModel(personality))
+      other.enable()
+      let status = other.status(of: .init(opcode: 0x7c, prp1: other.page(), prp2: other.page()))
+      #expect(status.map { $0 & 0xff } == 1)
+    }
+  }
+
+  @Test(
+    "buffers that are no pages are an invalid field",
+    arguments: [(0x8004, 0x9000), (0x8000, 0x9010), (0, 0x9000), (0x8000, 0)] as [(UInt64, UInt64)])
+  func misplaced(_ shadow: UInt64, _ indexes: UInt64) throws {
+    let machine = try Machine()
+    #expect(
+      machine.host.status(of: .init(opcode: 0x7c, prp1: shadow, prp2: indexes)).map { $0 & 0xff }
+        == 2)
+  }
+
+  @Test("the first command rings, those that follow at once do not, and all complete")
+  func quietWhileBusy() throws {
+    var machine = try Machine()
+    var rings: [Bool] = []
+    for _ in 0..<10 {
+      rings.append(machine.flush())
+      machine.pass(nanoseconds: 10_000)
+      #expect(machine.host.reap(1) != nil)
+      // (reap rings for completions only.)
+    }
+    #expect(rings[0])
+    #expect(rings.dropFirst().allSatisfy { !$0 })
+  }
+
+  @Test("after a pause the controller has asked to be rung, and rests")
+  func ringAfterPause() throws {
+    var machine = try Machine()
+    let isRung = machine.flush()
+    #expect(isRung)
+    machine.pass(nanoseconds: 60_000)
+    #expect(machine.value(machine.indexes, 8) == 1)
+    #expect(machine.host.controller.nextWork == .never)
+    let isRungAgain = machine.flush()
+    #expect(isRungAgain)
+    #expect(machine.host.reap(1) != nil && machine.host.reap(1) != nil)
+  }
+
+  @Test("every command of a long run through the ring completes, rung or not")
+  func wrap() throws {
+    var machine = try Machine()
+    var rung = 0
+    for round in 0..<500 {
+      if machine.flush() { rung += 1 }
+      machine.pass(nanoseconds: round % 7 == 0 ? 80_000 : 5_000)
+      let (_, completion) = try #require(machine.host.reap(1))
+      #expect(completion.status == 0)
+      // Heads, too, are in memory.
+      try machine.host.memory.store(UInt32((round + 1) % 64), at: machine.shadow + 12)
+    }
+    #expect(rung > 0 && rung < 250)
+  }
+
+  @Test("a tail that no queue has is reported once, and the register counts from then on")
+  func wrongTail() throws {
+    var machine = try Machine()
+    let event = machine.host.submit(.init(opcode: 0x0c))
+    let isRung = machine.flush()
+    #expect(isRung)
+    #expect(machine.host.reap(1) != nil)
+    try machine.host.memory.store(UInt32(64), at: machine.shadow + 8)
+    machine.pass(nanoseconds: 10_000)
+    let (found, completion) = try #require(machine.host.reap())
+    #expect(found == event && completion.result == 0x1_0100)
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+  }
+
+  @Test("a reset of the controller forgets them, and touches the host's memory no more")
+  func reset() throws {
+    var machine = try Machine()
+    let isRung = machine.flush()
+    #expect(isRung)
+    machine.host.write(0x14, 0)
+    try machine.host.memory.store(UInt32(0xaaaa_aaaa), at: machine.indexes + 8)
+    try machine.host.memory.store(UInt32(0xaaaa_aaaa), at: machine.shadow + 8)
+    machine.host.enable()
+    try #require(machine.host.makeQueues(1, depth: 64))
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+    machine.host.pass(10)
+    #expect(machine.value(machine.indexes, 8) == 0xaaaa_aaaa)
+    #expect(machine.value(machine.shadow, 8) == 0xaaaa_aaaa)
+  }
+
+  @Test("buffers that are not in the host's memory leave the registers")
+  func unreachable() throws {
+    let machine = try Machine()
+    #expect(
+      machine.host.status(of: .init(opcode: 0x7c, prp1: 1 << 40, prp2: 1 << 41)) == 0)
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+  }
+}
