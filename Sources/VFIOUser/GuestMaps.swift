@@ -9,13 +9,15 @@ internal import PCI
     var count: Int
     /// Nil when messages reach it.
     var start: UnsafeMutableRawPointer?
+    var isWritable: Bool
   }
 
   private let memory: HostMemory
   private var pieces: [UInt64: Piece] = [:]
   /// Mappings that a piece of work under way might still look at.
   private var retired: [Piece] = []
-  /// How many pieces only messages reach.
+  /// How many pieces of memory only messages reach. ROM is none: QEMU gives its firmware away without a descriptor for as long as a guest lives,
+  /// and a guest that has its queues or its data there is not served.
   private(set) var remoteCount = 0
 
   /// At most so many pieces.
@@ -51,8 +53,9 @@ internal import PCI
       do { try memory.addRemote(at: request.address, count: count, access: request.access) } catch {
         throw refusal(error)
       }
-      unsafe pieces[request.address] = Piece(count: count, start: nil)
-      remoteCount += 1
+      let isWritable = request.access.contains(.write)
+      unsafe pieces[request.address] = Piece(count: count, start: nil, isWritable: isWritable)
+      if isWritable { remoteCount += 1 }
       return
     }
     var start: UnsafeMutableRawPointer?
@@ -60,7 +63,8 @@ internal import PCI
       descriptor.number, request.offset, request.count, request.access.contains(.write) ? 1 : 0,
       &start)
     guard status == 0 else { throw Refusal(-status) }
-    let piece = unsafe Piece(count: count, start: start)
+    let piece = unsafe Piece(
+      count: count, start: start, isWritable: request.access.contains(.write))
     do {
       try unsafe memory.add(
         at: request.address, backing: UnsafeMutableRawBufferPointer(start: start, count: count),
@@ -87,7 +91,11 @@ internal import PCI
     // It is there: pieces and regions come and go together.
     try? memory.remove(at: address, count: piece.count)
     pieces[address] = nil
-    if unsafe piece.start == nil { remoteCount -= 1 } else { retired.append(piece) }
+    if unsafe piece.start != nil {
+      retired.append(piece)
+    } else if piece.isWritable {
+      remoteCount -= 1
+    }
   }
 
   /// Gives back what was removed: nothing is at work that could still look at it.

@@ -489,7 +489,8 @@ final class Session: HostInterface, RemoteMemory {
     _ command: Command, _ body: [UInt8], address: UInt64, count: Int
   ) throws(HostMemoryError) -> [UInt8] {
     let refused = HostMemoryError(address: address, count: count, cause: .unanswered)
-    guard !isCutOff, failure == nil else { throw refused }
+    // Without a picture nothing that arrives meanwhile could be answered.
+    guard !isCutOff, failure == nil, !isWorking || picture != nil else { throw refused }
     lastID &+= 1
     do throws(Channel.Failure) {
       try channel.send(

@@ -111,6 +111,37 @@ import Testing
     #expect(machine.events.all == ["connected", "gone", "connected", "gone", "connected", "gone"])
   }
 
+  // QEMU gives its BIOS away so for as long as a guest lives: no reason to be prepared for messages at each command.
+  @Test("ROM that only messages reach is no memory, and a queue there asks for nothing")
+  func rom() throws {
+    let rom: UInt64 = 0xfffc_0000
+    let maps = GuestMaps(HostMemory())
+    try maps.add(.init(access: [.read], offset: 0, address: rom, count: 1 << 18))
+    #expect(maps.remoteCount == 0)
+    try maps.add(.init(access: [.read, .write], offset: 0, address: 0, count: 1 << 18))
+    #expect(maps.remoteCount == 1)
+    try maps.remove(at: rom, count: 1 << 18)
+    try maps.remove(at: 0, count: 1 << 18)
+    #expect(maps.remoteCount == 0)
+
+    let machine = try ServedMachine(.strict)
+    let guest = try Self.guest(machine, .strict)
+    try guest.client.mapRemote(at: rom, count: 1 << 18, access: [.read])
+    var requests = 0
+    guest.client.onMemoryRequest = { _, _, _ in requests += 1 }
+    let found = try guest.host.probe()
+    #expect(try guest.host.verify(found.namespaces[0], transfers: 4) == 4 * 4096)
+    // CC.EN 0, the admin queue in the ROM, CC.EN 1, a doorbell.
+    for (offset, value) in [
+      (0x14, 0), (0x28, UInt32(rom)), (0x2c, 0), (0x14, 0x0046_0001), (0x1000, 1),
+    ] as [(UInt64, UInt32)] {
+      try guest.client.write(
+        region: 0, offset: offset, (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
+    }
+    #expect(try guest.client.read(region: 0, offset: 8, count: 4) == [0, 1, 2, 0])
+    #expect(requests == 0)
+  }
+
   @Test("a register is answered while the controller waits for the guest's memory")
   func noDeadLock() throws {
     let machine = try ServedMachine(.strict)

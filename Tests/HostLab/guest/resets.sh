@@ -7,6 +7,16 @@ check 'a region is written' keep "$(disk 1)"
 address=$(function_address)
 function=/sys/bus/pci/devices/$address
 in_service() { is_live && has_disk 1; }
+# lost: what there is in place of a controller in service.
+lost() {
+  {
+    ls -l /dev/nvme* /sys/class/nvme /sys/block
+    grep . /sys/class/nvme/*/state /sys/block/nvme*/nsid
+    dmesg | tail -n 25
+  } >lost.out 2>&1
+  diag_file lost lost.out
+  exit 1
+}
 
 # A driver that stays hands what was under way to the controller that comes back: the load notices nothing.
 load_start "$(disk 1)"
@@ -21,7 +31,7 @@ for way in 'nvme reset' FLR; do
         check "$way, $round" sh -c "echo 1 >$function/reset" || break
         ;;
     esac
-    wait_for "$way, $round: back in service" in_service || break
+    wait_for "$way, $round: back in service" in_service || lost
     load_goes_on "$(disk 1)" || break
   done
   equal "$way: all rounds are done" "$((rounds + 1))" "$round"
@@ -42,17 +52,17 @@ for way in unbind remove; do
       unbind)
         check "unbind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/unbind"
         load_stop
-        wait_for 'the disk is gone' no_disk_left || exit
+        wait_for 'the disk is gone' no_disk_left || lost
         check "bind, $round" sh -c "echo $address >/sys/bus/pci/drivers/nvme/bind" || exit
         ;;
       remove)
         check "remove, $round" sh -c "echo 1 >$function/remove"
         load_stop
-        wait_for 'the disk is gone' no_disk_left || exit
+        wait_for 'the disk is gone' no_disk_left || lost
         check "rescan, $round" sh -c 'echo 1 >/sys/bus/pci/rescan' || exit
         ;;
     esac
-    wait_for "$way, $round: back in service" in_service || exit
+    wait_for "$way, $round: back in service" in_service || lost
     check "$way, $round: the region is as it was" kept "$(disk 1)"
   done
   equal "$way: all rounds are done" "$((rounds + 1))" "$round"
