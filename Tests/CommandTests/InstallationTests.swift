@@ -147,7 +147,7 @@ import Testing
 
   /// Pages of commands that look at the machine that they run on: their examples are understood, and refused on a simulated kernel.
   private func isLive(_ page: String) -> Bool {
-    page == "epfnvme-debug.1" || page.hasPrefix("epfnvme-host")
+    page == "man/epfnvme-debug.1" || page.hasPrefix("man/epfnvme-host")
   }
 
   @Test(
