@@ -25,8 +25,11 @@ final class OpenDescriptor: Sendable {
     return String(decoding: name, as: UTF8.self) == "anon_inode:[eventfd]"
   }
 
-  /// Adds 1 to an event counter. One that is full has been signalled already.
+  /// Adds 1 to an event counter. One that is full has been signalled already: whether a write to it would wait is its owner's choice, so it
+  /// is not written to.
   func signal() {
+    var state = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    guard unsafe Glibc.poll(&state, 1, 0) == 1, state.revents & Int16(POLLOUT) != 0 else { return }
     var one: UInt64 = 1
     _ = unsafe write(number, &one, 8)
   }
