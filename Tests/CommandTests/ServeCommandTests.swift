@@ -276,8 +276,9 @@ import Testing
   @Test("what setup made on the simulated kernel is served from there", arguments: drivers)
   func afterSetup(_ driver: String) throws {
     let place = Place()
-    if driver == "pci_epf_nvme" { try place.program.kernel(.seed).save() }
-    let up = try place.program("setup", ShippedProfile.directory.appending("\(profileName(driver)).json").string)
+    if driver == "pci_epf_nvme" { _ = try place.program.kernel(.seed) }
+    let up = try place.program(
+      "setup", ShippedProfile.directory.appending("\(profileName(driver)).json").string)
     #expect(up.status == 0, "\(up.errors)")
     let server = try place.program.start(["serve", "--socket", place.socket])
     try waitUntil("it is ready") { !server.outputSoFar.isEmpty || !server.isRunning }
@@ -306,7 +307,7 @@ import Testing
   @Test("a kernel without a bound function says what to do")
   func nothingBound() throws {
     let place = Place()
-    try place.program.kernel().save()
+    _ = try place.program.kernel()
     let result = try place.program("serve", "--socket", place.socket)
     #expect(result.status == 66, "\(result.errors)")
     #expect(result.errors.contains("no function is bound"))
@@ -339,7 +340,8 @@ import Testing
     let profile = try place.profile()
     let text = try String(contentsOfFile: profile, encoding: .utf8)
     let other = try place.program.write(
-      text.replacingOccurrences(of: #", "sizeMiB": 16, "create": true"#, with: ""), to: "other.json")
+      text.replacingOccurrences(of: #", "sizeMiB": 16, "create": true"#, with: ""), to: "other.json"
+    )
     let result = try place.program("serve", other, "--socket", place.socket)
     #expect(result.status == 66, "\(result.errors)")
     #expect(result.errors.contains(place.disk))

@@ -41,7 +41,7 @@ public final class RemoteFunction: Function, HostClock {
   }
 
   public func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
-    attempt { try client.write(region: bar, offset: offset, Array(unsafe buffer), isPosted: true) }
+    attempt { try client.write(region: bar, offset: offset, unsafe Array(buffer), isPosted: true) }
   }
 
   public func reset(_ kind: ResetKind) {

@@ -10,7 +10,9 @@ struct RandomMessage {
   var descriptors: [OpenDescriptor] = []
 
   init(_ random: inout SeededGenerator) {
-    func pick<T>(_ values: [T]) -> T { values.randomElement(using: &random)! }
+    func pick<T>(_ values: [T]) -> T {
+      values[Int.random(in: 0..<values.count, using: &random)]
+    }
     func word() -> UInt32 {
       pick([
         0, 1, 2, 3, 4, 7, 8, 16, 20, 24, 32, 33, 64, 4096, 8192, 0x24, 0x21, .max,

@@ -108,7 +108,8 @@ final class Adversary {
     // The version may still be missing: then this is refused, which is an answer, too.
     lastID &+= 1
     awaited.append((lastID, 4))
-    try push((Head(id: lastID, command: 4, size: 32).bytes + [UInt8](repeating: 16, count: 16))[...], [])
+    try push(
+      (Head(id: lastID, command: 4, size: 32).bytes + [UInt8](repeating: 16, count: 16))[...], [])
     try awaitAnswers(milliseconds: 20_000)
     guard awaited.isEmpty else {
       throw Wrong("no answer to request \(awaited[0].command) within 20 s")
@@ -196,7 +197,9 @@ final class Adversary {
     if isWrite {
       store(Array(body.dropFirst(dataStart)), at: address)
     } else {
-      if answer.count < dataStart { answer += [UInt8](repeating: 0, count: dataStart - answer.count) }
+      if answer.count < dataStart {
+        answer += [UInt8](repeating: 0, count: dataStart - answer.count)
+      }
       var bytes = [UInt8](repeating: 0, count: count)
       if address < 16 << 20 { _ = pread(memory.number, &bytes, count, off_t(address)) }
       answer += bytes
@@ -217,10 +220,13 @@ final class Adversary {
     case 1: reply.id &+= 1
     case 2: reply.command = [9, 11, 12, 77].randomElement(using: &random) ?? 9
     case 3: answer.removeLast(Int.random(in: 0...answer.count, using: &random))
-    case 4: answer += [UInt8](repeating: 0xa5, count: [1, 4, 16, 4096].randomElement(using: &random) ?? 1)
+    case 4:
+      answer += [UInt8](
+        repeating: 0xa5, count: [1, 4, 16, 4096].randomElement(using: &random) ?? 1)
     case 5:
       for _ in 0..<8 where !answer.isEmpty {
-        answer[Int.random(in: 0..<answer.count, using: &random)] = .random(in: 0...255, using: &random)
+        answer[Int.random(in: 0..<answer.count, using: &random)] = .random(
+          in: 0...255, using: &random)
       }
     case 6:
       // An earlier one in its place, then the right one.

@@ -6,6 +6,11 @@ import HostDriver
 import ServedHost
 import Synchronization
 
+/// What must not happen has happened.
+struct Finding: Error, CustomStringConvertible {
+  var description: String
+}
+
 /// Sessions of hostile clients at one machine, and what shows that it has taken no harm.
 struct Campaign {
   private let machine: FuzzedMachine

@@ -112,7 +112,8 @@ struct Holdings: Equatable, CustomStringConvertible {
 
   /// Of this process, now.
   init() {
-    descriptors = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
+    descriptors =
+      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
     let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
     mappings = maps.split(separator: "\n").count { $0.contains("/memfd:") }
   }

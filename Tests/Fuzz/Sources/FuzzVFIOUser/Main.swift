@@ -19,11 +19,6 @@ import ServedHost
 
 extension Personality: @retroactive ExpressibleByArgument {}
 
-/// What must not happen has happened.
-struct Finding: Error, CustomStringConvertible {
-  var description: String
-}
-
 struct Attack: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Attack.")
 
@@ -100,7 +95,8 @@ struct Record: ParsableCommand {
           guest.function.reset(.conventional)
           _ = try guest.host.probe()
           try guest.host.shutDown()
-          try guest.client.unmap(at: 0, count: UInt64(way == .both ? 1 << 18 : ServedGuest.memoryCount))
+          try guest.client.unmap(
+            at: 0, count: UInt64(way == .both ? 1 << 18 : ServedGuest.memoryCount))
         }
         ended.wait()
         try save("\(personality.rawValue)-\(way)", recorder)

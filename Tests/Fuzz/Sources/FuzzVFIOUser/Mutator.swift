@@ -128,7 +128,8 @@ struct Mutator {
   /// - Source: vfio-user protocol; NVMe Base 2.1, figure 92, behind an address of 8 bytes.
   private static let fields: [UInt16: [(offset: Int, width: Int)]] = [
     RecordedMessage.memory: [
-      (0, 8), (8, 1), (9, 1), (10, 2), (12, 4), (24, 8), (32, 8), (40, 8), (48, 4), (50, 2), (52, 4),
+      (0, 8), (8, 1), (9, 1), (10, 2), (12, 4), (24, 8), (32, 8), (40, 8), (48, 4), (50, 2),
+      (52, 4),
       (56, 4), (60, 4), (64, 4), (68, 4),
     ],
     1: [(0, 2), (2, 2)],
@@ -161,7 +162,9 @@ struct Mutator {
     case 16: message.descriptors = message.descriptors.map { _ in passed() }
     case 17: message.flags = pick([0, 0x10, 1, 2, 0x21, 0x31, 0x20, .max])
     case 18:
-      if message.command != RecordedMessage.memory { message.command = UInt16.random(in: 1..<20, using: &random) }
+      if message.command != RecordedMessage.memory {
+        message.command = UInt16.random(in: 1..<20, using: &random)
+      }
     default:
       guard message.command == 1 else { return changeField(&message) }
       let texts = [
@@ -195,25 +198,38 @@ struct Mutator {
   }
 
   private mutating func word() -> UInt32 {
-    pick([
-      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 20, 24, 31, 32, 33, 64, 255, 256, 4095, 4096, 4097, 8192,
-      0x24, 0x21, 0x11, 0x22, 0xffff, 0x10000, 0x001f_001f, 0x0fff_0fff, 0x0046_0001, 0x0046_4001,
-      0x0046_0791, 1 << 20, 1 << 31, .max, .max - 1, UInt32.random(in: 0 ... .max, using: &random),
-    ])
+    chance(50) ? UInt32.random(in: 0 ... .max, using: &random) : pick(Self.words)
   }
+
+  private static let words: [UInt32] = [
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 20, 24, 31, 32, 33, 64, 255, 256, 4095, 4096, 4097, 8192,
+    0x24, 0x21, 0x11, 0x22, 0xffff, 0x10000, 0x001f_001f, 0x0fff_0fff, 0x0046_0001, 0x0046_4001,
+    0x0046_0791, 0x10_0000, 0x8000_0000, .max, .max - 1,
+  ]
 
   /// Around the ends of the memory, of pages and of all addresses.
   private mutating func address() -> UInt64 {
     let memory: UInt64 = 16 << 20
-    return pick([
-      0, 1, 4, 8, 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000, 0x1004, 0x1008, 0x2000, 4088, 4092, 4096,
-      memory, memory - 4096, memory - 64, memory - 4, memory + 4096, memory / 2, 1 << 30, 1 << 32,
-      1 << 47, 1 << 63, .max, .max - 3, .max - 4095, .max - 8191, UInt64(word()),
-      UInt64.random(in: 0..<memory, using: &random),
-      UInt64.random(in: 0..<memory, using: &random) & ~4095,
-      UInt64.random(in: 0 ... .max, using: &random),
-    ])
+    let inside = UInt64.random(in: 0..<memory, using: &random)
+    switch Int.random(in: 0..<6, using: &random) {
+    case 0: return pick(Self.registers)
+    case 1: return pick(Self.edges)
+    case 2: return UInt64(word())
+    case 3: return inside
+    case 4: return inside & ~4095
+    default: return pick([memory &- 64, memory, UInt64.random(in: 0 ... .max, using: &random)])
+    }
   }
+
+  private static let registers: [UInt64] = [
+    0, 1, 4, 8, 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000, 0x1004, 0x1008, 0x100c, 0x2000,
+  ]
+  private static let edges: [UInt64] = [
+    4088, 4092, 4096, 0x7f_f000, 0x80_0000, 0xff_f000, 0xff_ffc0, 0xff_fffc, 0x100_0000, 0x100_1000,
+    0x4000_0000, 0x1_0000_0000, 0x8000_0000_0000, 0x8000_0000_0000_0000, .max, .max - 3,
+    .max - 4095,
+    .max - 8191,
+  ]
 
   /// A message that no recorded client has sent.
   private mutating func invented() -> RecordedMessage {
@@ -236,7 +252,10 @@ struct Mutator {
       message.body.add(isAll ? 0 : pick([16 << 20, 4096, 1 << 20]) as UInt64)
     case 8:
       let vectors: UInt32 = pick([0, 1, 1, 8, 32])
-      add([20, pick([0x24, 0x24, 0x21, 0x22, 0x11, 0x09]), pick([0, 1, 2, 2, 3, 4]), pick([0, 0, 1, 31]), vectors])
+      add([
+        20, pick([0x24, 0x24, 0x21, 0x22, 0x11, 0x09]), pick([0, 1, 2, 2, 3, 4]),
+        pick([0, 0, 1, 31]), vectors,
+      ])
       if chance(500) {
         message.descriptors = (0..<Int(min(vectors, 16))).map { _ in chance(950) ? .event : .other }
       }

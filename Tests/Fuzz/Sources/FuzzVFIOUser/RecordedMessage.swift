@@ -31,7 +31,9 @@ extension [UInt8] {
     UInt64(word(at: offset)) | UInt64(word(at: offset + 4)) << 32
   }
 
-  mutating func add(_ value: UInt16) { for shift in [0, 8] { append(UInt8(truncatingIfNeeded: value >> shift)) } }
+  mutating func add(_ value: UInt16) {
+    for shift in [0, 8] { append(UInt8(truncatingIfNeeded: value >> shift)) }
+  }
   mutating func add(_ value: UInt32) {
     for shift in stride(from: 0, to: 32, by: 8) {
       append(UInt8(truncatingIfNeeded: value >> UInt32(shift)))
@@ -113,7 +115,8 @@ struct RecordedSession {
   }
 
   var text: String {
-    var text = "# SPDX-License-Identifier: Apache-2.0\n# command flags descriptors body; command 0: address and bytes in memory\n"
+    var text =
+      "# SPDX-License-Identifier: Apache-2.0\n# command flags descriptors body; command 0: address and bytes in memory\n"
     for message in messages {
       let names = message.descriptors.map {
         switch $0 {
