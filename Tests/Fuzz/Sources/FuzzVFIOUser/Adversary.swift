@@ -30,6 +30,11 @@ final class Adversary {
   /// Answers that come later than they should.
   private var late: [[UInt8]] = []
   private var isSilent = false
+  /// The server may leave it.
+  private var hasAnsweredBadly = false
+  // What came up while a message was only half on its way.
+  private var isSending = false
+  private var outbox: [[UInt8]] = []
   private var lastAnswer: [UInt8] = []
 
   init(at socket: String, _ manner: Mutator.Manner) throws {
@@ -52,8 +57,10 @@ final class Adversary {
       }
       if !isOutOfStep { try finish() }
     } catch is Wire.Closed {
-      // Only a client that is out of step is left.
-      guard isOutOfStep else { throw Wrong("the server has left a client that was in step") }
+      // Only a client that cannot be followed is left.
+      guard isOutOfStep || hasAnsweredBadly else {
+        throw Wrong("the server has left a client that was in step")
+      }
     }
   }
 
@@ -71,18 +78,21 @@ final class Adversary {
     let descriptors =
       shaped.isRemote && message.command == 2 ? [] : message.descriptors.map(descriptor)
     let end = min(shaped.end ?? bytes.count, bytes.count)
+    isSending = true
     var start = 0
     for cut in shaped.cuts + [end] where cut > start && cut <= end {
       try push(bytes[start..<cut], start == 0 ? descriptors : [])
       start = cut
     }
+    isSending = false
     sent += 1
     if end < bytes.count {
       isOutOfStep = true
       throw Wire.Closed()
     }
+    try flush()
     try takeAll()
-    while !late.isEmpty, chance(300) { try push(late.removeFirst()[...], []) }
+    while !late.isEmpty, chance(300) { try post(late.removeFirst()) }
     guard manner.isPatient, !isOutOfStep else { return }
     try awaitAnswers(milliseconds: 20)
     try settle(message)
@@ -104,12 +114,12 @@ final class Adversary {
 
   /// A last request, answered: the server has taken all that came before it.
   private func finish() throws {
-    while !late.isEmpty { try push(late.removeFirst()[...], []) }
+    while !late.isEmpty { try post(late.removeFirst()) }
     // The version may still be missing: then this is refused, which is an answer, too.
     lastID &+= 1
     awaited.append((lastID, 4))
-    try push(
-      (Head(id: lastID, command: 4, size: 32).bytes + [UInt8](repeating: 16, count: 16))[...], [])
+    try post(
+      Head(id: lastID, command: 4, size: 32).bytes + [UInt8](repeating: 16, count: 16))
     try awaitAnswers(milliseconds: 20_000)
     guard awaited.isEmpty else {
       throw Wrong("no answer to request \(awaited[0].command) within 20 s")
@@ -122,6 +132,18 @@ final class Adversary {
       if !wire.wait(POLLIN, milliseconds: min(limit, 10))[0] { limit -= 10 }
       try takeAll()
     }
+  }
+
+  /// Sends a whole message, now or behind the one that is on its way.
+  private func post(_ bytes: [UInt8]) throws {
+    outbox.append(bytes)
+    if !isSending { try flush() }
+  }
+
+  private func flush() throws {
+    isSending = true
+    while !outbox.isEmpty { try push(outbox.removeFirst()[...], []) }
+    isSending = false
   }
 
   private func push(_ bytes: ArraySlice<UInt8>, _ descriptors: [Descriptor]) throws {
@@ -210,8 +232,9 @@ final class Adversary {
       guard !isSilent else { return }
       answered += 1
       lastAnswer = reply.bytes + answer
-      return try push(lastAnswer[...], [])
+      return try post(lastAnswer)
     }
+    hasAnsweredBadly = true
     switch Int.random(in: 0..<10, using: &random) {
     case 0:
       reply.flags |= 0x20
@@ -230,7 +253,7 @@ final class Adversary {
       }
     case 6:
       // An earlier one in its place, then the right one.
-      if !lastAnswer.isEmpty { try push(lastAnswer[...], []) }
+      if !lastAnswer.isEmpty { try post(lastAnswer) }
     case 7:
       late.append(reply.bytes + answer)
       return
@@ -238,7 +261,7 @@ final class Adversary {
       // Never, and a reset that ends the wait.
       lastID &+= 1
       awaited.append((lastID, 13))
-      return try push(Head(id: lastID, command: 13, size: 16).bytes[...], [])
+      return try post(Head(id: lastID, command: 13, size: 16).bytes)
     default:
       // Not to this one, nor to the rest.
       isSilent = true
@@ -246,7 +269,7 @@ final class Adversary {
     }
     reply.size = UInt32(Head.byteCount + answer.count)
     lastAnswer = reply.bytes + answer
-    try push(lastAnswer[...], [])
+    try post(lastAnswer)
   }
 
   private func store(_ bytes: [UInt8], at address: UInt64) {
