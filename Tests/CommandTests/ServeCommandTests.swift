@@ -4,6 +4,7 @@ import Foundation
 import HostDriver
 import Provisioning
 import ServedHost
+import SimulatedKernel
 import SystemPackage
 import TestSupport
 import Testing
