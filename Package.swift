@@ -126,9 +126,15 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
       ]),
+    .target(
+      name: "ServedHost",
+      dependencies: ["VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux"],
+      path: "Tests/ServedHost"),
     .testTarget(
       name: "VFIOUserTests",
-      dependencies: ["VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux"]),
+      dependencies: [
+        "VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
+      ]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
@@ -142,7 +148,7 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel", "Provisioning",
-        systemPackage,
+        "ServedHost", "ControllerEmulation", "HostDriver", systemPackage,
       ]),
 
     .executableTarget(

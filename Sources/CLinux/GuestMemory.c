@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mappings of files that belong to somebody else, who may cut them short at any moment: the kernel then answers an access
-// with SIGBUS. Here such a page becomes one of zeroes, and the access goes on.
+// with SIGBUS. Here such a page, and all behind it, become zeroes, and the access goes on.
 #define _GNU_SOURCE
 #include "CLinux.h"
 
@@ -29,8 +29,10 @@ static void replace_page(int number, siginfo_t *information, void *context) {
     uintptr_t end = atomic_load_explicit(&guarded[row].end, memory_order_acquire);
     if (end == 0 || address >= end) continue;
     if (address < atomic_load_explicit(&guarded[row].start, memory_order_acquire)) continue;
-    void *place = mmap((void *)(address & ~(page - 1)), page, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    uintptr_t first = address & ~(page - 1);
+    // To the end, since a file is cut at its end: page by page, they would be more than the kernel allows in a process.
+    void *place = mmap((void *)first, end - first, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (place == MAP_FAILED) break;
     errno = error;
     return;

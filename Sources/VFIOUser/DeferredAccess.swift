@@ -15,6 +15,15 @@ enum DeferredAccess {
     case .configuration, .reset: false
     }
   }
+
+  /// About how much memory it takes while it waits, bytes.
+  var weight: Int {
+    switch self {
+    case .bar(_, offset: _, let data): 64 + data.count
+    case .configuration, .reset: 64
+    case .all(let accesses): accesses.reduce(64) { $0 + $1.weight }
+    }
+  }
 }
 
 /// How a client lays out messages about its memory: it shows in the answer to a read.

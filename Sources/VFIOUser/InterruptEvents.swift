@@ -129,7 +129,10 @@ struct InterruptEvents {
 
   private mutating func assign(_ event: OpenDescriptor?, _ kind: Kind, _ vector: Int) {
     if events[kind.rawValue][vector] != nil { assigned[kind.rawValue] -= 1 }
-    if event != nil { assigned[kind.rawValue] += 1 }
+    if let event {
+      event.preventWaiting()
+      assigned[kind.rawValue] += 1
+    }
     events[kind.rawValue][vector] = event
   }
 

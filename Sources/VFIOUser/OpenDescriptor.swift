@@ -25,6 +25,12 @@ final class OpenDescriptor: Sendable {
     return String(decoding: name, as: UTF8.self) == "anon_inode:[eventfd]"
   }
 
+  /// Lets no write wait: an event counter's owner could fill it, and leave it so.
+  func preventWaiting() {
+    let flags = fcntl(number, F_GETFL)
+    if flags >= 0, flags & O_NONBLOCK == 0 { _ = fcntl(number, F_SETFL, flags | O_NONBLOCK) }
+  }
+
   /// Adds 1 to an event counter. One that is full has been signalled already.
   func signal() {
     var one: UInt64 = 1

@@ -22,6 +22,9 @@ final class Session: HostInterface, RemoteMemory {
   private var isWorking = false
   private var picture: DevicePicture?
   private var deferred: [DeferredAccess] = []
+  /// What these weigh. A client that does not answer could send them without end.
+  private var deferredWeight = 0
+  private static let deferredLimit = 1 << 20
 
   // Memory by messages.
   private var lastID: UInt16 = 0
@@ -95,8 +98,13 @@ final class Session: HostInterface, RemoteMemory {
   private func finishDeferred() throws(Channel.Failure) {
     if let failure { throw failure }
     while !deferred.isEmpty {
-      perform(deferred.removeFirst())
-      if let failure { throw failure }
+      // More may come meanwhile, for the next round.
+      let accesses = deferred
+      (deferred, deferredWeight) = ([], 0)
+      for access in accesses {
+        perform(access)
+        if let failure { throw failure }
+      }
     }
   }
 
@@ -400,6 +408,11 @@ final class Session: HostInterface, RemoteMemory {
   /// Does an access, or keeps it until the function is free.
   private func postpone(_ access: DeferredAccess) {
     guard isWorking else { return perform(access) }
+    deferredWeight += access.weight
+    guard deferredWeight <= Self.deferredLimit else {
+      failure = failure ?? .outOfStep("it asks on and on, and does not answer")
+      return
+    }
     deferred.append(access)
     note(access)
   }
@@ -504,7 +517,10 @@ final class Session: HostInterface, RemoteMemory {
     }
   }
 
+  /// - Returns: nil when the client takes longer than it may.
   private func awaitReply(to command: Command) throws(Channel.Failure) -> [UInt8]? {
+    let limit = ContinuousClock.now + .nanoseconds(Channel.patience)
+    var taken = 0
     while true {
       while let message = try channel.next() {
         if message.header.isReply {
@@ -515,9 +531,14 @@ final class Session: HostInterface, RemoteMemory {
           return message.body.bytes
         }
         try take(message)
+        if let failure { throw failure }
         // A reset has come: whatever the answer is, nobody waits for it.
         if isCutOff { throw .refusedByClient }
+        taken += 1
+        // Waiting also tells whether all is to end: a client that asks on and on must not hide that.
+        if taken % 256 == 0 { _ = try channel.waitForArrival(nanoseconds: 0) }
       }
+      guard ContinuousClock.now < limit else { return nil }
       if try channel.receive() { continue }
       guard try channel.waitForArrival(nanoseconds: Channel.patience) else { return nil }
     }

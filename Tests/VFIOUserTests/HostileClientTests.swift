@@ -5,12 +5,14 @@ import Foundation
 import Glibc
 import HostDriver
 import PCI
+import ServedHost
 import Testing
 
 @testable import VFIOUser
 
 /// Clients that come, go and do what they want: the next honest one must be served, and nothing may be left behind.
-@Suite struct HostileClientTests {
+// One after the other: they count what is open in the process.
+@Suite(.serialized) struct HostileClientTests {
   /// Open descriptors of this process that are not somebody else's doing: mappings and descriptors of the kinds that clients pass.
   private func left() -> (descriptors: Int, mappings: Int) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
@@ -24,7 +26,7 @@ import Testing
   }
 
   private func honest(_ machine: ServedMachine, _ personality: Personality = .strict) throws {
-    let guest = try ServedHostTests.guest(machine, personality)
+    let guest = try ServedGuest(machine, personality)
     let found = try guest.host.probe()
     #expect(try guest.host.verify(found.namespaces[0], transfers: 4) == 4 * 4096)
   }
@@ -56,10 +58,10 @@ import Testing
   )
   func wildAddresses(_ personality: Personality) throws {
     let machine = try ServedMachine(personality)
-    let guest = try ServedHostTests.guest(machine, personality)
+    let guest = try ServedGuest(machine, personality)
     let found = try guest.host.probe()
     // The memory goes while queues live there.
-    try guest.client.unmap(at: 0, count: UInt64(ServedHostTests.memoryCount))
+    try guest.client.unmap(at: 0, count: UInt64(ServedGuest.memoryCount))
     for bell in 0..<8 {
       try guest.client.write(region: 0, offset: 0x1000 + 4 * UInt64(bell), [1, 0, 0, 0])
     }
@@ -82,9 +84,9 @@ import Testing
   func refusing() throws {
     let machine = try ServedMachine(.strict)
     do {
-      let guest = try ServedHostTests.guest(machine, .strict, .messages)
+      let guest = try ServedGuest(machine, .strict, .messages)
       // It refuses: its memory is empty.
-      try guest.memory.remove(at: 0, count: ServedHostTests.memoryCount)
+      try guest.memory.remove(at: 0, count: ServedGuest.memoryCount)
       guest.function.isHopeless = true
       #expect(throws: (any Error).self) { _ = try guest.host.probe() }
     }
@@ -105,6 +107,99 @@ import Testing
       }
     }
     try honest(machine)
+    #expect(left().mappings == 0)
+  }
+
+  // MARK: What the fuzzer and its writing have found
+
+  /// Enables a controller whose queues are in memory that only messages reach, and rings: the server asks for the entry.
+  private func askForEntry(_ client: RawClient) throws {
+    #expect(try client.ask(2, RawClient.map(0, 1 << 20)) == .done(0))
+    #expect(try client.ask(10, RawClient.access(7, 4, 2) + [6, 0]) == .done(16))
+    for (offset, value) in [
+      (0x24, 0x001f_001f), (0x28, 0x1000), (0x30, 0x2000), (0x14, 0x0046_0001), (0x1000, 1),
+    ] as [(UInt64, UInt32)] {
+      #expect(
+        try client.ask(10, RawClient.access(0, offset, 4) + RawClient.words(value)) == .done(16))
+    }
+    let request = try #require(try client.receive())
+    #expect(request.command == .readDMA)
+  }
+
+  @Test("an event counter that is full, and would block its writer, holds nobody up")
+  func fullEvent() throws {
+    let machine = try ServedMachine(.strict)
+    let client = try RawClient.negotiated(machine)
+    let event = OpenDescriptor(epfnvme_event_descriptor())
+    var most = UInt64.max - 1
+    try #require(write(event.number, &most, 8) == 8)
+    try #require(fcntl(event.number, F_SETFL, 0) == 0)
+    // A server that waits for room must not make this test wait for ever.
+    defer { var count: UInt64 = 0; _ = read(event.number, &count, 8) }
+    #expect(
+      try client.ask(8, RawClient.words(20, 0x24, 2, 0, 1), descriptors: [event]) == .done(0))
+    #expect(try client.ask(8, RawClient.words(20, 0x21, 2, 0, 1)) == .done(0))
+  }
+
+  @Test("a client that sends work without end while it owes an answer is left")
+  func endlessWork() throws {
+    let machine = try ServedMachine(.strict)
+    let client = try RawClient.negotiated(machine)
+    try askForEntry(client)
+    let ring = RawClient.access(0, 0x1000, 4) + RawClient.words(2)
+    let isLeft = (0..<100_000).contains { _ in
+      do throws(Channel.Failure) {
+        var bytes: [UInt8] = []
+        MessageHeader(request: .writeRegion, id: 9, bodyCount: ring.count, wantsNoReply: true)
+          .append(to: &bytes)
+        try client.channel.send(bytes + ring)
+        return false
+      } catch { return error == .closed }
+    }
+    #expect(isLeft)
+    try honest(machine)
+    #expect(machine.events.all[1].hasPrefix("left: it is out of step: it asks on and on"))
+  }
+
+  @Test("a client that asks on and on while it owes an answer does not keep the server from ending")
+  func endlessQuestions() throws {
+    let machine = try ServedMachine(.strict)
+    let client = try RawClient.negotiated(machine)
+    try askForEntry(client)
+    // From here on it is that thread's.
+    nonisolated(unsafe) let asker = client
+    let asking = Thread {
+      let question = RawClient.access(0, 0x1c, 4)
+      var bytes: [UInt8] = []
+      for id in 0..<UInt16(100) {
+        MessageHeader(request: .readRegion, id: id, bodyCount: question.count, wantsNoReply: true)
+          .append(to: &bytes)
+        bytes += question
+      }
+      while (try? asker.channel.send(bytes)) != nil {}
+    }
+    asking.start()
+    machine.end()
+    #expect(machine.events.all == ["connected", "gone"])
+  }
+
+  @Test("a file with more pages than a process may have mappings can be cut short under the server")
+  func manyPagesCutShort() throws {
+    let pages: UInt64 = 140_000
+    let file = OpenDescriptor(epfnvme_memory_descriptor("leak", pages * 4096))
+    let memory = HostMemory()
+    let maps = GuestMaps(memory)
+    try maps.add(
+      .init(
+        access: [.read, .write], offset: 0, address: 0, count: pages * 4096, descriptor: file))
+    try #require(ftruncate(file.number, 4096) == 0)
+    // Every second one, from behind: neighbours would become one mapping.
+    for page in stride(from: pages - 1, to: 0, by: -2) {
+      #expect(try memory.load(at: page * 4096, as: UInt64.self) == 0)
+    }
+    #expect(left().mappings == 1)
+    maps.removeAll()
+    maps.releaseRetired()
     #expect(left().mappings == 0)
   }
 }

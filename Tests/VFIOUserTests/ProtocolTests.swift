@@ -3,6 +3,7 @@ import CLinux
 import ControllerEmulation
 import Glibc
 import PCI
+import ServedHost
 import Testing
 
 @testable import VFIOUser

@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
+import ServedHost
 
 @testable import VFIOUser
-
-/// The same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  // SplitMix64.
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
 
 /// A message that is almost right: a known request with fields that lie at and around their limits, now and then cut or of a wild size.
 struct RandomMessage {
@@ -24,7 +10,9 @@ struct RandomMessage {
   var descriptors: [OpenDescriptor] = []
 
   init(_ random: inout SeededGenerator) {
-    func pick<T>(_ values: [T]) -> T { values[Int.random(in: values.indices, using: &random)] }
+    func pick<T>(_ values: [T]) -> T {
+      values[Int.random(in: 0..<values.count, using: &random)]
+    }
     func word() -> UInt32 {
       pick([
         0, 1, 2, 3, 4, 7, 8, 16, 20, 24, 32, 33, 64, 4096, 8192, 0x24, 0x21, .max,

@@ -2,6 +2,7 @@
 import CLinux
 import Glibc
 import PCI
+import ServedHost
 import Testing
 
 @testable import VFIOUser

@@ -2,63 +2,19 @@
 import ControllerEmulation
 import HostDriver
 import PCI
+import ServedHost
 import Testing
 
 @testable import VFIOUser
 
 /// Hosts in process on the other side of the socket.
 @Suite struct ServedHostTests {
-  /// How a host's memory reaches the server.
-  enum Way: CaseIterable { case shared, messages, oldMessages, both }
-
-  struct Guest {
-    let machine: ServedMachine
-    let shared: SharedMemory
-    let memory: HostMemory
-    let client: Client
-    let function: RemoteFunction
-    let host: LinuxHost
-  }
-
-  static let memoryCount = 16 << 20
-
-  static func guest(
-    _ machine: ServedMachine, _ personality: Personality, _ way: Way = .shared, kind: Int = 2,
-    model change: (inout ControllerModel) -> Void = { _ in }
-  ) throws -> Guest {
-    let shared = try #require(SharedMemory(count: memoryCount))
-    let memory = HostMemory()
-    try memory.add(at: 0, backing: shared.bytes)
-    let client = try Client(
-      connectingTo: machine.socket, memory: memory,
-      messages: way == .oldMessages ? .narrow : .wide)
-    let half = UInt64(memoryCount / 2)
-    switch way {
-    case .shared: try client.map(shared, at: 0)
-    case .messages, .oldMessages: try client.mapRemote(at: 0, count: UInt64(memoryCount))
-    case .both:
-      // Buffers cross the border.
-      try client.map(shared, at: 0, count: 1 << 18)
-      try client.mapRemote(at: 1 << 18, count: half - 1 << 18)
-      try client.map(shared, at: half, offset: half, count: memoryCount / 2)
-    }
-    var model = ServedMachine.model(personality)
-    change(&model)
-    let twin = NVMeFunction(model, memory: HostMemory(), deviceID: 0x5fff, tableKeeper: .monitor)
-    let function = try RemoteFunction(
-      client, like: twin, kind: kind, vectors: kind == 0 ? 1 : kind == 1 ? 8 : 32)
-    let host = LinuxHost(function, memory: memory, clock: function)
-    return Guest(
-      machine: machine, shared: shared, memory: memory, client: client, function: function,
-      host: host)
-  }
-
   @Test(
     "a host probes, verifies I/O and shuts down over the socket", arguments: Personality.allCases,
-    Way.allCases)
-  func life(_ personality: Personality, _ way: Way) throws {
+    ServedGuest.Way.allCases)
+  func life(_ personality: Personality, _ way: ServedGuest.Way) throws {
     let machine = try ServedMachine(personality)
-    let guest = try Self.guest(machine, personality, way)
+    let guest = try ServedGuest(machine, personality, way)
     let found = try guest.host.probe()
     #expect(found.vendorID == 0x15b7 && found.deviceID == 0x5fff)
     #expect(found.ioQueues == 4)
@@ -85,7 +41,7 @@ import Testing
       $0.interrupts = kind == 1 ? .msi(vectors: 8) : .intx
     }
     let machine = try ServedMachine(personality, change)
-    let guest = try Self.guest(machine, personality, kind: kind, model: change)
+    let guest = try ServedGuest(machine, personality, kind: kind, model: change)
     let found = try guest.host.probe()
     for namespace in found.namespaces {
       #expect(try guest.host.verify(namespace, transfers: 16) == 16 * 4096)
@@ -100,7 +56,7 @@ import Testing
     let machine = try ServedMachine(personality)
     var blocks: [UInt64] = []
     for _ in 0..<3 {
-      let guest = try Self.guest(machine, personality)
+      let guest = try ServedGuest(machine, personality)
       let found = try guest.host.probe()
       blocks.append(found.namespaces[0].blocks)
       #expect(try guest.host.verify(found.namespaces[0], transfers: 4) == 4 * 4096)
@@ -125,7 +81,7 @@ import Testing
     #expect(maps.remoteCount == 0)
 
     let machine = try ServedMachine(.strict)
-    let guest = try Self.guest(machine, .strict)
+    let guest = try ServedGuest(machine, .strict)
     try guest.client.mapRemote(at: rom, count: 1 << 18, access: [.read])
     var requests = 0
     guest.client.onMemoryRequest = { _, _, _ in requests += 1 }
@@ -145,7 +101,7 @@ import Testing
   @Test("a register is answered while the controller waits for the guest's memory")
   func noDeadLock() throws {
     let machine = try ServedMachine(.strict)
-    let guest = try Self.guest(machine, .strict, .messages)
+    let guest = try ServedGuest(machine, .strict, .messages)
     var answers = 0
     // Within a request for memory, a processor of the guest looks at the registers.
     guest.client.onMemoryRequest = { _, _, _ in
@@ -165,7 +121,7 @@ import Testing
     arguments: Personality.allCases)
   func resetWhileWaiting(_ personality: Personality) throws {
     let machine = try ServedMachine(personality)
-    let guest = try Self.guest(machine, personality, .messages)
+    let guest = try ServedGuest(machine, personality, .messages)
     var isReset = false
     guest.client.onMemoryRequest = { isWrite, _, _ in
       guard isWrite, !isReset else { return }

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import Foundation
+import HostDriver
+import Provisioning
+import ServedHost
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// `serve` as people run it: a process with a socket, before hosts of this process.
+@Suite struct ServeCommandTests {
+  /// One server's surroundings: a directory of its own with a profile whose disk is a file there.
+  private struct Place {
+    let program = Program()
+    var socket: String { program.directory.appending("socket").string }
+    var disk: String { program.directory.appending("disk").string }
+
+    func profile(driver: String = "nvmet_pci_epf", functions: [String] = ["served"]) throws
+      -> String
+    {
+      let isMainline = driver == "nvmet_pci_epf"
+      let texts = functions.map { name in
+        """
+        { "name": "\(name)", "vendorID": "0x15b7", "deviceID": "0x5fff", "ioQueues": 4,
+          "msixVectors": 32, "msiVectors": 32, "mdtsKiB": 128,
+          "target": { "\(isMainline ? "pci" : "loop")": "nqn.2026-01.org.example:served" } }
+        """
+      }
+      return try program.write(
+        """
+        { "version": 1, "name": "served", "driver": "\(driver)",
+          "backings": { "disk": { "file": { "path": "\(disk)", "sizeMiB": 16, "create": true } } },
+          "subsystems": [{ "nqn": "nqn.2026-01.org.example:served", "maximumQueueID": 4,
+            "vendorID": "0x15b7", "subsystemVendorID": "0x15b7",
+            "namespaces": [{ "id": 1, "backing": "disk", "bufferedIO": true }] }],
+          "functions": [\(texts.joined(separator: ", "))] }
+        """, to: "profile.json")
+    }
+
+    /// A server that listens.
+    func serve(_ arguments: String..., driver: String = "nvmet_pci_epf") throws -> Program.Running {
+      let running = try program.start(
+        ["serve", try profile(driver: driver), "--socket", socket] + arguments)
+      try waitUntil("it is ready") { !running.outputSoFar.isEmpty || !running.isRunning }
+      return running
+    }
+
+    func guest() throws -> ServedGuest { try ServedGuest(socket, ServedMachine.model(.strict)) }
+
+    /// 4 KiB of the disk's file.
+    func block(_ number: UInt64) throws -> [UInt8] {
+      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: disk))
+      defer { try? file.close() }
+      try file.seek(toOffset: number * 4096)
+      return try Array(file.read(upToCount: 4096) ?? Data())
+    }
+  }
+
+  private static let drivers = ["nvmet_pci_epf", "pci_epf_nvme"]
+  private static func pattern(_ seed: UInt8) -> [UInt8] {
+    (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) ^ seed }
+  }
+
+  /// Writes blocks of 4 KiB and flushes after each.
+  private func write(_ seeds: Range<UInt8>, by host: LinuxHost) throws {
+    let namespace = try host.probe().namespaces[0]
+    let scale = UInt64(4096 / namespace.blockSize)
+    for seed in seeds {
+      try host.write(Self.pattern(seed), to: namespace, firstBlock: UInt64(seed) * scale)
+    }
+  }
+
+  private func mode(of path: String) throws -> (type: mode_t, bits: mode_t, group: gid_t) {
+    var facts = stat()
+    try #require(lstat(path, &facts) == 0)
+    return (facts.st_mode & S_IFMT, facts.st_mode & 0o777, facts.st_gid)
+  }
+
+  private func objects(_ output: String) throws -> [JSONValue] {
+    try output.split(separator: "\n").map { try LocatedJSON(parsing: Array($0.utf8)).value }
+  }
+
+  // MARK: Ready
+
+  @Test("a line says where the function is, with QEMU's options as --print-qemu has them")
+  func ready() throws {
+    let place = Place()
+    let server = try place.serve()
+    server.send(signal: SIGTERM)
+    let result = try server.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    let options = try place.program("serve", "--print-qemu", "--socket", place.socket).output
+    #expect(
+      result.output == "served (nvmet_pci_epf) is at \(place.socket); QEMU: \(options)")
+    #expect(options.contains("share=on") && options.contains("\"driver\":\"vfio-user-pci\""))
+  }
+
+  @Test("as JSON, an object at the beginning and one at the end")
+  func readyJSON() throws {
+    let place = Place()
+    let server = try place.serve("--json")
+    server.send(signal: SIGTERM)
+    let events = try objects(try server.finish().output)
+    let options = try #require(
+      try place.program("serve", "--print-qemu", "--socket", place.socket, "--json").json)
+    #expect(events.map { $0["event"]?.stringValue } == ["ready", "end"])
+    #expect(events.first?["socket"]?.stringValue == place.socket)
+    #expect(events.first?["function"]?.stringValue == "served")
+    #expect(events.first?["personality"]?.stringValue == "nvmet_pci_epf")
+    #expect(events.first?["qemu"] == options)
+    #expect(events.last?["commands"]?.compactText == "0")
+  }
+
+  // MARK: The socket
+
+  @Test("the socket is its owner's alone, and goes with the server")
+  func socketMode() throws {
+    let place = Place()
+    let server = try place.serve()
+    let found = try mode(of: place.socket)
+    #expect(found.type == S_IFSOCK && found.bits == 0o600)
+    server.send(signal: SIGTERM)
+    #expect(try server.finish().status == 0)
+    #expect(access(place.socket, F_OK) != 0)
+  }
+
+  @Test("--socket-mode and --socket-group open it up")
+  func openedUp() throws {
+    let place = Place()
+    let server = try place.serve("--socket-mode", "0660", "--socket-group", "\(getgid())")
+    let found = try mode(of: place.socket)
+    #expect(found.bits == 0o660 && found.group == getgid())
+    server.send(signal: SIGTERM)
+    #expect(try server.finish().status == 0)
+  }
+
+  @Test("a group that nobody knows is refused")
+  func noGroup() throws {
+    let place = Place()
+    let result = try place.program(
+      "serve", try place.profile(), "--socket", place.socket, "--socket-group", "no-such-group")
+    #expect(result.status == 66)
+    #expect(result.errors.contains("there is no group no-such-group"))
+    #expect(result.errors.contains("getent group"))
+  }
+
+  @Test("a directory that others can write to is refused")
+  func openDirectory() throws {
+    let place = Place()
+    let directory = place.program.directory.appending("open").string
+    try #require(mkdir(directory, 0o700) == 0 && chmod(directory, 0o777) == 0)
+    let result = try place.program(
+      "serve", try place.profile(), "--socket", directory + "/socket")
+    #expect(result.status == 73)
+    #expect(result.errors.contains("others can write to its directory \(directory)"))
+    #expect(result.errors.contains("mkdir -m 700"))
+    #expect(access(directory + "/socket", F_OK) != 0)
+  }
+
+  @Test("a directory that is missing is named, with what to do")
+  func noDirectory() throws {
+    let place = Place()
+    let directory = place.program.directory.appending("missing").string
+    let result = try place.program(
+      "serve", try place.profile(), "--socket", directory + "/socket")
+    #expect(result.status == 73)
+    #expect(result.errors.contains("ENOENT"))
+    #expect(result.errors.contains("make the directory \(directory), mode 0700"))
+  }
+
+  @Test("a path that is too long for a socket is refused")
+  func longPath() throws {
+    let place = Place()
+    let path = place.socket + String(repeating: "x", count: 100)
+    let result = try place.program("serve", try place.profile(), "--socket", path)
+    #expect(result.status == 73)
+    #expect(result.errors.contains("at most 107 bytes"))
+  }
+
+  @Test("what is not a socket stays where it is")
+  func somethingElse() throws {
+    let place = Place()
+    let path = try place.program.write("precious", to: "socket")
+    let result = try place.program("serve", try place.profile(), "--socket", path)
+    #expect(result.status == 73)
+    #expect(result.errors.contains("EEXIST"))
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+  }
+
+  @Test("a socket at which somebody listens is in use; one that a killed server left is replaced")
+  func liveAndStale() throws {
+    let place = Place()
+    let first = try place.serve()
+    let second = try place.program("serve", try place.profile(), "--socket", place.socket)
+    #expect(second.status == 73, "\(second.errors)")
+    #expect(second.errors.contains("EADDRINUSE"))
+    #expect(second.errors.contains("stop that server"))
+    first.send(signal: SIGKILL)
+    #expect(try first.finish().status == 128 + SIGKILL)
+    #expect(try mode(of: place.socket).type == S_IFSOCK)
+    let third = try place.serve()
+    #expect(try place.guest().host.probe().namespaces.count == 1)
+    third.send(signal: SIGTERM)
+    #expect(try third.finish().status == 0)
+  }
+
+  @Test("a socket that systemd passes is used, and left to it")
+  func activation() throws {
+    let place = Place()
+    let server = try place.program.start(
+      ["-l", place.socket, Program.executable, "serve", try place.profile()],
+      executable: "/usr/bin/systemd-socket-activate")
+    try waitUntil("it listens") { access(place.socket, F_OK) == 0 || !server.isRunning }
+    try write(1..<3, by: place.guest().host)
+    #expect(server.outputSoFar.contains("is at (systemd's)"))
+    server.send(signal: SIGTERM)
+    let result = try server.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(access(place.socket, F_OK) == 0)
+    #expect(try place.block(2) == Self.pattern(2))
+  }
+
+  @Test("what is passed and is no socket is refused")
+  func noSocketPassed() throws {
+    let place = Place()
+    let result = try place.program.shell(
+      #"exec 3</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec epfnvme serve "$1""#,
+      try place.profile())
+    #expect(result.status == 73)
+    #expect(result.errors.contains("it is no listening Unix stream socket"))
+    #expect(result.errors.contains("ListenStream="))
+  }
+
+  // MARK: Data
+
+  @Test("after SIGTERM the file has what a host wrote", arguments: drivers)
+  func data(_ driver: String) throws {
+    let place = Place()
+    let server = try place.serve(driver: driver)
+    let guest = try place.guest()
+    try write(1..<9, by: guest.host)
+    #expect(guest.function.failure == nil)
+    server.send(signal: SIGTERM)
+    let result = try server.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.errors.contains("a host has connected"))
+    #expect(result.errors.contains("\(8 * 4096) bytes written"))
+    for seed in 1..<9 as Range<UInt8> {
+      #expect(try place.block(UInt64(seed)) == Self.pattern(seed), "block \(seed)")
+    }
+  }
+
+  @Test("after kill -9 and another start, what was flushed is there", arguments: drivers)
+  func killed(_ driver: String) throws {
+    let place = Place()
+    let first = try place.serve(driver: driver)
+    try write(1..<9, by: place.guest().host)
+    first.send(signal: SIGKILL)
+    #expect(try first.finish().status == 128 + SIGKILL)
+    let second = try place.serve(driver: driver)
+    let host = try place.guest().host
+    let namespace = try host.probe().namespaces[0]
+    let scale = UInt64(4096 / namespace.blockSize)
+    for seed in 1..<9 as Range<UInt8> {
+      #expect(
+        try host.read(namespace, firstBlock: UInt64(seed) * scale) == Self.pattern(seed),
+        "block \(seed)")
+    }
+    second.send(signal: SIGTERM)
+    #expect(try second.finish().status == 0)
+  }
+
+  // MARK: A kernel on which something was set up
+
+  @Test("what setup made on the simulated kernel is served from there", arguments: drivers)
+  func afterSetup(_ driver: String) throws {
+    let place = Place()
+    if driver == "pci_epf_nvme" { _ = try place.program.kernel(.seed) }
+    let up = try place.program(
+      "setup", ShippedProfile.directory.appending("\(profileName(driver)).json").string)
+    #expect(up.status == 0, "\(up.errors)")
+    let server = try place.program.start(["serve", "--socket", place.socket])
+    try waitUntil("it is ready") { !server.outputSoFar.isEmpty || !server.isRunning }
+    let guest = try place.guest()
+    let found = try guest.host.probe()
+    if driver == "pci_epf_nvme" {
+      // The how-to's disk keeps nothing.
+      #expect(found.namespaces[0].blocks == 256_000 << 11)
+    } else {
+      #expect(try guest.host.verify(found.namespaces[0], transfers: 8) == 8 * 4096)
+    }
+    server.send(signal: SIGTERM)
+    let result = try server.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.contains(driver))
+  }
+
+  private func profileName(_ driver: String) -> String {
+    driver == "pci_epf_nvme" ? "null_blk-loop" : "null_blk-pci"
+  }
+
+  @Test("without a simulated kernel in the file, setup is named")
+  func noKernel() throws {
+    let place = Place()
+    let result = try place.program("serve", "--socket", place.socket)
+    #expect(result.status == 66)
+    #expect(result.errors.contains("ENOENT"))
+    #expect(result.errors.contains("epfnvme setup --kernel simulated="))
+  }
+
+  @Test("a kernel without a bound function says what to do")
+  func nothingBound() throws {
+    let place = Place()
+    _ = try place.program.kernel()
+    let result = try place.program("serve", "--socket", place.socket)
+    #expect(result.status == 66, "\(result.errors)")
+    #expect(result.errors.contains("no function is bound"))
+    #expect(result.errors.contains("epfnvme setup first"))
+  }
+
+  @Test("a function that is not there is refused with the names of those that are")
+  func wrongName() throws {
+    let place = Place()
+    let result = try place.program(
+      "serve", try place.profile(), "--socket", place.socket, "--function", "other")
+    #expect(result.status == 66)
+    #expect(result.errors.contains("there is no bound function other"))
+    #expect(result.errors.contains("there is: served"))
+  }
+
+  @Test("of several functions one must be named")
+  func several() throws {
+    let place = Place()
+    let profile = ShippedProfile.directory.appending("two-functions.json").string
+    let result = try place.program("serve", profile, "--socket", place.socket)
+    #expect(result.status == 78, "\(result.errors)")
+    #expect(result.errors.contains("a socket is for one"))
+    #expect(result.errors.contains("--function "))
+  }
+
+  @Test("a file that is missing and is not to be made is named")
+  func noDisk() throws {
+    let place = Place()
+    let profile = try place.profile()
+    let text = try String(contentsOfFile: profile, encoding: .utf8)
+    let other = try place.program.write(
+      text.replacingOccurrences(of: #", "sizeMiB": 16, "create": true"#, with: ""), to: "other.json"
+    )
+    let result = try place.program("serve", other, "--socket", place.socket)
+    #expect(result.status == 66, "\(result.errors)")
+    #expect(result.errors.contains(place.disk))
+    #expect(result.errors.contains(#"say "create": true"#))
+  }
+
+  // MARK: What is told
+
+  @Test("--trace writes what the controller did, as one JSON value")
+  func trace() throws {
+    let place = Place()
+    let file = place.program.directory.appending("trace.json").string
+    let server = try place.serve("--trace", file)
+    try write(1..<3, by: place.guest().host)
+    server.send(signal: SIGTERM)
+    #expect(try server.finish().status == 0)
+    let trace = try LocatedJSON(parsing: readFile(FilePath(file))).value
+    let events = try #require(trace["traceEvents"]?.arrayValue)
+    #expect(events.count > 10)
+    #expect(events.allSatisfy { $0["ph"]?.stringValue != nil })
+  }
+
+  @Test("--stats-interval prints figures while a host is there")
+  func statistics() throws {
+    let place = Place()
+    let server = try place.serve("--json", "--stats-interval", "0.1")
+    let guest = try place.guest()
+    try write(1..<3, by: guest.host)
+    try waitUntil("there are figures") {
+      server.outputSoFar.contains(#""state":"enabled""#) || !server.isRunning
+    }
+    server.send(signal: SIGTERM)
+    let result = try server.finish()
+    let figures = try objects(result.output).filter { $0["event"]?.stringValue == "statistics" }
+    #expect(figures.contains { $0["ioQueues"]?.compactText == "4" }, "\(result.output)")
+  }
+
+  @Test("an interval that is none is a wrong use", arguments: ["0", "-1", "x", "1e9"])
+  func badInterval(_ text: String) throws {
+    let place = Place()
+    let result = try place.program("serve", "--stats-interval=\(text)", "--socket", place.socket)
+    #expect(result.status == 64)
+  }
+}
+
+/// Waits for what will come, however slow the machine is.
+private func waitUntil(
+  _ condition: Comment, isTrue: () throws -> Bool, location: SourceLocation = #_sourceLocation
+) throws {
+  let limit = Date().addingTimeInterval(120)
+  while try !isTrue() {
+    try #require(Date() < limit, condition, sourceLocation: location)
+    usleep(10_000)
+  }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import ControllerEmulation
+import Foundation
+import Glibc
+import PCI
+import ServedHost
+import Synchronization
+import VFIOUser
+
+/// A controller behind a socket, on a thread of its own; it counts what happens and keeps nothing.
+final class FuzzedMachine {
+  let socket: String
+  let figures = Figures()
+  private let directory: String
+  private let stop: CInt
+  private let ended = DispatchSemaphore(value: 0)
+
+  final class Figures: Sendable {
+    let connected = Atomic<Int>(0)
+    let gone = Atomic<Int>(0)
+    /// Clients that could not be followed.
+    let left = Atomic<Int>(0)
+    let diagnoses = Atomic<Int>(0)
+    /// I/O commands that the controller has done.
+    let commands = Atomic<UInt64>(0)
+  }
+
+  private final class Observer: ServerObserver {
+    let function: NVMeFunction
+    let figures: Figures
+    init(_ function: NVMeFunction, _ figures: Figures) {
+      (self.function, self.figures) = (function, figures)
+    }
+
+    func clientConnected() {
+      figures.connected.add(1, ordering: .sequentiallyConsistent)
+      function.linkUp()
+    }
+
+    func clientLeft(_ reason: String?) {
+      function.linkDown()
+      worked()
+      if reason != nil { figures.left.add(1, ordering: .sequentiallyConsistent) }
+      figures.commands.store(function.counters.commands, ordering: .sequentiallyConsistent)
+      // Last: who waits for it finds all that is above.
+      figures.gone.add(1, ordering: .sequentiallyConsistent)
+    }
+
+    func worked() {
+      figures.diagnoses.add(
+        function.takeEvents().diagnoses.count, ordering: .sequentiallyConsistent)
+      _ = function.takeKernelLog()
+    }
+
+    var nanosecondsToReport: UInt64? { nil }
+  }
+
+  init(_ personality: Personality) throws {
+    var template = Array("/tmp/epfnvme-fuzz-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
+    directory = String(
+      decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    socket = directory + "/socket"
+    stop = epfnvme_event_descriptor()
+    let (path, stop, ended, figures) = (socket, stop, ended, figures)
+    let ready = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let memory = HostMemory()
+      let function = NVMeFunction(
+        ServedMachine.model(personality), memory: memory, deviceID: 0x5fff, tableKeeper: .monitor)
+      function.runInRealTime()
+      do {
+        let listener = try Listener(path: path)
+        ready.signal()
+        Server(function, memory: memory, at: listener).run(
+          until: stop, observer: Observer(function, figures))
+      } catch { fatalError("no socket: \(error)") }
+      ended.signal()
+    }
+    // What a process of its own has at least.
+    thread.stackSize = 8 << 20
+    thread.start()
+    ready.wait()
+  }
+
+  /// Waits until the server is done with every client of the past.
+  /// - Returns: false when it is not after 30 s.
+  func isIdle(after clients: Int) -> Bool {
+    let limit = Date().addingTimeInterval(30)
+    while figures.gone.load(ordering: .sequentiallyConsistent) < clients {
+      guard Date() < limit else { return false }
+      usleep(100)
+    }
+    return true
+  }
+
+  deinit {
+    var one: UInt64 = 1
+    _ = write(stop, &one, 8)
+    ended.wait()
+    close(stop)
+    rmdir(directory)
+  }
+}
+
+/// What a process holds: compared before and after.
+struct Holdings: Equatable, CustomStringConvertible {
+  var descriptors: Int
+  /// Mappings of memory that clients passed.
+  var mappings: Int
+
+  /// Of this process, now.
+  init() {
+    descriptors =
+      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
+    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    mappings = maps.split(separator: "\n").count { $0.contains("/memfd:") }
+  }
+
+  var description: String { "\(descriptors) descriptors, \(mappings) mappings" }
+
+  /// Bytes of memory in use.
+  static var resident: Int {
+    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+    let words = text.split(separator: " ")
+    return words.count > 1 ? (Int(words[1]) ?? 0) * 4096 : 0
+  }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import ControllerEmulation
+import Foundation
+import Glibc
+import HostDriver
+import ServedHost
+
+/// Hostile clients at a vfio-user server and the controller behind it, in one process.
+@main struct FuzzVFIOUser: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Attack the vfio-user server with mutated sessions.",
+    discussion: """
+      What is sent follows from the seed. When the controller works on it is the machine's: it runs in real time on a thread of its own.
+      Between the attacks an honest host probes the controller and verifies data; descriptors and mappings are counted each time.
+      """,
+    subcommands: [Attack.self, Record.self], defaultSubcommand: Attack.self)
+}
+
+extension Personality: @retroactive ExpressibleByArgument {}
+
+struct Attack: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Attack.")
+
+  @Option(help: "How many messages, for each personality.") var messages = 100_000
+  @Option(help: "How many clients that come and go, for each personality.") var connects = 0
+  @Option(help: "Where the random numbers begin.") var seed: UInt64 = 1
+  @Option(help: "One personality only.") var personality: Personality?
+  @Option(help: "Where the recorded sessions are.") var corpus = "Corpus"
+  @Option(help: "An honest host after so many messages.") var every = 10_000
+  @Option(help: "The number of the first session, to repeat what was found.") var first = 0
+
+  func validate() throws {
+    guard messages >= 0, connects >= 0, every > 0, first >= 0 else {
+      throw ValidationError("Counts are positive.")
+    }
+  }
+
+  func run() throws {
+    signal(SIGPIPE, SIG_IGN)
+    let sessions = try RecordedSession.all(in: corpus)
+    guard !sessions.isEmpty else { throw ValidationError("There is no session in \(corpus).") }
+    for personality in self.personality.map({ [$0] }) ?? Personality.allCases {
+      let machine = try FuzzedMachine(personality)
+      var campaign = try Campaign(machine, personality, Mutator(sessions, seed: seed))
+      do {
+        try campaign.attack(messages: messages, first: first, honestEvery: every)
+        try campaign.connect(times: connects, seed: seed)
+      } catch let finding as Finding {
+        throw Finding(description: "\(personality.rawValue), seed \(seed): \(finding)")
+      }
+      print("\(personality.rawValue), seed \(seed): \(campaign.summary)")
+      fflush(nil)
+    }
+  }
+}
+
+struct Record: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Record sessions for the corpus.",
+    discussion: """
+      Without --server, the in-process host is recorded at each personality. With it, a client of somebody else's (QEMU, for example) connects
+      to --socket and is led on to the server.
+      """)
+
+  @Option(help: "Where the sessions go.") var corpus = "Corpus"
+  @Option(help: "The socket of a server that runs.") var server: String?
+  @Option(help: "Where the client will connect.") var socket: String?
+  @Option(help: "The session's name.") var name = "guest"
+
+  func run() throws {
+    signal(SIGPIPE, SIG_IGN)
+    if let server, let socket {
+      let recorder = try Recorder(at: socket, to: server)
+      try recorder.run()
+      return try save(name, recorder)
+    }
+    for personality in Personality.allCases {
+      let machine = try FuzzedMachine(personality)
+      for way in [ServedGuest.Way.shared, .both] {
+        let path = machine.socket + ".record"
+        let recorder = try Recorder(at: path, to: machine.socket)
+        let ended = DispatchSemaphore(value: 0)
+        nonisolated(unsafe) let running = recorder
+        Thread {
+          try? running.run()
+          ended.signal()
+        }.start()
+        do {
+          let guest = try ServedGuest(path, ServedMachine.model(personality), way)
+          let found = try guest.host.probe()
+          for namespace in found.namespaces {
+            _ = try guest.host.verify(namespace, transfers: 6, depth: 3)
+          }
+          guest.function.reset(.conventional)
+          _ = try guest.host.probe()
+          try guest.host.shutDown()
+          try guest.client.unmap(
+            at: 0, count: UInt64(way == .both ? 1 << 18 : ServedGuest.memoryCount))
+        }
+        ended.wait()
+        try save("\(personality.rawValue)-\(way)", recorder)
+      }
+    }
+  }
+
+  private func save(_ name: String, _ recorder: Recorder) throws {
+    let file = "\(corpus)/\(name).session"
+    try Data(RecordedSession(name: name, messages: recorder.messages).text.utf8).write(
+      to: URL(fileURLWithPath: file))
+    print("\(file): \(recorder.messages.count) messages")
+  }
+}

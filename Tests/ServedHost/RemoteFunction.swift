@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+public import ControllerEmulation
+public import HostDriver
+public import PCI
+public import VFIOUser
+
+/// A served function as a host in process sees it.
+public final class RemoteFunction: Function, HostClock {
+  public weak var host: (any HostInterface)?
+  public let client: Client
+  public private(set) var configuration: ConfigurationSpace
+  private var events: [Client.Event] = []
+  private let kind: Int
+  /// A host keeps its function, and so its memory.
+  private let shared: SharedMemory
+  public private(set) var failure: Client.Failure?
+  /// Nothing will come any more: waiting takes no time.
+  public var isHopeless = false
+
+  /// - Parameter kind: by what the host is interrupted: 2 MSI-X, 1 MSI, 0 the line.
+  public init(
+    _ client: Client, like function: NVMeFunction, keeping shared: SharedMemory, kind: Int = 2,
+    vectors: Int
+  ) throws {
+    self.client = client
+    self.shared = shared
+    self.kind = kind
+    configuration = function.configuration
+    events = (0..<vectors).compactMap { _ in Client.Event() }
+    // One after the other, as QEMU does.
+    for (vector, event) in events.enumerated() {
+      try client.setEvents([event], index: kind, start: vector)
+    }
+  }
+
+  public func writeConfiguration(offset: Int, width: ConfigurationSpace.Width, value: UInt32) {
+    _ = configuration.write(offset: offset, width: width, value: value)
+    let data = (0..<width.rawValue).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
+    attempt { try client.write(region: 7, offset: UInt64(offset), data) }
+  }
+
+  public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+    attempt {
+      let bytes = try client.read(region: bar, offset: offset, count: buffer.count)
+      unsafe buffer.copyBytes(from: bytes)
+    }
+  }
+
+  public func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
+    attempt { try client.write(region: bar, offset: offset, unsafe Array(buffer), isPosted: true) }
+  }
+
+  public func reset(_ kind: ResetKind) {
+    configuration.reset(kind)
+    attempt { try client.reset() }
+  }
+
+  private func attempt(_ body: () throws -> Void) {
+    do { try body() } catch { failure = failure ?? error as? Client.Failure }
+  }
+
+  /// Waits; what the server asks meanwhile is answered.
+  public func wait(milliseconds: UInt64) {
+    attempt { try client.waitForServer(milliseconds: isHopeless ? 0 : milliseconds) }
+    deliverInterrupts()
+  }
+
+  /// Takes the interrupts of all that was asked before: what is answered now comes after them.
+  public func takeInterrupts() {
+    attempt { _ = try client.read(region: 0, offset: 0x1c, count: 4) }
+    deliverInterrupts()
+  }
+
+  private func deliverInterrupts() {
+    for (vector, event) in events.enumerated() {
+      for _ in 0..<event.take() {
+        if kind == 0 {
+          host?.intx(asserted: true)
+          attempt { try client.unmaskLine() }
+        } else {
+          host?.interrupt(vector: vector)
+        }
+      }
+    }
+  }
+}
