@@ -11,7 +11,7 @@ root=$(cd "$lab/../.." && pwd)
 . "$lab/lab-packages.sh"
 PATH=$PATH:/sbin:/usr/sbin
 output=${LAB_OUTPUT:-$root/.build/lab}
-timeout=${LAB_TIMEOUT:-900}
+timeout=${LAB_TIMEOUT:-1800}
 
 need_packages qemu-system-x86 cpio kmod busybox-static strace jq binutils udev util-linux
 mkdir -p "$output"
