@@ -11,18 +11,13 @@ let package = Package(
     .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
   ],
   targets: [
-    // Tests/ServedHost, by a link: tests of the main package use it, too.
-    .target(
-      name: "ServedHost", dependencies: [.product(name: "NVMeEmulation", package: "epfnvme")],
-      path: "ServedHost"),
     .executableTarget(
       name: "Commands",
       dependencies: [
-        "ServedHost",
         .product(name: "NVMeEmulation", package: "epfnvme"),
         .product(name: "Benchmark", package: "benchmark"),
       ],
       path: "Benchmarks/Commands",
-      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+      plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")])
   ]
 )

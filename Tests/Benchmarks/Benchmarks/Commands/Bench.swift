@@ -2,38 +2,11 @@
 import ControllerEmulation
 import PCI
 
-/// The way to a controller's registers.
-protocol RegisterPath: AnyObject {
-  func write(_ offset: Int, _ value: UInt32)
-  /// The controller's status (CSTS).
-  var status: UInt32 { get }
-  /// Whether completions come in their own time.
-  var isRemote: Bool { get }
-  /// Waits for what announces completions.
-  func awaitCompletion()
-  /// Forgets what the controller has to tell.
-  func settle()
-}
-
-/// A controller in the same thread.
-private final class DirectPath: RegisterPath {
-  private var controller: Controller
-  init(_ model: ControllerModel, _ memory: HostMemory) {
-    controller = Controller(model, memory: memory)
-    controller.linkUp(at: .zero)
-  }
-  func write(_ offset: Int, _ value: UInt32) { controller.writeRegister(offset, value, at: .zero) }
-  var status: UInt32 { controller.readRegister(0x1c) }
-  var isRemote: Bool { false }
-  func awaitCompletion() {}
-  func settle() { controller.takeEffects { _ in } }
-}
-
 /// A strict controller with queue pairs, and a host that keeps them busy by the shortest way: entries written in place, one doorbell a batch.
 final class Bench {
   enum Work { case flush, read(bytes: Int), write(bytes: Int) }
 
-  private let path: any RegisterPath
+  var controller: Controller
   let memory: HostMemory
   private let depth: Int
   private var tails: [Int]
@@ -43,21 +16,14 @@ final class Bench {
   private static let data: UInt64 = 64 << 20
   private static let list: UInt64 = 48 << 20
 
-  convenience init(_ backend: Backend, queues: Int = 1, depth: Int = 1024) {
+  init(_ backend: Backend, queues: Int = 1, depth: Int = 1024) {
     var model = ControllerModel(.strict)
     model.ioQueues = queues
     model.targetIOQueues = queues
     model.namespaces = [Namespace(id: 1, backend: backend)]
     model.maximumTransfer = 128 << 10
-    let memory = HostMemory(count: Self.memoryCount)
-    self.init(DirectPath(model, memory), memory, queues: queues, depth: depth)
-  }
-
-  static let memoryCount = 128 << 20
-
-  /// - Parameter memory: from address 0 on.
-  init(_ path: any RegisterPath, _ memory: HostMemory, queues: Int = 1, depth: Int = 1024) {
-    (self.path, self.memory) = (path, memory)
+    memory = HostMemory(count: 128 << 20)
+    controller = Controller(model, memory: memory)
     self.depth = depth
     tails = Array(repeating: 0, count: queues + 1)
     heads = tails
@@ -68,12 +34,17 @@ final class Bench {
   private func submissions(_ queue: Int) -> UInt64 { UInt64(1 + queue) << 20 }
   private func completions(_ queue: Int) -> UInt64 { UInt64(17 + queue) << 20 }
 
+  private func register(_ offset: Int, _ value: UInt32) {
+    controller.writeRegister(offset, value, at: .zero)
+  }
+
   private func start(_ queues: Int) {
-    path.write(0x24, 0x00ff_00ff)
-    path.write(0x28, UInt32(submissions(0)))
-    path.write(0x30, UInt32(completions(0)))
-    path.write(0x14, 0x0046_0001)
-    precondition(path.status == 1)
+    controller.linkUp(at: .zero)
+    register(0x24, 0x00ff_00ff)
+    register(0x28, UInt32(submissions(0)))
+    register(0x30, UInt32(completions(0)))
+    register(0x14, 0x0046_0001)
+    precondition(controller.readRegister(0x1c) == 1)
     for queue in 1...queues {
       let size = UInt32(depth - 1) << 16 | UInt32(queue)
       put(queue: 0, opcode: 5, words: [size, UInt32(queue) << 16 | 3], prp1: completions(queue))
@@ -130,14 +101,10 @@ final class Bench {
   }
 
   private func finish(queue: Int, count: Int, size: Int) {
-    path.write(0x1000 + 8 * queue, UInt32(tails[queue]))
-    path.awaitCompletion()
+    register(0x1000 + 8 * queue, UInt32(tails[queue]))
     for _ in 0..<count {
-      let place = completions(queue) + UInt64(heads[queue]) * 16 + 12
-      var last: UInt32?
-      repeat {
-        last = try? memory.load(at: place, as: UInt32.self)
-      } while path.isRemote && last.map { $0 >> 16 & 1 } != phases[queue]
+      let last = try? memory.load(
+        at: completions(queue) + UInt64(heads[queue]) * 16 + 12, as: UInt32.self)
       // New, and successful: a failing command is no measure.
       guard let last, last >> 16 == phases[queue] else {
         fatalError("queue \(queue): completion \(String(last ?? 0, radix: 16))")
@@ -148,7 +115,7 @@ final class Bench {
         phases[queue] ^= 1
       }
     }
-    path.write(0x1004 + 8 * queue, UInt32(heads[queue]))
-    path.settle()
+    register(0x1004 + 8 * queue, UInt32(heads[queue]))
+    controller.takeEffects { _ in }
   }
 }

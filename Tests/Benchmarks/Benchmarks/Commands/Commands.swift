@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Benchmark
 import ControllerEmulation
-import Glibc
 import PCI
-import ServedHost
 
 /// From doorbell to completion entry, a thousand commands a measurement: nanoseconds shown as microseconds are per command.
 let benchmarks: @Sendable () -> Void = {
@@ -58,38 +56,5 @@ let benchmarks: @Sendable () -> Void = {
     benchmark.stopMeasurement()
     source.deallocate()
     target.deallocate()
-  }
-
-  // Over the socket, with a host in this process: the server has a thread of its own.
-  for (name, isInterrupted, batch) in [
-    ("polled", false, 1), ("interrupted", true, 1), ("polled, depth 32", false, 32),
-  ] {
-    Benchmark("Read 4 KiB over the socket, \(name), 1024 commands") { benchmark in
-      let path = try SocketPath(isInterrupted: isInterrupted)
-      let bench = Bench(path, path.memory, depth: 64)
-      bench.prepare(.read(bytes: 4096))
-      benchmark.startMeasurement()
-      for _ in 0..<1024 / batch { bench.run(queue: 1, batch: batch) }
-      benchmark.stopMeasurement()
-    }
-  }
-
-  // An enabled controller whose host does nothing: the processor's time, and how often a thread was waked, in a second.
-  for personality in Personality.allCases {
-    Benchmark(
-      "A second with an idle host, \(personality.rawValue)",
-      configuration: .init(
-        metrics: [.wallClock, .cpuTotal, .contextSwitches], warmupIterations: 0,
-        scalingFactor: .one, maxDuration: .seconds(10), maxIterations: 5)
-    ) { benchmark in
-      let machine = try ServedMachine(personality)
-      let guest = try ServedGuest(machine, personality)
-      let found = try guest.host.probe()
-      _ = try guest.host.verify(found.namespaces[0], transfers: 4)
-      benchmark.startMeasurement()
-      sleep(1)
-      benchmark.stopMeasurement()
-      blackHole(guest)
-    }
   }
 }
