@@ -141,6 +141,17 @@ int epfnvme_memory_descriptor(const char *name, uint64_t length) {
   return -error;
 }
 
+int epfnvme_fixed_memory_descriptor(const char *name, uint64_t length) {
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return -errno;
+  if (ftruncate(descriptor, (off_t)length) == 0 &&
+      fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    return descriptor;
+  int error = errno;
+  close(descriptor);
+  return -error;
+}
+
 int epfnvme_event_descriptor(void) {
   int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   return descriptor >= 0 ? descriptor : -errno;

@@ -13,13 +13,13 @@ struct DoorbellBuffers {
   var shadow: UInt64
   /// Where the controller says which value it wants to be rung for.
   var eventIndexes: UInt64
-  /// The controller looks at the buffers by itself until then.
-  var pollsUntil = VirtualTime.zero
   /// Whether it has asked to be rung.
   var isArmed = true
 
-  /// How long it looks after a command; about what waking a sleeping server costs.
-  static let pollNanoseconds: UInt64 = 50_000
+  /// Where a doorbell is in both.
+  static func offset(_ queue: Int, completion: Bool) -> UInt64 {
+    UInt64(8 * queue + (completion ? 4 : 0))
+  }
 }
 
 extension Controller {
@@ -33,24 +33,24 @@ extension Controller {
     // They go on where the real ones stand.
     for queue in submissions.indices.dropFirst() {
       submissions[queue].leavesBuffers = false
-      publish(0x1000 + 8 * queue, bar[(Register.doorbells + 8 * queue) / 4])
-      publish(0x1000 + 8 * queue + 4, bar[(Register.doorbells + 8 * queue + 4) / 4])
+      publish(queue, completion: false, doorbellRegister(queue, completion: false))
+      publish(queue, completion: true, doorbellRegister(queue, completion: true))
     }
     return .success
   }
 
-  /// A queue begins with doorbells of zero.
-  mutating func clearDoorbellBuffers(of queue: Int) {
+  /// A queue begins with a doorbell of zero.
+  mutating func clearBufferedDoorbell(_ queue: Int) {
     guard doorbellBuffers != nil, queue > 0 else { return }
-    publish(0x1000 + 8 * queue, 0)
+    publish(queue, completion: false, 0)
   }
 
   /// Writes a doorbell's shadow and event index; memory that is not there takes nothing.
-  private func publish(_ offset: Int, _ value: UInt32) {
+  private func publish(_ queue: Int, completion: Bool, _ value: UInt32) {
     guard let buffers = doorbellBuffers else { return }
-    let place = UInt64(offset - Register.doorbells)
-    try? memory.store(value, at: buffers.shadow &+ place)
-    try? memory.store(value, at: buffers.eventIndexes &+ place)
+    let offset = DoorbellBuffers.offset(queue, completion: completion)
+    try? memory.store(value, at: buffers.shadow &+ offset)
+    try? memory.store(value, at: buffers.eventIndexes &+ offset)
   }
 
   /// A doorbell in the host's memory; nil when there is none.
@@ -60,35 +60,23 @@ extension Controller {
       return nil
     }
     return try? memory.load(
-      at: buffers.shadow &+ UInt64(8 * queue + (completion ? 4 : 0)), as: UInt32.self)
-  }
-
-  /// The host is at work: its doorbells are looked at for a while.
-  mutating func beginPolling() {
-    guard doorbellBuffers != nil else { return }
-    doorbellBuffers?.isArmed = false
-    doorbellBuffers?.pollsUntil = VirtualTime(
-      nanoseconds: now.nanoseconds &+ DoorbellBuffers.pollNanoseconds)
-  }
-
-  /// When the buffers are looked at next by itself.
-  var buffersDue: VirtualTime {
-    guard let buffers = doorbellBuffers, !buffers.isArmed else { return .never }
-    return buffers.pollsUntil
+      at: buffers.shadow &+ DoorbellBuffers.offset(queue, completion: completion), as: UInt32.self)
   }
 
   /// Looks at every doorbell in the host's memory; asks to be rung when the time for looking is over.
-  mutating func pollDoorbellBuffers() {
+  mutating func lookAtDoorbellBuffers() {
     guard let buffers = doorbellBuffers, !buffers.isArmed else { return }
     fetchBuffered()
-    guard let pollsUntil = doorbellBuffers?.pollsUntil, now >= pollsUntil else { return }
+    guard doorbellBuffers != nil, now >= polling.windowEnd else { return }
     for queue in submissions.indices.dropFirst() where submissions[queue].isLive {
       try? memory.store(
-        submissions[queue].head, at: buffers.eventIndexes &+ UInt64(8 * queue))
+        submissions[queue].head,
+        at: buffers.eventIndexes &+ DoorbellBuffers.offset(queue, completion: false))
       // Room in a full queue is worth a ring.
       guard !completions[queue].waiting.isEmpty else { continue }
       try? memory.store(
-        doorbell(completion: queue), at: buffers.eventIndexes &+ UInt64(8 * queue + 4))
+        doorbell(completion: queue),
+        at: buffers.eventIndexes &+ DoorbellBuffers.offset(queue, completion: true))
     }
     doorbellBuffers?.isArmed = true
     // The host reads the index behind its own write: one of the two sees the other.

@@ -15,7 +15,7 @@ extension Controller {
     guard tail < depth else {
       if model.personality == .strict {
         // The queue waits for a valid value, at its register.
-        bar[(0x1000 + 8 * queue) / 4] = submissions[queue].head
+        setDoorbellRegister(queue, completion: false, submissions[queue].head)
         submissions[queue].leavesBuffers = true
         reportDoorbell(.value)
       } else {
@@ -27,7 +27,7 @@ extension Controller {
       return
     }
     guard submissions[queue].head == tail || canFetch() else { return }
-    if queue > 0, submissions[queue].head != tail { beginPolling() }
+    let first = submissions[queue].head
     var used: UInt64 = 0
     while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
       let head = submissions[queue].head
@@ -51,6 +51,7 @@ extension Controller {
       if queue == 0 { executeAdmin(command) } else { executeIO(command, on: UInt16(queue)) }
       if target < 64 { used |= 1 << UInt64(target) } else { post(to: target) }
     }
+    if submissions[queue].head != first { beginPolling(after: queue) }
     while used != 0 {
       let target = used.trailingZeroBitCount
       used &= used - 1

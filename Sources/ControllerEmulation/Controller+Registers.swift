@@ -10,11 +10,18 @@ extension ControllerModel {
   /// Registers and doorbells, bytes; the MSI-X table follows.
   var registerBytes: Int { Register.doorbells + 8 * doorbellPairs }
 
-  /// Where the MSI-X table is in BAR 0.
-  public var msixTableOffset: Int { (registerBytes + 7) / 8 * 8 }
+  /// Where the MSI-X table is in BAR 0; never in a page that hosts can map.
+  public var msixTableOffset: Int {
+    mapsDoorbells
+      ? Register.doorbells + DoorbellPages.byteCount(pairs: doorbellPairs)
+      : (registerBytes + 7) / 8 * 8
+  }
 
   /// BAR 0, bytes: what the endpoint controller gave, or the least that it could give.
-  public var bar0Size: Int { givenBAR0Size ?? leastBAR0Size }
+  public var bar0Size: Int {
+    guard let givenBAR0Size else { return leastBAR0Size }
+    return mapsDoorbells ? max(givenBAR0Size, leastBAR0Size) : givenBAR0Size
+  }
 
   private var leastBAR0Size: Int {
     var bytes = msixTableOffset
@@ -91,45 +98,7 @@ extension Controller {
     }
   }
 
-  private mutating func writeDoorbell(_ offset: Int, _ value: UInt32) {
-    let index = (offset - Register.doorbells) / 4
-    let queue = index / 2
-    let old = bar[offset / 4]
-    bar[offset / 4] = value
-    guard queue < submissions.count else { return }
-    let isLive = index & 1 == 0 ? submissions[queue].isLive : completions[queue].isLive
-    guard isLive else { return reportDoorbell(.register) }
-    if index & 1 == 0 {
-      submissionDoorbell(queue)
-    } else if model.personality == .strict, value & 0xffff >= completions[queue].depth {
-      // As if it had not been written.
-      bar[offset / 4] = old
-      reportDoorbell(.value)
-    } else {
-      completionDoorbell(queue)
-    }
-  }
-
   // MARK: The controller's side
-
-  @inline(__always)
-  func doorbell(submission queue: Int) -> UInt32 {
-    bufferedDoorbell(queue, completion: false) ?? bar[(Register.doorbells + 8 * queue) / 4]
-  }
-
-  @inline(__always)
-  func doorbell(completion queue: Int) -> UInt32 {
-    bufferedDoorbell(queue, completion: true) ?? bar[(Register.doorbells + 8 * queue + 4) / 4]
-  }
-
-  mutating func clearDoorbell(submission queue: Int) {
-    clearDoorbellBuffers(of: queue)
-    bar[(Register.doorbells + 8 * queue) / 4] = 0
-  }
-
-  mutating func clearDoorbell(completion queue: Int) {
-    bar[(Register.doorbells + 8 * queue + 4) / 4] = 0
-  }
 
   mutating func initializeRegisters() {
     let capabilities = model.capabilities

@@ -68,6 +68,7 @@ extension Controller {
 
   private mutating func reset() {
     for index in bar.indices { bar[index] = 0 }
+    clearDoorbellPages()
     isEnabled = false
     isFatal = false
     coalescing.reset()
@@ -199,6 +200,8 @@ extension Controller {
     submissions[0] = submission
     clearDoorbell(submission: 0)
     clearDoorbell(completion: 0)
+    clearDoorbellPages()
+    polling = DoorbellPolling(from: now)
     settings = [FeatureID.volatileWriteCache.rawValue: 1]
     if model.personality == .nvmetPCIEPF { keepAlive.restart(at: now) }
     events.reset(for: model.personality)

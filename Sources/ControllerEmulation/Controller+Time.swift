@@ -24,7 +24,7 @@ extension ControllerModel {
 extension Controller {
   /// When something happens by itself; ``VirtualTime/never`` when only the host can make something happen.
   public var nextDue: VirtualTime {
-    var next = min(registersDue, keepAlive.due, buffersDue)
+    var next = min(registersDue, keepAlive.due, pollingDue)
     for queue in submissions.indices where submissions[queue].due < next {
       next = submissions[queue].due
     }
@@ -38,8 +38,8 @@ extension Controller {
   ///
   /// Whoever waits for a host in real time may sleep until then.
   public var nextWork: VirtualTime {
-    // Looking without a pause is the point.
-    if buffersDue != .never { return now }
+    let nextLook = nextLook
+    guard nextLook == .never else { return nextLook }
     guard isIdle else { return nextDue }
     var next = keepAlive.due
     for queue in completions.indices where completions[queue].due < next {
@@ -60,7 +60,7 @@ extension Controller {
       if isIdle { skipTicks(until: time) }
     }
     now = max(now, time)
-    pollDoorbellBuffers()
+    lookAtDoorbells()
   }
 
   /// Whether a tick could find anything before the host does something.
@@ -115,24 +115,6 @@ extension Controller {
       post(to: queue)
     }
     if keepAlive.due <= now { keepAliveDue() }
-    if buffersDue <= now { pollDoorbellBuffers() }
-  }
-
-  // MARK: Doorbells
-
-  /// The host has moved a tail. Who polls without a pause sees it at once; others at their next tick.
-  mutating func submissionDoorbell(_ queue: Int) {
-    guard submissions[queue].isLive, isEnabled else { return }
-    switch model.personality {
-    case .strict: fetch(from: queue)
-    case .nvmetPCIEPF: if now < busyUntil { fetch(from: queue) }
-    case .pciEPFNVMe: if now < submissions[queue].spinsUntil { fetch(from: queue) }
-    }
-  }
-
-  /// The host has taken completions.
-  mutating func completionDoorbell(_ queue: Int) {
-    guard completions[queue].isLive, !completions[queue].waiting.isEmpty else { return }
-    if model.personality == .strict { post(to: queue) }
+    if pollingDue <= now { lookAtDoorbells() }
   }
 }

@@ -47,6 +47,9 @@ public import PCI
 
   /// Doorbells in the host's memory, when it has set them up.
   var doorbellBuffers: DoorbellBuffers?
+  /// Doorbells that the host can map, in place of the registers.
+  let doorbellPages: DoorbellPages?
+  var polling = DoorbellPolling()
 
   // What nvmet keeps as long as there is a controller.
   var errorLog: ErrorLog
@@ -77,6 +80,7 @@ public import PCI
     errorLog = ErrorLog(isKept: model.personality == .nvmetPCIEPF)
     events = EventState(model.personality)
     usage = model.namespaces.map { NamespaceUsage(isWriteProtected: $0.isReadOnly) }
+    doorbellPages = model.mapsDoorbells ? DoorbellPages(pairs: model.doorbellPairs) : nil
     let queues = model.ioQueues + 1
     submissions = [SubmissionQueue](repeating: SubmissionQueue(), count: queues)
     completions = [CompletionQueue](repeating: CompletionQueue(), count: queues)

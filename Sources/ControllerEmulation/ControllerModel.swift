@@ -46,6 +46,8 @@ public struct ControllerModel: Sendable {
 
   /// Whether a strict controller takes doorbells in the host's memory (Doorbell Buffer Config).
   public var offersDoorbellBuffers = false
+  /// Whether a host can map a strict controller's doorbells; the MSI-X table is in a page of its own then.
+  public var mapsDoorbells = false
 
   public var namespaces: [Namespace] = []
 

@@ -4,7 +4,7 @@ public import PCI
 /// A controller as a PCI function: configuration space, BAR 0, interrupts by the mechanism that the host has enabled.
 ///
 /// Whoever owns it says what time it is: ``advance(to:)`` before an access at that time, and when ``nextDue`` has come.
-public final class NVMeFunction: RealTimeFunction {
+public final class NVMeFunction: RealTimeFunction, MappedFunction {
   public weak var host: (any HostInterface)?
   public private(set) var configuration: ConfigurationSpace
   public var model: ControllerModel { controller.model }
@@ -58,13 +58,16 @@ public final class NVMeFunction: RealTimeFunction {
   }
 
   /// A function with this one's identity, limits and namespaces whose controller does what the specification asks.
+  /// - Parameter mapsDoorbells: whether a host can map the doorbells; else it may have them in its own memory.
   public func reference(
-    memory: HostMemory, tableKeeper: InterruptVectors.TableKeeper = .function
+    memory: HostMemory, tableKeeper: InterruptVectors.TableKeeper = .function,
+    mapsDoorbells: Bool = false
   ) -> NVMeFunction {
     var model = model
     model.personality = .strict
     model.quirks = []
-    model.offersDoorbellBuffers = true
+    model.mapsDoorbells = mapsDoorbells
+    model.offersDoorbellBuffers = !mapsDoorbells
     let word = { UInt16(truncatingIfNeeded: self.configuration.read(offset: $0, width: .word)) }
     return NVMeFunction(
       model, memory: memory, deviceID: word(2), subsystemID: word(0x2e), tableKeeper: tableKeeper)
@@ -157,6 +160,10 @@ public final class NVMeFunction: RealTimeFunction {
   }
 
   // MARK: Accesses
+
+  public func mappedAreas(ofBAR bar: Int) -> MappedAreas? {
+    bar == 0 ? controller.doorbellPages?.areas : nil
+  }
 
   public func writeConfiguration(
     offset: Int, width: ConfigurationSpace.Width, value: UInt32

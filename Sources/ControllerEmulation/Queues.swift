@@ -41,6 +41,8 @@ struct CompletionQueue {
   var waiting: [Completion] = []
   /// When those are tried again.
   var due = VirtualTime.never
+  /// The head as it was looked at last, where the host can map it.
+  var acknowledged: UInt32 = 0
   /// Entries written at once, since the last interrupt decision.
   var posted = 0
 }

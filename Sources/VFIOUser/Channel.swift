@@ -22,8 +22,8 @@ final class Channel {
   }
 
   private let socket: OpenDescriptor
-  /// Readable when all is to end; nil when nothing ends it.
-  private let stop: CInt?
+  /// What is waited for: the socket, and what becomes readable when all is to end. (Kept, so that waiting takes no memory.)
+  private var waited: [pollfd]
   /// The longest message that is accepted, bytes.
   private let limit: Int
 
@@ -36,10 +36,15 @@ final class Channel {
   /// Descriptors with the place in the stream at which the bytes ended that came with them. A cut ends behind bytes with descriptors, and
   /// these are at a message's beginning, so they belong to the message that the cut's last byte is in.
   private var arrived: [(end: Int, descriptors: [OpenDescriptor])] = []
+  /// Room for the numbers of those that arrive at once.
+  private var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
 
+  /// - Parameter stop: readable when all is to end; nil when nothing ends it.
   init(_ socket: OpenDescriptor, stop: CInt?, limit: Int) {
     self.socket = socket
-    self.stop = stop
+    waited = [socket.number, stop].compactMap { number in
+      number.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    }
     self.limit = limit
     buffer = [UInt8](repeating: 0, count: 1 << 16)
   }
@@ -80,7 +85,6 @@ final class Channel {
     }
     // A message that does not fit has made the buffer larger.
     guard end < buffer.count else { return false }
-    var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
     var count: CInt = 0
     let received = unsafe buffer.withUnsafeMutableBytes { bytes in
       unsafe epfnvme_receive(
@@ -147,12 +151,12 @@ final class Channel {
   }
 
   private func wait(_ events: CInt, nanoseconds: UInt64?) throws(Failure) -> Bool {
-    let polled = poll(
-      [(socket.number, Int16(events))] + (stop.map { [($0, Int16(POLLIN))] } ?? []),
-      nanoseconds: nanoseconds)
-    guard let polled else { return false }
-    if polled.count > 1, polled[1] { throw .stopped }
-    return polled[0]
+    waited[0].events = Int16(events)
+    let (count, limit) = (UInt32(waited.count), nanoseconds.map { Int64(clamping: $0) } ?? -1)
+    // A signal ends the wait, too.
+    guard unsafe epfnvme_poll(&waited, count, limit) >= 0 else { return false }
+    if waited.count > 1, waited[1].revents != 0 { throw .stopped }
+    return waited[0].revents != 0
   }
 }
 

@@ -73,6 +73,40 @@ extension Client {
     return head
   }
 
+  /// Maps the parts of a BAR that are memory; nil when there are none.
+  public func map(region: Int) throws(Failure) -> MappedRegion? {
+    func failure(_ message: String) -> Failure {
+      Failure(request: "regionInfo", errno: nil, message: message)
+    }
+    var body: [UInt8] = []
+    for word in [4096, 0, UInt32(region), 0, 0, 0, 0, 0] { body.append(littleEndian: word) }
+    let answer = try exchange(.regionInfo, body)
+    let info = answer.body
+    guard info.count >= 32 else { throw failure("\(info.count) bytes") }
+    let (flags, next): (UInt32, UInt32) = (info.integer(at: 4), info.integer(at: 12))
+    let (size, start): (UInt64, UInt64) = (info.integer(at: 16), info.integer(at: 24))
+    guard flags & 0b100 != 0 else { return nil }
+    guard let file = answer.descriptors.first, start == 0 else { throw failure("no file") }
+    var areas = [0..<size]
+    if flags & 0b1000 != 0 {
+      // A chain of one: the areas.
+      guard next == 32, info.count >= 48, info.integer(at: 32) as UInt16 == 1,
+        case let count = Int(info.integer(at: 40) as UInt32), count <= 64,
+        info.count >= 48 + 16 * count
+      else { throw failure("an unknown capability") }
+      areas = []
+      for index in 0..<count {
+        let (offset, length): (UInt64, UInt64) = (
+          info.integer(at: 48 + 16 * index), info.integer(at: 56 + 16 * index)
+        )
+        guard offset <= size, length <= size - offset else { throw failure("areas beyond the BAR") }
+        areas.append(offset..<offset + length)
+      }
+    }
+    guard let region = MappedRegion(areas, of: file) else { throw failure("it cannot be mapped") }
+    return region
+  }
+
   public func reset() throws(Failure) { try request(.reset) }
 
   // MARK: Interrupts
@@ -86,6 +120,13 @@ extension Client {
       let number = epfnvme_event_descriptor()
       guard number >= 0 else { return nil }
       descriptor = OpenDescriptor(number)
+    }
+
+    /// Waits until it is signalled.
+    /// - Returns: false when it was not in that time.
+    public func wait(milliseconds: CInt) -> Bool {
+      var polled = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+      return unsafe Glibc.poll(&polled, 1, milliseconds) == 1
     }
 
     /// How often it was signalled since the last time.

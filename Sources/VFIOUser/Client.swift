@@ -55,11 +55,18 @@ public final class Client {
 
   // MARK: Requests
 
-  /// Sends a request and waits for its answer.
+  /// Sends a request and waits for its answer's body.
   @discardableResult
   func request(
     _ command: Command, _ body: [UInt8] = [], descriptors: [OpenDescriptor] = []
   ) throws(Failure) -> [UInt8] {
+    try exchange(command, body, descriptors: descriptors).body.bytes
+  }
+
+  /// Sends a request and waits for its answer.
+  func exchange(
+    _ command: Command, _ body: [UInt8], descriptors: [OpenDescriptor] = []
+  ) throws(Failure) -> Message {
     lastID &+= 1
     let answer: Message?
     do throws(Channel.Failure) {
@@ -76,7 +83,7 @@ public final class Client {
       throw Failure(
         request: "\(command)", errno: errno, message: unsafe String(cString: strerror(errno)))
     }
-    return answer.body.bytes
+    return answer
   }
 
   /// The answer to the last request; the server's own requests are kept for later.

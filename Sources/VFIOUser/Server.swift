@@ -43,17 +43,22 @@ public final class Server {
         nanoseconds: observer.nanosecondsToReport)
       if let ready, ready[1] { return }
       let connection = epfnvme_unix_accept(listener.descriptor.number)
-      if connection >= 0, !serve(OpenDescriptor(connection), until: stop, observer) { return }
+      if connection >= 0 {
+        let end = serve(connection, until: stop, observer)
+        // All that the client had is closed by now.
+        observer.clientLeft(end.reason)
+        if end == .stopped { return }
+      }
       observer.worked()
     }
   }
 
   /// Serves one client.
-  /// - Returns: whether to wait for the next one.
+  /// - Returns: why it ended.
   private func serve(
-    _ connection: OpenDescriptor, until stop: CInt, _ observer: any ServerObserver
-  ) -> Bool {
-    let channel = Channel(connection, stop: stop, limit: Session.messageLimit)
+    _ connection: CInt, until stop: CInt, _ observer: any ServerObserver
+  ) -> Channel.Failure {
+    let channel = Channel(OpenDescriptor(connection), stop: stop, limit: Session.messageLimit)
     let session = Session(function, memory: memory, channel: channel)
     observer.clientConnected()
     do throws(Channel.Failure) {
@@ -63,8 +68,7 @@ public final class Server {
       }
     } catch {
       session.end()
-      observer.clientLeft(error.reason)
-      return error != .stopped
+      return error
     }
   }
 }

@@ -11,12 +11,16 @@ internal import PCI
 final class Session: HostInterface, RemoteMemory {
   let memory: HostMemory
   private let function: any Function
+  /// The same, when it does things by itself.
+  private let paced: (any RealTimeFunction)?
   private let channel: Channel
   private let maps: GuestMaps
   private var events: InterruptEvents
   private var isNegotiated = false
   /// Waiting also tells whether all is to end.
   private var stepsWithoutWait = 0
+  /// A function that has something to do all the time looks at memory for it; the socket is looked at less often.
+  private var stepsWithoutReceive = 0
 
   // Work of the function, and what came meanwhile.
   private var isWorking = false
@@ -42,6 +46,7 @@ final class Session: HostInterface, RemoteMemory {
 
   init(_ function: any Function, memory: HostMemory, channel: Channel) {
     self.function = function
+    paced = function as? any RealTimeFunction
     self.memory = memory
     self.channel = channel
     maps = GuestMaps(memory)
@@ -66,20 +71,21 @@ final class Session: HostInterface, RemoteMemory {
   /// - Parameter limit: nanoseconds to wait for something to arrive.
   /// - Throws: when the client has gone, or cannot be followed.
   func step(limit: UInt64?) throws(Channel.Failure) {
-    let paced = function as? any RealTimeFunction
-    let hasReceived = try channel.receive()
-    try takeAll()
+    stepsWithoutReceive += 1
     if let paced, paced.nanosecondsToWork == 0 {
       work { paced.catchUp() }
       try finishDeferred()
+      if stepsWithoutReceive < 8 { return }
     }
-    // While the function waited for the guest's memory, more may have arrived.
-    let isIdle = try !takeAll() && !hasReceived
+    stepsWithoutReceive = 0
+    // While the function waited for the guest's memory, something may have arrived already.
+    var isAny = try takeAll()
+    if !isAny, try channel.receive() { isAny = try takeAll() }
     stepsWithoutWait += 1
-    guard isIdle || stepsWithoutWait >= 256 else { return }
+    let limit = isAny ? 0 : min(limit ?? .max, paced?.nanosecondsToWork ?? .max)
+    guard limit > 0 || stepsWithoutWait >= 32 else { return }
     stepsWithoutWait = 0
-    _ = try channel.waitForArrival(
-      nanoseconds: isIdle ? [limit, paced?.nanosecondsToWork].compactMap { $0 }.min() : 0)
+    _ = try channel.waitForArrival(nanoseconds: limit == .max ? nil : limit)
   }
 
   /// Takes what has arrived.

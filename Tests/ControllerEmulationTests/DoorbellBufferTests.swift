@@ -100,13 +100,33 @@ import Testing
     #expect(machine.host.reap(1) != nil && machine.host.reap(1) != nil)
   }
 
+  @Test("a host that takes its time from command to command is looked for as long")
+  func adapts() throws {
+    var machine = try Machine()
+    var rings: [Bool] = []
+    for _ in 0..<10 {
+      rings.append(machine.flush())
+      machine.pass(nanoseconds: 500_000)
+      #expect(machine.host.reap(1) != nil)
+    }
+    // Rung at first; from then on it has been awaited.
+    #expect(rings.prefix(2) == [true, true] && rings.dropFirst(2).allSatisfy { !$0 })
+    // A long pause ends that.
+    machine.pass(nanoseconds: 50_000_000)
+    #expect(machine.host.controller.nextWork == .never)
+    let isRung = machine.flush()
+    #expect(isRung)
+    machine.pass(nanoseconds: 60_000)
+    #expect(machine.host.controller.nextWork == .never)
+  }
+
   @Test("every command of a long run through the ring completes, rung or not")
   func wrap() throws {
     var machine = try Machine()
     var rung = 0
     for round in 0..<500 {
       if machine.flush() { rung += 1 }
-      machine.pass(nanoseconds: round % 7 == 0 ? 80_000 : 5_000)
+      machine.pass(nanoseconds: round % 7 == 0 ? 3_000_000 : 5_000)
       let (_, completion) = try #require(machine.host.reap(1))
       #expect(completion.status == 0)
       // Heads, too, are in memory.

@@ -10,6 +10,8 @@ public final class RemoteFunction: Function, HostClock {
   public let client: Client
   public private(set) var configuration: ConfigurationSpace
   private var events: [Client.Event] = []
+  /// Registers that are memory.
+  private let mapped: MappedRegion?
   private let kind: Int
   /// A host keeps its function, and so its memory.
   private let shared: SharedMemory
@@ -26,6 +28,7 @@ public final class RemoteFunction: Function, HostClock {
     self.shared = shared
     self.kind = kind
     configuration = function.configuration
+    mapped = try client.map(region: 0)
     events = (0..<vectors).compactMap { _ in Client.Event() }
     // One after the other, as QEMU does.
     for (vector, event) in events.enumerated() {
@@ -47,6 +50,10 @@ public final class RemoteFunction: Function, HostClock {
   }
 
   public func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
+    if bar == 0, buffer.count == 4, let mapped {
+      let value = unsafe UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
+      if mapped.store(value, at: offset) { return }
+    }
     attempt { try client.write(region: bar, offset: offset, unsafe Array(buffer), isPosted: true) }
   }
 

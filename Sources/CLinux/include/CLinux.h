@@ -101,6 +101,9 @@ int64_t epfnvme_send(int descriptor, const void *buffer, size_t length, const in
 /// Memory of a length as a file without a name.
 int epfnvme_memory_descriptor(const char *name, uint64_t length);
 
+/// The same, of a length that nobody can change: whoever gets it cannot cut it short under those who use it.
+int epfnvme_fixed_memory_descriptor(const char *name, uint64_t length);
+
 /// An event counter (`eventfd`), non-blocking.
 int epfnvme_event_descriptor(void);
 

@@ -48,6 +48,13 @@ struct ServeCommand: ParsableCommand {
       "Serve the reference in place of the driver: the same identity and namespaces, and what the specification asks."
   )
   var reference = false
+  @Flag(
+    help: ArgumentHelp(
+      "The reference's doorbells are memory that the host maps.",
+      discussion:
+        "Fastest. Nobody tells the server of a new command, so that it looks by itself: all the time while the host is busy, and every 10 ms while it is idle."
+    ))
+  var mappedDoorbells = false
   @Option(
     help: ArgumentHelp("Print figures every so many seconds.", valueName: "seconds"))
   var statsInterval: Double?
@@ -60,6 +67,9 @@ struct ServeCommand: ParsableCommand {
   func validate() throws {
     guard !reference || quirks.names == nil else {
       throw ValidationError("The reference has no quirks: leave --quirks out.")
+    }
+    guard reference || !mappedDoorbells else {
+      throw ValidationError("The drivers' doorbells cannot be mapped: add --reference.")
     }
     if let statsInterval, !(statsInterval >= 0.1 && statsInterval <= 86400) {
       throw ValidationError("--stats-interval takes 0.1 to 86400 seconds.")
@@ -102,6 +112,10 @@ struct ServeCommand: ParsableCommand {
     }
   }
 
+  private var controller: ServedFunction.Controller {
+    reference ? .reference(mapsDoorbells: mappedDoorbells) : .driver
+  }
+
   private func servedFunction() throws -> ServedFunction {
     let choice = global.kernel ?? KernelChoice.fromEnvironment
     if !source.isGiven, case .simulated(let file?) = choice {
@@ -113,12 +127,12 @@ struct ServeCommand: ParsableCommand {
           hint: "epfnvme setup --kernel simulated=\(file) PROFILE makes it")
       }
       return try ServedFunction(
-        GlobalOptions.simulatedKernel(in: file), named: function, isReference: reference)
+        GlobalOptions.simulatedKernel(in: file), named: function, as: controller)
     }
     let located = try source.located()
     return try ServedFunction(
       located, global.emulatedPersonality(for: located.profile), quirks: quirks.names,
-      named: function, isReference: reference)
+      named: function, as: controller)
   }
 
   // MARK: The socket

@@ -10,6 +10,12 @@ internal import SystemPackage
 
 /// A function that a host outside of this process is to see: the emulated controller in front of this machine's files and devices.
 struct ServedFunction {
+  /// What answers in the function's place.
+  enum Controller {
+    case driver
+    case reference(mapsDoorbells: Bool)
+  }
+
   let name: String
   let function: NVMeFunction
   let memory: HostMemory
@@ -20,26 +26,26 @@ struct ServedFunction {
   /// - Throws: ``ProvisioningError``.
   init(
     _ located: Profile.Located, _ personality: SimulatedKernel.Personality, quirks: Set<Quirk>?,
-    named wanted: String?, isReference: Bool
+    named wanted: String?, as controller: Controller
   ) throws(ProvisioningError) {
     let files = try BackingFiles(located.profile)
     let emulation = try Emulation(located, personality, quirks: quirks, adjust: files.describe)
     try self.init(
-      emulation.kernel, emulation.functions, named: wanted, isReference: isReference, files)
+      emulation.kernel, emulation.functions, named: wanted, as: controller, files)
   }
 
   /// From a simulated kernel on which something was set up.
   /// - Throws: ``ProvisioningError``.
   init(
-    _ kernel: SimulatedKernel, named wanted: String?, isReference: Bool
+    _ kernel: SimulatedKernel, named wanted: String?, as controller: Controller
   ) throws(ProvisioningError) {
     try self.init(
-      kernel, kernel.controllers.keys.sorted(), named: wanted, isReference: isReference,
+      kernel, kernel.controllers.keys.sorted(), named: wanted, as: controller,
       BackingFiles())
   }
 
   private init(
-    _ kernel: SimulatedKernel, _ functions: [String], named wanted: String?, isReference: Bool,
+    _ kernel: SimulatedKernel, _ functions: [String], named wanted: String?, as controller: Controller,
     _ files: BackingFiles
   ) throws(ProvisioningError) {
     let path = try Self.choose(wanted, among: functions)
@@ -54,7 +60,12 @@ struct ServedFunction {
         .inputMissing, "the driver of \(name) has made no controller", operation: "serve",
         path: path, hint: "set the profile up: epfnvme setup; its errors say why")
     }
-    function = isReference ? bound.reference(memory: memory, tableKeeper: .monitor) : bound
+    function =
+      switch controller {
+      case .driver: bound
+      case .reference(let mapsDoorbells):
+        bound.reference(memory: memory, tableKeeper: .monitor, mapsDoorbells: mapsDoorbells)
+      }
     notes = opener.notes
   }
 

@@ -15,6 +15,7 @@ final class ServingMonitor: ServerObserver {
   private let interval: UInt64?
   private let keepsTrace: Bool
 
+  private let clock = RealTime(at: .zero)
   private var isConnected = false
   private var isLineOpen = false
   private var due: UInt64
@@ -35,18 +36,14 @@ final class ServingMonitor: ServerObserver {
     isLive = interval == nil && !isJSON && !terminal.isQuiet && Terminal.isInteractive
     let seconds = interval ?? (isLive ? 1 : nil)
     self.interval = seconds.map { UInt64($0 * 1e9) }
-    before = (Self.now, function.counters)
+    before = (clock.now.nanoseconds, function.counters)
     due = before.time
     function.setTracing(keepsTrace)
     function.runInRealTime()
     takeEvents()
   }
 
-  private static var now: UInt64 {
-    var time = timespec()
-    _ = unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-  }
+  private var now: UInt64 { clock.now.nanoseconds }
 
   // MARK: ServerObserver
 
@@ -68,7 +65,7 @@ final class ServingMonitor: ServerObserver {
   func worked() {
     takeEvents()
     guard let interval else { return }
-    let now = Self.now
+    let now = now
     guard now >= due else { return }
     report(now)
     due = now + interval
@@ -76,7 +73,7 @@ final class ServingMonitor: ServerObserver {
 
   var nanosecondsToReport: UInt64? {
     guard interval != nil, isConnected || isLineOpen else { return nil }
-    let now = Self.now
+    let now = now
     return due > now ? due - now : 0
   }
 

@@ -58,11 +58,11 @@ bring_up() {
 # ---- fio ----
 
 # quick_fio NAME ARGUMENT…: direct, and verified where the arguments say so. When the disk goes, fio must not make a file of
-# its name.
+# its name. With lib_exec=exec it takes the shell's place.
 quick_fio() {
   lib_fio=$1
   shift
-  fio --name="$lib_fio" --direct=1 --ioengine=libaio --thread --group_reporting --randrepeat=1 --output-format=terse \
+  ${lib_exec:-} fio --name="$lib_fio" --direct=1 --ioengine=libaio --thread --group_reporting --randrepeat=1 --output-format=terse \
     --allow_file_create=0 --verify_fatal=1 --verify_dump=0 "$@"
 }
 # keep DISK; kept DISK: a region that is written once, and is the same ever after.
@@ -75,8 +75,12 @@ kept() { quick_fio kept --filename="$1" --rw=read $kept_region; }
 # load_start DISK: writes to another region and reads it back all the time; load_is_alive, load_stop.
 load_start() {
   rm -f load.out
-  quick_fio load --filename="$1" --rw=randwrite --bssplit=4k/70:32k/20:128k/10 --iodepth=16 --offset=16m --size=16m \
-    --verify=crc32c --verify_backlog=64 --time_based --runtime=3600 --fsync=64 >load.out 2>&1 &
+  # The process to be ended is fio's, not that of a shell around it.
+  (
+    lib_exec=exec
+    quick_fio load --filename="$1" --rw=randwrite --bssplit=4k/70:32k/20:128k/10 --iodepth=16 --offset=16m --size=16m \
+      --verify=crc32c --verify_backlog=64 --time_based --runtime=3600 --fsync=64
+  ) >load.out 2>&1 &
   load=$!
   # Under way: the disk has done something since.
   lib_stat=/sys/block/${1#/dev/}/stat

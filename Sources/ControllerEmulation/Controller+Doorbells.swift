@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NVMe
+internal import Synchronization
+
+/// Doorbells, wherever they are: in registers that the host writes, in pages that it has mapped, in buffers of its own memory.
+extension Controller {
+  // MARK: Values
+
+  @inline(__always)
+  func doorbell(submission queue: Int) -> UInt32 {
+    bufferedDoorbell(queue, completion: false) ?? doorbellRegister(queue, completion: false)
+  }
+
+  @inline(__always)
+  func doorbell(completion queue: Int) -> UInt32 {
+    bufferedDoorbell(queue, completion: true) ?? doorbellRegister(queue, completion: true)
+  }
+
+  @inline(__always)
+  func doorbellRegister(_ queue: Int, completion: Bool) -> UInt32 {
+    let index = 2 * queue + (completion ? 1 : 0)
+    if let doorbellPages {
+      return unsafe doorbellPages.words[index].load(ordering: .acquiring)
+    }
+    return bar[Register.doorbells / 4 + index]
+  }
+
+  @inline(__always)
+  mutating func setDoorbellRegister(_ queue: Int, completion: Bool, _ value: UInt32) {
+    let index = 2 * queue + (completion ? 1 : 0)
+    if let doorbellPages {
+      return unsafe doorbellPages.words[index].store(value, ordering: .releasing)
+    }
+    bar[Register.doorbells / 4 + index] = value
+  }
+
+  mutating func clearDoorbell(submission queue: Int) {
+    clearBufferedDoorbell(queue)
+    setDoorbellRegister(queue, completion: false, 0)
+  }
+
+  mutating func clearDoorbell(completion queue: Int) {
+    setDoorbellRegister(queue, completion: true, 0)
+  }
+
+  /// A host before may have left values in the pages, and the next one's first may be the same.
+  mutating func clearDoorbellPages() {
+    guard doorbellPages != nil else { return }
+    for queue in submissions.indices {
+      setDoorbellRegister(queue, completion: false, 0)
+      setDoorbellRegister(queue, completion: true, 0)
+    }
+  }
+
+  // MARK: Writes
+
+  mutating func writeDoorbell(_ offset: Int, _ value: UInt32) {
+    let index = (offset - Register.doorbells) / 4
+    let queue = index / 2
+    guard queue < submissions.count else {
+      // The drivers' BARs are memory.
+      if doorbellPages == nil { bar[offset / 4] = value }
+      return
+    }
+    let isCompletion = index & 1 != 0
+    let old = doorbellRegister(queue, completion: isCompletion)
+    setDoorbellRegister(queue, completion: isCompletion, value)
+    let isLive = isCompletion ? completions[queue].isLive : submissions[queue].isLive
+    guard isLive else { return reportDoorbell(.register) }
+    if !isCompletion {
+      submissionDoorbell(queue)
+    } else if model.personality == .strict, value & 0xffff >= completions[queue].depth {
+      // As if it had not been written.
+      setDoorbellRegister(queue, completion: true, old)
+      reportDoorbell(.value)
+    } else {
+      completionDoorbell(queue)
+    }
+  }
+
+  /// The host has moved a tail. Who polls without a pause sees it at once; others at their next tick.
+  private mutating func submissionDoorbell(_ queue: Int) {
+    guard submissions[queue].isLive, isEnabled else { return }
+    switch model.personality {
+    case .strict: fetch(from: queue)
+    case .nvmetPCIEPF: if now < busyUntil { fetch(from: queue) }
+    case .pciEPFNVMe: if now < submissions[queue].spinsUntil { fetch(from: queue) }
+    }
+  }
+
+  /// The host has taken completions.
+  private mutating func completionDoorbell(_ queue: Int) {
+    if doorbellPages != nil {
+      completions[queue].acknowledged = doorbellRegister(queue, completion: true)
+    }
+    guard completions[queue].isLive, !completions[queue].waiting.isEmpty else { return }
+    if model.personality == .strict { post(to: queue) }
+  }
+
+  // MARK: Looking
+
+  /// Commands were found, by a write or without: more are looked for. (The admin queue has no buffers.)
+  mutating func beginPolling(after queue: Int) {
+    guard doorbellPages != nil || doorbellBuffers != nil && queue > 0 else { return }
+    polling.sawCommands(at: now)
+    doorbellBuffers?.isArmed = false
+  }
+
+  /// When the controller looks by itself in any case.
+  var pollingDue: VirtualTime {
+    guard let doorbellBuffers, !doorbellBuffers.isArmed else { return .never }
+    return polling.windowEnd
+  }
+
+  /// When the controller wants to look by itself, in real time.
+  var nextLook: VirtualTime {
+    if doorbellPages != nil, isEnabled { return polling.nextLook(from: now) }
+    guard let doorbellBuffers, !doorbellBuffers.isArmed else { return .never }
+    return now
+  }
+
+  mutating func lookAtDoorbells() {
+    if doorbellPages != nil { lookAtDoorbellPages() } else { lookAtDoorbellBuffers() }
+  }
+
+  private mutating func lookAtDoorbellPages() {
+    guard isEnabled else { return }
+    for queue in completions.indices where completions[queue].isLive {
+      let head = doorbellRegister(queue, completion: true)
+      if head != completions[queue].acknowledged {
+        if head & 0xffff < completions[queue].depth {
+          completions[queue].acknowledged = head
+        } else {
+          setDoorbellRegister(queue, completion: true, completions[queue].acknowledged)
+          reportDoorbell(.value)
+        }
+      }
+      if !completions[queue].waiting.isEmpty { post(to: queue) }
+    }
+    for queue in submissions.indices where submissions[queue].isLive {
+      if doorbellRegister(queue, completion: false) & 0xffff != submissions[queue].head {
+        fetch(from: queue)
+      }
+    }
+    polling.looked(at: now)
+  }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import NVMe
+import PCI
+import SpecificationHost
+import Synchronization
+import Testing
+
+@testable import ControllerEmulation
+
+/// Doorbells in a page that the host has mapped: nobody tells the controller of a change.
+@Suite struct DoorbellPageTests {
+  /// A strict controller with one I/O queue pair of 64 entries.
+  private struct Machine {
+    let host: Host
+
+    init() throws {
+      var model = sheetModel(.strict)
+      model.mapsDoorbells = true
+      host = Host(model)
+      host.enable()
+      try #require(host.makeQueues(1, depth: 64))
+    }
+
+    /// What the host has stored, behind the controller's back.
+    func value(_ queue: Int, completion: Bool = false) -> UInt32? {
+      unsafe host.controller.doorbellPages?.words[2 * queue + (completion ? 1 : 0)]
+        .load(ordering: .relaxed)
+    }
+    func store(_ value: UInt32, _ queue: Int, completion: Bool = false) {
+      unsafe host.controller.doorbellPages?.words[2 * queue + (completion ? 1 : 0)]
+        .store(value, ordering: .relaxed)
+    }
+
+    func pass(nanoseconds: UInt64) {
+      host.controller.advance(
+        to: VirtualTime(nanoseconds: host.controller.now.nanoseconds + nanoseconds))
+      host.drain()
+    }
+
+    /// Nanoseconds until the controller looks again.
+    var untilNextLook: UInt64 {
+      host.controller.nextWork.nanoseconds - host.controller.now.nanoseconds
+    }
+  }
+
+  @Test("the page is the doorbells' alone: the MSI-X table is behind it")
+  func layout() throws {
+    var model = sheetModel(.strict)
+    model.mapsDoorbells = true
+    let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
+    #expect(function.mappedAreas(ofBAR: 0)?.areas == [0x1000..<0x2000])
+    #expect(function.mappedAreas(ofBAR: 1) == nil)
+    #expect(model.msixTableOffset == 0x2000)
+    #expect(model.bar0Size == 0x4000)
+    for capability in function.configuration.capabilities {
+      if case .msix(let msix) = capability { #expect(msix.tableRange.lowerBound == 0x2000) }
+    }
+  }
+
+  @Test("drivers, and a reference without it, have no such page", arguments: Personality.allCases)
+  func none(_ personality: Personality) {
+    let function = NVMeFunction(sheetModel(personality), memory: HostMemory(), deviceID: 1)
+    #expect(function.mappedAreas(ofBAR: 0) == nil)
+  }
+
+  @Test("a reference with the page offers no doorbell buffers: one way is enough")
+  func noBuffers() {
+    let function = NVMeFunction(sheetModel(.pciEPFNVMe), memory: HostMemory(), deviceID: 1)
+    #expect(function.reference(memory: HostMemory()).model.offersDoorbellBuffers)
+    let mapped = function.reference(memory: HostMemory(), mapsDoorbells: true)
+    #expect(!mapped.model.offersDoorbellBuffers)
+    #expect(mapped.mappedAreas(ofBAR: 0) != nil)
+  }
+
+  @Test("a tail in the page is found at the next look")
+  func found() throws {
+    let machine = try Machine()
+    machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
+    machine.pass(nanoseconds: 1000)
+    #expect(machine.host.reap(1) == nil)
+    machine.store(1, 1)
+    machine.pass(nanoseconds: 1000)
+    let (_, completion) = try #require(machine.host.reap(1))
+    #expect(completion.status == 0)
+  }
+
+  @Test("a doorbell that is written by a register access works, too")
+  func written() throws {
+    let machine = try Machine()
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+    #expect(machine.value(1) == 1)
+  }
+
+  @Test("a full completion queue goes on when the head in the page moves")
+  func headInPage() throws {
+    let machine = try Machine()
+    // 63 commands fill the queue but for the place that stays free; one more waits.
+    for _ in 0..<63 { machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1) }
+    machine.store(63, 1)
+    machine.pass(nanoseconds: 1000)
+    machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
+    machine.store(0, 1)
+    machine.pass(nanoseconds: 1000)
+    #expect(machine.host.controller.nextWork != .never)
+    #expect(!machine.host.controller.completions[1].waiting.isEmpty)
+    machine.store(10, 1, completion: true)
+    machine.pass(nanoseconds: 1000)
+    #expect(machine.host.controller.completions[1].waiting.isEmpty)
+  }
+
+  @Test(
+    "a value that no queue has is reported once and taken back", arguments: [false, true])
+  func wrongValue(_ isCompletion: Bool) throws {
+    let machine = try Machine()
+    let event = machine.host.submit(.init(opcode: 0x0c))
+    machine.store(64, 1, completion: isCompletion)
+    machine.pass(nanoseconds: 1000)
+    let (found, completion) = try #require(machine.host.reap())
+    #expect(found == event && completion.result == 0x1_0100)
+    #expect(machine.value(1, completion: isCompletion) == 0)
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+  }
+
+  @Test("what a host before has left in the page does not hide the first command of the next")
+  func leftovers() throws {
+    let machine = try Machine()
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+    #expect(machine.value(1) == 1)
+    machine.host.write(0x14, 0)
+    machine.host.enable()
+    #expect(machine.value(1) == 0)
+    try #require(machine.host.makeQueues(1, depth: 64))
+    machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
+    machine.store(1, 1)
+    machine.pass(nanoseconds: 1000)
+    #expect(machine.host.reap(1) != nil)
+  }
+
+  @Test("after a command it looks without a pause, then ever more rarely, at last every 10 ms")
+  func pauses() throws {
+    let machine = try Machine()
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+    machine.pass(nanoseconds: 10_000)
+    #expect(machine.untilNextLook == 0)
+    machine.pass(nanoseconds: 8_000_000)
+    #expect((1_000_000...1_100_000).contains(machine.untilNextLook))
+    machine.pass(nanoseconds: 1_000_000_000)
+    #expect(machine.untilNextLook == 10_000_000)
+    // A command wakes it up.
+    #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+    #expect(machine.untilNextLook == 0)
+  }
+
+  @Test("a disabled controller does not look")
+  func disabled() throws {
+    let machine = try Machine()
+    machine.host.write(0x14, 0)
+    machine.store(1, 1)
+    machine.pass(nanoseconds: 1000)
+    #expect(machine.host.controller.nextWork == .never)
+  }
+}
