@@ -27,7 +27,7 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test check fmt demo lab lab-host bench fuzz install static packages
+.PHONY: help build test check fmt demo lab lab-host bench bench-serve fuzz install static packages
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -62,6 +62,9 @@ lab-host: packages ## serve the endpoint to a stock Linux in QEMU, and use it th
 
 bench: packages ## measure the emulated controller's commands
 	cd Tests/Benchmarks && swift package benchmark --no-progress
+
+bench-serve: packages ## measure a host in process at the reference's socket
+	cd Tests/Benchmarks && swift run -c release ServedDisk
 
 # How long, and where the random numbers begin: make fuzz FUZZ_MESSAGES=1000000 FUZZ_SEED=7
 FUZZ_MESSAGES ?= 100000

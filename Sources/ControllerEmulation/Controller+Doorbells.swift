@@ -108,19 +108,20 @@ extension Controller {
 
   /// When the controller looks by itself in any case.
   var pollingDue: VirtualTime {
-    guard let doorbellBuffers, !doorbellBuffers.isArmed else { return .never }
-    return polling.windowEnd
+    guard let doorbellBuffers, !doorbellBuffers.isArmed else { return heldInterruptDue }
+    return min(polling.windowEnd, heldInterruptDue)
   }
 
   /// When the controller wants to look by itself, in real time.
   var nextLook: VirtualTime {
-    if doorbellPages != nil, isEnabled { return polling.nextLook(from: now) }
-    guard let doorbellBuffers, !doorbellBuffers.isArmed else { return .never }
+    if doorbellPages != nil, isEnabled { return min(polling.nextLook(from: now), heldInterruptDue) }
+    guard let doorbellBuffers, !doorbellBuffers.isArmed else { return heldInterruptDue }
     return now
   }
 
   mutating func lookAtDoorbells() {
     if doorbellPages != nil { lookAtDoorbellPages() } else { lookAtDoorbellBuffers() }
+    if heldInterruptDue != .never { lookAtHeldInterrupts() }
   }
 
   private mutating func lookAtDoorbellPages() {
@@ -143,5 +144,47 @@ extension Controller {
       }
     }
     polling.looked(at: now)
+  }
+
+  // MARK: Interrupts
+
+  /// How long an interrupt may wait for the host to take what the one before was for.
+  private static let interruptHold: UInt64 = 100_000
+
+  /// Interrupts the host, unless it has an interrupt under way: it has not moved the head since, and will find the new entries with the old.
+  ///
+  /// Only where heads are seen at once; what is held is looked at again until the head moves.
+  mutating func raiseUnlessUnderWay(_ queue: Int) {
+    guard queue > 0,
+      doorbellPages != nil || doorbellBuffers != nil && !submissions[queue].leavesBuffers
+    else { return raise(queue) }
+    let head = doorbell(completion: queue) & 0xffff
+    guard head == completions[queue].interruptedHead else {
+      completions[queue].interruptedHead = head
+      return raise(queue)
+    }
+    guard completions[queue].interruptDue == .never else { return }
+    completions[queue].interruptDue = VirtualTime(
+      nanoseconds: now.nanoseconds &+ Self.interruptHold)
+    heldInterruptDue = min(heldInterruptDue, completions[queue].interruptDue)
+  }
+
+  private mutating func lookAtHeldInterrupts() {
+    heldInterruptDue = .never
+    for queue in completions.indices where completions[queue].interruptDue != .never {
+      let head = doorbell(completion: queue) & 0xffff
+      if head == completions[queue].tail {
+        // It has taken everything.
+        completions[queue].interruptDue = .never
+        completions[queue].interruptedHead = CompletionQueue.noHead
+      } else if head != completions[queue].interruptedHead || completions[queue].interruptDue <= now
+      {
+        completions[queue].interruptDue = .never
+        completions[queue].interruptedHead = head
+        raise(queue)
+      } else {
+        heldInterruptDue = min(heldInterruptDue, completions[queue].interruptDue)
+      }
+    }
   }
 }

@@ -192,7 +192,8 @@ extension Controller {
     let slot = completions[queue].slot
     switch model.personality {
     // One for the batch.
-    case .pciEPFNVMe, .strict: if isLast { raise(queue) }
+    case .pciEPFNVMe: if isLast { raise(queue) }
+    case .strict: if isLast { raiseUnlessUnderWay(queue) }
     case .nvmetPCIEPF:
       // The admin queue, and vectors without coalescing: one each and one at the end.
       guard queue > 0, !coalescing.vectors[slot].isDisabled else { return raise(queue) }
@@ -219,7 +220,7 @@ extension Controller {
     }
   }
 
-  private mutating func raise(_ queue: Int) {
+  mutating func raise(_ queue: Int) {
     let vector = completions[queue].vector
     guard Int(vector) < model.interrupts.vectors else {
       return log(.error, "CQ[\(queue)]: Failed to raise IRQ (err=-22)")

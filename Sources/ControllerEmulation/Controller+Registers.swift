@@ -55,6 +55,16 @@ extension Controller {
     return bar[offset / 4]
   }
 
+  /// The same for any bytes of BAR 0; what reads zero is left as it is.
+  func readRegisters(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) {
+    let end = model.personality == .strict ? Register.doorbells : 4 * bar.count
+    guard offset < end else { return }
+    unsafe bar.withUnsafeBytes { bytes in
+      unsafe buffer.copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: bytes[offset..<min(end, offset + buffer.count)]))
+    }
+  }
+
   /// The host writes 4 bytes of BAR 0.
   public mutating func writeRegister(_ offset: Int, _ value: UInt32, at time: VirtualTime) {
     advance(to: time)

@@ -301,6 +301,7 @@ extension Controller {
     events.reset(for: model.personality)
     coalescing.releaseAll()
     doorbellBuffers = nil
+    heldInterruptDue = .never
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false

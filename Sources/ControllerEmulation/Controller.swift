@@ -50,6 +50,8 @@ public import PCI
   /// Doorbells that the host can map, in place of the registers.
   let doorbellPages: DoorbellPages?
   var polling = DoorbellPolling()
+  /// The first ``CompletionQueue/interruptDue``.
+  var heldInterruptDue = VirtualTime.never
 
   // What nvmet keeps as long as there is a controller.
   var errorLog: ErrorLog

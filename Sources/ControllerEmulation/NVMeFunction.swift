@@ -176,10 +176,10 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   }
 
   public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
-    for index in buffer.indices { unsafe buffer[index] = 0 }
+    _ = unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
     guard bar == 0, let (start, isTable) = placeOfTable(offset) else {
       guard bar == 0, offset < UInt64(controller.model.bar0Size) else { return }
-      return unsafe readRegisters(Int(offset), buffer)
+      return unsafe controller.readRegisters(at: Int(offset), into: buffer)
     }
     if isTable {
       unsafe vectors.readTable(at: start, into: buffer)
@@ -221,13 +221,6 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     if table.contains(offset) { return (Int(offset - table.lowerBound), true) }
     if pendingBits.contains(offset) { return (Int(offset - pendingBits.lowerBound), false) }
     return nil
-  }
-
-  private func readRegisters(_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) {
-    for index in buffer.indices {
-      let word = controller.readRegister((offset + index) & ~3)
-      unsafe buffer[index] = UInt8(truncatingIfNeeded: word >> (8 * UInt32((offset + index) & 3)))
-    }
   }
 
   // MARK: Effects

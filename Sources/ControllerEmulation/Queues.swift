@@ -43,6 +43,12 @@ struct CompletionQueue {
   var due = VirtualTime.never
   /// The head as it was looked at last, where the host can map it.
   var acknowledged: UInt32 = 0
+  /// The head when the host was interrupted last, until that is seen to have moved; else ``noHead``.
+  var interruptedHead = noHead
+  /// When it is interrupted again though the head has not moved; ``VirtualTime/never`` when there is no reason to.
+  var interruptDue = VirtualTime.never
+
+  static let noHead = UInt32.max
   /// Entries written at once, since the last interrupt decision.
   var posted = 0
 }

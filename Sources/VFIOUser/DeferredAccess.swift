@@ -50,22 +50,34 @@ enum DMAFormat {
 }
 
 /// What a function's registers were when it began to work: what the guest reads meanwhile.
+///
+/// Most work needs none; so it is taken into the same memory again and again.
 struct DevicePicture {
   var configuration: ConfigurationSpace
-  private var bars: [Int: [UInt8]] = [:]
+  private var bars: [(index: Int, bytes: [UInt8])]
 
   /// More of a BAR is not kept; it reads zero.
   private static let limit: UInt64 = 1 << 16
 
   init(of function: any Function) {
     configuration = function.configuration
-    for (index, bar) in configuration.bars {
-      bars[index] = function.bytes(ofBAR: index, offset: 0, count: Int(min(bar.size, Self.limit)))
+    bars = configuration.bars.map { index, bar in
+      (index, [UInt8](repeating: 0, count: Int(min(bar.size, Self.limit))))
+    }
+    take(of: function)
+  }
+
+  mutating func take(of function: any Function) {
+    configuration = function.configuration
+    for place in bars.indices {
+      unsafe bars[place].bytes.withUnsafeMutableBytes { [bar = bars[place].index] in
+        unsafe function.readBAR(bar, offset: 0, into: $0)
+      }
     }
   }
 
   func read(bar: Int, offset: UInt64, count: Int) -> [UInt8] {
-    let bytes = bars[bar] ?? []
+    let bytes = bars.first { $0.index == bar }?.bytes ?? []
     return (0..<count).map { index in
       let place = offset + UInt64(index)
       return place < UInt64(bytes.count) ? bytes[Int(place)] : 0

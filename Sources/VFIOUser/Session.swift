@@ -24,7 +24,9 @@ final class Session: HostInterface, RemoteMemory {
 
   // Work of the function, and what came meanwhile.
   private var isWorking = false
-  private var picture: DevicePicture?
+  private var picture: DevicePicture
+  /// Whether the picture is what the guest sees.
+  private var isPictured = false
   private var deferred: [DeferredAccess] = []
   /// What these weigh. A client that does not answer could send them without end.
   private var deferredWeight = 0
@@ -51,6 +53,7 @@ final class Session: HostInterface, RemoteMemory {
     self.channel = channel
     maps = GuestMaps(memory)
     events = InterruptEvents(for: function.configuration)
+    picture = DevicePicture(of: function)
     memory.remote = self
     function.host = self
   }
@@ -76,6 +79,8 @@ final class Session: HostInterface, RemoteMemory {
       work { paced.catchUp() }
       try finishDeferred()
       if stepsWithoutReceive < 8 { return }
+      // Where processors are few, the client needs this one to go on.
+      sched_yield()
     }
     stepsWithoutReceive = 0
     // While the function waited for the guest's memory, something may have arrived already.
@@ -116,11 +121,14 @@ final class Session: HostInterface, RemoteMemory {
 
   /// Lets the function do something that may reach into the guest's memory.
   private func work(_ body: () -> Void) {
-    if maps.remoteCount > 0 { picture = DevicePicture(of: function) }
+    if maps.remoteCount > 0 {
+      picture.take(of: function)
+      isPictured = true
+    }
     isWorking = true
     body()
     isWorking = false
-    picture = nil
+    isPictured = false
     isCutOff = false
     maps.releaseRetired()
   }
@@ -335,7 +343,7 @@ final class Session: HostInterface, RemoteMemory {
 
   /// The configuration space as the guest has left it.
   private var configuration: ConfigurationSpace {
-    picture?.configuration ?? function.configuration
+    isPictured ? picture.configuration : function.configuration
   }
 
   /// A region's part that a body's head names: offset, region, count.
@@ -364,7 +372,7 @@ final class Session: HostInterface, RemoteMemory {
         answer.append(
           UInt8(truncatingIfNeeded: configuration.read(offset: Int(offset) + index, width: .byte)))
       }
-    } else if let picture {
+    } else if isPictured {
       answer += picture.read(bar: region, offset: offset, count: count)
     } else {
       answer += function.bytes(ofBAR: region, offset: offset, count: count)
@@ -427,7 +435,9 @@ final class Session: HostInterface, RemoteMemory {
   private func note(_ access: DeferredAccess) {
     switch access {
     case .configuration(let offset, let width, let value):
-      _ = picture?.configuration.write(offset: offset, width: width, value: value)
+      if isPictured {
+        _ = picture.configuration.write(offset: offset, width: width, value: value)
+      }
     // What the function does now is for nobody any more.
     case .reset: isCutOff = true
     case .bar: break
@@ -509,7 +519,7 @@ final class Session: HostInterface, RemoteMemory {
   ) throws(HostMemoryError) -> [UInt8] {
     let refused = HostMemoryError(address: address, count: count, cause: .unanswered)
     // Without a picture nothing that arrives meanwhile could be answered.
-    guard !isCutOff, failure == nil, !isWorking || picture != nil else { throw refused }
+    guard !isCutOff, failure == nil, !isWorking || isPictured else { throw refused }
     lastID &+= 1
     do throws(Channel.Failure) {
       try channel.send(

@@ -45,7 +45,8 @@ struct ServedFunction {
   }
 
   private init(
-    _ kernel: SimulatedKernel, _ functions: [String], named wanted: String?, as controller: Controller,
+    _ kernel: SimulatedKernel, _ functions: [String], named wanted: String?,
+    as controller: Controller,
     _ files: BackingFiles
   ) throws(ProvisioningError) {
     let path = try Self.choose(wanted, among: functions)
