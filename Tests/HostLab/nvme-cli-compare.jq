@@ -29,11 +29,12 @@ def differences($expected; $rules):
           if $printed == $predicted then empty
           else "\($key): \($printed | tojson) printed, \($predicted | tojson) predicted" end
         elif $printed | broken($rule; $predicted) then
-          "\($key): \($printed | tojson) printed, \($rule) \(if $rule == "at least" then $predicted | tojson else "" end) wanted"
+          "\($key): \($printed | tojson) printed, \($rule)\(if $rule == "at least" then " \($predicted)" else "" end) wanted"
         else empty end
     end;
 
-def masked($rules): reduce ($rules[].bytes // [])[] as [$at, $count] (.; .[:2 * $at] + "--" * $count + .[2 * ($at + $count):]);
+def masked($rules):
+  reduce ($rules[].bytes // [])[] as [$at, $count] (.; .[:2 * $at] + "--" * $count + .[2 * ($at + $count):]);
 def byte_differences($expected; $rules):
   masked($rules) as $found | ($expected | masked($rules)) as $expected
   | if $found == $expected then empty
@@ -45,14 +46,18 @@ def byte_differences($expected; $rules):
     end;
 
 def numeral: ltrimstr("0x") | explode | reduce .[] as $c (0; . * 16 + (if $c >= 97 then $c - 87 else $c - 48 end));
+# As nvme-cli writes it.
+def status:
+  def digits: if . == 0 then "" else (. / 16 | floor | digits) + "0123456789abcdef"[. % 16:. % 16 + 1] end;
+  "0x\(digits)";
 def status_number: [scan("\\((0x[0-9a-f]+)\\)")] | last // [] | .[0];
 # What is different about one command.
 def judged($case):
   if $case.status != 0 then
     (.stderr | status_number) as $number
-    | if .exit == 0 then "succeeds, \($case.status) predicted"
-      elif $number == null then "exit status \(.exit) without an NVMe status, \($case.status) predicted: \(.stderr)"
-      elif ($number | numeral) != $case.status then "refused with \($number | numeral), \($case.status) predicted"
+    | if .exit == 0 then "succeeds, \($case.status | status) predicted"
+      elif $number == null then "exit status \(.exit) without an NVMe status, \($case.status | status) predicted: \(.stderr)"
+      elif ($number | numeral) != $case.status then "refused with \($number), \($case.status | status) predicted"
       else empty end
   elif .exit != 0 then "exit status \(.exit), success predicted: \(.stderr)\(.stdout)"
   else
@@ -70,9 +75,12 @@ def judged($case):
 $golden[0] as $cases
 | [split("\u001e")[] | select(. != "") | split("\u001f")
     | {case: $cases[.[0] | tonumber], exit: (.[1] | tonumber), stderr: .[2], stdout: .[3], bytes: .[4]}]
-| (if length != ($cases | length) then "not ok\tevery command was run", "#\t\(length) of \($cases | length)" else empty end),
+| (if length == ($cases | length) then empty
+    else "not ok\tevery command was run", "#\t\(length) of \($cases | length)" end),
   (group_by(.case.words | split(" ")[0])[]
     | (.[0].case.words | split(" ")[0]) as $verb
     | [.[] | .case.words as $words | judged(.case) | "\($words): \(.)"] as $found
-    | "\(if $found == [] then "ok" else "not ok" end)\tnvme \($verb): \(length) as predicted, \([.[] | select(.case.status != 0)] | length) of them refused",
+    | length as $count
+    | (map(select(.case.status != 0)) | length) as $refused
+    | "\(if $found == [] then "ok" else "not ok" end)\tnvme \($verb) as predicted (\($count) commands, \($refused) refused)",
       ($found[] | gsub("[\n\t]+"; " ") | "#\t\(.)"))

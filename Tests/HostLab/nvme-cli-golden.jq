@@ -127,7 +127,8 @@ def printed($tables; $all):
       | {property: $offset, name: ($tables.properties[$offset] // error("no name of property \($offset)")),
           value: (.result | hexadecimal)}
     elif $verb == "id-ns" then .bytes | structure($tables.structures[$verb]) as $it
-      | $it + {vs: []} | .lbafs |= [to_entries[] | .value + {lbaf: .key, in_use: (if .key == $it.flbas then 1 else 0 end)}]
+      | $it + {vs: []}
+      | .lbafs |= [to_entries[] | .value + {lbaf: .key, in_use: (if .key == $it.flbas then 1 else 0 end)}]
     elif $verb == "nvm-id-ns" then
       ($all["id-ns --namespace-id=" + option("namespace-id")].bytes) as $space | .bytes as $bytes
       | $bytes | structure($tables.structures[$verb])
@@ -159,10 +160,12 @@ def printed($tables; $all):
     elif $verb == "changed-ns-list-log" then
       .bytes | words_until_zero
       | {"Changed Attached Namespace List Log": "nvme0",
-          nvme0: ([to_entries[] | {key: "[\(.key + 1 | tostring | (" " * (4 - length) // "") + .)]", value: "0x\(.value | hexadecimal)"}]
+          nvme0: ([to_entries[]
+              | {key: "[\(.key + 1 | tostring | (" " * (4 - length) // "") + .)]", value: "0x\(.value | hexadecimal)"}]
             | from_entries)}
     elif $verb == "effects-log" then
-      [{command_set_identifier: (option("csi") | tonumber), admin_cmd_set: (.bytes[:1024] | effects($tables.opcodes.admin; "ACS")),
+      [{command_set_identifier: (option("csi") | tonumber),
+        admin_cmd_set: (.bytes[:1024] | effects($tables.opcodes.admin; "ACS")),
         io_cmd_set: (.bytes[1024:2048] | effects($tables.opcodes.io; "IOCS"))}]
     elif $verb == "ana-log" then
       .bytes | {"Asymmetric Namespace Access Log for NVMe device": "nvme0", chgcnt: number(0; 8), ngrps: number(8; 2),
@@ -199,8 +202,9 @@ def summaries($function; $all):
     {words: "show-regs", device: "controller",
       json: ($function.registers | with_entries(.key |= ascii_downcase | .value |= numeral))},
     {words: "effects-log", device: "controller",
-      json: ($function.cap | numeral | # nvme-cli's list begins with what it asked for last.
-          [if bits(43; 1) == 1 then 2 else empty end, if bits(37; 1) == 1 then 0 else empty end]
+      # What it asked for last comes first.
+      json: ($function.cap | numeral
+        | [if bits(43; 1) == 1 then 2 else empty end, if bits(37; 1) == 1 then 0 else empty end]
         | map($all["effects-log --csi=\(.)"].printed[0]))};
 
 # ---- All of them ----
@@ -215,9 +219,11 @@ $tables[0] as $tables
 | ($answers | map_values(if .status == 0 then .printed = printed($tables; $answers) else . end)) as $all
 | [($function.commands[].nvme as $words | $all[$words]
       | raw($tables) as $raw
-      | {words: .nvme, device: (if .queue == "admin" then "controller" else "namespace" end), status: .status, json: .printed,
-          raw: $raw, bytes: (if $raw then shown_bytes | hex else null end)}),
+      | {words: .nvme, device: (if .queue == "admin" then "controller" else "namespace" end), status: .status,
+          json: .printed, raw: $raw, bytes: (if $raw then shown_bytes | hex else null end)}),
     (summaries($function; $all) | .status = 0)]
-| map(.words as $words | .rules = [$tables.rules[]
-    | select(.personality == null or .personality == $driver) | select(.command as $command | $words | test("^(\($command))( |$)"))])
+| map(.words as $words
+    | .rules = [$tables.rules[]
+        | select(.personality == null or .personality == $driver)
+        | select(.command as $command | $words | test("^(\($command))( |$)"))])
 | map(if .words == "id-iocs" then .preamble = "NVMe Identify I/O Command Set:\n" else . end)

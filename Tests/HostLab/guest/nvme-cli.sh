@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 . /lab/lib.sh
 
+equal 'nvme-cli is the one that the tables are of' 2.16 "$(nvme version | sed -n 's/^nvme version \([^ ]*\).*/\1/p')"
 bring_up 1 2 3 || exit
 controller_node=/dev/$(controller)
 namespace_node=$(disk 1)

@@ -9,7 +9,10 @@ for personality in $personalities; do
   profile_of_all_backings all.json
   # shellcheck disable=SC2086 # a list of words
   "$server_program" predict all.json $options --commands --json >predicted.json 2>predict.err
-  check "$personality: a prediction" is_true predicted.json '.functions[0].commands | length > 300'
+  check "$personality: a prediction" is_true predicted.json '.functions[0].commands | length > 300' || {
+    diag_file predict predict.err
+    continue
+  }
   check "$personality: every answer has a table" sh -c "jq --slurpfile tables '$here/nvme-cli-fields.json' \
     -f '$here/nvme-cli-golden.jq' predicted.json >files/golden.json" || continue
   cp files/golden.json "$output/nvme-cli.$personality.golden.json"
