@@ -119,7 +119,7 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(
-      name: "HostDriverTests", dependencies: ["ControllerEmulation", "HostDriver", "PCI"]),
+      name: "HostDriverTests", dependencies: ["ControllerEmulation", "HostDriver", "NVMe", "PCI"]),
     .testTarget(
       name: "ProvisioningTests",
       dependencies: [

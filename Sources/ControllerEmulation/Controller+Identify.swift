@@ -28,14 +28,6 @@ extension Controller {
       return enduranceGroups(after: command.cdw11 & 0xffff)
     case .independentNamespace where model.personality != .pciEPFNVMe:
       return commandSetIndependentNamespace(command.namespaceID)
-    case .enduranceGroups where model.personality == .nvmetPCIEPF:
-      // Every namespace is a group of its own.
-      let ids = model.namespaces.filter { $0.isEnabled && $0.id > command.cdw11 & 0xffff }.map(\.id)
-      put(UInt64(ids.count), width: 2, at: 0)
-      for (index, id) in ids.sorted().prefix(2047).enumerated() {
-        put(UInt64(id), width: 2, at: 2 + 2 * index)
-      }
-      return .data(count: 4096)
     case .commandSets where model.personality == .strict:
       put(1, width: 8, at: 0)
       return .data(count: 4096)

@@ -101,6 +101,13 @@ public struct Namespace: Sendable {
   /// Logical blocks.
   var blocks: UInt64 { backend.size >> UInt64(blockShift) }
 
+  /// Whether the target's own backing is a file: the backend may be a stand-in for it, as memory is for a file, or a file for the loop
+  /// device on it. Nil: what the backend is.
+  public var standsForFile: Bool?
+
   /// nvmet treats files and block devices by different rules.
-  var isFile: Bool { if case .file(let store) = backend { !store.isBlockDevice } else { false } }
+  var isFile: Bool {
+    if let standsForFile { return standsForFile }
+    return if case .file(let store) = backend { !store.isBlockDevice } else { false }
+  }
 }

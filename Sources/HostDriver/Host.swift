@@ -165,7 +165,7 @@ public class Host: HostInterface {
         words: words), on: queue)
   }
 
-  private func execute(
+  func execute(
     _ command: SubmissionEntry, on queue: Int
   ) throws(HostError) -> CompletionEntry {
     let id = try submit(command, to: queue)

@@ -267,12 +267,13 @@ extension KernelState {
         }
         continue
       }
+      let backing = backing(at: open.path, size: open.size)
       var namespace = ControllerEmulation.Namespace(
-        id: UInt32(clamping: tree[space].number),
-        backend: try backend(backing(at: open.path, size: open.size)),
+        id: UInt32(clamping: tree[space].number), backend: try backend(backing),
         blockShift: UInt8(clamping: open.blockShift),
         uuid: Self.identifier(value("device_uuid", of: space)),
         nguid: Self.identifier(value("device_nguid", of: space)))
+      namespace.standsForFile = backing.kind == .file
       namespace.anaGroup = UInt32(clamping: number("ana_grpid", of: space))
       model.namespaces.append(namespace)
     }

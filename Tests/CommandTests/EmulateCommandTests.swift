@@ -92,6 +92,51 @@ import Testing
     #expect(identity(predicted) == identity(driver))
   }
 
+  @Test("predict --commands adds registers and an answer to every question, as JSON and as text")
+  func predictCommands() throws {
+    let program = Program()
+    let result = try program("predict", howto, "--personality", "seed-6.12", "--commands", "--json")
+    let function = try #require(result.json?["functions"]?.arrayValue?.first, "\(result)")
+    #expect(function["registers"]?["CAP"] == function["cap"])
+    #expect(function["registers"]?["CSTS"]?.stringValue == "0x1")
+    let answers = try #require(function["commands"]?.arrayValue)
+    func answer(_ words: String) -> JSONValue? {
+      answers.first { $0["nvme"]?.stringValue == words }
+    }
+    let identify = answer("id-ctrl")
+    #expect(identify?["status"]?.integerValue == 0)
+    #expect(identify?["length"]?.integerValue == 4096)
+    // VID and SSVID, and no zeroes after the last byte.
+    #expect(identify?["data"]?.stringValue?.hasPrefix("b715b715") == true)
+    #expect(identify?["data"]?.stringValue?.hasSuffix("00") == false)
+    let refused = answer("self-test-log")
+    #expect(refused?["status"]?.integerValue == 0x4002)
+    #expect(refused?["statusName"]?.stringValue == "Invalid Field in Command")
+    #expect(refused?["data"]?.stringValue == "")
+    #expect(answer("get-feature --feature-id=0x07 --sel=0")?["result"]?.integerValue == 0x30003)
+    let text = try program("predict", howto, "--personality", "seed-6.12", "--commands").output
+    for line in [
+      "  id-ctrl                                                 4096 bytes",
+      "  self-test-log                                           Invalid Field in Command (0x4002)",
+      "  get-feature --feature-id=0x07 --sel=0                   0x30003",
+    ] {
+      #expect(text.contains(line + "\n"), "\(line)")
+    }
+    #expect(
+      try program("predict", howto, "--json").json?["functions"]?.arrayValue?.first?["commands"]
+        == nil)
+  }
+
+  @Test("a namespace on a file is predicted as one, although memory stands for the file")
+  func predictFile() throws {
+    let profile = ShippedProfile.directory.appending("namespaces.json").string
+    let result = try Program()("predict", profile, "--personality", "mainline-7.2", "--json")
+    let spaces = try #require(
+      result.json?["functions"]?.arrayValue?.first?["namespaces"]?.arrayValue, "\(result)")
+    let features = spaces.map { $0["identify"]?["nsfeat"]?.stringValue }
+    #expect(features == ["0x32", "0", "0x32"])
+  }
+
   @Test("check --reference is for the machine that sees the disk")
   func checkReference() throws {
     #expect(try Program()("check", howto, "--reference").status == 64)

@@ -33,6 +33,7 @@ public struct FeatureID: Code {
   @inlinable public static var commandSetProfile: Self { Self(rawValue: 0x19) }
   @inlinable public static var spinupControl: Self { Self(rawValue: 0x1a) }
   @inlinable public static var powerLossSignaling: Self { Self(rawValue: 0x1b) }
+  @inlinable public static var performanceCharacteristics: Self { Self(rawValue: 0x1c) }
   @inlinable public static var flexibleDataPlacement: Self { Self(rawValue: 0x1d) }
   @inlinable public static var flexibleDataPlacementEvents: Self { Self(rawValue: 0x1e) }
   @inlinable public static var namespaceAdminLabel: Self { Self(rawValue: 0x1f) }
@@ -76,6 +77,7 @@ public struct FeatureID: Code {
     case .commandSetProfile: "I/O Command Set Profile"
     case .spinupControl: "Spinup Control"
     case .powerLossSignaling: "Power Loss Signaling Config"
+    case .performanceCharacteristics: "Performance Characteristics"
     case .flexibleDataPlacement: "Flexible Direct Placement"
     case .flexibleDataPlacementEvents: "Flexible Direct Placement Events"
     case .namespaceAdminLabel: "Namespace Admin Label"

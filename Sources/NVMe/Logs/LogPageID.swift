@@ -31,6 +31,7 @@ public struct LogPageID: Code {
   @inlinable public static var rotationalMedia: Self { Self(rawValue: 0x16) }
   @inlinable public static var dispersedNamespaces: Self { Self(rawValue: 0x17) }
   @inlinable public static var managementAddresses: Self { Self(rawValue: 0x18) }
+  @inlinable public static var eyeOpening: Self { Self(rawValue: 0x19) }
   @inlinable public static var reachabilityGroups: Self { Self(rawValue: 0x1a) }
   @inlinable public static var reachabilityAssociations: Self { Self(rawValue: 0x1b) }
   @inlinable public static var changedAllocatedNamespaces: Self { Self(rawValue: 0x1c) }
@@ -40,6 +41,8 @@ public struct LogPageID: Code {
   @inlinable public static var dataPlacementEvents: Self { Self(rawValue: 0x23) }
   @inlinable public static var discovery: Self { Self(rawValue: 0x70) }
   @inlinable public static var hostDiscovery: Self { Self(rawValue: 0x71) }
+  @inlinable public static var verificationDiscovery: Self { Self(rawValue: 0x72) }
+  @inlinable public static var pullModelRequests: Self { Self(rawValue: 0x73) }
   @inlinable public static var reservationNotification: Self { Self(rawValue: 0x80) }
   @inlinable public static var sanitizeStatus: Self { Self(rawValue: 0x81) }
   @inlinable public static var changedZones: Self { Self(rawValue: 0xbf) }
@@ -71,6 +74,7 @@ public struct LogPageID: Code {
     case .rotationalMedia: "Rotational Media Information"
     case .dispersedNamespaces: "Dispersed Namespace Participating NVM Subsystems"
     case .managementAddresses: "Management Address List"
+    case .eyeOpening: "Physical Interface Receiver Eye Opening Measurement"
     case .reachabilityGroups: "Reachability Groups"
     case .reachabilityAssociations: "Reachability Associations"
     case .changedAllocatedNamespaces: "Changed Allocated Namespace List"
@@ -80,6 +84,8 @@ public struct LogPageID: Code {
     case .dataPlacementEvents: "FDP Events"
     case .discovery: "Discovery"
     case .hostDiscovery: "Host Discovery"
+    case .verificationDiscovery: "AVE Discovery"
+    case .pullModelRequests: "Pull Model DDC Request"
     case .reservationNotification: "Reservation Notification"
     case .sanitizeStatus: "Sanitize Status"
     case .changedZones: "Changed Zone List"

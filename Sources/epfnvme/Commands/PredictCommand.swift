@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import HostDriver
+internal import NVMe
 internal import Provisioning
 internal import SimulatedKernel
 
@@ -20,6 +21,11 @@ struct PredictCommand: ParsableCommand {
       "Predict the reference in place of the driver: the same identity and namespaces, and what the specification asks."
   )
   var reference = false
+  @Flag(
+    help:
+      "Also the answer to every command of nvme-cli that only asks, and the registers that it shows."
+  )
+  var commands = false
   @OptionGroup(title: "Machine") var facts: MachineFacts
 
   func run() throws {
@@ -34,8 +40,16 @@ struct PredictCommand: ParsableCommand {
         try endpoint.play(.linkUp)
         try endpoint.play(.probe)
         guard let found = endpoint.player.found else { return }
-        functions.append(.object(endpoint.prediction(found)))
-        if !global.json { show(endpoint, found) }
+        var prediction = endpoint.prediction(found)
+        if !global.json { show(endpoint.name, prediction, found) }
+        if commands {
+          // Asked first: the commands would be in the registers of a controller that fails.
+          prediction.append(.init("registers", .object(endpoint.registers)))
+          let answers = try endpoint.answers(found)
+          prediction.append(.init("commands", .array(answers.map(Self.json))))
+          if !global.json { for answer in answers { print(Self.line(answer.0, answer.1)) } }
+        }
+        functions.append(.object(prediction))
       }
       if global.json {
         let json: JSONValue = [
@@ -52,9 +66,34 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
-  private func show(_ endpoint: Emulation.Endpoint, _ found: ProbeResult) {
-    print(endpoint.name)
-    for member in endpoint.prediction(found) {
+  private static func json(_ inquiry: Inquiry, _ answer: Inquiry.Answer) -> JSONValue {
+    let entry = inquiry.entry
+    // Zeroes at the end are not written: most structures are mostly empty.
+    let data = answer.data.prefix((answer.data.lastIndex { $0 != 0 } ?? -1) + 1)
+    return [
+      "nvme": .string(inquiry.words), "queue": inquiry.isIO ? "I/O" : "admin",
+      "opcode": JSONValue(entry.opcode), "namespace": JSONValue(entry.namespaceID),
+      "words": .array((10..<16).map { JSONValue(entry.dwords[$0]) }),
+      "status": JSONValue(answer.status.rawValue), "statusName": JSONValue(answer.status.name),
+      "result": JSONValue(answer.result), "length": JSONValue(answer.data.count),
+      "data": .string(data.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()),
+    ]
+  }
+
+  /// `  id-ctrl                     4096 bytes`, or how the controller refuses it.
+  private static func line(_ inquiry: Inquiry, _ answer: Inquiry.Answer) -> String {
+    let end =
+      !answer.status.isSuccess
+      ? "\(answer.status)"
+      : answer.data.isEmpty
+        ? "0x\(String(answer.result, radix: 16))" : "\(answer.data.count) bytes"
+    return "  " + inquiry.words + String(repeating: " ", count: max(1, 56 - inquiry.words.count))
+      + end
+  }
+
+  private func show(_ name: String, _ prediction: [JSONValue.Member], _ found: ProbeResult) {
+    print(name)
+    for member in prediction {
       switch member.value {
       case .string(let text): print("  \(member.key): \(Terminal.printable(text))")
       case .integer(let number): print("  \(member.key): \(number)")

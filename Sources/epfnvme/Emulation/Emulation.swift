@@ -48,6 +48,25 @@ final class Emulation {
       }
     }
 
+    /// What the function answers to nvme-cli.
+    func answers(_ found: ProbeResult) throws(ProvisioningError) -> [(Inquiry, Inquiry.Answer)] {
+      let inquiries = Inquiry.all(for: found)
+      do { return Array(zip(inquiries, try player.host.answers(to: inquiries))) } catch {
+        throw ProvisioningError(
+          .different, "the controller does not do its part: \(error)", operation: error.step,
+          path: name, hint: "emulate --scenario strict shows what it answers and what not")
+      }
+    }
+
+    /// The registers of BAR 0 as a host finds them after probing.
+    var registers: [JSONValue.Member] {
+      Register.all.map {
+        .init(
+          $0.abbreviation ?? "\($0)",
+          .string("0x" + String(player.host.value(of: $0), radix: 16)))
+      }
+    }
+
     /// What the function is for a host, before any I/O.
     func prediction(_ found: ProbeResult) -> [JSONValue.Member] {
       func object(_ fields: [(name: String, value: String)]) -> JSONValue {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import HostDriver
+import NVMe
+import PCI
+import Testing
+
+/// Commands that only ask, and what each kind of controller answers.
+@Suite struct InquiryTests {
+  private func answers(
+    of personality: Personality, _ change: (inout ControllerModel) -> Void = { _ in }
+  ) throws -> (found: ProbeResult, all: [(inquiry: Inquiry, answer: Inquiry.Answer)]) {
+    var model = ControllerModel(personality)
+    model.nqn = "nqn.2026-01.org.example:asked"
+    model.namespaces = [1, 2].map {
+      Namespace(id: $0, backend: .memory(MemoryStore(count: 1 << 20)))
+    }
+    change(&model)
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    function.linkUp()
+    let host = LinuxHost(function, memory: memory, clock: LinuxHostTests.Clock(function))
+    let found = try host.probe()
+    let inquiries = Inquiry.all(for: found)
+    return (found, Array(zip(inquiries, try host.answers(to: inquiries))))
+  }
+
+  @Test(
+    "every question has words of its own, fits a page and is answered",
+    arguments: Personality.allCases)
+  func whole(_ personality: Personality) throws {
+    let all = try answers(of: personality).all
+    #expect(Set(all.map(\.inquiry.words)).count == all.count)
+    for (inquiry, answer) in all {
+      #expect(inquiry.length <= 4096, "\(inquiry.words)")
+      let length = answer.status.isSuccess ? inquiry.length : 0
+      #expect(answer.data.count == length, "\(inquiry.words)")
+    }
+  }
+
+  @Test("id-ctrl and id-ns answer what the probe found", arguments: Personality.allCases)
+  func identify(_ personality: Personality) throws {
+    let (found, all) = try answers(of: personality)
+    func data(_ words: String) -> [UInt8]? { all.first { $0.inquiry.words == words }?.answer.data }
+    #expect(data("id-ctrl") == found.identifyController.bytes)
+    for space in found.namespaces {
+      #expect(data("id-ns --namespace-id=\(space.id)") == space.identify.bytes)
+    }
+  }
+
+  /// A word or an option, and the number that nvme-cli shows: 0 is success.
+  private static let ends: [(Personality, String, UInt16)] = [
+    (.pciEPFNVMe, "nvm-id-ns --namespace-id=1", 0x4002),
+    (.pciEPFNVMe, "supported-log-pages", 0x4002), (.pciEPFNVMe, "ana-log", 0),
+    (.pciEPFNVMe, "get-feature --feature-id=0x01 --sel=0", 0x4002),
+    (.pciEPFNVMe, "get-property --offset=0x00", 0x4001),
+    (.pciEPFNVMe, "resv-report --namespace-id=1", 0x4001),
+    (.nvmetPCIEPF, "nvm-id-ns --namespace-id=1", 0),
+    (.nvmetPCIEPF, "cmdset-ind-id-ns --namespace-id=3", 0x600b),
+    (.nvmetPCIEPF, "supported-log-pages", 0), (.nvmetPCIEPF, "self-test-log", 0x6002),
+    (.nvmetPCIEPF, "get-log --log-id=0x02 --log-len=16", 0x0006),
+    (.nvmetPCIEPF, "get-feature --feature-id=0x82 --sel=0", 0x4002),
+    (.nvmetPCIEPF, "get-property --offset=0x00", 0),
+    (.nvmetPCIEPF, "get-property --offset=0x24", 0x6002),
+    (
+      .nvmetPCIEPF,
+      "get-lba-status --namespace-id=1 --start-lba=0 --max-dw=1023 --action=0x10 --range-len=8",
+      0x6001
+    ),
+    (.strict, "id-iocs", 0), (.strict, "list-endgrp", 0x4002), (.strict, "ana-log", 0x4109),
+    (.strict, "get-feature --feature-id=0x02 --sel=3", 0),
+    (.strict, "ns-descs --namespace-id=4294967295", 0x400b),
+  ]
+
+  @Test("what each controller refuses, and how", arguments: ends)
+  func end(_ personality: Personality, _ words: String, _ status: UInt16) throws {
+    let found = try #require(
+      try answers(of: personality).all.first { $0.inquiry.words == words }?.answer)
+    #expect(found.status.rawValue == status, "\(words): \(found.status)")
+  }
+
+  @Test("without an I/O queue nothing is asked on one")
+  func noQueues() throws {
+    let found = try answers(of: .strict).found
+    var without = found
+    without.ioQueues = 0
+    #expect(Inquiry.all(for: found).filter(\.isIO).count == 3)
+    #expect(Inquiry.all(for: without).filter(\.isIO).isEmpty)
+  }
+
+  @Test("a stand-in follows the rules of what it stands for: a file's blocks are no block device's")
+  func standIns() throws {
+    for (isFile, features) in [(true, 0), (false, 0x32)] as [(Bool, UInt8)] {
+      let found = try answers(of: .nvmetPCIEPF) { $0.namespaces[0].standsForFile = isFile }.found
+      #expect(found.namespaces[0].identify[.features] == features)
+      #expect(found.namespaces[1].identify[.features] == 0x32, "memory by itself is a device")
+    }
+  }
+}
