@@ -19,8 +19,8 @@ extension Controller {
   @inline(__always)
   func doorbellRegister(_ queue: Int, completion: Bool) -> UInt32 {
     let index = 2 * queue + (completion ? 1 : 0)
-    if let doorbellPages {
-      return unsafe doorbellPages.words[index].load(ordering: .acquiring)
+    if let doorbellWords = unsafe doorbellWords {
+      return unsafe doorbellWords[index].load(ordering: .acquiring)
     }
     return bar[Register.doorbells / 4 + index]
   }
@@ -28,8 +28,8 @@ extension Controller {
   @inline(__always)
   mutating func setDoorbellRegister(_ queue: Int, completion: Bool, _ value: UInt32) {
     let index = 2 * queue + (completion ? 1 : 0)
-    if let doorbellPages {
-      return unsafe doorbellPages.words[index].store(value, ordering: .releasing)
+    if let doorbellWords = unsafe doorbellWords {
+      return unsafe doorbellWords[index].store(value, ordering: .releasing)
     }
     bar[Register.doorbells / 4 + index] = value
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 public import PCI
+internal import Synchronization
 
 /// An NVMe controller: registers, queues, commands and interrupts, exactly as one of the two endpoint drivers or as the specification
 /// has them.
@@ -49,6 +50,8 @@ public import PCI
   var doorbellBuffers: DoorbellBuffers?
   /// Doorbells that the host can map, in place of the registers.
   let doorbellPages: DoorbellPages?
+  /// The words of ``doorbellPages``, without counting who uses them.
+  let doorbellWords: UnsafeMutablePointer<Atomic<UInt32>>?
   var polling = DoorbellPolling()
   /// The first ``CompletionQueue/interruptDue``.
   var heldInterruptDue = VirtualTime.never
@@ -83,6 +86,7 @@ public import PCI
     events = EventState(model.personality)
     usage = model.namespaces.map { NamespaceUsage(isWriteProtected: $0.isReadOnly) }
     doorbellPages = model.mapsDoorbells ? DoorbellPages(pairs: model.doorbellPairs) : nil
+    unsafe doorbellWords = doorbellPages?.words
     let queues = model.ioQueues + 1
     submissions = [SubmissionQueue](repeating: SubmissionQueue(), count: queues)
     completions = [CompletionQueue](repeating: CompletionQueue(), count: queues)

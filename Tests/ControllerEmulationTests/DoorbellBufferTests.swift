@@ -116,7 +116,59 @@ import Testing
     #expect(machine.host.controller.nextWork == .never)
     let isRung = machine.flush()
     #expect(isRung)
-    machine.pass(nanoseconds: 60_000)
+    machine.pass(nanoseconds: 200_000)
+    #expect(machine.host.controller.nextWork == .never)
+  }
+
+  @Test("a host that has not yet looked after an interrupt gets no second one")
+  func interruptUnderWay() throws {
+    var machine = try Machine()
+    let before = machine.host.interrupts.count { $0 == 1 }
+    for _ in 0..<5 {
+      _ = machine.flush()
+      machine.pass(nanoseconds: 5_000)
+    }
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 1)
+    // It takes all five: nothing is left to tell.
+    for _ in 0..<5 { #expect(machine.host.reap(1) != nil) }
+    try machine.host.memory.store(UInt32(5), at: machine.shadow + 12)
+    machine.pass(nanoseconds: 1_000_000)
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 1)
+    // The next one is new.
+    _ = machine.flush()
+    machine.pass(nanoseconds: 1_000)
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
+  }
+
+  @Test("a host that took only some of the entries is interrupted for the rest")
+  func interruptForTheRest() throws {
+    var machine = try Machine()
+    let before = machine.host.interrupts.count { $0 == 1 }
+    for _ in 0..<5 {
+      _ = machine.flush()
+      machine.pass(nanoseconds: 5_000)
+    }
+    try machine.host.memory.store(UInt32(2), at: machine.shadow + 12)
+    machine.pass(nanoseconds: 1_000)
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
+  }
+
+  @Test("a host that does not move the head is interrupted again after 100 µs")
+  func interruptHold() throws {
+    var machine = try Machine()
+    let before = machine.host.interrupts.count { $0 == 1 }
+    for _ in 0..<2 {
+      _ = machine.flush()
+      machine.pass(nanoseconds: 1_000)
+    }
+    machine.pass(nanoseconds: 90_000)
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 1)
+    // Also when it looks no longer for commands.
+    #expect(machine.host.controller.nextWork != .never)
+    machine.pass(nanoseconds: 10_000)
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
+    machine.pass(nanoseconds: 10_000_000)
+    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
     #expect(machine.host.controller.nextWork == .never)
   }
 

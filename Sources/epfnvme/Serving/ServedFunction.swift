@@ -46,8 +46,7 @@ struct ServedFunction {
 
   private init(
     _ kernel: SimulatedKernel, _ functions: [String], named wanted: String?,
-    as controller: Controller,
-    _ files: BackingFiles
+    as controller: Controller, _ files: BackingFiles
   ) throws(ProvisioningError) {
     let path = try Self.choose(wanted, among: functions)
     name = Emulation.name(path)

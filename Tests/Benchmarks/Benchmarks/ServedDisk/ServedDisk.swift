@@ -4,12 +4,17 @@ import Histogram
 
 /// How fast a host in process reads from the reference behind its socket, with doorbells in memory that both have mapped: `make bench-serve`.
 ///
-/// The server has one processor, the host another. Copies of memory are measured in the same run, to compare with.
+/// The server is one thread, the host another, and the machine should have a processor for each. Copies of memory are measured in the same run, to compare with.
 @main struct ServedDisk {
-  static func main() throws {
-    let options = Options(CommandLine.arguments.dropFirst())
+  static func main() {
+    do { try measure(Options(CommandLine.arguments.dropFirst())) } catch {
+      print("ServedDisk: \(error)")
+      exit(1)
+    }
+  }
+
+  private static func measure(_ options: Options) throws {
     let disk = try options.socket.map(ServedDisk.attach) ?? ServedDisk.serve()
-    pinThisThread(to: 0)
     try disk.host.start()
     print("| what | reads a second | 50 % | 99 % | 99.9 % | longest |")
     print("|---|---|---|---|---|---|")
@@ -57,7 +62,7 @@ import Histogram
   private let server: ServerThread?
 
   private static func serve() throws -> ServedDisk {
-    let server = try ServerThread(processor: 1)
+    let server = try ServerThread()
     return ServedDisk(host: try PollingHost(connectingTo: server.socket), server: server)
   }
 
@@ -93,13 +98,6 @@ func monotonic() -> UInt64 {
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
-/// Keeps the calling thread on one processor; does nothing where there is no such one.
-func pinThisThread(to processor: Int) {
-  var set = cpu_set_t()
-  withUnsafeMutableBytes(of: &set) { $0[processor / 8] |= 1 << UInt8(processor % 8) }
-  pthread_setaffinity_np(pthread_self(), MemoryLayout<cpu_set_t>.size, &set)
-}
-
 /// What the machine's memory can do at all.
 enum Copy {
   static func bytesPerSecond(pieces: Int) -> Int {
@@ -112,7 +110,8 @@ enum Copy {
     }
     // Bytes that differ: a copy of equal ones might be made a fill.
     for index in 0..<count {
-      source.storeBytes(of: UInt8(truncatingIfNeeded: index &* 31), toByteOffset: index, as: UInt8.self)
+      source.storeBytes(
+        of: UInt8(truncatingIfNeeded: index &* 31), toByteOffset: index, as: UInt8.self)
     }
     let begin = monotonic()
     var copied = 0

@@ -16,7 +16,7 @@ final class ServerThread {
     var nanosecondsToReport: UInt64? { nil }
   }
 
-  init(processor: Int) throws {
+  init() throws {
     directory = "/tmp/epfnvme-bench-\(getpid())"
     try FileManager.default.createDirectory(
       atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
@@ -24,7 +24,6 @@ final class ServerThread {
     let path = socket
     let ready = DispatchSemaphore(value: 0)
     let thread = Thread {
-      pinThisThread(to: processor)
       var model = ControllerModel(.strict)
       model.mapsDoorbells = true
       model.namespaces = [
@@ -36,8 +35,10 @@ final class ServerThread {
       function.runInRealTime()
       guard let listener = try? Listener(path: path) else { fatalError("no socket at \(path)") }
       ready.signal()
-      // Standard output never becomes readable: it runs until the process ends.
-      Server(function, memory: memory, at: listener).run(until: 1, observer: Silent())
+      // Nobody writes to the pipe: it runs until the process ends.
+      var ends: [CInt] = [-1, -1]
+      guard pipe(&ends) == 0 else { fatalError("no pipe") }
+      Server(function, memory: memory, at: listener).run(until: ends[0], observer: Silent())
     }
     thread.start()
     ready.wait()
