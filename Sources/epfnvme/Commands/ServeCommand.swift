@@ -41,7 +41,8 @@ struct ServeCommand: ParsableCommand {
   var function: String?
   @Option(
     help: ArgumentHelp(
-      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"))
+      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"),
+    completion: Candidates.quirks)
   var quirks = QuirkSelection.all
   @Flag(
     help:
