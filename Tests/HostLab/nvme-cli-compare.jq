@@ -11,6 +11,9 @@ def leaves:
   | map(. as $path | {key: ($path | map(tostring) | join(".")), value: ($value | getpath($path))})
   | from_entries;
 
+# The kernel looks at all namespaces at once, and lists them as they were found.
+def in_order: if type == "object" and has("Devices") then .Devices |= sort_by(.NameSpace) else . end;
+
 def broken($rule; $expected):
   if $rule == "at least" then (type == "number" and . >= $expected | not)
   elif $rule == "above 0" then (type == "number" and . > 0 | not)
@@ -19,7 +22,7 @@ def broken($rule; $expected):
   else error("no rule \($rule)") end;
 
 def differences($expected; $rules):
-  leaves as $found | ($expected | leaves) as $expected
+  (in_order | leaves) as $found | ($expected | in_order | leaves) as $expected
   | ($found + $expected | keys[]) as $key | $found[$key] as $printed | $expected[$key] as $predicted
   | if ($found | has($key) | not) then "\($key): not printed, \($predicted | tojson) predicted"
     elif ($expected | has($key) | not) then "\($key): \($printed | tojson) printed, nothing predicted"

@@ -67,8 +67,10 @@ final class FuzzedMachine {
     let ready = DispatchSemaphore(value: 0)
     let thread = Thread {
       let memory = HostMemory()
+      var model = ServedMachine.model(personality)
+      model.offersDoorbellBuffers = personality == .strict
       let function = NVMeFunction(
-        ServedMachine.model(personality), memory: memory, deviceID: 0x5fff, tableKeeper: .monitor)
+        model, memory: memory, deviceID: 0x5fff, tableKeeper: .monitor)
       function.runInRealTime()
       do {
         let listener = try Listener(path: path)

@@ -183,6 +183,13 @@ struct Mutator {
   }
 
   private mutating func changeField(_ message: inout RecordedMessage) {
+    // Doorbell Buffer Config, which no recorded host sends: a submission entry with two pages.
+    if message.command == RecordedMessage.memory, message.body.count == 8 + 64, chance(20) {
+      message.body[8] = 0x7c
+      message.body.put(address() & ~0xfff, at: 8 + 24, width: 8)
+      message.body.put(address() & ~0xfff, at: 8 + 32, width: 8)
+      return
+    }
     guard let field = Self.fields[message.command]?.randomElement(using: &random) else { return }
     let before = message.body.wide(at: field.offset)
     let value: UInt64
