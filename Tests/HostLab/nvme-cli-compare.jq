@@ -11,8 +11,12 @@ def leaves:
   | map(. as $path | {key: ($path | map(tostring) | join(".")), value: ($value | getpath($path))})
   | from_entries;
 
-# The kernel looks at all namespaces at once, and lists them as they were found.
-def in_order: if type == "object" and has("Devices") then .Devices |= sort_by(.NameSpace) else . end;
+# The kernel looks at all namespaces at once, and numbers and lists them as they were found.
+def unnumbered: sub("n[0-9]+$"; "n");
+def in_order:
+  if type == "object" and has("Devices") then
+    .Devices |= (sort_by(.NameSpace) | map(.DevicePath |= unnumbered | .GenericPath |= unnumbered))
+  else . end;
 
 def broken($rule; $expected):
   if $rule == "at least" then (type == "number" and . >= $expected | not)
