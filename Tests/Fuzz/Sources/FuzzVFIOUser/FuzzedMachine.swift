@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
 import ControllerEmulation
 import Foundation
 import Glibc
-import PCI
 import ServedHost
 import Synchronization
 import VFIOUser
 
-/// A controller behind a socket, on a thread of its own; it counts what happens and keeps nothing.
+/// A controller behind a socket; it counts what happens and keeps nothing.
 final class FuzzedMachine {
-  let socket: String
   let figures = Figures()
-  private let directory: String
-  private let stop: CInt
-  private let ended = DispatchSemaphore(value: 0)
+  private let machine: ServedMachine
+  var socket: String { machine.socket }
 
   final class Figures: Sendable {
     let connected = Atomic<Int>(0)
@@ -57,33 +53,9 @@ final class FuzzedMachine {
   }
 
   init(_ personality: Personality) throws {
-    var template = Array("/tmp/epfnvme-fuzz-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
-    directory = String(
-      decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    socket = directory + "/socket"
-    stop = epfnvme_event_descriptor()
-    let (path, stop, ended, figures) = (socket, stop, ended, figures)
-    let ready = DispatchSemaphore(value: 0)
-    let thread = Thread {
-      let memory = HostMemory()
-      var model = ServedMachine.model(personality)
-      model.offersDoorbellBuffers = personality == .strict
-      let function = NVMeFunction(
-        model, memory: memory, deviceID: 0x5fff, tableKeeper: .monitor)
-      function.runInRealTime()
-      do {
-        let listener = try Listener(path: path)
-        ready.signal()
-        Server(function, memory: memory, at: listener).run(
-          until: stop, observer: Observer(function, figures))
-      } catch { fatalError("no socket: \(error)") }
-      ended.signal()
+    machine = try ServedMachine(personality, observer: { [figures] in Observer($0, figures) }) {
+      $0.offersDoorbellBuffers = personality == .strict
     }
-    // What a process of its own has at least.
-    thread.stackSize = 8 << 20
-    thread.start()
-    ready.wait()
   }
 
   /// Waits until the server is done with every client of the past.
@@ -95,14 +67,6 @@ final class FuzzedMachine {
       usleep(100)
     }
     return true
-  }
-
-  deinit {
-    var one: UInt64 = 1
-    _ = write(stop, &one, 8)
-    ended.wait()
-    close(stop)
-    rmdir(directory)
   }
 }
 
