@@ -16,6 +16,7 @@ personality_options() {
     pci_epf_nvme) echo --personality seed-6.12 ;;
     nvmet_pci_epf) echo --personality mainline-7.2 ;;
     strict) echo --personality seed-6.12 --reference ;;
+    mapped) echo --personality seed-6.12 --reference --mapped-doorbells ;;
   esac
 }
 
