@@ -13,6 +13,8 @@ struct DoorbellBuffers {
   var shadow: UInt64
   /// Where the controller says which value it wants to be rung for.
   var eventIndexes: UInt64
+  /// Whether they are in memory that is reached at once. Where a look is a message, being rung costs less than looking.
+  var isNear: Bool
   /// Whether it has asked to be rung.
   var isArmed = true
 
@@ -29,7 +31,8 @@ extension Controller {
     guard shadow % pageSize == 0, indexes % pageSize == 0, shadow != 0, indexes != 0 else {
       return .failure(.invalidField)
     }
-    doorbellBuffers = DoorbellBuffers(shadow: shadow, eventIndexes: indexes)
+    let isNear = memory.withBytes(at: shadow, count: Int(pageSize)) { _ in } != nil
+    doorbellBuffers = DoorbellBuffers(shadow: shadow, eventIndexes: indexes, isNear: isNear)
     // They go on where the real ones stand.
     for queue in submissions.indices.dropFirst() {
       submissions[queue].leavesBuffers = false
@@ -67,7 +70,7 @@ extension Controller {
   mutating func lookAtDoorbellBuffers() {
     guard let buffers = doorbellBuffers, !buffers.isArmed else { return }
     fetchBuffered()
-    guard doorbellBuffers != nil, now >= polling.windowEnd else { return }
+    guard doorbellBuffers != nil, now >= polling.windowEnd || !buffers.isNear else { return }
     for queue in submissions.indices.dropFirst() where submissions[queue].isLive {
       try? memory.store(
         submissions[queue].head,

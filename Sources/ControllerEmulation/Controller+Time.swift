@@ -36,10 +36,10 @@ extension Controller {
 
   /// When something happens that a host could notice, unless it acts before: like ``nextDue`` without looks that can find nothing.
   ///
-  /// Whoever waits for a host in real time may sleep until then.
+  /// Whoever waits for a host in real time may sleep until then. Never reaches into the host's memory.
   public var nextWork: VirtualTime {
-    let nextLook = nextLook
-    guard nextLook == .never else { return nextLook }
+    // It does everything when it is told to, and looks for nothing but doorbells.
+    if model.personality == .strict { return nextLook }
     guard isIdle else { return nextDue }
     var next = keepAlive.due
     for queue in completions.indices where completions[queue].due < next {
