@@ -66,10 +66,8 @@ import Testing
     let exchange = program.directory.appending("exchange").string
     let board = try board(program, exchange)
     // In the place of ssh: a script that takes the words that follow.
-    let script = try program.write(
-      "#!/bin/sh\nexec \(Program.executable) \"$@\" --exchange \(exchange) --kernel live\n",
-      to: "there")
-    _ = try Tool.run("chmod", ["+x", script])
+    let script = try program.writeScript(
+      "exec \(Program.executable) \"$@\" --exchange \(exchange) --kernel live", to: "there")
     let host = try host(program, ["--peer", script])
     let (seen, told) = (try host.finish(), try board.finish())
     #expect(seen.status == 1, "\(seen.errors)")
@@ -88,8 +86,7 @@ import Testing
       "lava-wait":
         "until [ -e \(messages)/$1 ]; do sleep 0.05; done; cp \(messages)/$1 $EPFNVME_LAVA_CACHE",
     ] {
-      let path = try program.write("#!/bin/sh\n\(text)\n", to: name)
-      _ = try Tool.run("chmod", ["+x", path])
+      _ = try program.writeScript(text, to: name)
     }
     func environment(_ side: String) -> [String: String] {
       [
@@ -152,5 +149,16 @@ import Testing
     let broken = try board(program, exchange.string, ["--peer-timeout", "0.5"]).finish()
     #expect(results(broken)["host-disk-found"] == "failed")
     #expect(results(broken)["clean-teardown"] == "passed")
+  }
+}
+
+extension Program {
+  /// A script that can be run. Another process writes the file: a child of this one that is forked meanwhile would have it open for
+  /// writing for a moment, and a file in that state cannot be run (ETXTBSY).
+  fileprivate func writeScript(_ text: String, to name: String) throws -> String {
+    let source = try write("#!/bin/sh\n\(text)\n", to: name + ".text")
+    let path = directory.appending(name).string
+    _ = try Tool.run("install", ["-m", "755", source, path])
+    return path
   }
 }
