@@ -133,7 +133,7 @@ let package = Package(
     .testTarget(
       name: "VFIOUserTests",
       dependencies: [
-        "VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
+        "VFIOUser", "NVMe", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
       ]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),

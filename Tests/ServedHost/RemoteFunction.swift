@@ -16,6 +16,8 @@ public final class RemoteFunction: Function, HostClock {
   /// A host keeps its function, and so its memory.
   private let shared: SharedMemory
   public private(set) var failure: Client.Failure?
+  /// Called before a doorbell is written: its offset from the first, and the value.
+  public var willRing: ((_ offset: UInt64, _ value: UInt32) -> Void)?
   /// Nothing will come any more: waiting takes no time.
   public var isHopeless = false
 
@@ -50,9 +52,10 @@ public final class RemoteFunction: Function, HostClock {
   }
 
   public func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
-    if bar == 0, buffer.count == 4, let mapped {
+    if bar == 0, buffer.count == 4, offset >= 0x1000 {
       let value = unsafe UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
-      if mapped.store(value, at: offset) { return }
+      willRing?(offset - 0x1000, value)
+      if let mapped, mapped.store(value, at: offset) { return }
     }
     attempt { try client.write(region: bar, offset: offset, unsafe Array(buffer), isPosted: true) }
   }

@@ -2,6 +2,7 @@
 import ControllerEmulation
 import Glibc
 import HostDriver
+import NVMe
 import PCI
 import ServedHost
 import Testing
@@ -59,5 +60,35 @@ import Testing
     let answer = try guest.client.exchange(.regionInfo, RawClient.words(64, 0, 0, 0, 0, 0, 0, 0))
     let file = try #require(answer.descriptors.first)
     #expect(ftruncate(file.number, 0) == -1 && errno == EPERM)
+  }
+}
+
+/// Doorbells in the guest's own memory (Doorbell Buffer Config), however that is reached.
+@Suite struct ServedDoorbellBufferTests {
+  private static let change: @Sendable (inout ControllerModel) -> Void = {
+    $0.offersDoorbellBuffers = true
+  }
+
+  @Test("a host with doorbells in its memory verifies I/O", arguments: ServedGuest.Way.allCases)
+  func life(_ way: ServedGuest.Way) throws {
+    let machine = try ServedMachine(.strict, Self.change)
+    let guest = try ServedGuest(machine, .strict, way, model: Self.change)
+    let found = try guest.host.probe()
+    // Pages that the host leaves alone.
+    let (shadow, indexes) = (UInt64(12 << 20), UInt64(13 << 20))
+    guest.function.willRing = { [memory = guest.memory] offset, value in
+      // Those of the admin queue are registers.
+      if offset >= 8 { try? memory.store(value, at: shadow + offset) }
+    }
+    let end = try guest.host.execute(.doorbellBufferConfig, prp1: shadow, prp2: indexes)
+    #expect(end.status.isSuccess)
+    for namespace in found.namespaces {
+      #expect(try guest.host.verify(namespace, transfers: 64) == 64 * 4096)
+    }
+    // It has asked to be rung beyond the commands that it has seen.
+    #expect(try guest.memory.load(at: indexes + 8, as: UInt32.self) > 0)
+    try guest.host.shutDown()
+    #expect(guest.function.failure == nil)
+    #expect(machine.events.all == ["connected"])
   }
 }
