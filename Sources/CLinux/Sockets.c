@@ -133,7 +133,7 @@ int64_t epfnvme_send(int descriptor, const void *buffer, size_t length, const in
 }
 
 int epfnvme_memory_descriptor(const char *name, uint64_t length) {
-  int descriptor = memfd_create(name, MFD_CLOEXEC);
+  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return -errno;
   if (ftruncate(descriptor, (off_t)length) == 0) return descriptor;
   int error = errno;
@@ -142,11 +142,9 @@ int epfnvme_memory_descriptor(const char *name, uint64_t length) {
 }
 
 int epfnvme_fixed_memory_descriptor(const char *name, uint64_t length) {
-  int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (descriptor < 0) return -errno;
-  if (ftruncate(descriptor, (off_t)length) == 0 &&
-      fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-    return descriptor;
+  int descriptor = epfnvme_memory_descriptor(name, length);
+  if (descriptor < 0) return descriptor;
+  if (fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) return descriptor;
   int error = errno;
   close(descriptor);
   return -error;

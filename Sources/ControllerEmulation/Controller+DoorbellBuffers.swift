@@ -53,6 +53,13 @@ extension Controller {
     guard let buffers = doorbellBuffers else { return }
     let offset = DoorbellBuffers.offset(queue, completion: completion)
     try? memory.store(value, at: buffers.shadow &+ offset)
+    askToBeRung(queue, completion: completion, beyond: value)
+  }
+
+  /// Wants a doorbell rung when it moves on from a value.
+  private func askToBeRung(_ queue: Int, completion: Bool, beyond value: UInt32) {
+    guard let buffers = doorbellBuffers else { return }
+    let offset = DoorbellBuffers.offset(queue, completion: completion)
     try? memory.store(value, at: buffers.eventIndexes &+ offset)
   }
 
@@ -72,14 +79,10 @@ extension Controller {
     fetchBuffered()
     guard doorbellBuffers != nil, now >= polling.windowEnd || !buffers.isNear else { return }
     for queue in submissions.indices.dropFirst() where submissions[queue].isLive {
-      try? memory.store(
-        submissions[queue].head,
-        at: buffers.eventIndexes &+ DoorbellBuffers.offset(queue, completion: false))
+      askToBeRung(queue, completion: false, beyond: submissions[queue].head)
       // Room in a full queue is worth a ring.
       guard !completions[queue].waiting.isEmpty else { continue }
-      try? memory.store(
-        doorbell(completion: queue),
-        at: buffers.eventIndexes &+ DoorbellBuffers.offset(queue, completion: true))
+      askToBeRung(queue, completion: true, beyond: doorbell(completion: queue))
     }
     doorbellBuffers?.isArmed = true
     // The host reads the index behind its own write: one of the two sees the other.

@@ -80,7 +80,7 @@ extension Controller {
 
   /// The host has moved a tail. Who polls without a pause sees it at once; others at their next tick.
   private mutating func submissionDoorbell(_ queue: Int) {
-    guard submissions[queue].isLive, isEnabled else { return }
+    guard isEnabled else { return }
     switch model.personality {
     case .strict: fetch(from: queue)
     case .nvmetPCIEPF: if now < busyUntil { fetch(from: queue) }
@@ -93,8 +93,7 @@ extension Controller {
     if doorbellPages != nil {
       completions[queue].acknowledged = doorbellRegister(queue, completion: true)
     }
-    guard completions[queue].isLive, !completions[queue].waiting.isEmpty else { return }
-    if model.personality == .strict { post(to: queue) }
+    if model.personality == .strict, !completions[queue].waiting.isEmpty { post(to: queue) }
   }
 
   // MARK: Looking

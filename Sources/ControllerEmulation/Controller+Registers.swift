@@ -49,20 +49,22 @@ extension Controller {
 
   /// What the host reads at an offset of BAR 0, 4 bytes; outside registers and doorbells it is zero.
   public func readRegister(_ offset: Int) -> UInt32 {
-    guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return 0 }
-    // Doorbells need not be readable; those of the drivers are.
-    if model.personality == .strict, offset >= Register.doorbells { return 0 }
+    guard offset >= 0, offset & 3 == 0, offset < readableBytes else { return 0 }
     return bar[offset / 4]
   }
 
   /// The same for any bytes of BAR 0; what reads zero is left as it is.
   func readRegisters(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) {
-    let end = model.personality == .strict ? Register.doorbells : 4 * bar.count
+    let end = min(readableBytes, offset + buffer.count)
     guard offset < end else { return }
     unsafe bar.withUnsafeBytes { bytes in
-      unsafe buffer.copyMemory(
-        from: UnsafeRawBufferPointer(rebasing: bytes[offset..<min(end, offset + buffer.count)]))
+      unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
     }
+  }
+
+  /// Doorbells need not be readable; those of the drivers are.
+  private var readableBytes: Int {
+    model.personality == .strict ? Register.doorbells : 4 * bar.count
   }
 
   /// The host writes 4 bytes of BAR 0.

@@ -26,10 +26,6 @@ extension Inquiry {
       length: length)
   }
 
-  private static func hexadecimal(_ number: UInt32) -> String {
-    "0x" + (number < 16 ? "0" : "") + String(number, radix: 16)
-  }
-
   // MARK: Identify
 
   /// - Source: NVM Express Base 2.1, 5.1.13; NVM Command Set 1.1, 4.1.5.
@@ -164,7 +160,7 @@ extension Inquiry {
       let page = LogPageID(rawValue: number)
       let length = lengths[page, default: 512]
       return log(
-        "get-log --log-id=\(hexadecimal(UInt32(number))) --log-len=\(length)", page, length,
+        "get-log --log-id=\(hexadecimal(number, digits: 2)) --log-len=\(length)", page, length,
         namespace: .max)
     } + [
       // Shorter than the page, and from its middle on.
@@ -201,7 +197,8 @@ extension Inquiry {
       // Which event types a group has: as many as fit.
       let dword = feature == .flexibleDataPlacementEvents ? dword | 0xff << 16 : dword
       return admin(
-        "get-feature --feature-id=\(hexadecimal(number)) --sel=\(select)\(options)", .getFeatures,
+        "get-feature --feature-id=\(hexadecimal(number, digits: 2)) --sel=\(select)\(options)",
+        .getFeatures,
         namespace: namespace, [select << 8 | number, dword],
         length: select == 3 ? 0 : length ?? dataLength(of: feature))
     }
@@ -245,7 +242,8 @@ extension Inquiry {
       .adminQueueAttributes, .adminSubmissionQueue,
     ].map { register in
       admin(
-        "get-property --offset=\(hexadecimal(register.rawValue))", .fabrics, namespace: 4,
+        "get-property --offset=\(hexadecimal(register.rawValue, digits: 2))", .fabrics,
+        namespace: 4,
         [register.byteCount == 8 ? 1 : 0, register.rawValue], length: 0)
     }
   }

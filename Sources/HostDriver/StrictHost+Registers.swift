@@ -142,4 +142,7 @@ extension StrictHost {
   }
 }
 
-func hexadecimal(_ value: some BinaryInteger) -> String { "0x" + String(value, radix: 16) }
+func hexadecimal(_ value: some BinaryInteger, digits: Int = 1) -> String {
+  let text = String(value, radix: 16)
+  return "0x" + String(repeating: "0", count: max(0, digits - text.count)) + text
+}

@@ -159,13 +159,3 @@ final class Channel {
     return waited[0].revents != 0
   }
 }
-
-/// Waits for descriptors.
-/// - Returns: which of them are ready, or have failed; nil when a signal came.
-func poll(_ wanted: [(descriptor: CInt, events: Int16)], nanoseconds: UInt64?) -> [Bool]? {
-  var descriptors = wanted.map { pollfd(fd: $0.descriptor, events: $0.events, revents: 0) }
-  let limit = nanoseconds.map { Int64(clamping: $0) } ?? -1
-  let status = unsafe epfnvme_poll(&descriptors, UInt32(descriptors.count), limit)
-  guard status >= 0 else { return nil }
-  return descriptors.map { $0.revents != 0 }
-}

@@ -38,9 +38,8 @@ public final class Server {
   /// Serves until a descriptor becomes readable.
   public func run(until stop: CInt, observer: any ServerObserver) {
     while true {
-      let ready = poll(
-        [(listener.descriptor.number, Int16(POLLIN)), (stop, Int16(POLLIN))],
-        nanoseconds: observer.nanosecondsToReport)
+      let ready = waitToRead(
+        [listener.descriptor.number, stop], nanoseconds: observer.nanosecondsToReport)
       if let ready, ready[1] { return }
       let connection = epfnvme_unix_accept(listener.descriptor.number)
       if connection >= 0 {
@@ -84,4 +83,14 @@ extension Channel.Failure {
     case .refusedByClient: "it refused a request"
     }
   }
+}
+
+/// Waits for descriptors.
+/// - Returns: which of them are ready, or have failed; nil when a signal came.
+private func waitToRead(_ wanted: [CInt], nanoseconds: UInt64?) -> [Bool]? {
+  var descriptors = wanted.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+  let limit = nanoseconds.map { Int64(clamping: $0) } ?? -1
+  let status = unsafe epfnvme_poll(&descriptors, UInt32(descriptors.count), limit)
+  guard status >= 0 else { return nil }
+  return descriptors.map { $0.revents != 0 }
 }

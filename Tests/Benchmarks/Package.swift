@@ -20,10 +20,14 @@ let package = Package(
       ],
       path: "Benchmarks/Commands",
       plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
+    // Tests/ServedHost, by a link: tests of the main package use it, too.
+    .target(
+      name: "ServedHost", dependencies: [.product(name: "NVMeEmulation", package: "epfnvme")],
+      path: "Benchmarks/ServedHost"),
     .executableTarget(
       name: "ServedDisk",
       dependencies: [
-        .product(name: "NVMeEmulation", package: "epfnvme"),
+        "ServedHost", .product(name: "NVMeEmulation", package: "epfnvme"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
       path: "Benchmarks/ServedDisk"),

@@ -41,11 +41,16 @@ import Testing
       return true
     }
 
-    func pass(nanoseconds: UInt64) {
-      host.controller.advance(
-        to: VirtualTime(nanoseconds: host.controller.now.nanoseconds + nanoseconds))
-      host.drain()
+    /// So many of them, one after the other, whose entries the host leaves.
+    mutating func flush(_ count: Int, nanosecondsEach: UInt64) {
+      for _ in 0..<count {
+        _ = flush()
+        host.pass(nanoseconds: nanosecondsEach)
+      }
     }
+
+    /// How often the I/O queue has interrupted.
+    var interrupts: Int { host.interrupts.count { $0 == 1 } }
   }
 
   @Test("a controller that offers it says so, one that does not refuses it")
@@ -79,7 +84,7 @@ import Testing
     var rings: [Bool] = []
     for _ in 0..<10 {
       rings.append(machine.flush())
-      machine.pass(nanoseconds: 10_000)
+      machine.host.pass(nanoseconds: 10_000)
       #expect(machine.host.reap(1) != nil)
       // (reap rings for completions only.)
     }
@@ -92,7 +97,7 @@ import Testing
     var machine = try Machine()
     let isRung = machine.flush()
     #expect(isRung)
-    machine.pass(nanoseconds: 60_000)
+    machine.host.pass(nanoseconds: 60_000)
     #expect(machine.value(machine.indexes, 8) == 1)
     #expect(machine.host.controller.nextWork == .never)
     let isRungAgain = machine.flush()
@@ -106,69 +111,60 @@ import Testing
     var rings: [Bool] = []
     for _ in 0..<10 {
       rings.append(machine.flush())
-      machine.pass(nanoseconds: 500_000)
+      machine.host.pass(nanoseconds: 500_000)
       #expect(machine.host.reap(1) != nil)
     }
     // Rung at first; from then on it has been awaited.
     #expect(rings.prefix(2) == [true, true] && rings.dropFirst(2).allSatisfy { !$0 })
     // A long pause ends that.
-    machine.pass(nanoseconds: 50_000_000)
+    machine.host.pass(nanoseconds: 50_000_000)
     #expect(machine.host.controller.nextWork == .never)
     let isRung = machine.flush()
     #expect(isRung)
-    machine.pass(nanoseconds: 200_000)
+    machine.host.pass(nanoseconds: 200_000)
     #expect(machine.host.controller.nextWork == .never)
   }
 
   @Test("a host that has not yet looked after an interrupt gets no second one")
   func interruptUnderWay() throws {
     var machine = try Machine()
-    let before = machine.host.interrupts.count { $0 == 1 }
-    for _ in 0..<5 {
-      _ = machine.flush()
-      machine.pass(nanoseconds: 5_000)
-    }
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 1)
+    let before = machine.interrupts
+    machine.flush(5, nanosecondsEach: 5_000)
+    #expect(machine.interrupts == before + 1)
     // It takes all five: nothing is left to tell.
     for _ in 0..<5 { #expect(machine.host.reap(1) != nil) }
     try machine.host.memory.store(UInt32(5), at: machine.shadow + 12)
-    machine.pass(nanoseconds: 1_000_000)
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 1)
+    machine.host.pass(nanoseconds: 1_000_000)
+    #expect(machine.interrupts == before + 1)
     // The next one is new.
     _ = machine.flush()
-    machine.pass(nanoseconds: 1_000)
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
+    machine.host.pass(nanoseconds: 1_000)
+    #expect(machine.interrupts == before + 2)
   }
 
   @Test("a host that took only some of the entries is interrupted for the rest")
   func interruptForTheRest() throws {
     var machine = try Machine()
-    let before = machine.host.interrupts.count { $0 == 1 }
-    for _ in 0..<5 {
-      _ = machine.flush()
-      machine.pass(nanoseconds: 5_000)
-    }
+    let before = machine.interrupts
+    machine.flush(5, nanosecondsEach: 5_000)
     try machine.host.memory.store(UInt32(2), at: machine.shadow + 12)
-    machine.pass(nanoseconds: 1_000)
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
+    machine.host.pass(nanoseconds: 1_000)
+    #expect(machine.interrupts == before + 2)
   }
 
   @Test("a host that does not move the head is interrupted again after 100 µs")
   func interruptHold() throws {
     var machine = try Machine()
-    let before = machine.host.interrupts.count { $0 == 1 }
-    for _ in 0..<2 {
-      _ = machine.flush()
-      machine.pass(nanoseconds: 1_000)
-    }
-    machine.pass(nanoseconds: 90_000)
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 1)
+    let before = machine.interrupts
+    machine.flush(2, nanosecondsEach: 1_000)
+    machine.host.pass(nanoseconds: 90_000)
+    #expect(machine.interrupts == before + 1)
     // Also when it looks no longer for commands.
     #expect(machine.host.controller.nextWork != .never)
-    machine.pass(nanoseconds: 10_000)
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
-    machine.pass(nanoseconds: 10_000_000)
-    #expect(machine.host.interrupts.count { $0 == 1 } == before + 2)
+    machine.host.pass(nanoseconds: 10_000)
+    #expect(machine.interrupts == before + 2)
+    machine.host.pass(nanoseconds: 10_000_000)
+    #expect(machine.interrupts == before + 2)
     #expect(machine.host.controller.nextWork == .never)
   }
 
@@ -178,7 +174,7 @@ import Testing
     var rung = 0
     for round in 0..<500 {
       if machine.flush() { rung += 1 }
-      machine.pass(nanoseconds: round % 7 == 0 ? 3_000_000 : 5_000)
+      machine.host.pass(nanoseconds: round % 7 == 0 ? 3_000_000 : 5_000)
       let (_, completion) = try #require(machine.host.reap(1))
       #expect(completion.status == 0)
       // Heads, too, are in memory.
@@ -195,7 +191,7 @@ import Testing
     #expect(isRung)
     #expect(machine.host.reap(1) != nil)
     try machine.host.memory.store(UInt32(64), at: machine.shadow + 8)
-    machine.pass(nanoseconds: 10_000)
+    machine.host.pass(nanoseconds: 10_000)
     let (found, completion) = try #require(machine.host.reap())
     #expect(found == event && completion.result == 0x1_0100)
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)

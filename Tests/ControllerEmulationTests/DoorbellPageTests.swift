@@ -31,12 +31,6 @@ import Testing
         .store(value, ordering: .relaxed)
     }
 
-    func pass(nanoseconds: UInt64) {
-      host.controller.advance(
-        to: VirtualTime(nanoseconds: host.controller.now.nanoseconds + nanoseconds))
-      host.drain()
-    }
-
     /// Nanoseconds until the controller looks again.
     var untilNextLook: UInt64 {
       host.controller.nextWork.nanoseconds - host.controller.now.nanoseconds
@@ -76,10 +70,10 @@ import Testing
   func found() throws {
     let machine = try Machine()
     machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     #expect(machine.host.reap(1) == nil)
     machine.store(1, 1)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     let (_, completion) = try #require(machine.host.reap(1))
     #expect(completion.status == 0)
   }
@@ -97,14 +91,14 @@ import Testing
     // 63 commands fill the queue but for the place that stays free; one more waits.
     for _ in 0..<63 { machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1) }
     machine.store(63, 1)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
     machine.store(0, 1)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     #expect(machine.host.controller.nextWork != .never)
     #expect(!machine.host.controller.completions[1].waiting.isEmpty)
     machine.store(10, 1, completion: true)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     #expect(machine.host.controller.completions[1].waiting.isEmpty)
   }
 
@@ -114,7 +108,7 @@ import Testing
     let machine = try Machine()
     let event = machine.host.submit(.init(opcode: 0x0c))
     machine.store(64, 1, completion: isCompletion)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     let (found, completion) = try #require(machine.host.reap())
     #expect(found == event && completion.result == 0x1_0100)
     #expect(machine.value(1, completion: isCompletion) == 0)
@@ -132,7 +126,7 @@ import Testing
     try #require(machine.host.makeQueues(1, depth: 64))
     machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
     machine.store(1, 1)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     #expect(machine.host.reap(1) != nil)
   }
 
@@ -140,11 +134,11 @@ import Testing
   func pauses() throws {
     let machine = try Machine()
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
-    machine.pass(nanoseconds: 10_000)
+    machine.host.pass(nanoseconds: 10_000)
     #expect(machine.untilNextLook == 0)
-    machine.pass(nanoseconds: 8_000_000)
+    machine.host.pass(nanoseconds: 8_000_000)
     #expect((1_000_000...1_100_000).contains(machine.untilNextLook))
-    machine.pass(nanoseconds: 1_000_000_000)
+    machine.host.pass(nanoseconds: 1_000_000_000)
     #expect(machine.untilNextLook == 10_000_000)
     // A command wakes it up.
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
@@ -156,7 +150,7 @@ import Testing
     let machine = try Machine()
     machine.host.write(0x14, 0)
     machine.store(1, 1)
-    machine.pass(nanoseconds: 1000)
+    machine.host.pass(nanoseconds: 1000)
     #expect(machine.host.controller.nextWork == .never)
   }
 }

@@ -13,7 +13,7 @@ public final class ServedMachine {
   private let directory: String
   private let stop: CInt
   private let ended = DispatchSemaphore(value: 0)
-  public let events: Events
+  public let events = Events()
 
   /// What the server told its observer.
   public final class Events: Sendable {
@@ -52,37 +52,19 @@ public final class ServedMachine {
     return model
   }
 
-  /// A machine whose ``events`` can be looked at.
-  public convenience init(
+  /// - Parameter observer: in place of the one that leaves ``events``.
+  public init(
     _ personality: Personality,
+    observer: (@Sendable (NVMeFunction) -> any ServerObserver)? = nil,
     _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in }
   ) throws {
-    let events = Events()
-    try self.init(personality, events, observer: { Observer($0, events) }, change)
-  }
-
-  /// A machine with another observer.
-  public convenience init(
-    _ personality: Personality,
-    observer: @escaping @Sendable (NVMeFunction) -> any ServerObserver,
-    _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in }
-  ) throws {
-    try self.init(personality, Events(), observer: observer, change)
-  }
-
-  private init(
-    _ personality: Personality, _ events: Events,
-    observer: @escaping @Sendable (NVMeFunction) -> any ServerObserver,
-    _ change: @escaping @Sendable (inout ControllerModel) -> Void
-  ) throws {
-    self.events = events
     var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
     guard unsafe mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
     directory = String(
       decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     socket = directory + "/socket"
     stop = epfnvme_event_descriptor()
-    let (path, stop, ended) = (socket, stop, ended)
+    let (path, stop, ended, events) = (socket, stop, ended, events)
     let ready = DispatchSemaphore(value: 0)
     let thread = Thread {
       var model = Self.model(personality)
@@ -93,7 +75,7 @@ public final class ServedMachine {
       if let listener = try? Listener(path: path) {
         ready.signal()
         Server(function, memory: memory, at: listener).run(
-          until: stop, observer: observer(function))
+          until: stop, observer: observer?(function) ?? Observer(function, events))
       } else {
         ready.signal()
       }

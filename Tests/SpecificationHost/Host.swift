@@ -60,8 +60,10 @@ package final class Host {
   }
 
   /// Lets milliseconds pass.
-  package func pass(_ milliseconds: UInt64) {
-    controller.advance(to: controller.now + .init(milliseconds))
+  package func pass(_ milliseconds: UInt64) { pass(nanoseconds: milliseconds * 1_000_000) }
+
+  package func pass(nanoseconds: UInt64) {
+    controller.advance(to: VirtualTime(nanoseconds: controller.now.nanoseconds + nanoseconds))
     drain()
   }
 

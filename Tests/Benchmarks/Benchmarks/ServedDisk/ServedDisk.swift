@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
 import Glibc
 import Histogram
+import ServedHost
 
 /// How fast a host in process reads from the reference behind its socket, with doorbells in memory that both have mapped: `make bench-serve`.
 ///
@@ -59,10 +61,15 @@ import Histogram
 
   let host: PollingHost
   /// Nil when another process serves.
-  private let server: ServerThread?
+  private let server: ServedMachine?
 
   private static func serve() throws -> ServedDisk {
-    let server = try ServerThread()
+    let server = try ServedMachine(.strict) {
+      $0.mapsDoorbells = true
+      $0.namespaces = [
+        Namespace(id: 1, backend: .memory(MemoryStore(count: PollingHost.diskBytes)))
+      ]
+    }
     return ServedDisk(host: try PollingHost(connectingTo: server.socket), server: server)
   }
 
