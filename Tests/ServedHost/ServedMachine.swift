@@ -55,8 +55,8 @@ public final class ServedMachine {
   /// - Parameter observer: in place of the one that leaves ``events``.
   public init(
     _ personality: Personality,
-    observer: (@Sendable (NVMeFunction) -> any ServerObserver)? = nil,
-    _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in }
+    _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in },
+    observer: (@Sendable (NVMeFunction) -> any ServerObserver)? = nil
   ) throws {
     var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
     guard unsafe mkdtemp(&template) != nil else { throw POSIXError(.EIO) }

@@ -53,9 +53,9 @@ final class FuzzedMachine {
   }
 
   init(_ personality: Personality) throws {
-    machine = try ServedMachine(personality, observer: { [figures] in Observer($0, figures) }) {
-      $0.offersDoorbellBuffers = personality == .strict
-    }
+    machine = try ServedMachine(
+      personality, { $0.offersDoorbellBuffers = personality == .strict },
+      observer: { [figures] in Observer($0, figures) })
   }
 
   /// Waits until the server is done with every client of the past.
