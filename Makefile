@@ -61,7 +61,7 @@ lab-host: packages ## serve the endpoint to a stock Linux in QEMU, and use it th
 	Tests/HostLab/run.sh
 
 bench: packages ## measure the emulated controller's commands
-	cd Tests/Benchmarks && swift package benchmark --no-progress
+	cd Tests/Benchmarks && swift package benchmark --no-progress --target Commands
 
 bench-serve: packages ## measure a host in process at the reference's socket
 	cd Tests/Benchmarks && swift run -c release ServedDisk

@@ -23,13 +23,13 @@ let package = Package(
     // Tests/ServedHost, by a link: tests of the main package use it, too.
     .target(
       name: "ServedHost", dependencies: [.product(name: "NVMeEmulation", package: "epfnvme")],
-      path: "Benchmarks/ServedHost"),
+      path: "ServedHost"),
     .executableTarget(
       name: "ServedDisk",
       dependencies: [
         "ServedHost", .product(name: "NVMeEmulation", package: "epfnvme"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
-      path: "Benchmarks/ServedDisk"),
+      path: "ServedDisk"),
   ]
 )
