@@ -157,7 +157,10 @@ int epfnvme_event_descriptor(void) {
 
 int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds) {
   struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
-  int status = ppoll(descriptors, count, nanoseconds < 0 ? NULL : &limit, NULL);
+  int status;
+  do {
+    status = ppoll(descriptors, count, nanoseconds < 0 ? NULL : &limit, NULL);
+  } while (status < 0 && errno == EINTR);
   return status >= 0 ? status : -errno;
 }
 

@@ -153,8 +153,8 @@ final class Channel {
   private func wait(_ events: CInt, nanoseconds: UInt64?) throws(Failure) -> Bool {
     waited[0].events = Int16(events)
     let (count, limit) = (UInt32(waited.count), nanoseconds.map { Int64(clamping: $0) } ?? -1)
-    // A signal ends the wait, too.
-    guard unsafe epfnvme_poll(&waited, count, limit) >= 0 else { return false }
+    let status = unsafe epfnvme_poll(&waited, count, limit)
+    guard status >= 0 else { throw .system(errno: -status) }
     if waited.count > 1, waited[1].revents != 0 { throw .stopped }
     return waited[0].revents != 0
   }

@@ -86,7 +86,7 @@ extension Channel.Failure {
 }
 
 /// Waits for descriptors.
-/// - Returns: which of them are ready, or have failed; nil when a signal came.
+/// - Returns: which of them are ready, or have failed; nil when the machine has no memory for the wait.
 private func waitToRead(_ wanted: [CInt], nanoseconds: UInt64?) -> [Bool]? {
   var descriptors = wanted.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
   let limit = nanoseconds.map { Int64(clamping: $0) } ?? -1

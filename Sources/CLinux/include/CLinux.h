@@ -107,7 +107,8 @@ int epfnvme_fixed_memory_descriptor(const char *name, uint64_t length);
 /// An event counter (`eventfd`), non-blocking.
 int epfnvme_event_descriptor(void);
 
-/// Waits for descriptors (`struct pollfd`), without end when the time is negative.
+/// Waits for descriptors (`struct pollfd`), without end when the time is negative. A signal begins the wait anew: it is no answer, and
+/// no sign that none will come.
 int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds);
 
 /// Blocks SIGINT, SIGTERM and SIGHUP; they arrive at the descriptor instead.
