@@ -43,6 +43,9 @@ final class Session: HostInterface, RemoteMemory {
   private var transferLimit = Session.ownTransferLimit
 
   static let ownTransferLimit = 1 << 20
+  /// The most data that one answer of the client is to carry, bytes: QEMU (11.1) sends an answer in one attempt that does not wait, and
+  /// forgets what its socket had no room for. So much goes into one buffer of the kernel's: all of it or nothing.
+  static let answerLimit = 1 << 16
   /// The longest message that is accepted: the most data, and room for what stands before it.
   static let messageLimit = ownTransferLimit + 4096
 
@@ -472,7 +475,7 @@ final class Session: HostInterface, RemoteMemory {
   ) throws(HostMemoryError) {
     var done = 0
     while done < buffer.count {
-      let count = min(buffer.count - done, transferLimit)
+      let count = min(buffer.count - done, transferLimit, Self.answerLimit)
       let bytes = try requestRead(address + UInt64(done), count)
       unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
         .copyBytes(from: bytes)

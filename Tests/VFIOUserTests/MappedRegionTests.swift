@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
-import Foundation
 import Glibc
 import PCI
 import Testing
@@ -35,38 +34,10 @@ import Testing
     }
   }
 
-  private final class Silent: ServerObserver {
-    func clientConnected() {}
-    func clientLeft(_ reason: String?) {}
-    func worked() {}
-    var nanosecondsToReport: UInt64? { nil }
-  }
-
   /// Lets a closure at a scratch pad behind a socket.
   private func serve(_ body: (Client, _ memory: CInt) throws -> Void) throws {
-    let directory = "/tmp/epfnvme-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-    try #require(mkdir(directory, 0o700) == 0)
-    defer { rmdir(directory) }
     let memory = OpenDescriptor(epfnvme_memory_descriptor("pad", 16384))
-    let stop = OpenDescriptor(epfnvme_event_descriptor())
-    let (ready, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-    let path = directory + "/socket"
-    let thread = Thread {
-      let listener = try? Listener(path: path)
-      ready.signal()
-      if let listener {
-        Server(ScratchPad(memory), memory: HostMemory(), at: listener)
-          .run(until: stop.number, observer: Silent())
-      }
-      ended.signal()
-    }
-    thread.start()
-    ready.wait()
-    defer {
-      stop.signal()
-      ended.wait()
-    }
-    try body(try Client(connectingTo: path, memory: HostMemory()), memory.number)
+    try serveFunction({ _ in ScratchPad(memory) }) { client in try body(client, memory.number) }
   }
 
   @Test(

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import PCI
+import Testing
+
+@testable import VFIOUser
+
+/// What a function asks of a client whose memory it cannot map.
+@Suite struct MemoryByMessagesTests {
+  private static let count = (1 << 20) + 4
+
+  /// A write to BAR 0 copies the host's first bytes to 2 MiB.
+  private final class Copier: Function {
+    weak var host: (any HostInterface)?
+    private(set) var configuration = ConfigurationSpace(
+      header: Header(
+        vendorID: 0x1234, deviceID: 0x5678, revisionID: 0, classCode: 0x05_8000,
+        subsystemVendorID: 0, subsystemID: 0, interruptPin: .none),
+      bars: [0: BAR(size: 4096)])
+    private let memory: HostMemory
+
+    init(_ memory: HostMemory) { self.memory = memory }
+
+    func writeConfiguration(offset: Int, width: ConfigurationSpace.Width, value: UInt32) {
+      _ = configuration.write(offset: offset, width: width, value: value)
+    }
+    func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+      for index in buffer.indices { buffer[index] = 0 }
+    }
+    func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
+      var bytes = [UInt8](repeating: 0, count: MemoryByMessagesTests.count)
+      do {
+        try unsafe bytes.withUnsafeMutableBytes { try unsafe memory.read(at: 0, into: $0) }
+        try unsafe bytes.withUnsafeBytes { try unsafe memory.write(at: 2 << 20, from: $0) }
+      } catch {
+        Issue.record("\(error)")
+      }
+    }
+    func reset(_ kind: ResetKind) {}
+  }
+
+  // QEMU sends in one attempt that does not wait, and forgets the rest: what is more than its socket takes never comes.
+  @Test("more than 64 KiB is never read at once, whatever the client offers")
+  func largeReads() throws {
+    let shared = try #require(SharedMemory(count: 4 << 20))
+    for index in 0..<Self.count { shared.bytes[index] = UInt8(truncatingIfNeeded: index % 251) }
+    let memory = HostMemory()
+    try unsafe memory.add(at: 0, backing: shared.bytes)
+    try serveFunction({ Copier($0) }, memory: memory) { client in
+      try client.mapRemote(at: 0, count: 4 << 20)
+      var (reads, written): ([Int], Int) = ([], 0)
+      client.onMemoryRequest = { isWrite, _, count in
+        if isWrite { written += count } else { reads.append(count) }
+      }
+      try client.write(region: 0, offset: 0, [1, 0, 0, 0])
+      while written < Self.count { try client.waitForServer(milliseconds: 10_000) }
+      // How the client lays its answers out is found out by a read of four bytes, once.
+      #expect(reads.reduce(0, +) - Self.count <= 4)
+      #expect(reads.max() == 1 << 16)
+    }
+    let isSame = (0..<Self.count).allSatisfy { shared.bytes[(2 << 20) + $0] == shared.bytes[$0] }
+    #expect(isSame, "the copy differs")
+  }
+}
