@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 public import ControllerEmulation
-internal import Foundation
-internal import Glibc
 internal import PCI
 internal import Synchronization
 public import VFIOUser
 
-/// A controller behind a socket, on a thread of its own, as long as this object lives.
+/// A controller behind a socket, as long as this object lives.
 public final class ServedMachine {
-  public let socket: String
-  private let directory: String
-  private let stop: CInt
-  private let ended = DispatchSemaphore(value: 0)
+  private let server: RunningServer
+  public var socket: String { server.socket }
   public let events = Events()
 
   /// What the server told its observer.
@@ -58,46 +53,15 @@ public final class ServedMachine {
     _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in },
     observer: (@Sendable (NVMeFunction) -> any ServerObserver)? = nil
   ) throws {
-    var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
-    guard unsafe mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
-    directory = String(
-      decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    socket = directory + "/socket"
-    stop = epfnvme_event_descriptor()
-    let (path, stop, ended, events) = (socket, stop, ended, events)
-    let ready = DispatchSemaphore(value: 0)
-    let thread = Thread {
+    server = try RunningServer { [events] memory in
       var model = Self.model(personality)
       change(&model)
-      let memory = HostMemory()
       let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff, tableKeeper: .monitor)
       function.runInRealTime()
-      if let listener = try? Listener(path: path) {
-        ready.signal()
-        Server(function, memory: memory, at: listener).run(
-          until: stop, observer: observer?(function) ?? Observer(function, events))
-      } else {
-        ready.signal()
-      }
-      ended.signal()
+      return (function, observer?(function) ?? Observer(function, events))
     }
-    // What a process of its own has at least.
-    thread.stackSize = 8 << 20
-    thread.start()
-    ready.wait()
   }
 
   /// Ends the server, and waits for that.
-  public func end() {
-    var one: UInt64 = 1
-    _ = unsafe write(stop, &one, 8)
-    ended.wait()
-    ended.signal()
-  }
-
-  deinit {
-    end()
-    close(stop)
-    _ = unsafe rmdir(directory)
-  }
+  public func end() { server.end() }
 }

@@ -11,11 +11,7 @@ import Testing
   /// BAR 0: registers that count their writes, and a page at 4096 that is memory.
   private final class ScratchPad: MappedFunction {
     weak var host: (any HostInterface)?
-    private(set) var configuration = ConfigurationSpace(
-      header: Header(
-        vendorID: 0x1234, deviceID: 0x5678, revisionID: 0, classCode: 0x05_8000,
-        subsystemVendorID: 0, subsystemID: 0, interruptPin: .none),
-      bars: [0: BAR(size: 16384)])
+    private(set) var configuration = ConfigurationSpace.plain(bar: 16384)
     private var writes: UInt8 = 0
     private let memory: OpenDescriptor
 

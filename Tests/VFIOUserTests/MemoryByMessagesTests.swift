@@ -13,14 +13,12 @@ import Testing
   /// A write to BAR 0 copies the host's first bytes to 2 MiB.
   private final class Copier: Function {
     weak var host: (any HostInterface)?
-    private(set) var configuration = ConfigurationSpace(
-      header: Header(
-        vendorID: 0x1234, deviceID: 0x5678, revisionID: 0, classCode: 0x05_8000,
-        subsystemVendorID: 0, subsystemID: 0, interruptPin: .none),
-      bars: [0: BAR(size: 4096)])
+    private(set) var configuration = ConfigurationSpace.plain(bar: 4096)
     private let memory: HostMemory
+    private let done: OpenDescriptor
 
-    init(_ memory: HostMemory) { self.memory = memory }
+    /// - Parameter done: signalled after the copy, and also when there is none.
+    init(_ memory: HostMemory, done: OpenDescriptor) { (self.memory, self.done) = (memory, done) }
 
     func writeConfiguration(offset: Int, width: ConfigurationSpace.Width, value: UInt32) {
       _ = configuration.write(offset: offset, width: width, value: value)
@@ -29,6 +27,7 @@ import Testing
       for index in buffer.indices { buffer[index] = 0 }
     }
     func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
+      defer { done.signal() }
       var bytes = [UInt8](repeating: 0, count: MemoryByMessagesTests.count)
       do {
         try unsafe bytes.withUnsafeMutableBytes { try unsafe memory.read(at: 0, into: $0) }
@@ -47,14 +46,19 @@ import Testing
     for index in 0..<Self.count { shared.bytes[index] = UInt8(truncatingIfNeeded: index % 251) }
     let memory = HostMemory()
     try unsafe memory.add(at: 0, backing: shared.bytes)
-    try serveFunction({ Copier($0) }, memory: memory) { client in
+    let done = OpenDescriptor(epfnvme_event_descriptor())
+    try serveFunction({ Copier($0, done: done) }, memory: memory) { client in
       try client.mapRemote(at: 0, count: 4 << 20)
       var (reads, written): ([Int], Int) = ([], 0)
       client.onMemoryRequest = { isWrite, _, count in
         if isWrite { written += count } else { reads.append(count) }
       }
       try client.write(region: 0, offset: 0, [1, 0, 0, 0])
-      while written < Self.count { try client.waitForServer(milliseconds: 10_000) }
+      var copies: UInt64 = 0
+      while unsafe read(done.number, &copies, 8) < 0 {
+        try client.waitForServer(milliseconds: 100)
+      }
+      #expect(written == Self.count)
       // How the client lays its answers out is found out by a read of four bytes, once.
       #expect(reads.reduce(0, +) - Self.count <= 4)
       #expect(reads.max() == 1 << 16)

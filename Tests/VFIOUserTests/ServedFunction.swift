@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
-import Foundation
-import Glibc
 import PCI
-import Testing
-
-@testable import VFIOUser
+import ServedHost
+import VFIOUser
 
 private final class Silent: ServerObserver {
   func clientConnected() {}
@@ -22,27 +18,18 @@ func serveFunction(
   _ make: @escaping @Sendable (HostMemory) -> any Function, memory: HostMemory = HostMemory(),
   _ body: (Client) throws -> Void
 ) throws {
-  let directory = "/tmp/epfnvme-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
-  try #require(mkdir(directory, 0o700) == 0)
-  defer { rmdir(directory) }
-  let stop = OpenDescriptor(epfnvme_event_descriptor())
-  let (ready, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-  let path = directory + "/socket"
-  let thread = Thread {
-    let listener = try? Listener(path: path)
-    ready.signal()
-    if let listener {
-      let reached = HostMemory()
-      Server(make(reached), memory: reached, at: listener)
-        .run(until: stop.number, observer: Silent())
-    }
-    ended.signal()
+  let server = try RunningServer { (make($0), Silent()) }
+  defer { server.end() }
+  try body(try Client(connectingTo: server.socket, memory: memory))
+}
+
+extension ConfigurationSpace {
+  /// Of a function that is no NVMe controller, with BAR 0 of so many bytes.
+  static func plain(bar size: UInt64) -> ConfigurationSpace {
+    ConfigurationSpace(
+      header: Header(
+        vendorID: 0x1234, deviceID: 0x5678, revisionID: 0, classCode: 0x05_8000,
+        subsystemVendorID: 0, subsystemID: 0, interruptPin: .none),
+      bars: [0: BAR(size: size)])
   }
-  thread.start()
-  ready.wait()
-  defer {
-    stop.signal()
-    ended.wait()
-  }
-  try body(try Client(connectingTo: path, memory: memory))
 }

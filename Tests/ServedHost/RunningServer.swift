@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import Foundation
+internal import Glibc
+public import PCI
+public import VFIOUser
+
+/// A function behind a socket, on a thread of its own, as long as this object lives.
+public final class RunningServer {
+  public let socket: String
+  private let directory: String
+  private let stop: CInt
+  private let ended = DispatchSemaphore(value: 0)
+
+  /// - Parameter make: makes the function and its observer, in the server's thread; it is given the host's memory as the server reaches it.
+  public init(
+    _ make: @escaping @Sendable (HostMemory) -> (any Function, any ServerObserver)
+  ) throws {
+    var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
+    guard unsafe mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
+    directory = String(
+      decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    socket = directory + "/socket"
+    stop = epfnvme_event_descriptor()
+    let (path, stop, ended) = (socket, stop, ended)
+    let ready = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let memory = HostMemory()
+      let (function, observer) = make(memory)
+      if let listener = try? Listener(path: path) {
+        ready.signal()
+        Server(function, memory: memory, at: listener).run(until: stop, observer: observer)
+      } else {
+        ready.signal()
+      }
+      ended.signal()
+    }
+    // What a process of its own has at least.
+    thread.stackSize = 8 << 20
+    thread.start()
+    ready.wait()
+  }
+
+  /// Ends the server, and waits for that.
+  public func end() {
+    var one: UInt64 = 1
+    _ = unsafe write(stop, &one, 8)
+    ended.wait()
+    ended.signal()
+  }
+
+  deinit {
+    end()
+    close(stop)
+    _ = unsafe rmdir(directory)
+  }
+}
