@@ -35,10 +35,11 @@ int epfnvme_unix_bind(const char *path) {
   if (status != 0) return status;
   int descriptor = unix_socket();
   if (descriptor < 0) return descriptor;
-  // The mode is right from the first moment on.
-  mode_t mask = umask(0177);
-  status = bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
-  umask(mask);
+  // bind(2) takes the file's mode from the socket's (net/unix/af_unix.c, unix_bind_bsd), so that it is right from the first moment on; a mask
+  // would be that of all threads, and of every child that starts meanwhile.
+  status = fchmod(descriptor, 0600) == 0 && bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0
+               ? 0
+               : -errno;
   if (status == 0) return descriptor;
   close(descriptor);
   return status;

@@ -47,7 +47,7 @@ public final class Listener {
     if let group, unsafe chown(path, uid_t.max, gid_t(group)) != 0 {
       throw Self.failure("give the socket to group \(group)", path, hint: nil)
     }
-    if mode != 0o600, unsafe chmod(path, mode_t(mode)) != 0 {
+    if unsafe chmod(path, mode_t(mode)) != 0 {
       throw Self.failure("set the socket's mode", path, hint: nil)
     }
     guard epfnvme_unix_listen(number) == 0 else {

@@ -19,21 +19,20 @@ enum XML {
 enum Tool {
   struct Failed: Error, CustomStringConvertible { var description: String }
 
-  /// - Returns: what the program printed; it must succeed.
+  /// Runs a program of the machine, away from the home of whoever runs the tests.
+  ///
+  /// - Returns: what it printed; it must succeed.
+  /// - Throws: ``Failed`` with the last lines of its standard error.
   static func run(_ name: String, _ arguments: [String]) throws -> String {
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [name] + arguments
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw Failed(description: "\(name) ended with \(process.terminationStatus)")
+    let place = Program()
+    let result = try place.start(
+      [name] + arguments, environment: ["HOME": place.directory.string], executable: "/usr/bin/env"
+    ).finish()
+    guard result.status == 0 else {
+      let said = result.errors.split(separator: "\n").suffix(20).joined(separator: "\n")
+      throw Failed(description: "\(name) ended with \(result.status), and said:\n\(said)")
     }
-    return String(decoding: data, as: UTF8.self)
+    return result.output
   }
 }
 
