@@ -147,40 +147,57 @@ extension Controller {
 
   // MARK: Interrupts
 
-  /// How long an interrupt may wait for the host to take what the one before was for.
+  /// How long an interrupt may wait: for the host to take what the one before was for, or for its next command.
   private static let interruptHold: UInt64 = 100_000
 
-  /// Interrupts the host, unless it has an interrupt under way: it has not moved the head since, and will find the new entries with the old.
+  /// Interrupts the host, unless it has an interrupt under way, or is about to send more.
+  ///
+  /// It has one under way when it has not moved the head since: it will find the new entries with the old. When it has taken several entries
+  /// at once, it is likely to send as many commands, one after the other; an interrupt after the first would only keep it from the rest.
+  /// Three quarters of them are waited for, so that the interrupt arrives when the last ones are on their way.
   ///
   /// Only where heads are seen at once; what is held is looked at again until the head moves.
-  mutating func raiseUnlessUnderWay(_ queue: Int) {
+  mutating func raiseOrHold(_ queue: Int) {
     guard queue > 0,
       doorbellPages != nil || doorbellBuffers != nil && !submissions[queue].leavesBuffers
     else { return raise(queue) }
     let head = doorbell(completion: queue) & 0xffff
-    guard head == completions[queue].interruptedHead else {
-      completions[queue].interruptedHead = head
-      return raise(queue)
+    if head != completions[queue].lastHead { completions[queue].hostMoved(to: head) }
+    if completions[queue].isGathering {
+      guard !completions[queue].hasGathered(from: head) else { return raiseHeld(queue) }
+    } else if completions[queue].interruptDue != .never {
+      return
     }
-    guard completions[queue].interruptDue == .never else { return }
+    hold(queue)
+  }
+
+  private mutating func hold(_ queue: Int) {
     completions[queue].interruptDue = VirtualTime(
       nanoseconds: now.nanoseconds &+ Self.interruptHold)
     heldInterruptDue = min(heldInterruptDue, completions[queue].interruptDue)
+  }
+
+  private mutating func raiseHeld(_ queue: Int) {
+    completions[queue].interruptDue = .never
+    completions[queue].isGathering = false
+    raise(queue)
   }
 
   private mutating func lookAtHeldInterrupts() {
     heldInterruptDue = .never
     for queue in completions.indices where completions[queue].interruptDue != .never {
       let head = doorbell(completion: queue) & 0xffff
+      let hasMoved = head != completions[queue].lastHead
+      if hasMoved { completions[queue].hostMoved(to: head) }
       if head == completions[queue].tail {
         // It has taken everything.
         completions[queue].interruptDue = .never
-        completions[queue].interruptedHead = CompletionQueue.noHead
-      } else if head != completions[queue].interruptedHead || completions[queue].interruptDue <= now
+      } else if completions[queue].interruptDue <= now
+        || hasMoved && completions[queue].hasGathered(from: head)
       {
-        completions[queue].interruptDue = .never
-        completions[queue].interruptedHead = head
-        raise(queue)
+        raiseHeld(queue)
+      } else if hasMoved {
+        hold(queue)
       } else {
         heldInterruptDue = min(heldInterruptDue, completions[queue].interruptDue)
       }

@@ -193,7 +193,7 @@ extension Controller {
     switch model.personality {
     // One for the batch.
     case .pciEPFNVMe: if isLast { raise(queue) }
-    case .strict: if isLast { raiseUnlessUnderWay(queue) }
+    case .strict: if isLast { raiseOrHold(queue) }
     case .nvmetPCIEPF:
       // The admin queue, and vectors without coalescing: one each and one at the end.
       guard queue > 0, !coalescing.vectors[slot].isDisabled else { return raise(queue) }

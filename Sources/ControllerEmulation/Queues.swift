@@ -43,14 +43,33 @@ struct CompletionQueue {
   var due = VirtualTime.never
   /// The head as it was looked at last, where the host can map it.
   var acknowledged: UInt32 = 0
-  /// The head when the host was interrupted last, until that is seen to have moved; else ``noHead``.
-  var interruptedHead = noHead
-  /// When it is interrupted again though the head has not moved; ``VirtualTime/never`` when there is no reason to.
+  /// The head as it was seen last where interrupts are decided.
+  var lastHead: UInt32 = 0
+  /// How many entries the host took when the head moved.
+  var taken: UInt32 = 1
+  /// The head has moved, and there has been no interrupt since.
+  var isGathering = true
+  /// When a held interrupt is raised in any case; ``VirtualTime/never`` when there is none.
   var interruptDue = VirtualTime.never
 
-  static let noHead = UInt32.max
   /// Entries written at once, since the last interrupt decision.
   var posted = 0
+
+  /// The host has taken entries.
+  mutating func hostMoved(to head: UInt32) {
+    taken = distance(from: lastHead, to: head)
+    lastHead = head
+    isGathering = true
+  }
+
+  /// Whether as many entries wait for the host as make an interrupt.
+  func hasGathered(from head: UInt32) -> Bool {
+    distance(from: head, to: tail) &* 4 >= taken &* 3
+  }
+
+  private func distance(from start: UInt32, to end: UInt32) -> UInt32 {
+    end >= start ? end - start : end &+ depth &- start
+  }
 }
 
 /// The end of a command, on its way to a completion queue.

@@ -136,10 +136,62 @@ import Testing
     try machine.host.memory.store(UInt32(5), at: machine.shadow + 12)
     machine.host.pass(nanoseconds: 1_000_000)
     #expect(machine.interrupts == before + 1)
-    // The next one is new.
-    _ = machine.flush()
+  }
+
+  @Test("a host that takes entries one at a time is interrupted for each at once")
+  func interruptForEach() throws {
+    var machine = try Machine()
+    let before = machine.interrupts
+    for count in 1...10 {
+      machine.flush(1, nanosecondsEach: 1_000)
+      #expect(machine.interrupts == before + count)
+      try machine.host.memory.store(UInt32(count), at: machine.shadow + 12)
+      machine.host.pass(nanoseconds: 10_000)
+    }
+  }
+
+  @Test("a host that took four entries at once is interrupted when three more wait")
+  func interruptForSeveral() throws {
+    var machine = try Machine()
+    let before = machine.interrupts
+    machine.flush(4, nanosecondsEach: 5_000)
+    try machine.host.memory.store(UInt32(4), at: machine.shadow + 12)
+    machine.flush(2, nanosecondsEach: 20_000)
+    #expect(machine.interrupts == before + 1)
+    machine.flush(1, nanosecondsEach: 1_000)
+    #expect(machine.interrupts == before + 2)
+    // The fourth comes while that one is under way.
+    machine.flush(1, nanosecondsEach: 1_000)
+    #expect(machine.interrupts == before + 2)
+  }
+
+  @Test("a host that sends fewer than it took is interrupted 100 µs after the last")
+  func interruptForFewer() throws {
+    var machine = try Machine()
+    let before = machine.interrupts
+    machine.flush(8, nanosecondsEach: 5_000)
+    try machine.host.memory.store(UInt32(8), at: machine.shadow + 12)
+    machine.flush(2, nanosecondsEach: 60_000)
+    #expect(machine.interrupts == before + 1)
+    machine.host.pass(nanoseconds: 99_000)
+    #expect(machine.interrupts == before + 1)
     machine.host.pass(nanoseconds: 1_000)
     #expect(machine.interrupts == before + 2)
+    machine.host.pass(nanoseconds: 10_000_000)
+    #expect(machine.interrupts == before + 2)
+    #expect(machine.host.controller.nextWork == .never)
+  }
+
+  @Test("a head that no queue has holds up no interrupt for longer", arguments: [64, 0xffff, .max])
+  func wrongHead(_ head: UInt32) throws {
+    var machine = try Machine()
+    machine.flush(1, nanosecondsEach: 1_000)
+    let before = machine.interrupts
+    try machine.host.memory.store(head, at: machine.shadow + 12)
+    machine.flush(2, nanosecondsEach: 1_000)
+    machine.host.pass(nanoseconds: 100_000)
+    #expect(machine.interrupts > before)
+    for _ in 0..<3 { #expect(machine.host.reap(1) != nil) }
   }
 
   @Test("a host that took only some of the entries is interrupted for the rest")
