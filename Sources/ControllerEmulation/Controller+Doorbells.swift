@@ -162,13 +162,16 @@ extension Controller {
       doorbellPages != nil || doorbellBuffers != nil && !submissions[queue].leavesBuffers
     else { return raise(queue) }
     let head = doorbell(completion: queue) & 0xffff
-    if head != completions[queue].lastHead { completions[queue].hostMoved(to: head) }
+    _ = completions[queue].sees(head)
     if completions[queue].isGathering {
-      guard !completions[queue].hasGathered(from: head) else { return raiseHeld(queue) }
-    } else if completions[queue].interruptDue != .never {
-      return
+      gather(queue)
+    } else if completions[queue].interruptDue == .never {
+      hold(queue)
     }
-    hold(queue)
+  }
+
+  private mutating func gather(_ queue: Int) {
+    if completions[queue].hasGathered { raiseHeld(queue) } else { hold(queue) }
   }
 
   private mutating func hold(_ queue: Int) {
@@ -187,17 +190,14 @@ extension Controller {
     heldInterruptDue = .never
     for queue in completions.indices where completions[queue].interruptDue != .never {
       let head = doorbell(completion: queue) & 0xffff
-      let hasMoved = head != completions[queue].lastHead
-      if hasMoved { completions[queue].hostMoved(to: head) }
+      let hasMoved = completions[queue].sees(head)
       if head == completions[queue].tail {
         // It has taken everything.
         completions[queue].interruptDue = .never
-      } else if completions[queue].interruptDue <= now
-        || hasMoved && completions[queue].hasGathered(from: head)
-      {
+      } else if completions[queue].interruptDue <= now {
         raiseHeld(queue)
       } else if hasMoved {
-        hold(queue)
+        gather(queue)
       } else {
         heldInterruptDue = min(heldInterruptDue, completions[queue].interruptDue)
       }

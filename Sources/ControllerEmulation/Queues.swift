@@ -55,17 +55,18 @@ struct CompletionQueue {
   /// Entries written at once, since the last interrupt decision.
   var posted = 0
 
-  /// The host has taken entries.
-  mutating func hostMoved(to head: UInt32) {
+  /// Looks at the head.
+  /// - Returns: whether the host has moved it: it has taken entries.
+  mutating func sees(_ head: UInt32) -> Bool {
+    guard head != lastHead else { return false }
     taken = distance(from: lastHead, to: head)
     lastHead = head
     isGathering = true
+    return true
   }
 
-  /// Whether as many entries wait for the host as make an interrupt.
-  func hasGathered(from head: UInt32) -> Bool {
-    distance(from: head, to: tail) &* 4 >= taken &* 3
-  }
+  /// Whether as many entries wait for the host as make an interrupt. Wraps, since a head is what the host says it is.
+  var hasGathered: Bool { distance(from: lastHead, to: tail) &* 4 >= taken &* 3 }
 
   private func distance(from start: UInt32, to end: UInt32) -> UInt32 {
     end >= start ? end - start : end &+ depth &- start

@@ -95,12 +95,7 @@ import Testing
     #expect(try program("setup", shipped).status == 0)
     let script = program.directory.appending("board.sh").string
     #expect(try program("export", "--format", "shell", "-o", script).status == 0)
-    let check = Process()
-    check.executableURL = URL(fileURLWithPath: "/bin/sh")
-    check.arguments = ["-n", script]
-    try check.run()
-    check.waitUntilExit()
-    #expect(check.terminationStatus == 0)
+    _ = try Tool.run("sh", ["-n", script])
     let text = String(decoding: try readFile(FilePath(script)), as: UTF8.self)
     for line in [
       "mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config",

@@ -49,6 +49,15 @@ import Testing
       }
     }
 
+    /// The host has taken the entries before this one.
+    func move(head: UInt32) throws { try host.memory.store(head, at: shadow + 12) }
+
+    /// So many of them, whose entries the host takes at once.
+    mutating func flushAndTake(_ count: Int) throws {
+      flush(count, nanosecondsEach: 5_000)
+      try move(head: tail)
+    }
+
     /// How often the I/O queue has interrupted.
     var interrupts: Int { host.interrupts.count { $0 == 1 } }
   }
@@ -133,7 +142,7 @@ import Testing
     #expect(machine.interrupts == before + 1)
     // It takes all five: nothing is left to tell.
     for _ in 0..<5 { #expect(machine.host.reap(1) != nil) }
-    try machine.host.memory.store(UInt32(5), at: machine.shadow + 12)
+    try machine.move(head: 5)
     machine.host.pass(nanoseconds: 1_000_000)
     #expect(machine.interrupts == before + 1)
   }
@@ -145,7 +154,7 @@ import Testing
     for count in 1...10 {
       machine.flush(1, nanosecondsEach: 1_000)
       #expect(machine.interrupts == before + count)
-      try machine.host.memory.store(UInt32(count), at: machine.shadow + 12)
+      try machine.move(head: UInt32(count))
       machine.host.pass(nanoseconds: 10_000)
     }
   }
@@ -154,8 +163,7 @@ import Testing
   func interruptForSeveral() throws {
     var machine = try Machine()
     let before = machine.interrupts
-    machine.flush(4, nanosecondsEach: 5_000)
-    try machine.host.memory.store(UInt32(4), at: machine.shadow + 12)
+    try machine.flushAndTake(4)
     machine.flush(2, nanosecondsEach: 20_000)
     #expect(machine.interrupts == before + 1)
     machine.flush(1, nanosecondsEach: 1_000)
@@ -169,8 +177,7 @@ import Testing
   func interruptForFewer() throws {
     var machine = try Machine()
     let before = machine.interrupts
-    machine.flush(8, nanosecondsEach: 5_000)
-    try machine.host.memory.store(UInt32(8), at: machine.shadow + 12)
+    try machine.flushAndTake(8)
     machine.flush(2, nanosecondsEach: 60_000)
     #expect(machine.interrupts == before + 1)
     machine.host.pass(nanoseconds: 99_000)
@@ -187,7 +194,7 @@ import Testing
     var machine = try Machine()
     machine.flush(1, nanosecondsEach: 1_000)
     let before = machine.interrupts
-    try machine.host.memory.store(head, at: machine.shadow + 12)
+    try machine.move(head: head)
     machine.flush(2, nanosecondsEach: 1_000)
     machine.host.pass(nanoseconds: 100_000)
     #expect(machine.interrupts > before)
@@ -199,7 +206,7 @@ import Testing
     var machine = try Machine()
     let before = machine.interrupts
     machine.flush(5, nanosecondsEach: 5_000)
-    try machine.host.memory.store(UInt32(2), at: machine.shadow + 12)
+    try machine.move(head: 2)
     machine.host.pass(nanoseconds: 1_000)
     #expect(machine.interrupts == before + 2)
   }
@@ -230,7 +237,7 @@ import Testing
       let (_, completion) = try #require(machine.host.reap(1))
       #expect(completion.status == 0)
       // Heads, too, are in memory.
-      try machine.host.memory.store(UInt32((round + 1) % 64), at: machine.shadow + 12)
+      try machine.move(head: UInt32((round + 1) % 64))
     }
     #expect(rung > 0 && rung < 250)
   }

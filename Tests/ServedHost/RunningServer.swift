@@ -8,7 +8,7 @@ public import VFIOUser
 /// A function behind a socket, on a thread of its own, as long as this object lives.
 public final class RunningServer {
   public let socket: String
-  private let directory: String
+  private let directory: PrivateDirectory
   private let stop: CInt
   private let ended = DispatchSemaphore(value: 0)
 
@@ -16,11 +16,8 @@ public final class RunningServer {
   public init(
     _ make: @escaping @Sendable (HostMemory) -> (any Function, any ServerObserver)
   ) throws {
-    var template = Array("/tmp/epfnvme-test-XXXXXX".utf8CString)
-    guard unsafe mkdtemp(&template) != nil else { throw POSIXError(.EIO) }
-    directory = String(
-      decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    socket = directory + "/socket"
+    directory = try PrivateDirectory()
+    socket = directory.path + "/socket"
     stop = epfnvme_event_descriptor()
     let (path, stop, ended) = (socket, stop, ended)
     let ready = DispatchSemaphore(value: 0)
@@ -52,6 +49,5 @@ public final class RunningServer {
   deinit {
     end()
     close(stop)
-    _ = unsafe rmdir(directory)
   }
 }

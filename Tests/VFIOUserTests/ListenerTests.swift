@@ -2,6 +2,7 @@
 import CLinux
 import Foundation
 import Glibc
+import ServedHost
 import Testing
 
 @testable import VFIOUser
@@ -18,10 +19,7 @@ import Testing
   // each other's back leave it changed for ever.
   @Test("making sockets on several threads never changes the process's file mode mask")
   func maskStays() throws {
-    let directory = "/dev/shm/epfnvme-listeners-\(UInt64.random(in: 0...UInt64.max))"
-    try FileManager.default.createDirectory(
-      atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let directory = try PrivateDirectory()
     let before = try Self.fileModeMask()
     DispatchQueue.concurrentPerform(iterations: 3) { worker in
       do {
@@ -29,8 +27,7 @@ import Testing
           if worker == 0 {
             try #expect(Self.fileModeMask() == before)
           } else {
-            let path = "\(directory)/\(worker)"
-            _ = try Listener(path: path)
+            _ = try Listener(path: "\(directory.path)/\(worker)")
           }
         }
       } catch {
@@ -42,10 +39,11 @@ import Testing
 
   @Test("a socket is its owner's alone from the bind on")
   func mode() throws {
-    let path = "/dev/shm/epfnvme-listener-\(UInt64.random(in: 0...UInt64.max))"
+    let directory = try PrivateDirectory()
+    let path = directory.path + "/socket"
     let number = epfnvme_unix_bind(path)
     try #require(number >= 0)
-    defer { unlink(path); close(number) }
+    defer { close(number) }
     var facts = stat()
     try #require(lstat(path, &facts) == 0)
     #expect(facts.st_mode & 0o777 == 0o600)
