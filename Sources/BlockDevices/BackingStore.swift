@@ -17,11 +17,49 @@ public protocol BackingStore: Sendable {
   /// Unbinds a loop device. ENXIO when it is not bound.
   func detachLoop(_ device: FilePath) throws(Errno)
 
-  /// The file behind a loop device; nil when it is unbound.
-  func loopFile(of device: FilePath) throws(Errno) -> FilePath?
+  /// How a loop device is bound, as the kernel shows it; nil when it is unbound.
+  /// - Throws: ENODEV or ENOTTY for what is no loop device.
+  func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration?
 
   /// All bound loop devices and their files.
   func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)]
+
+  /// What a path stores to, under whichever name; follows links and opens nothing.
+  func identity(of path: FilePath) throws(Errno) -> StoreIdentity
+}
+
+extension BackingStore {
+  /// The file behind a loop device; nil when it is unbound.
+  public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
+    try loopConfiguration(of: device).map { FilePath($0.file) }
+  }
+
+  /// Everything that a write to a path changes: the path itself and, for a loop device, the file behind it.
+  public func stores(behind path: FilePath) -> [StoreIdentity] {
+    guard let own = try? identity(of: path) else { return [] }
+    guard let file = (try? loopFile(of: path)) ?? nil, file != path,
+      let behind = try? identity(of: file)
+    else { return [own] }
+    return [own, behind]
+  }
+}
+
+/// What a path stores to: equal for every name of one file or device.
+public struct StoreIdentity: Sendable, Hashable {
+  /// A block device's number, or a file's device and inode number.
+  public var number: String
+  /// The number of the disk that a partition belongs to.
+  public var disk: String?
+
+  public init(number: String, disk: String? = nil) {
+    self.number = number
+    self.disk = disk
+  }
+
+  /// Whether a write to one changes the other: the same store, or a disk and its partition.
+  public func overlaps(_ other: StoreIdentity) -> Bool {
+    number == other.number || disk == other.number || number == other.disk
+  }
 }
 
 /// What a path is, as far as a namespace cares.
@@ -73,5 +111,17 @@ public struct LoopConfiguration: Sendable, Hashable, Codable {
     self.blockSize = blockSize
     self.usesDirectIO = usesDirectIO
     self.isReadOnly = isReadOnly
+  }
+}
+
+extension LoopConfiguration {
+  /// As people read it: `/srv/x.img, offset 4096, blocks of 512 bytes, direct I/O`.
+  public var summary: String {
+    var text = file
+    if offset != 0 { text += ", offset \(offset)" }
+    if blockSize != 0 { text += ", blocks of \(blockSize) bytes" }
+    if usesDirectIO { text += ", direct I/O" }
+    if isReadOnly { text += ", read-only" }
+    return text
   }
 }

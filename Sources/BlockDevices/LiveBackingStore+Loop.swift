@@ -43,7 +43,7 @@ extension LiveBackingStore {
         unsafe epfnvme_loop_configure(
           device.number, file.number, loop.file, loop.offset, loop.blockSize,
           loop.isReadOnly ? 1 : 0, loop.usesDirectIO ? 1 : 0)))
-    guard loop.usesDirectIO, try attribute("dio", of: path) == "0" else { return }
+    guard loop.usesDirectIO, try attribute("loop/dio", of: path) == "0" else { return }
     _ = try Errno.check(Int64(epfnvme_loop_clear(device.number)))
     throw .invalidArgument
   }
@@ -54,11 +54,17 @@ extension LiveBackingStore {
     _ = try Errno.check(Int64(epfnvme_loop_clear(descriptor.number)))
   }
 
-  public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
-    guard let text = try attribute("backing_file", of: device) else { return nil }
+  /// - Source: `drivers/block/loop.c`, `loop_attr_offset_show`, `loop_attr_dio_show`; `block/blk-sysfs.c`.
+  public func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration? {
+    guard let text = try attribute("loop/backing_file", of: device) else { return nil }
     let deleted = " (deleted)"
-    guard text.hasSuffix(deleted), unsafe access(text, F_OK) != 0 else { return FilePath(text) }
-    return FilePath(String(text.dropLast(deleted.count)))
+    let isDeleted = unsafe text.hasSuffix(deleted) && access(text, F_OK) != 0
+    return LoopConfiguration(
+      file: isDeleted ? String(text.dropLast(deleted.count)) : text,
+      offset: try attribute("loop/offset", of: device).flatMap { UInt64($0) } ?? 0,
+      blockSize: try attribute("queue/logical_block_size", of: device).flatMap { UInt32($0) } ?? 0,
+      usesDirectIO: try attribute("loop/dio", of: device) == "1",
+      isReadOnly: try attribute("ro", of: device) == "1")
   }
 
   public func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)] {
@@ -78,12 +84,12 @@ extension LiveBackingStore {
     return found
   }
 
-  /// An attribute of a bound loop device; nil when it is unbound.
+  /// An attribute of a loop device, below `/sys/block/loopN`; nil for one that only a bound device has when it is unbound.
   /// - Throws: ENODEV for what is no loop device.
   private func attribute(_ name: String, of device: FilePath) throws(Errno) -> String? {
     let directory = FilePath("/sys/block").appending(device.lastComponent?.string ?? "")
     do {
-      return try readFile(directory.appending("loop").appending(name)).trimmed
+      return try readFile(directory.pushing(FilePath(name))).trimmed
     } catch .noSuchFileOrDirectory {
       guard device.lastComponent?.string.hasPrefix("loop") == true,
         unsafe access(directory.string, F_OK) == 0

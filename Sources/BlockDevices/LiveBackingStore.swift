@@ -74,6 +74,22 @@ public struct LiveBackingStore: BackingStore {
     }?.mountPoint
   }
 
+  /// - Source: `block/genhd.c`, `part_devt`; sysfs shows a partition as a directory in its disk's.
+  public func identity(of path: FilePath) throws(Errno) -> StoreIdentity {
+    var status = stat()
+    guard unsafe stat(path.string, &status) == 0 else { throw .current }
+    guard status.st_mode & S_IFMT == S_IFBLK else {
+      return StoreIdentity(number: "\(UInt64(status.st_dev)) \(UInt64(status.st_ino))")
+    }
+    let number = UInt64(status.st_rdev)
+    let name = "\(epfnvme_major(number)):\(epfnvme_minor(number))"
+    let directory = FilePath("/sys/dev/block").appending(name)
+    guard (try? readFile(directory.appending("partition"))) != nil,
+      let disk = try? readFile(directory.pushing("../dev"))
+    else { return StoreIdentity(number: name) }
+    return StoreIdentity(number: name, disk: disk.trimmed)
+  }
+
   public func createFile(_ path: FilePath, size: UInt64) throws(Errno) {
     guard let length = Int(exactly: size) else { throw .fileTooLarge }
     let descriptor = try Descriptor(

@@ -33,34 +33,85 @@ public struct Provisioner: Sendable {
   /// What `setup` would do now; changes nothing.
   /// - Throws: ``ProvisioningError``: what cannot be, before any write.
   public func plan(_ located: Profile.Located) throws(ProvisioningError) -> Plan {
-    let contents = try Journal.contents(located.profile.name, in: run)
-    return try plan(located, owned: contents?.all ?? Ledger())
+    try plan(located, Ownership(located.profile.name, in: run))
   }
 
   /// What `setup` would do on this machine if nothing were set up on it; changes nothing.
   /// - Throws: ``ProvisioningError``: what cannot be.
   public func planFromNothing(_ profile: Profile) throws(ProvisioningError) -> Plan {
     try plan(
-      Profile.Located(profile: profile, warnings: [], places: [:]), owned: Ledger(),
-      fromNothing: true)
+      Profile.Located(profile: profile, warnings: [], places: [:]),
+      Ownership(own: Ledger(), hasJournal: true), fromNothing: true)
   }
 
   private func plan(
-    _ located: Profile.Located, owned: Ledger, fromNothing: Bool = false
+    _ located: Profile.Located, _ ownership: Ownership, fromNothing: Bool = false
   ) throws(ProvisioningError) -> Plan {
     let profile = located.profile
-    let resolution = try Resolution(profile, on: machine, owned: owned)
-    let desired = try DesiredState(profile, resolution, on: machine)
-    if !fromNothing { try Preflight(machine: machine, owned: owned).check(profile) }
-    var planner = try Planner(desired, owned: owned, on: machine, fromNothing: fromNothing)
-    let warnings = resolution.warnings.map { warning in
-      var warning = warning
-      warning.position = Profile.place(of: warning.path, in: located.places)
-      return warning
+    let resolution = try Resolution(profile, on: machine, ownership)
+    let desired = try DesiredState(profile, resolution, ownership, on: machine)
+    if !fromNothing { try Preflight(machine: machine).check(profile) }
+    var planner = try Planner(desired, ownership, on: machine, fromNothing: fromNothing)
+    var plan = Plan(
+      name: profile.name, driver: resolution.driver?.name, steps: planner.steps(), warnings: [])
+    if !fromNothing { try check(&plan, planner, desired, ownership) }
+    plan.warnings =
+      located.warnings
+      + (resolution.warnings + headerWarnings(planner)).map { warning in
+        var warning = warning
+        warning.position = Profile.place(of: warning.path, in: located.places)
+        return warning
+      }
+    return plan
+  }
+
+  /// What others on the machine, or the kernel, have against a plan.
+  private func check(
+    _ plan: inout Plan, _ planner: Planner, _ desired: DesiredState, _ ownership: Ownership
+  ) throws(ProvisioningError) {
+    let sharing = try SharingCheck(
+      planner, ownership, on: machine, plan.name, hasSteps: plan.changesAnything)
+    plan.claims = sharing.claims
+    plan.isAdoption = sharing.isAdoption
+    plan.released = Leftovers(of: desired, ownership, on: machine).released
+    var directories: Set<String> = []
+    for fact in planner.facts {
+      if case .directory(let path) = fact.content { directories.insert(path.string) }
     }
-    return Plan(
-      name: profile.name, driver: resolution.driver?.name, steps: planner.steps(),
-      warnings: located.warnings + warnings)
+    let stores = StoreCheck(machine, ownership, except: directories)
+    try stores.check(desired.profile, loops: planner.loops)
+    var change = ChangeCheck(machine, ownership, stores, functions: directories)
+    try change.check(plan.steps)
+  }
+
+  /// Functions of other profiles, or of others, that share the driver's configuration header and want another one.
+  private func headerWarnings(_ planner: Planner) -> [ProfileIssue] {
+    for (index, fact) in planner.facts.enumerated() where planner.needsWork(index) {
+      guard case .attribute(let path, let value, _, .usedAtBind(isShared: true)) = fact.content
+      else { continue }
+      let driver = path.removingLastComponent().removingLastComponent()
+      let name = path.lastComponent?.string ?? ""
+      for sibling in (try? machine.configFS.entries(of: driver)) ?? [] {
+        let directory = driver.appending(sibling.name)
+        let isOwn = planner.facts.contains {
+          if case .directory(directory) = $0.content { true } else { false }
+        }
+        guard sibling.kind == .directory, !isOwn,
+          let shown = try? machine.configFS.read(directory.appending(name)),
+          shown.kernelInteger(UInt32.self) != value.shown.kernelInteger(UInt32.self)
+        else { continue }
+        return [
+          ProfileIssue(
+            .warning, path: "functions",
+            message:
+              "the driver keeps one configuration header for all functions; \(sibling.name) has \(shown.withoutTrailingNewline) as \(name), and this profile wants \(value.shown)",
+            hint:
+              "works where the controller initialises at once; where it waits for PERST#, all get these values"
+          )
+        ]
+      }
+    }
+    return []
   }
 
   // MARK: Setup
@@ -70,13 +121,14 @@ public struct Provisioner: Sendable {
   public func setUp(
     _ located: Profile.Located, force: Bool, progress: @escaping (Progress) -> Void
   ) throws(ProvisioningError) -> Outcome {
-    try Preflight(machine: machine, owned: Ledger()).checkPrivileges()
+    try Preflight(machine: machine).checkPrivileges()
     let lock = try MachineLock(run, waitingUpTo: lockTimeout)
     defer { withExtendedLifetime(lock) {} }
     let start = ContinuousClock.now
     let name = located.profile.name
-    let (owned, recovered) = try recover(name, progress)
-    let plan = try plan(located, owned: owned)
+    let recovered = try recover(name, progress)
+    let ownership = try Ownership(name, in: run)
+    let plan = try plan(located, ownership)
     progress(.planned(plan))
     if let first = plan.disruptions.first, !force {
       throw ProvisioningError(
@@ -85,9 +137,9 @@ public struct Provisioner: Sendable {
         operation: first.operation.verb, path: first.operation.path,
         hint: "look at it with epfnvme plan, then give --force")
     }
-    if plan.changesAnything {
+    if plan.changesJournal {
       var transaction = try Transaction(
-        name, on: machine, in: run, before: owned, timeout: timeout, progress: progress)
+        plan, on: machine, in: run, before: ownership.own, timeout: timeout, progress: progress)
       try transaction.apply(plan.steps)
     }
     return Outcome(
@@ -96,11 +148,13 @@ public struct Provisioner: Sendable {
   }
 
   /// Finishes the undo of a run that a crash cut off.
+  /// - Returns: whether there was one.
   private func recover(
     _ name: String, _ progress: @escaping (Progress) -> Void
-  ) throws(ProvisioningError) -> (owned: Ledger, recovered: Bool) {
-    guard let contents = try Journal.contents(name, in: run) else { return (Ledger(), false) }
-    guard !contents.unfinished.isEmpty else { return (Ledger(contents.committed), false) }
+  ) throws(ProvisioningError) -> Bool {
+    guard let contents = try Journal.contents(name, in: run), !contents.unfinished.isEmpty else {
+      return false
+    }
     let left = unwind(contents.unfinished, progress, loops: contents.all.loops)
     let committed = Ledger(contents.committed)
     guard left.entries.isEmpty else {
@@ -113,21 +167,21 @@ public struct Provisioner: Sendable {
     } else {
       _ = try Journal(name, in: run, committed: committed)
     }
-    return (committed, true)
+    return true
   }
 
-  private static func incomplete(_ message: String, _ left: Left) -> ProvisioningError {
+  static func incomplete(_ message: String, _ left: Left) -> ProvisioningError {
     var error = ProvisioningError(
       .rollbackIncomplete, message, operation: left.error?.operation, path: left.error?.path,
       value: left.error?.value, errno: left.error?.errno,
-      hint: left.error?.hint ?? "mend what is named, then run teardown again",
+      hint: left.error?.hint ?? "fix what is named, then run teardown again",
       kernelLog: left.error?.kernelLog ?? [])
     error.leftovers = left.sentences
     return error
   }
 
   /// What could not be taken back.
-  private struct Left {
+  struct Left {
     /// In the order of the journal.
     var entries: [JournalEntry]
     var sentences: [String]
@@ -135,7 +189,7 @@ public struct Provisioner: Sendable {
     var changed: Bool
   }
 
-  private func unwind(
+  func unwind(
     _ entries: [JournalEntry], _ progress: @escaping (Progress) -> Void, loops: [String: String]
   ) -> Left {
     var unwinding = Unwinding(
@@ -147,133 +201,6 @@ public struct Provisioner: Sendable {
       changed: unwinding.changed)
   }
 
-  // MARK: Teardown
-
-  public struct TeardownOptions: Sendable {
-    public var unloadsModules = false
-    /// Also removes files that setup created, with the data in them.
-    public var removesFiles = false
-    public init() {}
-  }
-
   /// The names that have a journal.
   public func names() -> [String] { run.journalNames() }
-
-  /// Takes back everything that epfnvme made under a name, and only that.
-  /// - Returns: whether anything was there to take back.
-  public func tearDown(
-    _ name: String, options: TeardownOptions = TeardownOptions(),
-    progress: @escaping (Progress) -> Void
-  ) throws(ProvisioningError) -> Bool {
-    try Preflight(machine: machine, owned: Ledger()).checkPrivileges()
-    let lock = try MachineLock(run, waitingUpTo: lockTimeout)
-    defer { withExtendedLifetime(lock) {} }
-    guard let contents = try Journal.contents(name, in: run) else { return false }
-    var ledger = contents.all
-    if !contents.unfinished.isEmpty {
-      // First back to where the last finished run left the machine, then all the way.
-      let left = unwind(contents.unfinished, progress, loops: ledger.loops)
-      ledger = Ledger(contents.committed + left.entries)
-    }
-    let files = ledger.entries.compactMap { entry -> String? in
-      if case .createFile(let path, _) = entry.operation { path } else { nil }
-    }
-    var entries = ledger.entries
-    if options.removesFiles {
-      for index in entries.indices {
-        if case .createFile(let path, _) = entries[index].operation {
-          entries[index].undo = .removeFile(path: path)
-        }
-      }
-    }
-    if options.unloadsModules {
-      for index in entries.indices {
-        if case .loadModule(let module, _) = entries[index].operation {
-          entries[index].undo = .unloadModule(module)
-        }
-      }
-    }
-    let left = unwind(entries, progress, loops: ledger.loops)
-    guard left.entries.isEmpty else {
-      _ = try Journal(name, in: run, committed: Ledger(left.entries))
-      throw Self.incomplete("\"\(name)\" could not be taken down completely", left)
-    }
-    Journal.remove(name, in: run)
-    if !options.removesFiles {
-      for file in files { progress(.kept("\(file) stays: it holds data")) }
-    }
-    return true
-  }
-
-  // MARK: The endpoint controller
-
-  /// The controller that a name, or the absence of one, means.
-  public func controller(_ name: String?) throws(ProvisioningError) -> String {
-    guard machine.isConfigFSMounted() else {
-      throw ProvisioningError(
-        .unsupported, "configfs is not mounted at \(machine.configFS.mountPoint)",
-        hint: "mount -t configfs none \(machine.configFS.mountPoint); setup does it by itself")
-    }
-    let names = try controllerNames()
-    guard !names.isEmpty else {
-      throw ProvisioningError(
-        .unsupported, "\(machine.label) has no PCI endpoint controller",
-        hint: "to try it without the hardware, use --kernel simulated")
-    }
-    if let name {
-      guard names.contains(name) else {
-        throw ProvisioningError(
-          .impossible, "there is no endpoint controller \"\(name)\"",
-          hint: "there are: " + names.joined(separator: ", "))
-      }
-      return name
-    }
-    guard names.count == 1 else {
-      throw ProvisioningError(
-        .impossible, "there are \(names.count) endpoint controllers",
-        hint: "name one of " + names.joined(separator: ", "))
-    }
-    return names[0]
-  }
-
-  private func controllerNames() throws(ProvisioningError) -> [String] {
-    let tree = EndpointTree(on: machine.configFS)
-    guard tree.isAvailable else { return [] }
-    do { return try tree.controllers().map(\.name) } catch { throw ProvisioningError(error) }
-  }
-
-  /// Starts or stops an endpoint controller.
-  /// - Returns: whether it was otherwise before.
-  public func setStarted(_ isStarted: Bool, _ name: String) throws(ProvisioningError) -> Bool {
-    try Preflight(machine: machine, owned: Ledger()).checkPrivileges()
-    let lock = try MachineLock(run, waitingUpTo: lockTimeout)
-    defer { withExtendedLifetime(lock) {} }
-    return try write(isStarted, name)
-  }
-
-  /// Stops and starts an endpoint controller: the host sees the link go and come.
-  public func bounce(_ name: String) throws(ProvisioningError) {
-    try Preflight(machine: machine, owned: Ledger()).checkPrivileges()
-    let lock = try MachineLock(run, waitingUpTo: lockTimeout)
-    defer { withExtendedLifetime(lock) {} }
-    guard try write(false, name) else {
-      throw ProvisioningError(
-        .impossible, "the endpoint controller \(name) is not started", path: name,
-        hint: "epfnvme start \(name)")
-    }
-    _ = try write(true, name)
-  }
-
-  private func write(_ isStarted: Bool, _ name: String) throws(ProvisioningError) -> Bool {
-    let start = EndpointTree(on: machine.configFS).controller(name).isStarted
-    let current: Bool
-    do { current = try start.read() } catch { throw ProvisioningError(error) }
-    // The kernel answers EALREADY to the value that stands.
-    guard current != isStarted else { return false }
-    var executor = Executor(machine: machine, timeout: timeout)
-    try executor.perform(
-      .write(
-        path: start.path.string, value: .text(isStarted.attributeText), shown: isStarted.shownText))
-    return true
-  }
 }

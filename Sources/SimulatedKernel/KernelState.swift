@@ -46,7 +46,7 @@ struct KernelState: Codable, Sendable {
   var effects = 0
   private var randomSeed: UInt64 = 0x9e37_79b9_7f4a_7c15
 
-  static let currentVersion = 2
+  static let currentVersion = 3
   /// Records that the log keeps.
   static let logCapacity = 4000
 

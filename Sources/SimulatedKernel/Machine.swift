@@ -200,6 +200,9 @@ extension SimulatedKernel {
   /// How a loop device is bound to a file.
   struct LoopBinding: Codable, Sendable, Hashable {
     var file: String
+    /// Bytes.
+    var offset: UInt64 = 0
+    var usesDirectIO = false
     var clearsItself = false
   }
 

@@ -490,9 +490,17 @@ extension SimulatedKernel: BackingStore {
     }
   }
 
-  public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
+  public func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration? {
     try look(.describe, device.string) { (kernel) throws(Errno) in
-      try kernel.loopFile(of: device.string).map { FilePath($0) }
+      try kernel.loopConfiguration(of: device.string)
+    }
+  }
+
+  public func identity(of path: FilePath) throws(Errno) -> StoreIdentity {
+    try look(.describe, path.string) { (kernel) throws(Errno) in
+      // One name a store, once links are followed.
+      let (name, _) = try kernel.resolve(path.lexicallyNormalized().string)
+      return StoreIdentity(number: name, disk: kernel.disk(ofPartition: name))
     }
   }
 

@@ -82,7 +82,8 @@ extension KernelState {
     object.size = file.size > loop.offset ? (file.size - loop.offset) / 512 * 512 : 0
     object.blockSize = blockSize == 0 ? 512 : Int(blockSize)
     object.isReadOnly = loop.isReadOnly || file.isReadOnly
-    object.loop = SimulatedKernel.LoopBinding(file: path)
+    object.loop = SimulatedKernel.LoopBinding(
+      file: path, offset: loop.offset, usesDirectIO: loop.usesDirectIO)
     storage[device] = object
     log(
       .info, "loop\(index): detected capacity change from 0 to \(object.size / 512)")
@@ -108,13 +109,25 @@ extension KernelState {
     storage[device] = SimulatedKernel.StoredObject(.blockDevice)
   }
 
-  func loopFile(of device: String) throws(Errno) -> String? {
+  func loopConfiguration(of device: String) throws(Errno) -> LoopConfiguration? {
     let (path, object) = try resolve(device)
     guard path.hasPrefix("/dev/loop"), object.kind == .blockDevice else {
       throw .inappropriateIOCTLForDevice
     }
-    guard let file = object.loop?.file else { return nil }
-    return storage[file] == nil ? file + " (deleted)" : file
+    guard let loop = object.loop else { return nil }
+    return LoopConfiguration(
+      file: storage[loop.file] == nil ? loop.file + " (deleted)" : loop.file, offset: loop.offset,
+      blockSize: UInt32(clamping: object.blockSize), usesDirectIO: loop.usesDirectIO,
+      isReadOnly: object.isReadOnly)
+  }
+
+  /// The disk that a partition belongs to, by its name: `/dev/sda` of `/dev/sda1`, `/dev/nvme0n1` of `/dev/nvme0n1p2`.
+  func disk(ofPartition path: String) -> String? {
+    let digits = path.reversed().prefix { $0.isASCII && $0.isNumber }.count
+    guard digits > 0, storage[path]?.kind == .blockDevice else { return nil }
+    var name = String(path.dropLast(digits))
+    if name.hasSuffix("p"), name.dropLast().last?.isNumber == true { name.removeLast() }
+    return storage[name]?.kind == .blockDevice ? name : nil
   }
 
   func boundLoops() -> [(device: FilePath, file: FilePath)] {

@@ -231,7 +231,8 @@ import Testing
           #expect(path.hasPrefix("/srv/"), "\(operation.sentence)")
         case .attachLoop, .detachLoop, .expectConnection, .disconnect: break
         case .awaitDevice(let path): #expect(path.hasPrefix("/dev/"), "\(operation.sentence)")
-        case .createDirectory(let path), .removeDirectory(let path), .write(let path, _, _),
+        case .createDirectory(let path), .removeDirectory(let path),
+          .restoreDirectory(let path, _), .write(let path, _, _),
           .link(let path, _), .unlink(let path, _), .awaitDirectory(let path),
           .verifyController(let path, _):
           #expect(path.hasPrefix(Self.root), "\(operation.sentence)")

@@ -40,7 +40,7 @@ extension Operation {
     case .removeFile: .removeFile
     case .attachLoop: .attachLoop
     case .detachLoop: .detachLoop
-    case .createDirectory: .create
+    case .createDirectory, .restoreDirectory: .create
     case .removeDirectory: .remove
     case .write: .write
     case .link: .link

@@ -273,17 +273,24 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("small") })
   }
 
-  @Test("another one's object under our name is not taken over")
+  @Test("an object of the profile's name that others made is in the way, and nothing is touched")
   func sameName() throws {
     let machine = SimulatedMachine()
     try machine.kernel.load("nvmet")
     let nqn = "nqn.2026-01.org.example:small"
     try machine.kernel.createDirectory(FilePath(Self.root + "nvmet/subsystems/" + nqn))
     let before = machine.state()
-    try machine.setUp(small())
-    try machine.tearDown("small")
-    // It was there before, so it is not ours to remove, and its values are back.
-    #expect(machine.state().filter { $0.contains(nqn) } == before.filter { $0.contains(nqn) })
+    let located = try small()
+    for force in [false, true] {
+      let error = machine.failure { (machine) throws(ProvisioningError) in
+        try machine.setUp(located, force: force)
+      }
+      #expect(error?.kind == .impossible)
+      #expect(error?.path == Self.root + "nvmet/subsystems/" + nqn)
+      #expect(error?.hint?.isEmpty == false)
+      #expect(machine.state() == before)
+      #expect(machine.journal("small") == nil)
+    }
   }
 
   // MARK: Refusals before the first write

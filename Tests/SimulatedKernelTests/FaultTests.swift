@@ -119,8 +119,8 @@ struct FaultTests {
   @Test(
     "a file that is no state, or a newer one, is an error that names it",
     arguments: [
-      ("{", "it is damaged"), ("", "it is damaged"), ("{\"version\":2}", "it is damaged"),
-      ("{\"version\":3}", "it has version 3, this tool knows version 2"),
+      ("{", "it is damaged"), ("", "it is damaged"), ("{\"version\":3}", "it is damaged"),
+      ("{\"version\":2}", "it has version 2, this tool knows version 3"),
     ])
   func damaged(text: String, reason: String) throws {
     let file = temporaryFile()

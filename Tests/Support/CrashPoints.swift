@@ -122,8 +122,11 @@ extension CrashPoints: BackingStore {
   public func detachLoop(_ device: FilePath) throws(Errno) {
     try effect("detach loop", device.string) { () throws(Errno) in try kernel.detachLoop(device) }
   }
-  public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
-    try kernel.loopFile(of: device)
+  public func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration? {
+    try kernel.loopConfiguration(of: device)
+  }
+  public func identity(of path: FilePath) throws(Errno) -> StoreIdentity {
+    try kernel.identity(of: path)
   }
   public func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)] {
     try kernel.boundLoops()

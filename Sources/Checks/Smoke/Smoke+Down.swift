@@ -32,7 +32,10 @@ extension Smoke {
     let mark = watch.mark()
     let began = now
     do throws(ProvisioningError) {
-      _ = try provisioner.tearDown(located.profile.name) { _ in }
+      // A host may have enabled it meanwhile: that is what the run is for.
+      var options = Provisioner.TeardownOptions()
+      options.force = true
+      _ = try provisioner.tearDown(located.profile.name, options: options) { _ in }
     } catch {
       addSpan("teardown", from: time - (now - began), hasFailed: true)
       return finish(

@@ -157,8 +157,8 @@ extension SmokeCase {
     case .createFile, .removeFile, .attachLoop, .detachLoop, .awaitDevice: self = .backingReady
     case .verifyController: self = .controllerCreated
     case .expectConnection, .disconnect: self = .functionBound
-    case .createDirectory(let path), .removeDirectory(let path), .write(let path, _, _),
-      .link(let path, _), .unlink(let path, _), .awaitDirectory(let path):
+    case .createDirectory(let path), .removeDirectory(let path), .restoreDirectory(let path, _),
+      .write(let path, _, _), .link(let path, _), .unlink(let path, _), .awaitDirectory(let path):
       if path.contains("/nullb/") {
         self = .backingReady
       } else if path.contains("/nvmet/") {

@@ -176,7 +176,7 @@ extension Smoke {
 
   private func bounceOnce(_ number: Int, _ mark: KernelLogMark?) -> TestReport.Outcome? {
     do throws(ProvisioningError) {
-      for controller in controllers { try provisioner.bounce(controller) }
+      for controller in controllers { try provisioner.bounce(controller, force: true) }
     } catch {
       return error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message)
     }

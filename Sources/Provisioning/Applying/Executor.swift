@@ -69,6 +69,8 @@ struct Executor {
         try machine.configFS.createDirectory(FilePath(path))
       case .removeDirectory(let path):
         try machine.configFS.removeDirectory(FilePath(path))
+      case .restoreDirectory(let path, let attributes):
+        try restore(FilePath(path), attributes)
       case .link(let path, let target):
         try machine.configFS.createLink(at: FilePath(path), to: FilePath(target))
       case .unlink(let path, _):
@@ -141,6 +143,21 @@ struct Executor {
         throw ProvisioningError(.internal, "the loop device of \"\(backing)\" is not known")
       }
       return device + "\n"
+    }
+  }
+
+  private func restore(
+    _ path: FilePath, _ attributes: [AttributeText]
+  ) throws(ProvisioningError) {
+    do { try machine.configFS.createDirectory(path) } catch {
+      throw ProvisioningError(ConfigFSError(.create, path, .system(error)))
+    }
+    for attribute in attributes {
+      let parent = attribute.path.parentPath
+      try waitFor(parent) {
+        (try? machine.configFS.kind(of: FilePath(parent))) == .directory
+      }
+      try write(FilePath(attribute.path), attribute.value, shown: nil)
     }
   }
 

@@ -43,6 +43,8 @@ struct Journal: ~Copyable {
     var entries: [(number: Int64, entry: JournalEntry)] = []
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
     let endsWhole = bytes.last == UInt8(ascii: "\n")
+    // Its first line was there before the journal had its name.
+    guard !lines.isEmpty, lines.count > 1 || endsWhole else { throw damaged(path, 1) }
     for (index, line) in lines.enumerated() {
       let isTorn = index == lines.count - 1 && !endsWhole
       guard let json = try? LocatedJSON(parsing: Array(line)).value else {
@@ -50,7 +52,10 @@ struct Journal: ~Copyable {
         throw damaged(path, index + 1)
       }
       if index == 0 {
-        guard json["epfnvme"]?.integerValue == version else {
+        guard let found = json["epfnvme"]?.integerValue, json["name"]?.stringValue == name else {
+          throw damaged(path, 1)
+        }
+        guard found == version else {
           throw ProvisioningError(
             .cannotCreate, "the journal \(path) is of another version of epfnvme",
             path: path.string,
@@ -87,8 +92,11 @@ struct Journal: ~Copyable {
 
   private static func damaged(_ path: FilePath, _ line: Int) -> ProvisioningError {
     ProvisioningError(
-      .cannotCreate, "the journal \(path) is damaged in line \(line)", path: path.string,
-      hint: "look at \"epfnvme status\", remove the leftovers by hand, then remove the journal")
+      .cannotCreate, "the journal \(path) is damaged in line \(line)", operation: "read",
+      path: path.string,
+      hint:
+        "move it away; if the machine is as the profile says, epfnvme setup writes a new one; else remove by hand what epfnvme status shows"
+    )
   }
 
   // MARK: Writing

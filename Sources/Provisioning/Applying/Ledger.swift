@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
 internal import KernelEvents
 internal import SystemPackage
 
@@ -24,10 +26,15 @@ struct Ledger: Hashable {
     self.entries = entries
     for entry in entries {
       switch entry.operation {
-      case .write(let path, .text(let text), _): lastWritten[path] = text
+      case .write(let path, let value, _):
+        written[path] = value
+        if case .text(let text) = value { lastWritten[path] = text }
+        attributes[path.parentPath, default: []].append(path)
       case .createDirectory(let path): directories.insert(path)
+      case .link(let path, let target): links[path] = target
       case .expectConnection(let address): connections.insert(address)
-      case .attachLoop(let backing, _):
+      case .attachLoop(let backing, let loop):
+        configurations[backing] = loop
         if case .detachLoop(_, _, let device?)? = entry.undo { loops[backing] = device }
       default: break
       }
@@ -37,10 +44,29 @@ struct Ledger: Hashable {
   /// The text last written to an attribute.
   private(set) var lastWritten: [String: String] = [:]
   private(set) var directories: Set<String> = []
+  /// Link → target.
+  private(set) var links: [String: String] = [:]
   /// Connections that binding functions has opened.
   private(set) var connections: Set<FabricsAddress> = []
   /// Backing → loop device.
   private(set) var loops: [String: String] = [:]
+  /// Backing → how its loop device was attached.
+  private(set) var configurations: [String: LoopConfiguration] = [:]
+  private var written: [String: TextValue] = [:]
+  /// Directory → attributes that were written in it, in the order of writing.
+  private var attributes: [String: [String]] = [:]
+
+  /// What brings a directory back that is about to be removed: its values, but for switches, which are steps of their own.
+  func restoration(of directory: String) -> Operation {
+    var seen: Set<String> = []
+    let paths = (attributes[directory] ?? []) + (attributes[directory + "/nvme"] ?? [])
+    let texts = paths.filter { seen.insert($0).inserted && !ConfigAddress.isSwitch($0) }
+    return .restoreDirectory(
+      path: directory,
+      attributes: texts.compactMap { path in
+        written[path].map { AttributeText(path: path, value: $0) }
+      })
+  }
 
   /// The connections of others to an address, as they were when ours was opened.
   func spared(_ address: FabricsAddress) -> [String] {
@@ -61,63 +87,153 @@ struct Ledger: Hashable {
     }.sorted()
   }
 
+  /// The entries in the order of bringing up, whatever changes have shuffled: taking them back in reverse is safe.
+  func ordered(below mountPoint: FilePath) -> [JournalEntry] {
+    entries.enumerated().sorted { a, b in
+      let ranks = (rank(of: a.element, mountPoint), rank(of: b.element, mountPoint))
+      return ranks.0 == ranks.1 ? a.offset < b.offset : ranks.0 < ranks.1
+    }.map(\.element)
+  }
+
+  private func rank(of entry: JournalEntry, _ mountPoint: FilePath) -> ConfigAddress.Rank {
+    // What starts a controller again that others use comes when all else is done.
+    if entry.isRestart { return .kernel }
+    return entry.operation.rank(below: mountPoint)
+  }
+
+  /// Without what is left to other profiles.
+  func without(_ released: Set<String>) -> Ledger {
+    guard !released.isEmpty else { return self }
+    return Ledger(
+      entries.filter { entry in
+        let path = entry.operation.path
+        return !released.contains(path) && !released.contains(path.parentPath)
+      })
+  }
+}
+
+extension JournalEntry {
+  /// Whether it stops a controller that is started again at the end.
+  var isRestart: Bool {
+    guard case .write(let path, .text(let text), _) = operation else { return false }
+    return path.hasSuffix("/start") && ConfigAddress.isSwitch(path)
+      && Bool(attributeText: text) == false
+  }
+}
+
+extension Ledger {
   /// The same state with the shortest way back: what was made and removed again is gone, a value that was replaced twice
   /// goes back to the first one.
   func compacted() -> Ledger {
-    var kept: [JournalEntry] = []
-    for entry in entries {
-      switch entry.operation {
-      case .removeDirectory(let path):
-        if let made = kept.firstIndex(where: { $0.operation == .createDirectory(path: path) }) {
-          kept.remove(at: made)
-          kept.removeAll { $0.operation.path.hasPrefix(path + "/") }
-        }
-      case .unlink(let path, let target):
-        if let made = kept.firstIndex(where: { $0.operation == .link(path: path, target: target) })
-        {
-          kept.remove(at: made)
-        } else {
-          kept.append(entry)
-        }
-      case .link(let path, let target):
-        if let removed = kept.firstIndex(where: {
-          $0.operation == .unlink(path: path, target: target)
-        }) {
-          kept.remove(at: removed)
-        } else {
-          kept.append(entry)
-        }
-      case .write(let path, _, _):
-        var entry = entry
-        if let earlier = kept.firstIndex(where: { $0.operation.isWrite(to: path) }) {
-          let first = kept.remove(at: earlier)
-          entry.undo = first.undo
-          // Back to where it was before us: nothing is left to undo.
-          if case .write(_, let old, _)? = first.undo, case .write(_, let new, _) = entry.operation,
-            old == new
-          {
-            continue
-          }
-        }
-        kept.append(entry)
-      case .detachLoop(let backing, _, _):
-        kept.removeAll { if case .attachLoop(backing, _) = $0.operation { true } else { false } }
-      case .removeFile(let path):
-        kept.removeAll { if case .createFile(path, _) = $0.operation { true } else { false } }
-      case .createFile:
-        // Once a run has succeeded the file holds a host's data and is no longer ours to remove.
-        var entry = entry
-        entry.undo = nil
-        kept.append(entry)
-      case .disconnect(let address, _):
-        kept.removeAll { $0.operation == .expectConnection(address) }
-      case .loadModule, .unloadModule, .mountConfigFS, .attachLoop, .createDirectory,
-        .expectConnection:
-        kept.append(entry)
-      case .awaitDirectory, .awaitDevice, .verifyController: break
+    var compaction = Compaction()
+    for entry in entries { compaction.add(entry) }
+    return Ledger(compaction.entries)
+  }
+}
+
+/// Entries with an index of what they are about, so that each is found at once.
+private struct Compaction {
+  private var kept: [JournalEntry?] = []
+  /// What an entry is about → its place.
+  private var places: [String: Int] = [:]
+  /// Directory → what was done in it.
+  private var contents: [String: [String]] = [:]
+
+  var entries: [JournalEntry] {
+    kept.compactMap { entry in
+      guard var entry else { return nil }
+      if case .write(let path, _, _) = entry.operation, vanishes(path) { entry.undo = nil }
+      return entry
+    }
+  }
+
+  /// Whether an attribute goes with an object that was made: its old value is then nobody's. A switch has a way back of its own,
+  /// and the header of a function is its driver's.
+  private func vanishes(_ path: String) -> Bool {
+    guard !ConfigAddress.isSwitch(path) else { return false }
+    let parent = path.parentPath
+    if parent.parentPath.parentPath.hasSuffix("/pci_ep/functions") { return false }
+    if places["directory \(parent)"] != nil { return true }
+    if parent.hasSuffix("/nvme") { return places["directory \(parent.parentPath)"] != nil }
+    guard parent.hasSuffix("/ana_groups/1") else { return false }
+    return places["directory \(parent.parentPath.parentPath)"] != nil
+  }
+
+  mutating func add(_ entry: JournalEntry) {
+    switch entry.operation {
+    case .removeDirectory(let path):
+      guard take("directory \(path)") != nil else { return }
+      forget(path)
+    case .unlink(let path, let target):
+      replace("link \(path)", with: entry, unlessUndoing: .link(path: path, target: target))
+    case .link(let path, let target):
+      replace("link \(path)", with: entry, unlessUndoing: .unlink(path: path, target: target))
+    case .write(let path, _, _): write(path, entry)
+    case .detachLoop(let backing, _, _): _ = take("loop \(backing)")
+    case .attachLoop(let backing, _): keep("loop \(backing)", entry)
+    case .removeFile(let path): _ = take("file \(path)")
+    case .createFile(let path, _):
+      // Once a run has succeeded the file holds a host's data and is no longer ours to remove.
+      var entry = entry
+      entry.undo = nil
+      keep("file \(path)", entry)
+    case .disconnect(let address, _): _ = take("connection \(address)")
+    case .expectConnection(let address): keep("connection \(address)", entry)
+    case .createDirectory(let path): keep("directory \(path)", entry)
+    case .loadModule, .unloadModule, .mountConfigFS: kept.append(entry)
+    case .restoreDirectory, .awaitDirectory, .awaitDevice, .verifyController: break
+    }
+  }
+
+  private mutating func write(_ path: String, _ entry: JournalEntry) {
+    var entry = entry
+    if let first = take("attribute \(path)") {
+      entry.undo = first.undo
+      // Back to where it was before us: nothing is left to undo.
+      if case .write(_, let old, _)? = first.undo, case .write(_, let new, _) = entry.operation,
+        old == new
+      {
+        return
       }
     }
-    return Ledger(kept)
+    keep("attribute \(path)", entry)
+  }
+
+  private mutating func replace(
+    _ key: String, with entry: JournalEntry, unlessUndoing operation: Operation
+  ) {
+    if let place = places[key], kept[place]?.operation == operation {
+      _ = take(key)
+    } else {
+      keep(key, entry)
+    }
+  }
+
+  private mutating func keep(_ key: String, _ entry: JournalEntry) {
+    places[key] = kept.count
+    kept.append(entry)
+    contents[entry.operation.path.parentPath, default: []].append(key)
+  }
+
+  private mutating func take(_ key: String) -> JournalEntry? {
+    guard let place = places.removeValue(forKey: key) else { return nil }
+    defer { kept[place] = nil }
+    return kept[place]
+  }
+
+  /// Groups that the kernel makes with a directory, so that they are no entries of their own.
+  private static let groups = [
+    "", "/nvme", "/namespaces", "/allowed_hosts", "/subsystems", "/ana_groups", "/ana_groups/1",
+  ]
+
+  /// All that vanished with a directory.
+  private mutating func forget(_ directory: String) {
+    for group in Self.groups {
+      for key in contents.removeValue(forKey: directory + group) ?? [] {
+        guard let entry = take(key) else { continue }
+        if case .createDirectory(let path) = entry.operation { forget(path) }
+      }
+    }
   }
 }
 

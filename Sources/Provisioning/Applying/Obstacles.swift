@@ -2,30 +2,47 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// What other people have put in, or linked to, a directory that cannot be removed.
+/// What is in, or linked to, a directory that cannot be removed.
 ///
 /// configfs answers ENOTEMPTY or EBUSY and does not say because of what.
 struct Obstacles {
-  private(set) var sentences: [String] = []
-  private let configFS: any ConfigFSBackend
+  struct Obstacle: Hashable {
+    var path: String
+    /// `it holds …`, `… links to it`.
+    var sentence: String
+  }
 
-  init(to operation: Operation, on machine: Machine) {
+  private let configFS: any ConfigFSBackend
+  /// Target → the links to it.
+  private var links: [FilePath: [FilePath]] = [:]
+
+  /// Reads the links of `nvmet` and `pci_ep` once.
+  init(on machine: Machine) {
     configFS = machine.configFS
-    guard case .removeDirectory(let text) = operation else { return }
-    let path = FilePath(text)
-    look(in: path, depth: 3) { entry, target in
+    var links: [FilePath: [FilePath]] = [:]
+    for tree in ["nvmet", "pci_ep"] {
+      look(in: machine.configFS.mountPoint.appending(tree), depth: 5) { entry, target in
+        if let target { links[target, default: []].append(entry) }
+      }
+    }
+    self.links = links
+  }
+
+  /// Only the objects that somebody made; the kernel's own go with the directory.
+  func of(_ directory: FilePath) -> [Obstacle] {
+    var found: [Obstacle] = []
+    look(in: directory, depth: 3) { entry, target in
       if let target {
-        sentences.append("it holds the link \(entry) to \(target)")
+        found.append(
+          Obstacle(path: entry.string, sentence: "it holds the link \(entry) to \(target)"))
       } else if !Self.madeByKernel(entry) {
-        sentences.append("it holds \(entry)")
+        found.append(Obstacle(path: entry.string, sentence: "it holds \(entry)"))
       }
     }
-    let mountPoint = machine.configFS.mountPoint
-    for tree in ["nvmet", "pci_ep"] where path.starts(with: mountPoint.appending(tree)) {
-      look(in: mountPoint.appending(tree), depth: 5) { entry, target in
-        if target == path { sentences.append("\(entry) links to it") }
+    return found
+      + (links[directory] ?? []).map {
+        Obstacle(path: $0.string, sentence: "\($0) links to it")
       }
-    }
   }
 
   /// Directories that come with the one above them.

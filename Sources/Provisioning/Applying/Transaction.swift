@@ -27,21 +27,26 @@ struct Transaction: ~Copyable {
   private let machine: Machine
   private let run: RunDirectory
   private let before: Ledger
+  /// What was there already and is the profile's from now on, and what is left to other profiles.
+  private let claims: [JournalEntry]
+  private let released: Set<String>
   /// What this run has done, with its numbers in the journal.
   private var done: [(number: Int, entry: JournalEntry)] = []
   private let progress: (Progress) -> Void
 
   /// - Parameter before: what the journal of that name says was made by earlier runs.
   init(
-    _ name: String, on machine: Machine, in run: RunDirectory, before: Ledger, timeout: Duration,
+    _ plan: Plan, on machine: Machine, in run: RunDirectory, before: Ledger, timeout: Duration,
     progress: @escaping (Progress) -> Void
   ) throws(ProvisioningError) {
+    claims = plan.claims
+    released = Set(plan.released)
     self.machine = machine
     self.run = run
     self.before = before
     self.progress = progress
     executor = Executor(machine: machine, timeout: timeout, loops: before.loops)
-    journal = try Journal(name, in: run, committed: before)
+    journal = try Journal(plan.name, in: run, committed: before)
   }
 
   /// Carries out the steps; after a failure or a signal everything is taken back.
@@ -127,12 +132,14 @@ struct Transaction: ~Copyable {
     case .nothing, .capture, .ifDifferent: nil
     case .write(let text):
       .write(path: step.operation.path, value: .text(text), shown: text)
+    case .operation(let undo): undo
     case .inverse: step.operation.inverse
     }
   }
 
   private mutating func commit() throws(ProvisioningError) {
-    let ledger = Ledger(before.entries + done.map(\.entry)).compacted()
+    let ledger = Ledger(before.entries + claims + done.map(\.entry)).compacted()
+      .without(released)
     journal = try Journal(journal.name, in: run, committed: ledger)
   }
 
@@ -164,6 +171,7 @@ extension Operation {
     switch self {
     case .createDirectory(let path): .removeDirectory(path: path)
     case .removeDirectory(let path): .createDirectory(path: path)
+    case .restoreDirectory(let path, _): .removeDirectory(path: path)
     case .link(let path, let target): .unlink(path: path, target: target)
     case .unlink(let path, let target): .link(path: path, target: target)
     case .createFile(let path, _): .removeFile(path: path)

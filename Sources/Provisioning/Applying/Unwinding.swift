@@ -22,9 +22,14 @@ struct Unwinding {
     self.progress = progress
   }
 
+  /// What has to be done for an effect to be taken back; nil when nothing is left of it.
+  func operation(takingBack entry: JournalEntry) -> Operation? {
+    entry.undo.flatMap { stillNeeded($0, of: entry) }
+  }
+
   /// - Returns: whether nothing is left of the effect.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
-    guard let undo = entry.undo, let operation = stillNeeded(undo, of: entry) else { return true }
+    guard let operation = operation(takingBack: entry) else { return true }
     progress(.undoing(operation))
     do {
       try executor.perform(operation)
@@ -36,7 +41,10 @@ struct Unwinding {
         progress(.undone(operation))
         return true
       }
-      let others = Obstacles(to: operation, on: machine).sentences
+      var others: [String] = []
+      if case .removeDirectory(let path) = operation {
+        others = Obstacles(on: machine).of(FilePath(path)).map(\.sentence)
+      }
       leftovers.append(
         "\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)"
           + (others.isEmpty ? "" : " (" + others.joined(separator: ", ") + ")"))
@@ -51,7 +59,7 @@ struct Unwinding {
     switch undo {
     case .removeDirectory(let path), .unlink(let path, _):
       return (try? machine.configFS.kind(of: FilePath(path))) == nil ? nil : ownLink(undo)
-    case .createDirectory(let path), .link(let path, _):
+    case .createDirectory(let path), .restoreDirectory(let path, _), .link(let path, _):
       return (try? machine.configFS.kind(of: FilePath(path))) == nil ? undo : nil
     case .write(let path, .text(let old), _):
       guard let current = try? machine.configFS.read(FilePath(path)) else { return nil }
@@ -60,7 +68,8 @@ struct Unwinding {
         let ours: String? = if case .text(let text) = value { shown ?? text } else { nil }
         if let ours, !sameAttributeText(current, ours) {
           progress(
-            .kept("\(path) stays \"\(current.withoutTrailingNewline)\": someone else changed it"))
+            .kept(
+              "\(path) stays \"\(current.withoutTrailingNewline)\": it was changed by others"))
           return nil
         }
       }
@@ -79,7 +88,7 @@ struct Unwinding {
     guard let current = try? machine.configFS.linkTarget(of: FilePath(path)),
       current != FilePath(target)
     else { return undo }
-    progress(.kept("\(path) stays: someone else linked it to \(current)"))
+    progress(.kept("\(path) stays: others linked it to \(current)"))
     return nil
   }
 

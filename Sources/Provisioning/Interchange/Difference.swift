@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import SystemPackage
 
 /// One thing in which a machine and a profile differ.
@@ -45,21 +47,22 @@ extension Provisioner {
   /// a value back.
   /// - Throws: ``ProvisioningError`` when the profile cannot be on this machine at all.
   public func differences(_ located: Profile.Located) throws(ProvisioningError) -> [Difference] {
-    let profile = located.profile
-    let owned = try Journal.contents(profile.name, in: run)?.all ?? Ledger()
-    let resolution = try Resolution(profile, on: machine, owned: owned)
-    let desired = try DesiredState(profile, resolution, on: machine)
-    let planner = try Planner(desired, owned: owned, on: machine)
+    let (desired, planner) = try observe(located.profile)
     var found: [Difference] = []
-    for (index, fact) in desired.facts.enumerated() {
-      let look = look(at: fact, owned)
+    for (index, fact) in planner.facts.enumerated() {
+      let look = look(at: fact, planner.loops)
       let kind: Difference.Kind
-      switch planner.standings[index] {
-      case .absent: kind = .missing
-      case .differs: kind = .different
-      case .satisfied:
+      switch (fact.wish, planner.standings[index]) {
+      case (.absent, .satisfied), (.unchanged, _): continue
+      case (.absent, _):
+        found.append(obsolete(fact, disturbances: planner.disruptions(ofFixing: index)))
+        continue
+      case (_, .absent) where fact.isDefault: continue
+      case (_, .absent): kind = .missing
+      case (_, .differs): kind = .different
+      case (_, .satisfied):
         // Only looking tells whether a bound function has its controller.
-        guard case .controller = fact.content, !look.hasPassed, stands(fact, in: planner) else {
+        guard case .controller = fact.content, !look.hasPassed, isThere(fact, in: planner) else {
           continue
         }
         kind = .missing
@@ -67,15 +70,39 @@ extension Provisioner {
       found.append(
         Difference(
           kind: kind, id: look.id, path: look.path, expected: look.expected, actual: look.actual,
-          meaning: look.meaning, disturbances: planner.disturbances(ofMending: index)))
+          meaning: look.meaning, disturbances: planner.disruptions(ofFixing: index)))
     }
-    found += planner.obsoleteDifferences()
     if machine.isConfigFSMounted() { found += foreign(desired) }
     return found
   }
 
+  /// A profile on the machine as it is.
+  func observe(
+    _ profile: Profile
+  ) throws(ProvisioningError) -> (desired: DesiredState, planner: Planner) {
+    let ownership = try Ownership(profile.name, in: run)
+    let resolution = try Resolution(profile, on: machine, ownership)
+    let desired = try DesiredState(profile, resolution, ownership, on: machine)
+    return (desired, try Planner(desired, ownership, on: machine))
+  }
+
+  private func obsolete(_ fact: Fact, disturbances: [String]) -> Difference {
+    let verb: String
+    let path: String
+    switch fact.content {
+    case .directory(let directory): (verb, path) = ("remove", directory.string)
+    case .link(let link, _): (verb, path) = ("unlink", link.string)
+    case .connection(let address): (verb, path) = ("disconnect", address.nqn)
+    case .loop(_, let loop): (verb, path) = ("detach loop", loop.file)
+    default: (verb, path) = ("write", fact.path?.string ?? "")
+    }
+    return Difference(
+      kind: .obsolete, id: "\(verb) \(path)", path: path, expected: nil, actual: "present",
+      meaning: fact.reason, disturbances: disturbances)
+  }
+
   /// Whether everything that a fact needs is there: else that is the difference.
-  private func stands(_ fact: Fact, in planner: Planner) -> Bool {
+  private func isThere(_ fact: Fact, in planner: Planner) -> Bool {
     fact.needs.allSatisfy { planner.standings[$0] == .satisfied }
   }
 
@@ -116,36 +143,5 @@ extension Provisioner {
           disturbances: [])
       }
     }
-  }
-}
-
-extension Planner {
-  /// What a host notices when one fact is made right: the disruptions of all that has to be taken down for it.
-  func disturbances(ofMending index: Int) -> [String] {
-    var planner = self
-    return planner.lowering(for: [index]).compactMap(\.disruption).uniqued()
-  }
-
-  /// What is taken away because the profile no longer has it.
-  func obsoleteDifferences() -> [Difference] {
-    obsoleteEntries().map { step in
-      Difference(
-        kind: .obsolete, id: "\(step.operation.verb) \(step.operation.path)",
-        path: step.operation.path, expected: nil, actual: "present", meaning: step.reason,
-        disturbances: (lowersForObsolete + [step.disruption].compactMap(\.self)).uniqued())
-    }
-  }
-
-  /// Every controller goes down before anything is taken away.
-  private var lowersForObsolete: [String] {
-    var planner = self
-    return planner.loweringBindings().compactMap(\.disruption)
-  }
-}
-
-extension Array where Element: Hashable {
-  fileprivate func uniqued() -> [Element] {
-    var seen: Set<Element> = []
-    return filter { seen.insert($0).inserted }
   }
 }

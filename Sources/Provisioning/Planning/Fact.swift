@@ -4,10 +4,10 @@ internal import ConfigFS
 internal import KernelEvents
 internal import SystemPackage
 
-/// One thing that shall be so, and how it hangs together with others.
+/// One thing about the machine that a profile, or its journal, has something to say about, and how it relates to others.
 ///
 /// A desired state is a list of facts in bring-up order. Two relations say what may be changed when: a fact *needs* others to
-/// stand, and a fact is *frozen* by others: its value cannot, or must not, be changed while they stand.
+/// be there, and a fact is *frozen* by others: its value cannot, or must not, be changed while they are up.
 struct Fact {
   enum Content {
     case configFSMounted
@@ -29,21 +29,65 @@ struct Fact {
     case plain
     /// Kept as the kernel shows it, without knowing what it means: never written when it is right already.
     case raw
-    /// A switch; writing `off` takes it down.
-    case state(off: String)
+    /// A switch with its texts; it is up while it shows `on`.
+    case state(on: String, off: String)
     /// The driver takes the value at bind; what is shown later need not be what is in force. `isShared` when all functions
     /// of the driver show one value.
     case usedAtBind(isShared: Bool)
   }
 
+  /// What shall become of it.
+  enum Wish: Equatable {
+    /// It shall be so.
+    case present
+    /// The profile no longer has it: it is taken away.
+    case absent
+    /// It is as others left it; when it has to go down for a change, it comes back.
+    case unchanged
+  }
+
+  /// How a value that a write cannot reach is reached nevertheless.
+  enum Remaking: Equatable {
+    case never
+    /// By removing the object of this path and making it again.
+    case always(FilePath)
+    /// Likewise, once a host has identified the subsystem.
+    case onceIdentified(FilePath)
+  }
+
   var content: Content
   var reason: String
+  var wish = Wish.present
+  /// The value of a fresh object: it is written only where another one is found.
+  var isDefault = false
+  /// Other texts that are as good: what the kernel has computed while others used the object.
+  var alternatives: [String] = []
+  var remaking = Remaking.never
   /// What a host notices when the fact is taken down.
   var disruption: String?
-  /// Facts that must stand for this one.
+  /// Facts that must be there for this one.
   var needs: [Int] = []
   /// Facts that must be down while this one is made or changed.
   var frozenBy: [Int] = []
+
+  /// Where it is, below configfs or in the file system; nil for what has no path.
+  var path: FilePath? {
+    switch content {
+    case .directory(let path), .lateDirectory(let path), .deviceNode(let path),
+      .attribute(let path, _, _, _), .link(let path, _), .controller(let path, _):
+      path
+    case .file(let path, _): FilePath(path)
+    case .configFSMounted, .module, .loop, .connection: nil
+    }
+  }
+
+  /// Whether it can be taken down and brought up again.
+  var isSwitch: Bool {
+    switch content {
+    case .link, .connection, .loop, .attribute(_, _, _, .state): true
+    default: false
+    }
+  }
 }
 
 /// Facts in the making: remembers places, so that relations can be stated as they come.
@@ -59,6 +103,12 @@ struct FactList {
   }
 
   @discardableResult
+  mutating func add(_ fact: Fact) -> Int {
+    facts.append(fact)
+    return facts.count - 1
+  }
+
+  @discardableResult
   mutating func add<Value>(
     _ attribute: Attribute<Value>, _ value: Value, _ reason: String, role: Fact.Role = .plain,
     disruption: String? = nil, needs: [Int] = []
@@ -69,11 +119,33 @@ struct FactList {
       disruption: disruption, needs: needs)
   }
 
+  /// A switch that shall be on or off; `nil` leaves it as it is.
+  @discardableResult
+  mutating func add(
+    _ attribute: Attribute<Bool>, isOn: Bool?, _ reason: String, disruption: String?,
+    needs: [Int] = []
+  ) -> Int {
+    let value = isOn ?? true
+    let index = add(
+      attribute, value, reason, role: .state(on: true.attributeText, off: false.attributeText),
+      disruption: disruption, needs: needs)
+    if isOn == nil { facts[index].wish = .unchanged }
+    return index
+  }
+
   mutating func freeze(_ facts: [Int], by states: [Int]) {
     for fact in facts { self.facts[fact].frozenBy += states }
   }
 
   mutating func require(_ fact: Int, _ needed: [Int]) {
     facts[fact].needs += needed
+  }
+
+  mutating func accept(_ text: String, for facts: [Int]) {
+    for fact in facts { self.facts[fact].alternatives.append(text) }
+  }
+
+  mutating func remake(_ facts: [Int], _ remaking: Fact.Remaking) {
+    for fact in facts { self.facts[fact].remaking = remaking }
   }
 }

@@ -3,34 +3,80 @@ internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
 internal import KernelModules
+internal import PCIEndpoint
 internal import SystemPackage
 
-/// How a fact stands on the machine now.
+/// How a fact is on the machine now.
 enum Standing: Equatable {
   /// As desired.
   case satisfied
   /// Nothing there.
   case absent
-  /// An attribute with another value, as the kernel shows it.
+  /// Another value, as the kernel shows it.
   case differs(current: String)
 }
 
-/// Looks at a machine, fact by fact, and touches as little as possible: what stands below a missing directory is missing.
+/// Looks at a machine, fact by fact, and touches as little as possible: what is below a missing directory is missing.
 struct Observation {
   let machine: Machine
-  let owned: Ledger
+  let ownership: Ownership
   let isMounted: Bool
+  /// Backing → loop device: those of the journal and, where there is none, those that are attached as the profile says.
+  private(set) var loops: [String: String]
   private var missing: Set<String> = []
   private var present: Set<String> = []
+  /// Driver → whether it has said that there is no DMA engine.
+  private var lackOfDMA: [String: Bool] = [:]
 
-  init(_ machine: Machine, owned: Ledger) {
+  private var owned: Ledger { ownership.own }
+
+  init(_ machine: Machine, ownership: Ownership) {
     self.machine = machine
-    self.owned = owned
+    self.ownership = ownership
+    loops = ownership.own.loops
     isMounted = machine.isConfigFSMounted()
   }
 
-  /// - Throws: ``ProvisioningError`` when something else stands where the fact wants to be.
-  mutating func standing(of fact: Fact) throws(ProvisioningError) -> Standing {
+  /// - Returns: how the fact is, and whether what it names is up: a switch that is on, a link, a device that is attached.
+  /// - Throws: ``ProvisioningError`` when something else is where the fact wants to be.
+  mutating func look(at fact: Fact) throws(ProvisioningError) -> (Standing, isUp: Bool) {
+    switch fact.wish {
+    case .present:
+      let standing = try standing(of: fact)
+      guard case .attribute(_, _, _, .state(let on, _)) = fact.content else {
+        if case .loop(let backing, _) = fact.content { return (standing, loops[backing] != nil) }
+        return (standing, standing != .absent)
+      }
+      return (standing, isOn(fact, on))
+    case .unchanged:
+      guard case .attribute(_, _, _, .state(let on, _)) = fact.content else {
+        return (.satisfied, true)
+      }
+      return (.satisfied, isOn(fact, on))
+    case .absent:
+      let isUp = isLeft(fact)
+      return (isUp ? .differs(current: "present") : .satisfied, isUp)
+    }
+  }
+
+  private func isOn(_ fact: Fact, _ on: String) -> Bool {
+    guard let path = fact.path, let text = try? machine.configFS.read(path) else { return false }
+    return sameAttributeText(text, on)
+  }
+
+  /// Whether something that the journal names is still there, and still ours.
+  private func isLeft(_ fact: Fact) -> Bool {
+    switch fact.content {
+    case .directory(let path): (try? machine.configFS.kind(of: path)) == .directory
+    case .link(let path, let target): (try? machine.configFS.linkTarget(of: path)) == target
+    case .attribute(_, _, _, .state(let on, _)): isOn(fact, on)
+    case .connection(let address): owned.connections.contains(address)
+    case .loop(let backing, _): isAttached(backing)
+    default: false
+    }
+  }
+
+  private mutating func standing(of fact: Fact) throws(ProvisioningError) -> Standing {
     switch fact.content {
     case .configFSMounted:
       return isMounted ? .satisfied : .absent
@@ -46,17 +92,23 @@ struct Observation {
       }
       return .satisfied
     case .loop(let backing, let loop):
-      return loopStanding(backing, loop.file)
+      return self.loop(backing, loop)
     case .directory(let path), .lateDirectory(let path):
-      return try hasDirectory(path) ? .satisfied : .absent
+      return try hasDirectory(path.string) ? .satisfied : .absent
     case .deviceNode(let path):
       return (try? machine.storage.describe(path)) == nil ? .absent : .satisfied
     case .attribute(let path, let value, let shown, let role):
-      return try attribute(path, value, shown, role)
+      let standing = try attribute(path, value, shown, role, isDefault: fact.isDefault)
+      if case .differs(let current) = standing,
+        fact.alternatives.contains(where: { sameAttributeText($0, current) })
+      {
+        return .satisfied
+      }
+      return standing
     case .link(let path, let target):
       return try link(path, target)
     case .connection(let address):
-      return owned.connections.contains(address) ? .satisfied : .absent
+      return connection(address)
     case .controller:
       // Looked at only right after binding.
       return .satisfied
@@ -88,16 +140,81 @@ struct Observation {
     "nvmet-pci-epf": "the kernel needs Linux 6.14 with CONFIG_NVME_TARGET_PCI_EPF",
   ]
 
-  private func loopStanding(_ backing: String, _ file: String) -> Standing {
-    guard let device = owned.loops[backing],
-      let bound = try? machine.storage.loopFile(of: FilePath(device)), bound == FilePath(file)
-    else { return .absent }
-    return .satisfied
+  // MARK: Loop devices
+
+  /// A device is as desired when it was asked for in the same way, and still is so.
+  private mutating func loop(_ backing: String, _ wanted: LoopConfiguration) -> Standing {
+    if loops[backing] == nil, !ownership.hasJournal, let found = matchingLoop(wanted) {
+      loops[backing] = found
+    }
+    guard let device = loops[backing], let actual = attached(device) else {
+      loops[backing] = nil
+      return .absent
+    }
+    guard isSameFile(owned.configurations[backing]?.file ?? wanted.file, actual.file) else {
+      // Somebody has detached ours, and the device is another file's by now.
+      loops[backing] = nil
+      return .absent
+    }
+    let asked = owned.configurations[backing]
+    let isAsAsked =
+      asked.map {
+        $0.offset == wanted.offset && $0.blockSize == wanted.blockSize
+          && $0.usesDirectIO == wanted.usesDirectIO && isSameFile($0.file, wanted.file)
+      } ?? true
+    return isAsAsked && matches(actual, wanted)
+      ? .satisfied : .differs(current: actual.summary)
   }
 
-  private mutating func hasDirectory(_ path: FilePath) throws(ProvisioningError) -> Bool {
-    try hasDirectory(path.string)
+  private func attached(_ device: String) -> LoopConfiguration? {
+    (try? machine.storage.loopConfiguration(of: FilePath(device))) ?? nil
   }
+
+  /// Whether a backing's device of the journal is still attached to its file.
+  private func isAttached(_ backing: String) -> Bool {
+    guard let device = owned.loops[backing], let actual = attached(device),
+      let file = owned.configurations[backing]?.file
+    else { return false }
+    return isSameFile(file, actual.file)
+  }
+
+  private func matches(_ actual: LoopConfiguration, _ wanted: LoopConfiguration) -> Bool {
+    actual.offset == wanted.offset && actual.usesDirectIO == wanted.usesDirectIO
+      && (wanted.blockSize == 0 || actual.blockSize == wanted.blockSize)
+      && isSameFile(actual.file, wanted.file)
+  }
+
+  /// The device that is attached as a profile without a journal wants it, unless another profile made it.
+  private func matchingLoop(_ wanted: LoopConfiguration) -> String? {
+    let bound = (try? machine.storage.boundLoops()) ?? []
+    return bound.map(\.device.string).first { device in
+      ownership.owner(of: device) == nil && attached(device).map { matches($0, wanted) } == true
+    }
+  }
+
+  /// Under whichever names.
+  private func isSameFile(_ a: String, _ b: String) -> Bool {
+    if a == b { return true }
+    guard let first = try? machine.storage.identity(of: FilePath(a)),
+      let second = try? machine.storage.identity(of: FilePath(b))
+    else { return false }
+    return first == second
+  }
+
+  // MARK: Connections
+
+  /// A connection is ours when binding opened it, and lives while the kernel lists it.
+  private func connection(_ address: FabricsAddress) -> Standing {
+    let spared = owned.spared(address)
+    guard let all = try? machine.fabrics.connections() else {
+      return owned.connections.contains(address) ? .satisfied : .absent
+    }
+    let isThere = all.contains { $0.address == address && !spared.contains($0.name) }
+    return isThere && (owned.connections.contains(address) || !ownership.hasJournal)
+      ? .satisfied : .absent
+  }
+
+  // MARK: configfs
 
   private mutating func hasDirectory(_ path: String) throws(ProvisioningError) -> Bool {
     if present.contains(path) { return true }
@@ -125,11 +242,13 @@ struct Observation {
   }
 
   private mutating func attribute(
-    _ path: FilePath, _ value: TextValue, _ shown: String, _ role: Fact.Role
+    _ path: FilePath, _ value: TextValue, _ shown: String, _ role: Fact.Role, isDefault: Bool
   ) throws(ProvisioningError) -> Standing {
     guard try hasDirectory(path.string.parentPath) else { return .absent }
     let current: String
     do { current = try machine.configFS.read(path) } catch .noSuchFileOrDirectory {
+      // What this kernel does not have cannot have another value than its default.
+      if isDefault { return .satisfied }
       throw ProvisioningError(
         .unsupported, "\(machine.label) (\(machine.facts.release)) has no attribute \(path)",
         operation: "read", path: path.string, errno: .noSuchFileOrDirectory,
@@ -141,16 +260,55 @@ struct Observation {
     switch value {
     case .text: wanted = shown
     case .loopDevice(let backing):
-      guard let device = owned.loops[backing] else { return .differs(current: current) }
+      guard let device = loops[backing] else { return .differs(current: current) }
       wanted = device + "\n"
     }
-    if case .usedAtBind = role, case .text(let text) = value,
-      let written = owned.lastWritten[path.string]
-    {
-      // What is shown may be another function's value; what this function got is what was written before its bind.
-      return written == text ? .satisfied : .differs(current: current)
+    let isShown = sameAttributeText(current, wanted)
+    guard case .usedAtBind(let isShared) = role, case .text(let text) = value else {
+      return isShown ? .satisfied : .differs(current: current)
     }
-    return sameAttributeText(current, wanted) ? .satisfied : .differs(current: current)
+    guard let written = owned.lastWritten[path.string] else {
+      // A default that was never written is the driver's choice.
+      return isShown || isDefault ? .satisfied : .differs(current: current)
+    }
+    guard written == text else { return .differs(current: current) }
+    if isShown { return .satisfied }
+    // What this function got is what was written before its bind; what is shown may be another function's value.
+    let isExplained = isShared ? isOfSibling(current, path) : isResetByDriver(path)
+    return isExplained ? .satisfied : .differs(current: current)
+  }
+
+  /// Whether a value is the one that another function of the driver was given.
+  private func isOfSibling(_ shown: String, _ attribute: FilePath) -> Bool {
+    let own = attribute.removingLastComponent()
+    let driver = own.removingLastComponent()
+    let name = attribute.lastComponent?.string ?? ""
+    let siblings = ((try? machine.configFS.entries(of: driver)) ?? []).filter {
+      $0.kind == .directory && $0.name != own.lastComponent?.string
+    }
+    let ledgers = [owned] + ownership.others.map(\.ledger)
+    return siblings.contains { sibling in
+      let path = driver.appending(sibling.name).appending(name).string
+      let texts = ledgers.compactMap { $0.lastWritten[path] }
+      // Others' functions have whatever they have.
+      if texts.isEmpty { return true }
+      return texts.contains { $0.kernelInteger(UInt32.self) == shown.kernelInteger(UInt32.self) }
+    }
+  }
+
+  /// Whether the driver has cleared `dma_enable` because there is no DMA engine; it says so.
+  private mutating func isResetByDriver(_ attribute: FilePath) -> Bool {
+    let driver =
+      attribute.removingLastComponent().removingLastComponent().removingLastComponent()
+      .lastComponent?.string ?? ""
+    if let known = lackOfDMA[driver] { return known }
+    let lines = machine.log.allLines()
+    let isKnown =
+      lines.map { lines in
+        lines.contains { $0.text.contains(driver) && $0.text.contains("DMA not supported") }
+      } ?? true
+    lackOfDMA[driver] = isKnown
+    return isKnown
   }
 
   private mutating func link(
@@ -169,7 +327,7 @@ struct Observation {
       throw ProvisioningError(
         .impossible, "\(path) leads to \(current), not to \(target)", operation: "link",
         path: path.string, value: target.string,
-        hint: "someone else made this link: remove it, or use another name")
+        hint: "epfnvme did not make this link: remove it, or use another name")
     }
     return .satisfied
   }

@@ -28,6 +28,11 @@ extension Operation {
       case .loopDevice(let backing): add("loopDeviceOf", .string(backing))
       }
       if let shown { add("shown", .string(shown)) }
+    case .restoreDirectory(_, let attributes):
+      add(
+        "attributes",
+        .array(
+          attributes.map { Operation.write(path: $0.path, value: $0.value, shown: nil).json }))
     case .link(_, let target), .unlink(_, let target): add("target", .string(target))
     case .expectConnection(let address): add("to", address.json)
     case .disconnect(let address, let sparing):
@@ -43,6 +48,17 @@ extension Operation {
 
   /// As ``json``, which is the journal's, without secrets.
   var reportedJSON: JSONValue {
+    if case .restoreDirectory(let path, let attributes) = self {
+      return Operation.restoreDirectory(
+        path: path,
+        attributes: attributes.map { attribute in
+          guard case .text(let text) = attribute.value else { return attribute }
+          return AttributeText(
+            path: attribute.path,
+            value: .text(SecretAttribute.reported(text, at: attribute.path)))
+        }
+      ).json
+    }
     guard case .write(let path, .text(let text), let shown) = self else { return json }
     return Operation.write(
       path: path, value: .text(SecretAttribute.reported(text, at: path)),
@@ -82,6 +98,14 @@ extension Operation {
       self = .detachLoop(backing: backing, file: path, device: string("device"))
     case "create": self = .createDirectory(path: path)
     case "remove": self = .removeDirectory(path: path)
+    case "restore":
+      let writes = (json["attributes"]?.arrayValue ?? []).map { Operation($0) }
+      var attributes: [AttributeText] = []
+      for write in writes {
+        guard case .write(let path, let value, _)? = write else { return nil }
+        attributes.append(AttributeText(path: path, value: value))
+      }
+      self = .restoreDirectory(path: path, attributes: attributes)
     case "write":
       if let text = string("value") {
         self = .write(path: path, value: .text(text), shown: string("shown"))

@@ -15,6 +15,8 @@ public enum Operation: Hashable, Sendable {
   case detachLoop(backing: String, file: String, device: String?)
   case createDirectory(path: String)
   case removeDirectory(path: String)
+  /// Makes a directory that was removed again, with the attributes that had been written into it.
+  case restoreDirectory(path: String, attributes: [AttributeText])
   /// Writes an attribute. `shown` is what the kernel must show afterwards; nil where nothing can be compared.
   case write(path: String, value: TextValue, shown: String?)
   /// Takes note of the connections that this machine has already, so that the one that binding opens can be told from them.
@@ -47,6 +49,17 @@ public enum TextValue: Hashable, Sendable {
   }
 }
 
+/// An attribute and the bytes to write into it.
+public struct AttributeText: Hashable, Sendable {
+  public var path: String
+  public var value: TextValue
+
+  public init(path: String, value: TextValue) {
+    self.path = path
+    self.value = value
+  }
+}
+
 extension Operation {
   /// The verb: the same word in plans, errors and JSON.
   public var verb: String {
@@ -60,6 +73,7 @@ extension Operation {
     case .detachLoop: "detach loop"
     case .createDirectory: "create"
     case .removeDirectory: "remove"
+    case .restoreDirectory: "restore"
     case .write: "write"
     case .link: "link"
     case .unlink: "unlink"
@@ -74,9 +88,9 @@ extension Operation {
   public var path: String {
     switch self {
     case .mountConfigFS(let path), .createFile(let path, _), .removeFile(let path),
-      .createDirectory(let path), .removeDirectory(let path), .write(let path, _, _),
-      .link(let path, _), .unlink(let path, _), .awaitDirectory(let path), .awaitDevice(let path),
-      .verifyController(let path, _):
+      .createDirectory(let path), .removeDirectory(let path), .restoreDirectory(let path, _),
+      .write(let path, _, _), .link(let path, _), .unlink(let path, _), .awaitDirectory(let path),
+      .awaitDevice(let path), .verifyController(let path, _):
       path
     case .loadModule(let name, _), .unloadModule(let name): name
     case .attachLoop(_, let loop): loop.file
@@ -112,6 +126,7 @@ extension Operation {
     case .detachLoop: "detach the loop device of \(path)"
     case .createDirectory: "create \(path)"
     case .removeDirectory: "remove \(path)"
+    case .restoreDirectory: "make \(path) again as it was"
     case .write: "write \(value ?? "") to \(path)"
     case .link: "link \(path) to \(value ?? "")"
     case .unlink: "unlink \(path)"

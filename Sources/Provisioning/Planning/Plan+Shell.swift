@@ -66,6 +66,7 @@ extension Plan {
     switch step.undo {
     case .nothing, .capture, .ifDifferent: nil
     case .write(let text): .write(path: step.operation.path, value: .text(text), shown: nil)
+    case .operation(let undo): undo
     case .inverse:
       // A file that holds data stays, as it does at teardown.
       switch step.operation {
@@ -96,6 +97,11 @@ extension Plan {
       return ["losetup -d \"$(losetup -a | grep -F \(path) | head -n 1 | cut -d: -f1)\""]
     case .createDirectory: return ["mkdir \(path)"]
     case .removeDirectory: return ["rmdir \(path)"]
+    case .restoreDirectory(_, let attributes):
+      return ["mkdir \(path)"]
+        + attributes.flatMap { attribute in
+          commands(for: .write(path: attribute.path, value: attribute.value, shown: nil))
+        }
     case .write(_, .text(let text), _):
       return text.last == "\n"
         ? ["put \(quoted(text.withoutTrailingNewline)) \(path)"]

@@ -8,9 +8,18 @@ public struct Plan: Hashable, Sendable {
   public var driver: String?
   public var steps: [Step]
   public var warnings: [ProfileIssue]
+  /// What is there already and belongs to the profile from now on, as the journal will have it: shared objects, and a whole
+  /// profile whose journal was lost.
+  var claims: [JournalEntry] = []
+  /// Whether everything was found as the profile says, without a journal: it was lost, and is written again.
+  public var isAdoption = false
+  /// Objects that are left to the other profiles which have them, too.
+  var released: [String] = []
 
-  /// Whether anything would change.
+  /// Whether anything would change on the machine.
   public var changesAnything: Bool { !steps.isEmpty }
+  /// Whether the journal would change.
+  var changesJournal: Bool { changesAnything || !claims.isEmpty || !released.isEmpty }
   public var disruptions: [Step] { steps.filter { $0.disruption != nil } }
 }
 
@@ -30,6 +39,8 @@ public struct Step: Hashable, Sendable {
     case inverse
     /// Write this text.
     case write(String)
+    /// Do this.
+    case operation(Operation)
     /// Read the value before writing; when it is already right, write nothing; else write it back.
     case capture
     /// Read the value before writing; when it is already right, write nothing. The object vanishes with its directory.

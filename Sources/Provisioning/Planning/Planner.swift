@@ -3,34 +3,62 @@ internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
 internal import KernelModules
-internal import NVMeTarget
-internal import PCIEndpoint
 internal import SystemPackage
 
 /// Desired minus observed: the ordered steps from what is to what shall be.
+///
+/// A change goes down and up again: what freezes a value, or depends on an object that changes, is taken down in the reverse
+/// order of bringing up; then everything that is not as desired is made so. What a change does not touch stays up.
 struct Planner {
+  /// The desired ones in bring-up order, then those of the journal that the profile no longer has.
   let facts: [Fact]
   let standings: [Standing]
-  let owned: Ledger
+  let ownership: Ownership
   let machine: Machine
+  /// Backing → loop device, also of those that are recognised without a journal.
+  let loops: [String: String]
 
+  /// Whether the switch is on, the link or the object there.
+  private let isUp: [Bool]
+  /// The facts that need a fact.
+  private let dependents: [[Int]]
+  private let sharedDrivers: Set<FilePath>
+  /// What goes down.
   private var lowered: Set<Int> = []
+  /// Directories that are removed and made again.
+  private var remade: Set<Int> = []
 
-  /// - Parameter fromNothing: takes the machine for an empty one: nothing stands but what the kernel has built in, and files.
+  /// - Parameter fromNothing: takes the machine for an empty one: nothing is there but what the kernel has built in, and files.
   init(
-    _ desired: DesiredState, owned: Ledger, on machine: Machine, fromNothing: Bool = false
+    _ desired: DesiredState, _ ownership: Ownership, on machine: Machine,
+    fromNothing: Bool = false
   ) throws(ProvisioningError) {
-    facts = desired.facts
-    self.owned = owned
+    self.ownership = ownership
     self.machine = machine
+    facts = fromNothing ? desired.facts : Leftovers(of: desired, ownership, on: machine).facts
+    var dependents = [[Int]](repeating: [], count: facts.count)
+    for (index, fact) in facts.enumerated() {
+      for needed in fact.needs { dependents[needed].append(index) }
+    }
+    self.dependents = dependents
+    sharedDrivers = Self.sharedDrivers(facts, on: machine)
     if fromNothing {
       standings = facts.map { Self.standing(of: $0, onEmpty: machine) }
+      isUp = facts.map { _ in false }
+      loops = [:]
       return
     }
-    var observation = Observation(machine, owned: owned)
+    var observation = Observation(machine, ownership: ownership)
     var standings: [Standing] = []
-    for fact in facts { standings.append(try observation.standing(of: fact)) }
+    var isUp: [Bool] = []
+    for fact in facts {
+      let look = try observation.look(at: fact)
+      standings.append(look.0)
+      isUp.append(look.isUp)
+    }
     self.standings = standings
+    self.isUp = isUp
+    loops = observation.loops
   }
 
   private static func standing(of fact: Fact, onEmpty machine: Machine) -> Standing {
@@ -40,122 +68,266 @@ struct Planner {
     case .file(let path, _):
       (try? machine.storage.describe(FilePath(path))) == nil ? .absent : .satisfied
     case .controller: .satisfied
-    default: .absent
+    default: fact.wish == .present && !fact.isDefault ? .absent : .satisfied
     }
-  }
-
-  mutating func steps() -> [Step] {
-    let obsolete = obsoleteEntries()
-    // Something that this profile no longer has is taken away only with every controller down.
-    if !obsolete.isEmpty { _ = loweringBindings() }
-    var steps = lowering(for: facts.indices.filter(needsWork))
-    steps += obsolete
-    for index in facts.indices where standings[index] != .satisfied || isRaisedAgain(index) {
-      steps += raising(index)
-    }
-    return steps
-  }
-
-  /// Takes down what stands in the way of some facts.
-  /// - Returns: the steps of everything that goes down.
-  mutating func lowering(for changing: [Int]) -> [Step] {
-    for index in changing {
-      for state in facts[index].frozenBy { lower(state) }
-    }
-    // A loop device or a device that comes back may have another name.
-    for index in facts.indices where changing.contains(index) || lowered.contains(index) {
-      for dependent in facts.indices where facts[dependent].needs.contains(index) {
-        if isSwitch(dependent) { lower(dependent) }
-      }
-    }
-    return facts.indices.reversed().filter { lowered.contains($0) }.compactMap(lowering)
-  }
-
-  /// Takes every controller down.
-  mutating func loweringBindings() -> [Step] {
-    for index in facts.indices where facts[index].disruption != nil && isBinding(index) {
-      lower(index)
-    }
-    return lowering(for: [])
   }
 
   // MARK: Which facts move
 
-  private func needsWork(_ index: Int) -> Bool { standings[index] != .satisfied }
+  /// Whether a fact is not as it shall be.
+  func needsWork(_ index: Int) -> Bool { standings[index] != .satisfied }
 
-  /// Links and switches can be taken down and brought up again; the rest stays.
-  private func isSwitch(_ index: Int) -> Bool {
-    switch facts[index].content {
-    case .link, .connection: true
-    case .attribute(_, _, _, .state): true
-    default: false
+  /// A default of an object that is still to be made.
+  private func isFresh(_ index: Int) -> Bool {
+    facts[index].isDefault && standings[index] == .absent
+  }
+
+  mutating func steps() -> [Step] {
+    for index in facts.indices where needsWork(index) && !isFresh(index) { change(index) }
+    let later = facts.indices.filter { lowered.contains($0) && isLate($0) }
+    let down = facts.indices.filter { lowered.contains($0) && !isLate($0) }
+    var steps = takingDown(down)
+    for index in facts.indices where isRaised(index) { steps += raising(index) }
+    return steps + takingDown(later)
+  }
+
+  /// An ANA group goes when its namespaces have left it, unless its port goes.
+  private func isLate(_ index: Int) -> Bool {
+    guard facts[index].wish == .absent, case .directory(let path) = facts[index].content,
+      case .anaGroup? = address(path)
+    else { return false }
+    let port = path.removingLastComponent().removingLastComponent()
+    return facts.contains { fact in
+      guard case .directory(port) = fact.content else { return false }
+      return fact.wish == .present
     }
   }
 
-  /// The binding of a function or the start of a controller.
-  private func isBinding(_ index: Int) -> Bool {
-    switch facts[index].content {
-    case .link(let path, _), .attribute(let path, _, _, .state):
-      Self.isBinding(path.string)
-    default: false
-    }
+  private func address(_ path: FilePath) -> ConfigAddress? {
+    ConfigAddress(path.string, below: machine.configFS.mountPoint)
   }
 
-  /// Whether a path is `…/controllers/EPC/…`.
-  private static func isBinding(_ path: String) -> Bool {
-    path.parentPath.parentPath.hasSuffix("/controllers")
+  /// Takes down what is in the way of making one fact right.
+  private mutating func change(_ index: Int) {
+    let fact = facts[index]
+    for state in fact.frozenBy { lower(state) }
+    if fact.wish == .absent || isSwitchedOff(index) {
+      lower(index)
+      return
+    }
+    if case .attribute(let path, _, _, let role) = fact.content, !Self.isState(role) {
+      if let directory = remaking(index, path) { remake(directory) }
+      if path.lastComponent?.string == "zoned" { remakeNamespaces(of: path) }
+      return
+    }
+    // A device that comes back may have another name, or other data.
+    if case .loop = fact.content, isUp[index] { lower(index) }
+    for dependent in dependents[index] { lower(dependent) }
+  }
+
+  private static func isState(_ role: Fact.Role) -> Bool {
+    if case .state = role { true } else { false }
+  }
+
+  /// A switch that is on and shall be off.
+  private func isSwitchedOff(_ index: Int) -> Bool {
+    guard case .attribute(_, .text(let text), _, .state(let on, _)) = facts[index].content,
+      facts[index].wish == .present
+    else { return false }
+    return text != on && isUp[index]
   }
 
   private mutating func lower(_ index: Int) {
-    guard isSwitch(index), standings[index] == .satisfied, lowered.insert(index).inserted else {
-      return
-    }
-    for dependent in facts.indices where facts[dependent].needs.contains(index) {
-      lower(dependent)
-    }
+    guard lowered.insert(index).inserted else { return }
+    for dependent in dependents[index] { lower(dependent) }
+    guard facts[index].isSwitch, isUp[index] else { return }
+    for state in facts[index].frozenBy { lower(state) }
     // A function that is bound again opens a connection again.
     for needed in facts[index].needs {
       if case .connection = facts[needed].content { lower(needed) }
     }
   }
 
-  private func isRaisedAgain(_ index: Int) -> Bool {
-    if lowered.contains(index) { return true }
-    switch facts[index].content {
-    case .controller:
-      return facts[index].needs.contains { lowered.contains($0) || needsWork($0) }
-    case .attribute(_, _, _, .usedAtBind(isShared: true)):
-      // Another function of the driver may have changed the shared header since.
-      return facts[index].frozenBy.contains { lowered.contains($0) || needsWork($0) }
-    case .attribute(_, .loopDevice, _, _):
-      return facts[index].needs.contains { lowered.contains($0) || needsWork($0) }
-    default: return false
+  // MARK: Objects that are made again
+
+  /// The directory that must be made again because no write reaches the value of an attribute.
+  private func remaking(_ index: Int, _ path: FilePath) -> FilePath? {
+    guard isChanged(index) else { return nil }
+    switch facts[index].remaking {
+    case .never:
+      return isZonedUntilNow(index, path) ? path.removingLastComponent() : nil
+    case .always(let directory): return directory
+    case .onceIdentified(let directory): return isIdentified(directory) ? directory : nil
     }
   }
 
-  // MARK: Steps
+  /// A namespace that was zoned stays so with another device.
+  private func isZonedUntilNow(_ index: Int, _ path: FilePath) -> Bool {
+    path.lastComponent?.string == "device_path" && Hazard.wasZoned(path, machine)
+  }
 
-  private func lowering(_ index: Int) -> Step? {
+  /// Whether a host has identified a subsystem: then a value that is there already is refused, too, and only then.
+  private func isIdentified(_ subsystem: FilePath) -> Bool {
+    let path = subsystem.appending("attr_model")
+    guard let text = try? machine.configFS.read(path) else { return false }
+    do { _ = try machine.configFS.write(text, to: path) } catch { return true }
+    return false
+  }
+
+  /// The namespaces that store to a device which stops being zoned.
+  private mutating func remakeNamespaces(of attribute: FilePath) {
+    guard let text = try? machine.configFS.read(attribute), sameAttributeText(text, "1"),
+      let name = attribute.removingLastComponent().lastComponent?.string
+    else { return }
+    for fact in facts {
+      guard case .attribute(let path, .text(let device), _, _) = fact.content,
+        path.lastComponent?.string == "device_path", sameAttributeText(device, "/dev/\(name)")
+      else { continue }
+      remake(path.removingLastComponent())
+    }
+  }
+
+  private mutating func remake(_ directory: FilePath) {
+    guard
+      let index = facts.firstIndex(where: {
+        if case .directory(directory) = $0.content { $0.wish == .present } else { false }
+      }), isUp[index], remade.insert(index).inserted
+    else { return }
+    lower(index)
+    // What is in it goes first.
+    let prefix = directory.string + "/"
+    for inner in facts.indices where lowered.contains(inner) {
+      if case .directory(let path) = facts[inner].content, path.string.hasPrefix(prefix),
+        facts[inner].wish == .present, isUp[inner]
+      {
+        remade.insert(inner)
+      }
+    }
+  }
+
+  // MARK: Down
+
+  private func takingDown(_ indices: [Int]) -> [Step] {
+    let mountPoint = machine.configFS.mountPoint
+    return indices.compactMap { index in step(takingDown: index).map { (index, $0) } }
+      .sorted { a, b in
+        let ranks = (
+          a.1.operation.rank(below: mountPoint), b.1.operation.rank(below: mountPoint)
+        )
+        return ranks.0 == ranks.1 ? a.0 > b.0 : ranks.0 > ranks.1
+      }.map(\.1)
+  }
+
+  private func step(takingDown index: Int) -> Step? {
     let fact = facts[index]
-    let because = "something below it changes"
+    guard isUp[index] else { return nil }
+    let reason =
+      fact.wish == .absent
+      ? "the profile no longer has it"
+      : isSwitchedOff(index) ? fact.reason : "something below it changes"
+    let disruption = isNoticed(fact) ? fact.disruption : nil
     switch fact.content {
     case .link(let path, let target):
       return Step(
-        .unlink(path: path.string, target: target.string), reason: because,
-        disruption: fact.disruption)
+        .unlink(path: path.string, target: target.string), reason: reason, disruption: disruption)
     case .connection(let address):
-      return Step(.disconnect(address, sparing: owned.spared(address)), reason: because)
-    case .attribute(let path, .text(let on), _, .state(let off)):
       return Step(
-        .write(path: path.string, value: .text(off), shown: off), reason: because,
-        disruption: fact.disruption, undo: .write(on))
+        .disconnect(address, sparing: ownership.own.spared(address)), reason: reason)
+    case .attribute(let path, _, _, .state(let on, let off)):
+      return Step(
+        .write(path: path.string, value: .text(off), shown: off), reason: reason,
+        disruption: disruption, undo: .write(on))
+    case .loop(let backing, let wanted):
+      let made = ownership.own.configurations[backing] ?? wanted
+      return Step(
+        .detachLoop(backing: backing, file: made.file, device: loops[backing]), reason: reason,
+        disruption: disruption, undo: .operation(.attachLoop(backing: backing, made)))
+    case .directory(let path) where fact.wish == .absent || remade.contains(index):
+      return Step(
+        .removeDirectory(path: path.string),
+        reason: fact.wish == .absent ? reason : "only a new one can have the values",
+        disruption: fact.wish == .absent ? nil : disruption,
+        undo: .operation(ownership.own.restoration(of: path.string)))
     default: return nil
+    }
+  }
+
+  /// What a switch or link that is taken down means to hosts depends on whether there is anything to lose.
+  private func isNoticed(_ fact: Fact) -> Bool {
+    guard case .link(let path, _) = fact.content, case .portLink? = address(path) else {
+      return true
+    }
+    // Removing the last user's port is what was asked for; a change of one that stays interrupts its hosts.
+    return fact.wish == .present
+  }
+
+  // MARK: Up
+
+  private func isRaised(_ index: Int) -> Bool {
+    let fact = facts[index]
+    guard fact.wish != .absent else { return false }
+    let isDown = lowered.contains(index)
+    switch fact.content {
+    case .attribute(_, .text(let text), _, .state(let on, _)):
+      if fact.wish == .unchanged { return isUp[index] && isDown }
+      return text == on ? !isUp[index] || isDown : false
+    case .attribute(_, let value, _, let role):
+      if fact.isDefault { return isChanged(index) && !isMadeAnew(fact) }
+      if needsWork(index) || isMadeAnew(fact) { return true }
+      if case .loopDevice = value { return isDown }
+      // Another function of the driver may have changed the shared header since.
+      guard case .usedAtBind(isShared: true) = role, hasSiblings(fact) else { return false }
+      return fact.frozenBy.contains { lowered.contains($0) || needsWork($0) }
+    case .directory: return needsWork(index) || remade.contains(index)
+    case .lateDirectory: return needsWork(index) || isMadeAnew(fact)
+    case .deviceNode, .link, .connection, .loop: return needsWork(index) || isDown
+    case .controller: return fact.needs.contains { lowered.contains($0) || needsWork($0) }
+    case .configFSMounted, .module, .file: return needsWork(index)
+    }
+  }
+
+  /// Whether the driver of a function has another one, on the machine or in the profile.
+  private func hasSiblings(_ fact: Fact) -> Bool {
+    guard let path = fact.path else { return false }
+    return sharedDrivers.contains(path.removingLastComponent().removingLastComponent())
+  }
+
+  /// The directories of function drivers that have more than one function.
+  private static func sharedDrivers(_ facts: [Fact], on machine: Machine) -> Set<FilePath> {
+    var functions: [FilePath: Set<String>] = [:]
+    let root = machine.configFS.mountPoint.appending("pci_ep/functions")
+    for fact in facts {
+      guard case .directory(let path) = fact.content,
+        path.removingLastComponent().removingLastComponent() == root,
+        let name = path.lastComponent?.string
+      else { continue }
+      functions[path.removingLastComponent(), default: []].insert(name)
+    }
+    for driver in functions.keys {
+      for entry in (try? machine.configFS.entries(of: driver)) ?? [] where entry.kind == .directory
+      {
+        functions[driver]?.insert(entry.name)
+      }
+    }
+    return Set(functions.filter { $0.value.count > 1 }.keys)
+  }
+
+  private func isChanged(_ index: Int) -> Bool {
+    if case .differs = standings[index] { true } else { false }
+  }
+
+  /// Whether the object of a fact is made now.
+  private func isMadeAnew(_ fact: Fact) -> Bool {
+    fact.needs.contains { index in
+      guard case .directory = facts[index].content else { return false }
+      return remade.contains(index) || standings[index] == .absent
     }
   }
 
   private func raising(_ index: Int) -> [Step] {
     let fact = facts[index]
-    let reason = lowered.contains(index) ? "comes back: \(fact.reason)" : fact.reason
+    let comesBack = lowered.contains(index) && isUp[index] && !isMadeAnew(fact)
+    let reason = comesBack ? "comes back: \(fact.reason)" : fact.reason
     func step(_ operation: Operation, undo: Step.Undo = .inverse) -> [Step] {
       [Step(operation, reason: reason, undo: undo)]
     }
@@ -178,7 +350,18 @@ struct Planner {
     case .attribute(let path, let value, let shown, let role):
       let expected: String? = if case .text = value { shown } else { nil }
       return step(
-        .write(path: path.string, value: value, shown: expected), undo: undo(index, role))
+        .write(path: path.string, value: value, shown: expected),
+        undo: isMadeAnew(fact) ? undoInNewObject(role) : undo(index, role))
+    }
+  }
+
+  /// An attribute of an object that is removed by the undo of its creation.
+  private func undoInNewObject(_ role: Fact.Role) -> Step.Undo {
+    switch role {
+    case .usedAtBind(isShared: true): .capture
+    case .raw: .ifDifferent
+    case .state(_, let off): .write(off)
+    default: .nothing
     }
   }
 
@@ -188,61 +371,40 @@ struct Planner {
     case (.raw, .absent): .ifDifferent
     // What is unset cannot be written back.
     case (.raw, .differs(let current)) where sameAttributeText(current, ""): .nothing
-    case (.state(let off), .absent): .write(off)
-    case (.state(let off), .satisfied): .write(off)
+    case (.state(_, let off), _): .write(off)
     case (_, .absent): .nothing
     // An unset path cannot be written back; it vanishes with its namespace.
     case (_, .differs(let current)):
-      sameAttributeText(current, "(null)") ? .nothing : .write(current)
+      sameAttributeText(current, "(null)") ? .nothing : .write(writable(current, index))
     case (_, .satisfied): .nothing
     }
   }
 
-  // MARK: What the profile no longer has
+  /// The bytes that give a shown value back: those that were written, where they are known to be the same.
+  private func writable(_ shown: String, _ index: Int) -> String {
+    guard let path = facts[index].path?.string else { return shown }
+    // The driver keeps every byte, a line feed as well.
+    if path.hasSuffix("/ctrl_opts") { return shown.withoutTrailingNewline }
+    guard let written = ownership.own.lastWritten[path], sameAttributeText(shown, written) else {
+      return shown
+    }
+    return written
+  }
 
-  /// What the journal says is ours and no fact wants, as steps that take it away.
-  func obsoleteEntries() -> [Step] {
-    var wanted: Set<String> = []
-    var connections: Set<FabricsAddress> = []
-    for fact in facts {
-      switch fact.content {
-      case .directory(let path), .link(let path, _), .attribute(let path, _, _, _):
-        wanted.insert(path.string)
-      case .loop(let backing, _): wanted.insert("loop \(backing)")
-      case .connection(let address): connections.insert(address)
-      default: break
-      }
-    }
-    var steps: [Step] = []
-    let reason = "the profile no longer has it"
-    for entry in owned.entries.reversed() {
-      switch entry.operation {
-      case .createDirectory(let path) where !wanted.contains(path):
-        steps.append(Step(.removeDirectory(path: path), reason: reason))
-      case .link(let path, let target) where !wanted.contains(path):
-        steps.append(
-          Step(
-            .unlink(path: path, target: target), reason: reason,
-            disruption: Self.isBinding(path) ? "the host loses the NVMe controller" : nil))
-      case .write(let path, .text(let text), _) where !wanted.contains(path):
-        // A switch of an object that goes, or a replaced value of one that stays.
-        if case .write(_, .text(let old), _)? = entry.undo {
-          steps.append(
-            Step(
-              .write(path: path, value: .text(old), shown: nil), reason: reason, undo: .write(text))
-          )
-        }
-      case .expectConnection(let address) where !connections.contains(address):
-        steps.append(
-          Step(.disconnect(address, sparing: owned.spared(address)), reason: reason))
-      case .attachLoop(let backing, let loop) where !wanted.contains("loop \(backing)"):
-        steps.append(
-          Step(
-            .detachLoop(backing: backing, file: loop.file, device: owned.loops[backing]),
-            reason: reason))
-      default: break
-      }
-    }
-    return steps
+  // MARK: Questions
+
+  /// What a host notices when one fact is made right.
+  func disruptions(ofFixing index: Int) -> [String] {
+    var planner = self
+    planner.change(index)
+    let lowered = planner.facts.indices.filter { planner.lowered.contains($0) }
+    return planner.takingDown(lowered).compactMap(\.disruption).uniqued()
+  }
+}
+
+extension Array where Element: Hashable {
+  func uniqued() -> [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
   }
 }

@@ -4,6 +4,7 @@ internal import KernelEvents
 internal import KernelModules
 internal import NVMeTarget
 internal import PCIEndpoint
+internal import SystemPackage
 
 /// What a profile leaves open, decided for one machine: the driver, the controllers, the port of the functions.
 struct Resolution {
@@ -18,7 +19,9 @@ struct Resolution {
   var functionTransport: Profile.Port.Transport { driver == .nvmetPCIEPF ? .pci : .loop }
 
   /// - Throws: ``ProvisioningError`` of kind `unsupported`, `impossible`.
-  init(_ profile: Profile, on machine: Machine, owned: Ledger) throws(ProvisioningError) {
+  init(
+    _ profile: Profile, on machine: Machine, _ ownership: Ownership
+  ) throws(ProvisioningError) {
     guard !profile.functions.isEmpty else { return }
     let isMounted = machine.isConfigFSMounted()
     let endpoints = EndpointTree(on: machine.configFS)
@@ -30,7 +33,7 @@ struct Resolution {
     }
     checkDriver(driver, profile, on: machine)
     functionPort = try Self.functionPort(
-      profile, transport: functionTransport, on: machine, owned: owned, isMounted: isMounted)
+      profile, transport: functionTransport, on: machine, ownership, isMounted: isMounted)
     if driver == .nvmetPCIEPF, machine.kernelOption("NVME_TARGET_TCP_TLS") == true {
       throw ProvisioningError(
         .unsupported,
@@ -176,30 +179,96 @@ struct Resolution {
     }
   }
 
+  /// The port through which functions reach local subsystems, when the profile declares none that fits: the one that this
+  /// profile has already; for the loop transport, which connects through the machine's first port, that one; else a new one.
   private static func functionPort(
-    _ profile: Profile, transport: Profile.Port.Transport, on machine: Machine, owned: Ledger,
-    isMounted: Bool
+    _ profile: Profile, transport: Profile.Port.Transport, on machine: Machine,
+    _ ownership: Ownership, isMounted: Bool
   ) throws(ProvisioningError) -> UInt16? {
-    let needsPort = profile.functions.contains { function in
-      guard case .local(let nqn, _) = function.target else { return false }
-      return !profile.ports.contains { $0.transport == transport && $0.subsystems.contains(nqn) }
-    }
-    guard needsPort else { return nil }
-    let ports = TargetTree(on: machine.configFS).ports
-    let declared = profile.ports.map(\.id)
-    if let mine = owned.portIDs(below: ports.directory.path).first(where: { !declared.contains($0) }
-    ) {
-      return mine
-    }
-    var taken = Set(declared)
-    if isMounted, ports.exists {
-      do { taken.formUnion(try ports.all().compactMap(\.id)) } catch {
-        throw ProvisioningError(error)
+    var local: [String] = []
+    var isDeclared = true
+    for function in profile.functions {
+      guard case .local(let nqn, _) = function.target else { continue }
+      local.append(nqn)
+      if !profile.ports.contains(where: { $0.transport == transport && $0.subsystems.contains(nqn) }
+      ) {
+        isDeclared = false
       }
     }
+    guard !local.isEmpty else { return nil }
+    let tree = TargetTree(on: machine.configFS).ports
+    let declared = profile.ports.map(\.id)
+    var ports: [FoundPort] = []
+    if isMounted, tree.exists {
+      do {
+        for item in try tree.all() { ports.append(try FoundPort(item, ownership)) }
+      } catch { throw ProvisioningError(error) }
+    }
+    let fitting = ports.filter { $0.transport == transport.rawValue }
+    if isDeclared {
+      if transport == .loop { try checkLoopPort(fitting, declared) }
+      return nil
+    }
+    let mine = fitting.filter { $0.isOwn && !declared.contains($0.id) }
+    if let serving = mine.first(where: { port in local.contains { port.subsystems.contains($0) } })
+    {
+      return serving.id
+    }
+    let loopPorts = fitting.filter { !$0.isOwn && !declared.contains($0.id) }
+    if transport == .loop,
+      let first = loopPorts.first(where: { !$0.subsystems.isEmpty }) ?? loopPorts.first
+    {
+      return first.id
+    }
+    // Without a journal: the one that offers what the functions serve.
+    if !ownership.hasJournal,
+      let known = fitting.first(where: { port in
+        port.owner == nil && local.contains { port.subsystems.contains($0) }
+      })
+    {
+      return known.id
+    }
+    // One of its own that the profile no longer declares is made as this one is to be.
+    let taken = Set(declared).union(
+      ports.filter { port in !mine.contains { $0.id == port.id } }.map(\.id))
     guard let free = (1...UInt16.max).first(where: { !taken.contains($0) }) else {
       throw ProvisioningError(.impossible, "every nvmet port id is taken")
     }
     return free
+  }
+
+  /// An nvmet port of the machine.
+  private struct FoundPort {
+    var id: UInt16
+    var transport: String
+    var subsystems: [String]
+    var isOwn: Bool
+    var owner: String?
+
+    init(_ item: NVMeTarget.Port, _ ownership: Ownership) throws(ConfigFSError) {
+      let path = item.directory.path.string
+      id = item.id ?? 0
+      transport = (try? item.transport.read())?.rawValue ?? ""
+      subsystems = try item.subsystems.directory.links().compactMap {
+        $0.target.lastComponent?.string
+      }
+      isOwn = ownership.own.directories.contains(path)
+      owner = ownership.owner(of: path)
+    }
+  }
+
+  /// nvme-loop connects through the port that was enabled first, whichever offers the subsystem.
+  /// - Source: `drivers/nvme/target/loop.c`, `nvme_loop_find_port`.
+  private static func checkLoopPort(
+    _ ports: [FoundPort], _ declared: [UInt16]
+  ) throws(ProvisioningError) {
+    let enabled = ports.filter { !$0.subsystems.isEmpty }
+    guard let other = enabled.first(where: { !declared.contains($0.id) }),
+      !enabled.contains(where: { declared.contains($0.id) })
+    else { return }
+    throw ProvisioningError(
+      .impossible,
+      "the machine has the loop port \(other.id) already\(other.owner.map { ", made for the profile \"\($0)\"" } ?? ""), and the loop transport connects through the first one only",
+      hint: "declare no loop port, or the port \(other.id)")
   }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which attributes of a kernel object a profile has keys for, and what the others hold in a fresh object.
+/// Which attributes of a kernel object a profile has keys for, and what they and the others hold in a fresh object.
 ///
 /// Whatever is in neither list is unknown: it is kept as a raw attribute, whatever it holds.
 struct KnownAttributes: Sendable {
   /// Attribute → the key that stands for it; empty where no profile can say it.
   var modelled: [String: String]
-  /// Attribute → its text in a fresh object.
+  /// Attribute → its text in a fresh object, without the line feed. One that depends on the kernel or the transport is not here.
   var defaults: [String: String] = [:]
 
   /// - Source: `drivers/block/null_blk/main.c`, `nullb_device_attrs`.
@@ -22,6 +22,10 @@ struct KnownAttributes: Sendable {
       "power": "", "index": "", "badblocks": "", "zone_readonly": "", "zone_offline": "",
     ],
     defaults: [
+      "size": "256000", "blocksize": "512", "memory_backed": "0", "discard": "0",
+      "cache_size": "0", "submit_queues": "1", "hw_queue_depth": "64", "completion_nsec": "10000",
+      "irqmode": "1", "mbps": "0", "rotational": "0", "zoned": "0", "zone_size": "256",
+      "zone_capacity": "0", "zone_max_open": "0", "zone_max_active": "0",
       "badblocks_once": "0", "badblocks_partial_io": "0", "blocking": "0", "fua": "1",
       "home_node": "4294967295", "max_sectors": "0", "no_sched": "0", "poll_queues": "1",
       "queue_mode": "2", "shared_tag_bitmap": "0", "shared_tags": "0", "use_per_node_hctx": "0",
@@ -38,7 +42,11 @@ struct KnownAttributes: Sendable {
       "attr_cntlid_min": "controllerIDMinimum", "attr_cntlid_max": "controllerIDMaximum",
       "attr_allow_any_host": "allowAnyHost",
     ],
-    defaults: ["attr_pi_enable": "0"])
+    defaults: [
+      "attr_model": "Linux", "attr_ieee_oui": "0x000000", "attr_vendor_id": "0x0",
+      "attr_subsys_vendor_id": "0x0", "attr_qid_max": "128", "attr_cntlid_min": "1",
+      "attr_cntlid_max": "65519", "attr_pi_enable": "0",
+    ])
 
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_attrs`.
   static let namespace = KnownAttributes(
@@ -47,7 +55,7 @@ struct KnownAttributes: Sendable {
       "ana_grpid": "anaGroup", "buffered_io": "bufferedIO", "resv_enable": "reservations",
       "enable": "enabled", "revalidate_size": "",
     ],
-    defaults: ["p2pmem": "0"])
+    defaults: ["ana_grpid": "1", "buffered_io": "0", "resv_enable": "0", "p2pmem": "0"])
 
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_port_attrs`.
   static let port = KnownAttributes(
@@ -56,12 +64,18 @@ struct KnownAttributes: Sendable {
       "addr_trsvcid": "service", "param_inline_data_size": "inlineDataSize",
       "param_max_queue_size": "maximumQueueSize", "param_mdts": "mdts",
     ],
-    defaults: ["addr_treq": "not specified", "addr_tsas": "none", "param_pi_enable": "0"])
+    defaults: [
+      "addr_adrfam": "", "addr_traddr": "", "addr_trsvcid": "", "addr_treq": "not specified",
+      "addr_tsas": "none", "param_pi_enable": "0",
+    ])
 
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_host_attrs`.
   static let host = KnownAttributes(
     modelled: [:],
-    defaults: ["dhchap_hash": "hmac(sha256)", "dhchap_dhgroup": "null"])
+    defaults: [
+      "dhchap_key": "", "dhchap_ctrl_key": "", "dhchap_hash": "hmac(sha256)",
+      "dhchap_dhgroup": "null",
+    ])
 
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_attrs`.
   static let function = KnownAttributes(

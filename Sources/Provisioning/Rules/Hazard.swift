@@ -192,7 +192,7 @@ extension Hazard {
   }
 
   /// Whether a namespace stored to a zoned null_blk device until now.
-  private static func wasZoned(_ devicePath: FilePath, _ machine: Machine) -> Bool {
+  static func wasZoned(_ devicePath: FilePath, _ machine: Machine) -> Bool {
     guard let shown = try? machine.configFS.read(devicePath).withoutTrailingNewline,
       shown.hasPrefix("/dev/"), let name = FilePath(shown).lastComponent
     else { return false }

@@ -7,7 +7,6 @@ internal import SystemPackage
 /// What must hold on the machine before the first write: privileges, backings that open, sizes that make a block.
 struct Preflight {
   let machine: Machine
-  let owned: Ledger
 
   /// - Throws: ``ProvisioningError`` of kind `needsPrivileges`, `inputMissing` or `impossible`.
   func check(_ profile: Profile) throws(ProvisioningError) {
@@ -58,8 +57,7 @@ struct Preflight {
           "set \"bufferedIO\": true for namespace \(namespace.id)")
       }
     case .loopDevice(let loop):
-      guard try checkFile(loop.file, name) != nil else { return }
-      try checkUnbound(loop.file.path, backing.name, name)
+      _ = try checkFile(loop.file, name)
     }
   }
 
@@ -105,19 +103,6 @@ struct Preflight {
     guard found.size >= UInt64(block) else {
       throw wrong(path, name, "has \(found.size) bytes, less than one block of \(block)", nil)
     }
-  }
-
-  /// Two loop devices on one file do not see each other's writes.
-  private func checkUnbound(
-    _ file: String, _ backing: String, _ name: String
-  ) throws(ProvisioningError) {
-    let bound = (try? machine.storage.boundLoops()) ?? []
-    guard let other = bound.first(where: { $0.file == FilePath(file) }),
-      owned.loops[backing] != other.device.string
-    else { return }
-    throw wrong(
-      file, name, "is already bound to \(other.device)",
-      "detach it with losetup -d \(other.device), or use it as a \"block\" backing")
   }
 
   private func describe(

@@ -79,18 +79,27 @@ extension Provisioner {
   /// Looks at everything that a profile means; changes nothing but for the busy test of a controller, which writes a value back.
   /// - Throws: ``ProvisioningError`` when the profile cannot be on this machine at all.
   public func check(_ located: Profile.Located) throws(ProvisioningError) -> Check {
-    let profile = located.profile
-    let owned = try Journal.contents(profile.name, in: run)?.all ?? Ledger()
-    let resolution = try Resolution(profile, on: machine, owned: owned)
-    let desired = try DesiredState(profile, resolution, on: machine)
+    let (desired, planner) = try observe(located.profile)
     var check = Check()
-    for fact in desired.facts { check.cases.append(look(at: fact, owned)) }
-    check.driver = resolution.driver?.name
-    if let driver = check.driver { check.cases.append(kernelLog(driver)) }
+    for (index, fact) in desired.facts.enumerated() where fact.wish == .present {
+      var item = look(at: fact, planner.loops)
+      switch planner.standings[index] {
+      // What this kernel does not have, or an object that is missing, has no default.
+      case .absent where fact.isDefault: continue
+      case .satisfied where fact.isDefault && item.actual == nil: continue
+      case .absent, .differs: item.outcome = .failed
+      case .satisfied:
+        if case .controller = fact.content { break }
+        item.outcome = .passed
+      }
+      check.cases.append(item)
+    }
+    check.driver = desired.resolution.driver?.name
+    if let driver = check.driver { check.cases.append(kernelLog(driver, located.profile)) }
     return check
   }
 
-  func look(at fact: Fact, _ owned: Ledger) -> Check.Case {
+  func look(at fact: Fact, _ loops: [String: String]) -> Check.Case {
     func result(
       _ kind: String, _ path: String, is actual: String?, _ expected: String,
       _ hasPassed: Bool? = nil
@@ -113,9 +122,13 @@ extension Provisioner {
     case .file(let path, _):
       let isThere = (try? machine.storage.describe(FilePath(path))) != nil
       return result("file", path, is: isThere ? "present" : nil, "present")
-    case .loop(_, let loop):
-      let device = boundDevice(loop.file)
-      return result("loop", loop.file, is: device, "bound to a loop device", device != nil)
+    case .loop(let backing, let loop):
+      let actual = loops[backing].flatMap { device in
+        ((try? machine.storage.loopConfiguration(of: FilePath(device))) ?? nil).map {
+          "\(device): \($0.summary)"
+        }
+      }
+      return result("loop", loop.file, is: actual, loop.summary, actual != nil)
     case .directory(let path), .lateDirectory(let path):
       let isThere = (try? machine.configFS.kind(of: path)) == .directory
       return result("directory", path.string, is: isThere ? "present" : nil, "present")
@@ -126,7 +139,7 @@ extension Provisioner {
       let expected: String =
         switch value {
         case .text: shown
-        case .loopDevice(let backing): owned.loops[backing] ?? "its loop device"
+        case .loopDevice(let backing): loops[backing] ?? "its loop device"
         }
       let current = try? machine.configFS.read(path)
       func told(_ text: String) -> String {
@@ -152,12 +165,8 @@ extension Provisioner {
     }
   }
 
-  private func boundDevice(_ file: String) -> String? {
-    (try? machine.storage.boundLoops())?.first { $0.file == FilePath(file) }?.device.string
-  }
-
-  /// What the driver has complained about since it last created a controller.
-  private func kernelLog(_ driver: String) -> Check.Case {
+  /// What the driver has complained about since it last created the controllers of a profile.
+  private func kernelLog(_ driver: String, _ profile: Profile) -> Check.Case {
     let id = "kernel-log \(driver)"
     let meaning = "the driver logs what it could not do"
     guard let all = machine.log.allLines() else {
@@ -165,11 +174,11 @@ extension Provisioner {
         id: id, path: "/dev/kmsg", actual: nil, expected: "no error",
         outcome: .skipped("this process may not read the kernel's log"), meaning: meaning)
     }
-    let lines = all.filter { $0.text.contains(driver) }
-    let created = lines.lastIndex {
-      $0.text.contains("New PCI ctrl") || $0.text.contains("NVMe PCI controller:")
+    var complaints: [KernelLogLine] = []
+    for function in profile.functions {
+      let log = FunctionLog(driver: driver, nqn: function.target.nqn, in: all)
+      complaints += log.lines.filter { $0.level <= 3 }
     }
-    let complaints = lines[(created ?? lines.startIndex)...].filter { $0.level <= 3 }
     return Check.Case(
       id: id, path: "/dev/kmsg", actual: complaints.last?.text,
       expected: "no error", outcome: complaints.isEmpty ? .passed : .failed,

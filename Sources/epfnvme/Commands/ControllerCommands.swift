@@ -12,7 +12,7 @@ struct StartCommand: ParsableCommand {
     completion: Candidates.controllers)
   var controller: String?
 
-  func run() throws { try ControllerSwitch.set(true, controller, global) }
+  func run() throws { try ControllerSwitch.set(true, controller, global, force: false) }
 }
 
 struct StopCommand: ParsableCommand {
@@ -24,8 +24,9 @@ struct StopCommand: ParsableCommand {
     help: "The controller; may be left out when there is only one.",
     completion: Candidates.controllers)
   var controller: String?
+  @Flag(help: "Also while a host uses a function of it.") var force = false
 
-  func run() throws { try ControllerSwitch.set(false, controller, global) }
+  func run() throws { try ControllerSwitch.set(false, controller, global, force: force) }
 }
 
 struct BounceCommand: ParsableCommand {
@@ -37,12 +38,13 @@ struct BounceCommand: ParsableCommand {
     help: "The controller; may be left out when there is only one.",
     completion: Candidates.controllers)
   var controller: String?
+  @Flag(help: "Also while a host uses a function of it.") var force = false
 
   func run() throws {
     try global.run {
       let provisioner = try global.provisioner()
       let name = try provisioner.controller(controller)
-      try provisioner.bounce(name)
+      try provisioner.bounce(name, force: force)
       ControllerSwitch.show(name, isStarted: true, changed: true, "stopped and started", global)
     }
   }
@@ -88,11 +90,13 @@ struct ControllersCommand: ParsableCommand {
 
 /// What start and stop share.
 private enum ControllerSwitch {
-  static func set(_ isStarted: Bool, _ controller: String?, _ global: GlobalOptions) throws {
+  static func set(
+    _ isStarted: Bool, _ controller: String?, _ global: GlobalOptions, force: Bool
+  ) throws {
     try global.run {
       let provisioner = try global.provisioner()
       let name = try provisioner.controller(controller)
-      let changed = try provisioner.setStarted(isStarted, name)
+      let changed = try provisioner.setStarted(isStarted, name, force: force)
       let word = isStarted ? "started" : "stopped"
       show(name, isStarted: isStarted, changed: changed, changed ? word : "already \(word)", global)
     }

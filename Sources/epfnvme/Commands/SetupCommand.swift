@@ -50,6 +50,7 @@ struct SetupCommand: ParsableCommand {
       let json: JSONValue = [
         "name": .string(plan.name), "driver": JSONValue(plan.driver),
         "changed": .bool(outcome.changed), "recovered": .bool(outcome.recovered),
+        "adopted": .bool(plan.isAdoption),
         "steps": JSONValue(plan.steps.count),
         "milliseconds": JSONValue(outcome.elapsed.milliseconds),
         "warnings": .array(plan.warnings.map(\.json)),
@@ -63,7 +64,9 @@ struct SetupCommand: ParsableCommand {
     print(
       outcome.changed
         ? "\(plan.name): set up\(driver), \(plan.steps.count) steps in \(outcome.elapsed.milliseconds) ms"
-        : "\(plan.name): nothing to do")
+        : plan.isAdoption
+          ? "\(plan.name): everything is there; its journal was lost and is written again"
+          : "\(plan.name): nothing to do")
   }
 }
 

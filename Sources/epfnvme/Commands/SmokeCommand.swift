@@ -61,7 +61,9 @@ struct SmokeCommand: ParsableCommand {
       if sides.role == .host { return try host(located) }
       let provisioner = try global.provisioner()
       if force, provisioner.names().contains(located.profile.name) {
-        _ = try provisioner.tearDown(located.profile.name) { _ in }
+        var options = Provisioner.TeardownOptions()
+        options.force = true
+        _ = try provisioner.tearDown(located.profile.name, options: options) { _ in }
       }
       let outputs = try reports.open(json: global.json)
       var options = Smoke.Options()

@@ -19,6 +19,9 @@ struct TeardownCommand: ParsableCommand {
   @Flag(help: "Also unload the modules that setup loaded.") var unloadModules = false
   @Flag(help: "Also delete files that setup created, with the data in them.") var deleteFiles =
     false
+  @Flag(help: "Also while a host, or another function of the controller, is in use.") var force =
+    false
+  @Flag(help: "Only show what would be done.") var dryRun = false
 
   func validate() throws {
     if all, profile != nil { throw ValidationError("Give a profile or --all, not both.") }
@@ -31,6 +34,15 @@ struct TeardownCommand: ParsableCommand {
       var options = Provisioner.TeardownOptions()
       options.unloadsModules = unloadModules
       options.removesFiles = deleteFiles
+      options.force = force
+      if dryRun {
+        for name in names {
+          if let plan = try provisioner.teardownPlan(name, options: options) {
+            PlanCommand.show(plan, .text, name, global)
+          }
+        }
+        return
+      }
       let view = ProgressView(global.terminal)
       defer { view.finish() }
       var removed: [String] = []
@@ -67,12 +79,16 @@ struct TeardownCommand: ParsableCommand {
     }
     if known.contains(profile) { return [profile] }
     let looksLikeFile = profile.contains("/") || profile.hasSuffix(".json") || profile == "-"
-    if looksLikeFile { return [try ProfileArgument.read(profile).profile.name] }
-    return [try checkedName(profile, known)]
-  }
-
-  private func checkedName(_ name: String, _ known: [String]) throws -> String {
-    if let problem = Profile.problem(withName: name) { throw ValidationError(problem) }
-    return name
+    if looksLikeFile {
+      let located = try ProfileArgument.read(profile)
+      let name = located.profile.name
+      if !known.contains(name) { try provisioner.checkAbsent(located) }
+      return [name]
+    }
+    if let problem = Profile.problem(withName: profile) { throw ValidationError(problem) }
+    throw ProvisioningError(
+      .inputMissing, "\"\(profile)\" is not set up on \(provisioner.machine.label)",
+      operation: "read", path: profile,
+      hint: known.isEmpty ? "no profile is" : "there are: " + known.joined(separator: ", "))
   }
 }

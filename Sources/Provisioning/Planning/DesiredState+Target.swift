@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import KernelEvents
+internal import NVMeTarget
+internal import PCIEndpoint
+internal import SystemPackage
+
+/// The NVMe target of a profile: hosts, subsystems with their namespaces, ports.
+extension DesiredState {
+  // MARK: Hosts
+
+  mutating func add(_ host: Profile.Host) {
+    let directory = target.hosts[host.nqn].directory
+    let fact = list.add(.directory(directory.path), "the host \(host.nqn)")
+    hostDirectories[host.nqn] = fact
+    _ = raw(host.attributes, directory, "the host \(host.nqn)", needs: fact)
+    hostDefaults(directory, needs: fact)
+  }
+
+  private mutating func hostDefaults(_ directory: ConfigDirectory, needs fact: Int) {
+    let rest = defaults(KnownAttributes.host.defaults, directory, needs: fact)
+    // No write takes a secret back.
+    list.remake(
+      facts(rest, named: ["dhchap_key", "dhchap_ctrl_key"]), .always(directory.path))
+  }
+
+  private mutating func hostDirectory(_ nqn: String) -> Int {
+    if let known = hostDirectories[nqn] { return known }
+    let directory = target.hosts[nqn].directory
+    let fact = list.add(.directory(directory.path), "the host \(nqn)")
+    hostDirectories[nqn] = fact
+    // What other profiles say about a host that is only allowed here is no business of this one.
+    if ownership.own.directories.contains(directory.path.string) {
+      hostDefaults(directory, needs: fact)
+    }
+    return fact
+  }
+
+  // MARK: Subsystems
+
+  /// What is fixed once a host has identified the subsystem.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_model_store_locked` and the like.
+  private static let identity: Set = [
+    "attr_model", "attr_serial", "attr_firmware", "attr_ieee_oui", "attr_version",
+  ]
+
+  mutating func add(_ subsystem: Profile.Subsystem) throws(InvalidValue) {
+    let item = target.subsystems[subsystem.nqn]
+    let functions = functions(on: subsystem.nqn)
+    let directory = list.add(
+      .directory(item.directory.path), "the NVMe subsystem \(subsystem.nqn)",
+      disruption: "the subsystem \(subsystem.nqn) is made anew")
+    subsystemDirectories[subsystem.nqn] = directory
+    var beforeControllers: [Int] = []
+
+    func set<Value>(_ attribute: Attribute<Value>, _ value: Value?, _ reason: String) {
+      if let value {
+        beforeControllers.append(list.add(attribute, value, reason, needs: [directory]))
+      }
+    }
+    let identity = "identity that hosts see"
+    set(item.model, try convert(subsystem.model, ModelNumber.init), identity)
+    set(
+      item.serial, try SerialNumber(subsystem.serial ?? derivedSerial(subsystem.nqn)),
+      subsystem.serial == nil
+        ? "derived from the profile's name, so that it survives a restart" : identity)
+    set(item.firmware, try convert(subsystem.firmware, FirmwareRevision.init), identity)
+    set(item.organization, try convert(subsystem.ieeeOUI, OUI.init), identity)
+    set(item.version, try convert(subsystem.version, SpecificationVersion.init), identity)
+    beforeControllers += controllerIDs(of: subsystem, item, needs: directory)
+    if resolution.driver == .nvmetPCIEPF, let first = functions.first {
+      // This driver overwrites the function's vendor IDs with the subsystem's.
+      set(
+        item.vendorID, VendorID(rawValue: vendorID(of: first)), "PCI vendor ID that the host reads")
+      set(
+        item.subsystemVendorID, VendorID(rawValue: subsystemVendorID(of: first)),
+        "PCI subsystem vendor ID that the host reads")
+    } else if resolution.driver != .pciEPFNVMe {
+      set(item.vendorID, subsystem.vendorID.map { VendorID(rawValue: $0) }, identity)
+      set(
+        item.subsystemVendorID, subsystem.subsystemVendorID.map { VendorID(rawValue: $0) },
+        identity)
+    }
+    set(item.maximumQueueID, maximumQueueID(of: subsystem), "I/O queues that a host may create")
+    beforeControllers += raw(
+      subsystem.attributes, item.directory, "the NVMe subsystem \(subsystem.nqn)",
+      needs: directory)
+    beforeControllers += defaults(
+      freshSubsystem(item.directory), item.directory, needs: directory)
+    list.remake(
+      facts(beforeControllers, named: Self.identity), .onceIdentified(item.directory.path))
+
+    let isOpen = subsystem.allowAnyHost ?? subsystem.allowedHosts.isEmpty
+    list.add(
+      item.allowsAnyHost, isOpen,
+      functions.isEmpty ? "who may connect" : "a function connects with a random host NQN",
+      needs: [directory])
+    for host in subsystem.allowedHosts {
+      let hostItem = target.hosts[host]
+      let hostDirectory = hostDirectory(host)
+      list.add(
+        .link(item.allowedHosts.directory.path.appending(host), to: hostItem.directory.path),
+        "the host \(host) may connect", needs: [directory, hostDirectory])
+    }
+    subsystemFacts[subsystem.nqn] = beforeControllers
+    let isSeen =
+      !functions.isEmpty || profile.ports.contains { $0.subsystems.contains(subsystem.nqn) }
+    for namespace in subsystem.namespaces {
+      try add(namespace, of: subsystem, item, directory, isSeen: isSeen)
+    }
+  }
+
+  /// The range of controller ids, in the order in which each bound fits to the other as it is then.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_cntlid_min_store`.
+  private mutating func controllerIDs(
+    of subsystem: Profile.Subsystem, _ item: NVMeTarget.Subsystem, needs directory: Int
+  ) -> [Int] {
+    func bound(_ attribute: Attribute<UInt16>, _ value: UInt16?, _ fresh: UInt16) -> Fact {
+      let bound = value ?? fresh
+      var fact = Fact(
+        content: .attribute(
+          attribute.path, .text(bound.attributeText), shown: bound.shownText, .plain),
+        reason: "range of controller ids")
+      fact.isDefault = value == nil
+      fact.needs = [directory]
+      return fact
+    }
+    let lowest = bound(item.minimumControllerID, subsystem.controllerIDMinimum, 1)
+    let highest = bound(item.maximumControllerID, subsystem.controllerIDMaximum, 65519)
+    let isAbove =
+      (try? item.maximumControllerID.read()).map { (subsystem.controllerIDMinimum ?? 1) > $0 }
+      ?? false
+    return (isAbove ? [highest, lowest] : [lowest, highest]).map { list.add($0) }
+  }
+
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_subsys_alloc`; 6.14 brought the vendor ids, and 2.1 with them.
+  private func freshSubsystem(_ directory: ConfigDirectory) -> [String: String] {
+    var values = KnownAttributes.subsystem.defaults
+    values["attr_firmware"] = String(machine.facts.release.prefix(8))
+    let isRecent =
+      (try? machine.configFS.kind(of: directory.path.appending("attr_vendor_id"))) != nil
+    values["attr_version"] = isRecent ? "2.1" : "1.3"
+    return values
+  }
+
+  // MARK: Namespaces
+
+  private mutating func add(
+    _ namespace: Profile.Namespace, of subsystem: Profile.Subsystem, _ item: NVMeTarget.Subsystem,
+    _ parent: Int, isSeen: Bool
+  ) throws(InvalidValue) {
+    let space = item.namespaces["\(namespace.id)"]
+    let reason = "namespace \(namespace.id)"
+    guard let backing = profile.backing(named: namespace.backing) else { return }
+    let directory = list.add(
+      .directory(space.directory.path), "\(reason) stores to the backing \"\(namespace.backing)\"",
+      needs: [parent])
+    var frozen: [Int] = []
+    let path: Int
+    if case .loopDevice = backing.store {
+      path = list.add(
+        .attribute(
+          space.devicePath.path, .loopDevice(backing: backing.name), shown: "", .plain), reason,
+        needs: [directory] + (backingFacts[backing.name].map { [$0] } ?? []))
+    } else {
+      path = list.add(
+        space.devicePath, try DevicePath(devicePath(of: backing)), reason, needs: [directory])
+    }
+    frozen.append(path)
+    let seed = "\(subsystem.nqn)\n\(namespace.id)"
+    let identity = "identity that host device links are made of"
+    frozen.append(
+      list.add(
+        space.uuid, try UUIDText(namespace.uuid ?? derivedUUID(seed)), identity,
+        needs: [directory]))
+    frozen.append(
+      list.add(
+        space.nguid, try NGUID(namespace.nguid ?? derivedUUID(seed + "\nnguid")), identity,
+        needs: [directory]))
+    if let buffered = namespace.bufferedIO {
+      frozen.append(list.add(space.usesBufferedIO, buffered, reason, needs: [directory]))
+    }
+    if let reservations = namespace.reservations {
+      frozen.append(list.add(space.supportsReservations, reservations, reason, needs: [directory]))
+    }
+    frozen += raw(namespace.attributes, space.directory, reason, needs: directory)
+    if let group = namespace.anaGroup {
+      list.add(space.anaGroupID, group, reason, needs: [directory])
+    }
+    let rest = defaults(KnownAttributes.namespace.defaults, space.directory, needs: directory)
+    frozen += rest.filter { !facts(rest, named: ["ana_grpid"]).contains($0) }
+    let enable = list.add(
+      space.isEnabled, isOn: namespace.enabled,
+      namespace.enabled ? "\(reason) opens its backing" : "\(reason) is to be disabled",
+      disruption: isSeen
+        ? namespace.enabled ? "\(reason) goes away for a while" : "\(reason) goes away" : nil,
+      needs: namespace.enabled
+        ? [directory] + (backingFacts[backing.name].map { [$0] } ?? []) : [directory])
+    list.freeze(frozen, by: [enable])
+  }
+
+  private func devicePath(of backing: Profile.Backing) -> String {
+    switch backing.store {
+    case .nullBlock: "/dev/\(profile.deviceName(of: backing) ?? "")"
+    case .file(let file): file.path
+    case .block(let path): path
+    case .loopDevice(let loop): loop.file.path
+    }
+  }
+
+  // MARK: Ports
+
+  /// The declared ports, and one for the functions when none of those fits.
+  func allPorts() -> [Profile.Port] {
+    guard let id = resolution.functionPort else { return profile.ports }
+    let transport = resolution.functionTransport
+    var port = Profile.Port(id: id, transport: transport)
+    for function in profile.functions {
+      guard case .local(let nqn, _) = function.target, !port.subsystems.contains(nqn),
+        !profile.ports.contains(where: { $0.transport == transport && $0.subsystems.contains(nqn) })
+      else { continue }
+      port.subsystems.append(nqn)
+      if transport == .pci, let size = function.queueSize {
+        port.maximumQueueSize = max(port.maximumQueueSize ?? 0, Int32(size))
+      }
+    }
+    return profile.ports + [port]
+  }
+
+  mutating func add(_ port: Profile.Port) throws(InvalidValue) {
+    let item = target.ports["\(port.id)"]
+    let directory = list.add(.directory(item.directory.path), "nvmet port \(port.id)")
+    var frozen: [Int] = []
+    func set<Value>(_ attribute: Attribute<Value>, _ value: Value?) {
+      if let value {
+        frozen.append(
+          list.add(
+            attribute, value, "port \(port.id) is of type \(port.transport.rawValue)",
+            needs: [directory]))
+      }
+    }
+    set(item.transport, TransportType(rawValue: port.transport.rawValue))
+    set(item.addressFamily, port.addressFamily.flatMap { AddressFamily(rawValue: $0) })
+    set(item.address, try convert(port.address, TransportAddress.init))
+    set(item.serviceID, try convert(port.service, ServiceID.init))
+    set(item.inlineDataSize, port.inlineDataSize)
+    set(item.maximumQueueSize, port.maximumQueueSize)
+    set(item.maximumTransfer, port.mdts)
+    frozen += raw(port.attributes, item.directory, "nvmet port \(port.id)", needs: directory)
+    var values = freshPort(port)
+    if port.id == resolution.functionPort {
+      // The loop port of the machine is used as it is, whoever made it.
+      values = port.transport == .pci ? computed(port) : [:]
+    }
+    let rest = defaults(values, item.directory, needs: directory)
+    // Unset, which no write gives back.
+    var unreachable = facts(rest, named: ["addr_adrfam"])
+    if port.subsystems.isEmpty {
+      unreachable += facts(rest, named: ["param_mdts"])
+      // What enabling computes stays when the last subsystem has left, be it another profile's.
+      for (name, text) in computed(port) {
+        list.accept(text + "\n", for: facts(rest, named: [name]))
+      }
+    }
+    list.remake(unreachable, .always(item.directory.path))
+    frozen += rest
+    for group in port.anaGroups {
+      let groupItem = item.anaGroups["\(group.id)"]
+      // Group 1 is always there, but it counts as ours where the port is.
+      let made =
+        group.id == 1
+        ? directory
+        : list.add(
+          .directory(groupItem.directory.path), "ANA group \(group.id) of port \(port.id)",
+          needs: [directory])
+      if let state = ANAState(rawValue: group.state) {
+        list.add(
+          groupItem.state, state, "how port \(port.id) sees the namespaces of the group",
+          needs: [made])
+      }
+    }
+    _ = defaults(
+      ["ana_state": "optimized"], item.anaGroups["1"].directory, needs: directory)
+    for nqn in port.subsystems {
+      let subsystem = target.subsystems[nqn]
+      let link = list.add(
+        .link(item.subsystems.directory.path.appending(nqn), to: subsystem.directory.path),
+        "port \(port.id) offers \(nqn)", disruption: "hosts of port \(port.id) lose the subsystem",
+        needs: [directory] + (subsystemDirectories[nqn].map { [$0] } ?? []))
+      list.freeze(frozen, by: [link])
+      // A host that is connected keeps what it has identified; a function is unbound for the change anyway.
+      if port.transport == .tcp || port.transport == .rdma, let facts = subsystemFacts[nqn] {
+        list.freeze(self.facts(facts, named: Self.identity), by: [link])
+      }
+      portLinks["\(port.transport.rawValue) \(nqn)"] = (link, port.id)
+    }
+  }
+
+  /// What an enabled port shows that was made without these values; one without a subsystem has not computed them.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_enable_port`; `tcp.c`, `nvmet_tcp_add_port`.
+  private func freshPort(_ port: Profile.Port) -> [String: String] {
+    var values = KnownAttributes.port.defaults
+    // The transport says what this is, and all but tcp refuse another value.
+    if port.transport != .tcp { values["addr_tsas"] = nil }
+    for (name, text) in computed(port) { values[name] = port.subsystems.isEmpty ? "-1" : text }
+    return values
+  }
+
+  /// What enabling a port makes of parameters that are not set.
+  private func computed(_ port: Profile.Port) -> [String: String] {
+    var values = ["param_max_queue_size": "1024", "param_mdts": "0"]
+    switch port.transport {
+    case .loop, .pci: values["param_inline_data_size"] = "0"
+    case .tcp: values["param_inline_data_size"] = "\(4 * machine.facts.pageSize)"
+    // The device decides.
+    case .rdma: break
+    }
+    return values
+  }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import PCIEndpoint
+internal import SystemPackage
+
+extension Provisioner {
+  public struct TeardownOptions: Sendable {
+    public var unloadsModules = false
+    /// Also removes files that setup created, with the data in them.
+    public var removesFiles = false
+    /// Also while a host, or somebody else's namespace, uses what goes.
+    public var force = false
+    public init() {}
+  }
+
+  /// What `teardown` would do, in order; changes nothing.
+  /// - Returns: nil when there is no journal of that name.
+  /// - Throws: ``ProvisioningError`` when the journal cannot be used.
+  public func teardownPlan(
+    _ name: String, options: TeardownOptions = TeardownOptions()
+  ) throws(ProvisioningError) -> Plan? {
+    guard let contents = try Journal.contents(name, in: run) else { return nil }
+    let ownership = try Ownership(name, in: run)
+    let unfinished = contents.unfinished.reversed()
+    let teardown = Teardown(
+      contents.committed, ownership, on: machine, options: options)
+    let unwinding = Unwinding(
+      executor: Executor(machine: machine, timeout: timeout, loops: ownership.own.loops),
+      progress: { _ in })
+    var steps: [Step] = []
+    for entry in unfinished + teardown.entries.reversed() {
+      guard let operation = unwinding.operation(takingBack: entry) else { continue }
+      steps.append(
+        Step(
+          operation, reason: entry.isRestart ? "others use the controller" : "setup made it",
+          disruption: teardown.disruption(of: operation)))
+    }
+    return Plan(name: name, driver: nil, steps: steps, warnings: [])
+  }
+
+  /// Removes everything that epfnvme made under a name, and only that.
+  /// - Returns: whether anything was there to remove.
+  /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host uses it and `force` is not given, `rollbackIncomplete` with what is
+  ///   left when something could not be removed.
+  public func tearDown(
+    _ name: String, options: TeardownOptions = TeardownOptions(),
+    progress: @escaping (Progress) -> Void
+  ) throws(ProvisioningError) -> Bool {
+    try Preflight(machine: machine).checkPrivileges()
+    let lock = try MachineLock(run, waitingUpTo: lockTimeout)
+    defer { withExtendedLifetime(lock) {} }
+    guard let contents = try Journal.contents(name, in: run) else { return false }
+    let ownership = try Ownership(name, in: run)
+    if !options.force {
+      try Teardown(contents.committed, ownership, on: machine, options: options).checkUnused()
+    }
+    var entries = contents.committed
+    if !contents.unfinished.isEmpty {
+      // First back to where the last finished run left the machine, then all the way.
+      entries += unwind(contents.unfinished, progress, loops: ownership.own.loops).entries
+    }
+    let teardown = Teardown(entries, ownership, on: machine, options: options)
+    if teardown.restartsControllers {
+      // A run that is cut off here is finished with the controllers started again.
+      _ = try Journal(name, in: run, committed: Ledger(teardown.entries))
+    }
+    let left = unwind(teardown.entries, progress, loops: ownership.own.loops)
+    guard left.entries.isEmpty else {
+      _ = try Journal(name, in: run, committed: Ledger(left.entries))
+      throw Self.incomplete("\"\(name)\" could not be taken down completely", left)
+    }
+    Journal.remove(name, in: run)
+    if !options.removesFiles {
+      for file in teardown.files { progress(.kept("\(file) is kept: it holds data")) }
+    }
+    return true
+  }
+}
+
+/// The way back of a whole journal on the machine as it is, with regard to others.
+struct Teardown {
+  /// In the order of bringing up: they are taken back in reverse.
+  private(set) var entries: [JournalEntry]
+  /// Files that setup created.
+  private(set) var files: [String] = []
+  private let machine: Machine
+  private let ownership: Ownership
+  /// Controllers that are stopped for a moment, with the functions of others that are bound to them.
+  private var interrupted: [(controller: String, functions: [String])] = []
+
+  var restartsControllers: Bool { !interrupted.isEmpty }
+
+  init(
+    _ journal: [JournalEntry], _ ownership: Ownership, on machine: Machine,
+    options: Provisioner.TeardownOptions
+  ) {
+    self.machine = machine
+    self.ownership = ownership
+    entries = Ledger(journal).ordered(below: machine.configFS.mountPoint)
+    files = entries.compactMap { entry in
+      if case .createFile(let path, _) = entry.operation { path } else { nil }
+    }
+    for index in entries.indices {
+      switch entries[index].operation {
+      case .createFile(let path, _) where options.removesFiles:
+        entries[index].undo = .removeFile(path: path)
+      case .loadModule(let module, _) where options.unloadsModules:
+        entries[index].undo = .unloadModule(module)
+      default: break
+      }
+    }
+    leaveShared()
+    leaveHeaders()
+    interruptControllers()
+  }
+
+  /// The last profile that has an object removes it.
+  private mutating func leaveShared() {
+    entries = entries.filter { entry in
+      guard case .removeDirectory(let path)? = entry.undo else { return true }
+      return ownership.owner(of: path) == nil
+    }
+  }
+
+  /// The configuration header of a driver stays as it is while others have functions of it.
+  private mutating func leaveHeaders() {
+    var shared: [String: Bool] = [:]
+    let root = machine.configFS.mountPoint.appending("pci_ep/functions").string + "/"
+    for index in entries.indices {
+      guard case .write(let path, _, _)? = entries[index].undo, path.hasPrefix(root) else {
+        continue
+      }
+      let driver = path.parentPath.parentPath
+      if shared[driver] == nil {
+        let functions = (try? machine.configFS.entries(of: FilePath(driver))) ?? []
+        shared[driver] = functions.contains {
+          $0.kind == .directory && !ownership.own.directories.contains("\(driver)/\($0.name)")
+        }
+      }
+      if shared[driver] == true { entries[index].undo = nil }
+    }
+  }
+
+  /// A function leaves its controller only while that is stopped; one that others use, or have started, is started again.
+  private mutating func interruptControllers() {
+    let tree = EndpointTree(on: machine.configFS)
+    var seen: Set<String> = []
+    for (path, _) in ownership.own.links.sorted(by: { $0.key < $1.key }) {
+      guard
+        case .binding(let name, _)? = ConfigAddress(path, below: machine.configFS.mountPoint),
+        seen.insert(name).inserted
+      else { continue }
+      let controller = tree.controller(name)
+      let start = controller.isStarted.path.string
+      guard (try? controller.isStarted.read()) == true,
+        !entries.contains(where: { $0.isRestart && $0.operation.path == start })
+      else { continue }
+      let others = ((try? controller.directory.links()) ?? []).filter { link in
+        ownership.own.links[controller.directory.path.appending(link.name).string] == nil
+      }
+      guard !others.isEmpty || ownership.own.lastWritten[start] == nil else { continue }
+      interrupted.append((name, others.map(\.name)))
+      let on = Operation.write(
+        path: start, value: .text(true.attributeText), shown: true.shownText)
+      let off = Operation.write(
+        path: start, value: .text(false.attributeText), shown: false.shownText)
+      entries.removeAll { $0.operation.path == start }
+      entries.insert(JournalEntry(operation: off, undo: on, state: .done), at: 0)
+      entries.append(JournalEntry(operation: on, undo: off, state: .done))
+    }
+  }
+
+  // MARK: Who notices
+
+  /// What somebody else notices of one operation.
+  func disruption(of operation: Operation) -> String? {
+    for (controller, functions) in interrupted where !functions.isEmpty {
+      if operation.path.hasSuffix("/controllers/\(controller)/start") {
+        return "the PCIe link of \(controller) goes down for \(functions.joined(separator: ", "))"
+      }
+    }
+    return nil
+  }
+
+  /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host, another function or another namespace uses what goes.
+  func checkUnused() throws(ProvisioningError) {
+    if let (controller, functions) = interrupted.first(where: { !$0.functions.isEmpty }) {
+      throw ProvisioningError(
+        .disruptive,
+        "the endpoint controller \(controller) has to be stopped for a moment, and \(functions.joined(separator: ", ")) is bound to it as well: its host loses the link",
+        operation: "write", path: controller, hint: "give --force to do it all the same")
+    }
+    let use = HostUse(machine)
+    var seen: Set<String> = []
+    for path in ownership.own.links.keys.sorted() {
+      guard case .binding(let name, _)? = ConfigAddress(path, below: machine.configFS.mountPoint),
+        seen.insert(name).inserted
+      else { continue }
+      try use.checkUnused(
+        controller: name, "teardown", only: ownership.own.directories)
+    }
+    try checkDevices()
+  }
+
+  private func checkDevices() throws(ProvisioningError) {
+    let stores = StoreCheck(machine, ownership, except: [])
+    for entry in entries {
+      let device: String
+      switch entry.undo {
+      case .write(let path, _, _)? where path.hasSuffix("/power"):
+        device = "/dev/" + (FilePath(path.parentPath).lastComponent?.string ?? "")
+      case .detachLoop(_, _, let path?)?: device = path
+      default: continue
+      }
+      guard let user = stores.user(ofDevice: device) else { continue }
+      throw ProvisioningError(
+        .disruptive, "\(device) is the store of \(user)", operation: "detach", path: device,
+        errno: .resourceBusy, hint: "disable that namespace first, or give --force")
+    }
+  }
+}
+
+extension Provisioner {
+  /// Makes sure that nothing of a profile without a journal is on the machine.
+  /// - Throws: ``ProvisioningError`` of kind `inputMissing` when something is: it was set up, and its journal is gone, or others made it.
+  public func checkAbsent(_ located: Profile.Located) throws(ProvisioningError) {
+    guard machine.isConfigFSMounted(),
+      let planner = (try? observe(located.profile))?.planner
+    else { return }
+    let found = planner.facts.indices.compactMap { index -> FilePath? in
+      guard case .directory(let path) = planner.facts[index].content,
+        planner.standings[index] == .satisfied,
+        ConfigAddress(path.string, below: machine.configFS.mountPoint)?.isShareable == false
+      else { return nil }
+      return path
+    }
+    guard let first = found.first else { return }
+    throw ProvisioningError(
+      .inputMissing,
+      "\"\(located.profile.name)\" has no journal, but \(first) is there"
+        + (found.count > 1 ? ", and \(found.count - 1) more of its objects" : ""),
+      operation: "read", path: first.string,
+      hint:
+        "if everything is as the profile says, epfnvme setup takes it for its own; then teardown removes it"
+    )
+  }
+}
