@@ -21,14 +21,24 @@ public enum BoardLog {
   ///   - expected: the emulation's lines from loading the driver to binding.
   ///   - lines: the kernel's, oldest first.
   ///   - driver: whose lines count.
+  ///   - nqns: the subsystems of the functions, by which each finds its device: the kernel may number it otherwise.
   public static func cases(
-    expected: [String], lines: [String], driver: String
+    expected: [String], lines: [String], driver: String, nqns: [String]
   ) -> [Check.Case] {
     var cases: [Check.Case] = []
+    var devices: [String: String] = [:]
+    for nqn in nqns {
+      guard let device = FunctionLog(driver: driver, nqn: nqn, in: expected).device else {
+        continue
+      }
+      devices[device] = FunctionLog(driver: driver, nqn: nqn, in: lines).device
+    }
     for wanted in expected {
       guard let device = device(of: wanted, driver), let kind = kind(of: wanted) else { continue }
       let id = "log \(device) \(kind.id)"
-      let own = lines.filter { Self.device(of: $0, driver) == device }
+      let actual = devices[device] ?? device
+      let own = lines.filter { Self.device(of: $0, driver) == actual }
+        .map { $0.replacing("\(driver) \(actual): ", with: "\(driver) \(device): ") }
       // The last one of its kind: the function may have been bound before.
       let found = own.last { Self.kind(of: $0)?.id == kind.id }
       let outcome: Check.Outcome =

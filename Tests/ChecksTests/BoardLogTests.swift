@@ -12,7 +12,7 @@ struct BoardLogTests {
   private static let expected = ["nvmet: adding nsid 1 to subsystem a", vectors, created]
 
   private func outcomes(_ lines: [String]) -> [String: Check.Outcome] {
-    let cases = BoardLog.cases(expected: Self.expected, lines: lines, driver: "nvmet_pci_epf")
+    let cases = BoardLog.cases(expected: Self.expected, lines: lines, driver: "nvmet_pci_epf", nqns: [])
     return Dictionary(uniqueKeysWithValues: cases.map { ($0.id, $0.outcome) })
   }
 

@@ -89,7 +89,8 @@ extension Smoke {
     }
     let lines = watch.lines(since: runMark).map(\.text)
     let spoken = BoardLog.cases(
-      expected: prediction.log, lines: lines, driver: prediction.driver)
+      expected: prediction.log, lines: lines, driver: prediction.driver,
+      nqns: located.profile.functions.map(\.target.nqn))
     let queues = spoken.filter {
       $0.id.hasSuffix(" controller-created") || $0.id.hasSuffix(" io-queues")
     }

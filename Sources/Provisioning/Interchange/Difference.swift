@@ -72,7 +72,7 @@ extension Provisioner {
           kind: kind, id: look.id, path: look.path, expected: look.expected, actual: look.actual,
           meaning: look.meaning, disturbances: planner.disruptions(ofFixing: index)))
     }
-    if machine.isConfigFSMounted() { found += foreign(desired) }
+    if machine.isConfigFSMounted() { found += foreign(desired, planner.ownership) }
     return found
   }
 
@@ -107,7 +107,7 @@ extension Provisioner {
   }
 
   /// What others have put beside the profile's own objects: it is seen by the same hosts.
-  private func foreign(_ desired: DesiredState) -> [Difference] {
+  private func foreign(_ desired: DesiredState, _ ownership: Ownership) -> [Difference] {
     var wanted: Set<String> = []
     var groups: [String: String] = [:]
     for fact in desired.facts {
@@ -132,7 +132,9 @@ extension Provisioner {
     return groups.sorted { $0.key < $1.key }.flatMap { group, what in
       let entries = (try? machine.configFS.entries(of: FilePath(group))) ?? []
       return entries.filter {
+        // What another profile has beside it is known.
         $0.kind != .attribute && !wanted.contains("\(group)/\($0.name)")
+          && ownership.owner(of: "\(group)/\($0.name)") == nil
       }.sorted { $0.name < $1.name }.map { entry in
         let path = "\(group)/\(entry.name)"
         let root = machine.configFS.mountPoint.string + "/"

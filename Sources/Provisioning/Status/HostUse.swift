@@ -7,43 +7,57 @@ internal import SystemPackage
 /// What the kernel's log says about one bound function: whose lines are its own, and what its host did last.
 ///
 /// A driver names its device by a number that configfs does not show (`nvmet_pci_epf.1`). The line about its target tells it.
-struct FunctionLog {
-  /// `nvmet_pci_epf nvmet_pci_epf.1: `; nil when the log does not tell.
-  private(set) var prefix: String?
+public struct FunctionLog {
+  /// `nvmet_pci_epf.1`; nil when the log does not tell.
+  public private(set) var device: String?
   /// The function's lines since its NVMe controller was made.
   private(set) var lines: [KernelLogLine] = []
 
+  init(driver: String, nqn: String, in log: [KernelLogLine]) {
+    guard let found = Self.find(driver: driver, nqn: nqn, in: log.map(\.text)) else { return }
+    device = found.device
+    lines = log[found.line...].filter { $0.text.contains("\(driver) \(found.device): ") }
+  }
+
+  /// - Parameters:
+  ///   - nqn: the subsystem that the function serves.
+  ///   - log: lines of the kernel, oldest first.
+  public init(driver: String, nqn: String, in log: [String]) {
+    device = Self.find(driver: driver, nqn: nqn, in: log)?.device
+  }
+
+  /// The device that the driver made last for a subsystem, and the line that says so.
   /// - Source: `drivers/nvme/target/pci-epf.c`, `nvmet_pci_epf_create_ctrl`; `pci-epf-nvme.c` logs the fabrics controller that nvmet,
   ///   or the NVMe host, has just named.
-  init(driver: String, nqn: String, in log: [KernelLogLine]) {
+  private static func find(
+    driver: String, nqn: String, in log: [String]
+  ) -> (device: String, line: Int)? {
     let isMainline = driver == FunctionDriver.nvmetPCIEPF.name
     var isNamed = false
-    var start: Int?
-    for (index, line) in log.enumerated() {
-      let text = line.text
+    var found: (device: String, line: Int)?
+    for (index, text) in log.enumerated() {
       if isMainline {
-        if text.contains("New PCI ctrl \"\(nqn)\""), let found = Self.prefix(of: text, driver) {
-          (prefix, start) = (found, index)
+        if text.contains("New PCI ctrl \"\(nqn)\""), let device = device(of: text, driver) {
+          found = (device, index)
         }
       } else if text.contains("for subsystem \(nqn) ") || text.contains("NQN \"\(nqn)\"") {
         isNamed = true
       } else if text.contains("fabrics controller created"), isNamed,
-        let found = Self.prefix(of: text, driver)
+        let device = device(of: text, driver)
       {
-        (prefix, start) = (found, index)
+        found = (device, index)
         isNamed = false
       }
     }
-    guard let prefix, let start else { return }
-    lines = log[start...].filter { $0.text.contains(prefix) }
+    return found
   }
 
-  /// `DRIVER DRIVER.N: ` of a line.
-  private static func prefix(of text: String, _ driver: String) -> String? {
+  /// `DRIVER.N` of a line.
+  private static func device(of text: String, _ driver: String) -> String? {
     guard let start = text.firstRange(of: "\(driver) \(driver)."),
       let end = text[start.upperBound...].firstRange(of: ": ")
     else { return nil }
-    return String(text[start.lowerBound..<end.upperBound])
+    return "\(driver)." + text[start.upperBound..<end.lowerBound]
   }
 
   /// Whether a host has enabled the controller and not disabled it since.

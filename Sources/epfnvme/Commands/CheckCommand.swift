@@ -77,7 +77,9 @@ struct CheckCommand: ParsableCommand {
       $0.pageSize = facts.pageSize
     }
     let lines = (provisioner.machine.log.allLines() ?? []).map(\.text)
-    check.cases += BoardLog.cases(expected: emulation.bindLog, lines: lines, driver: driver)
+    check.cases += BoardLog.cases(
+      expected: emulation.bindLog, lines: lines, driver: driver,
+      nqns: located.profile.functions.map(\.target.nqn))
     return check
   }
 
