@@ -7,8 +7,13 @@
 #include <string.h>
 
 static volatile sig_atomic_t caught_signal;
+static volatile sig_atomic_t signal_count;
 
-static void remember(int number) { caught_signal = number; }
+static void remember(int number) {
+  // The first one is the reason; of more only the number matters.
+  if (caught_signal == 0) caught_signal = number;
+  if (signal_count < 1000) signal_count = signal_count + 1;
+}
 
 void epfnvme_remember_signals(void) {
   struct sigaction action;
@@ -16,7 +21,11 @@ void epfnvme_remember_signals(void) {
   action.sa_handler = remember;
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGHUP, &action, NULL);
+  // nohup ignores it for its program, and that is meant to last.
+  struct sigaction hangup;
+  if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) {
+    sigaction(SIGHUP, &action, NULL);
+  }
   // Whoever started us may have blocked them, and a mask is inherited.
   sigset_t signals;
   sigemptyset(&signals);
@@ -27,3 +36,5 @@ void epfnvme_remember_signals(void) {
 }
 
 int epfnvme_caught_signal(void) { return caught_signal; }
+
+int epfnvme_caught_signal_count(void) { return signal_count; }

@@ -171,8 +171,10 @@ public struct Provisioner: Sendable {
   }
 
   static func incomplete(_ message: String, _ left: Left) -> ProvisioningError {
+    let signal = left.error?.signal.map { ": interrupted by \(Signals.name(of: $0)), and again" }
     var error = ProvisioningError(
-      .rollbackIncomplete, message, operation: left.error?.operation, path: left.error?.path,
+      .rollbackIncomplete, message + (signal ?? ""), operation: left.error?.operation,
+      path: left.error?.path,
       value: left.error?.value, errno: left.error?.errno,
       hint: left.error?.hint ?? "fix what is named, then run teardown again",
       kernelLog: left.error?.kernelLog ?? [])

@@ -20,12 +20,15 @@ enum ExitCodes {
     ("73", "cannot create output"),
     ("74", "an operation failed; everything is rolled back"),
     ("75", "timed out, or another epfnvme is at work"),
-    ("76", "an operation failed and the rollback is incomplete; what is left is listed"),
+    (
+      "76",
+      "an operation failed, or a second signal arrived, and the rollback or teardown is incomplete; what is left is listed"
+    ),
     ("77", "needs privileges"),
     ("78", "the profile is valid but impossible on this machine"),
     (
       "129, 130, 143",
-      "SIGHUP, SIGINT or SIGTERM came; everything is rolled back (they are the ordinary end, 0, of `monitor` and `status --watch`)"
+      "SIGHUP, SIGINT or SIGTERM arrived; `setup` was rolled back completely, `teardown` was finished completely (they are the ordinary end, 0, of `monitor`, `serve` and `status --watch`)"
     ),
   ]
 }

@@ -12,7 +12,8 @@ struct BoardLogTests {
   private static let expected = ["nvmet: adding nsid 1 to subsystem a", vectors, created]
 
   private func outcomes(_ lines: [String]) -> [String: Check.Outcome] {
-    let cases = BoardLog.cases(expected: Self.expected, lines: lines, driver: "nvmet_pci_epf", nqns: [])
+    let cases = BoardLog.cases(
+      expected: Self.expected, lines: lines, driver: "nvmet_pci_epf", nqns: [])
     return Dictionary(uniqueKeysWithValues: cases.map { ($0.id, $0.outcome) })
   }
 
@@ -65,5 +66,20 @@ struct BoardLogTests {
       }
       #expect(reason.contains("nvmet_pci_epf.0"))
     }
+  }
+
+  @Test("a function is found by its target, whatever number the kernel gave its device")
+  func otherNumber() {
+    let lines = Self.expected.map {
+      $0.replacing("nvmet_pci_epf nvmet_pci_epf.0: ", with: "nvmet_pci_epf nvmet_pci_epf.3: ")
+    }
+    let created = Self.expected.first { $0.contains("New PCI ctrl") } ?? ""
+    let nqn = created.split(separator: "\"").dropFirst().first.map(String.init) ?? ""
+    #expect(!nqn.isEmpty)
+    let other = ["nvmet_pci_epf nvmet_pci_epf.0: New PCI ctrl \"other\", 1 I/O queues, mdts 4096 B"]
+    let cases = BoardLog.cases(
+      expected: Self.expected, lines: other + lines, driver: "nvmet_pci_epf", nqns: [nqn])
+    #expect(!cases.isEmpty)
+    #expect(cases.allSatisfy { $0.hasPassed })
   }
 }

@@ -21,8 +21,24 @@ public final class CrashPoints: Sendable {
   private let kernel: SimulatedKernel
   private let journal: Mutex<@Sendable () -> String?> = Mutex({ nil })
   private let collected: Mutex<[Point]> = Mutex([])
+  private let count = Mutex(0)
+  private let before: @Sendable (Int) -> Void
+  private let keepsPoints: Bool
 
-  public init(_ kernel: SimulatedKernel) { self.kernel = kernel }
+  /// - Parameters:
+  ///   - keepsPoints: false when nobody will look at them: copies of a kernel take their time.
+  ///   - before: called before each effect with its number, from 1.
+  public init(
+    _ kernel: SimulatedKernel, keepsPoints: Bool = true,
+    before: @escaping @Sendable (Int) -> Void = { _ in }
+  ) {
+    self.kernel = kernel
+    self.keepsPoints = keepsPoints
+    self.before = before
+  }
+
+  /// How many effects there have been.
+  public var effects: Int { count.withLock { $0 } }
 
   public var points: [Point] { collected.withLock { $0 } }
 
@@ -48,6 +64,11 @@ public final class CrashPoints: Sendable {
   private func effect<Result, Failure: Error>(
     _ verb: String, _ path: String, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
+    let number = count.withLock { count in
+      count += 1
+      return count
+    }
+    before(number)
     record("\(verb) \(path): before")
     let result = try body()
     record("\(verb) \(path): after")
@@ -55,6 +76,7 @@ public final class CrashPoints: Sendable {
   }
 
   private func record(_ description: String) {
+    guard keepsPoints else { return }
     let text = journal.withLock { $0() }
     let point = Point(description: description, kernel: kernel.copy(), journal: text)
     collected.withLock { $0.append(point) }

@@ -57,8 +57,12 @@ int epfnvme_kernel_release(char *buffer, size_t length);
 /// Remembers SIGINT, SIGTERM and SIGHUP instead of dying of them; system calls are interrupted, not restarted.
 void epfnvme_remember_signals(void);
 
-/// The remembered signal, or 0.
+/// The first remembered signal, or 0.
 int epfnvme_caught_signal(void);
+
+/// How many of the remembered signals have arrived.
+int epfnvme_caught_signal_count(void);
+
 /// A range of a file reads zero afterwards; its length stays. -1 and errno on failure.
 int epfnvme_zero_range(int descriptor, long long offset, long long count);
 

@@ -84,7 +84,7 @@ extension Smoke {
       case .failed(_, _, let step, _):
         smoke.addSpan(
           step.operation.sentence, from: smoke.time - (smoke.now - began), hasFailed: true)
-      case .undoing, .undone, .cannotUndo, .kept: break
+      case .undoing, .undone, .cannotUndo, .kept, .goesOn: break
       }
     }
 

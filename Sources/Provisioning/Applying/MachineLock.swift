@@ -25,6 +25,11 @@ struct MachineLock: ~Copyable {
       guard waited < limit, Signals.caught == nil else {
         let holder = Self.holder(descriptor)
         _ = close(descriptor)
+        if let signal = Signals.caught, waited < limit {
+          throw .interrupted(
+            by: signal, "nothing was changed: another run\(holder) is changing this machine",
+            operation: "lock")
+        }
         throw ProvisioningError(
           .timedOut, "another run\(holder) is changing this machine", operation: "lock", path: path,
           errno: .wouldBlock, hint: "wait for it, or give --timeout SECONDS to wait here")

@@ -1,15 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
-/// SIGINT and SIGTERM as a question that the transaction asks between two steps.
+/// SIGINT, SIGTERM and SIGHUP as a question that a run asks between two steps.
+///
+/// The first signal makes setup undo what it did; an undo goes on to its end, since a half removed endpoint helps no one. A signal after the
+/// undo has acknowledged the first one ends it where it is.
 public enum Signals {
-  /// From now on the two signals are remembered instead of ending the process.
+  /// From now on the three signals are remembered instead of ending the process. SIGHUP stays ignored under `nohup`.
   public static func remember() { epfnvme_remember_signals() }
 
-  /// The signal that came, if one did.
+  /// The first signal that arrived, if one did.
   public static var caught: CInt? {
+    if let inbox { return inbox.first }
     let number = epfnvme_caught_signal()
     return number == 0 ? nil : number
+  }
+
+  private static var count: Int {
+    inbox.map(\.count) ?? Int(epfnvme_caught_signal_count())
+  }
+
+  private static let process = Inbox()
+
+  /// Takes notice of a signal in the middle of an undo.
+  /// - Returns: the signal, the first time.
+  static func acknowledge() -> CInt? {
+    guard let caught else { return nil }
+    let arrived = count
+    return (inbox ?? process).acknowledged.withLock { noticed in
+      guard noticed == 0 else { return nil }
+      noticed = arrived
+      return caught
+    }
+  }
+
+  /// Whether another signal arrived after an undo took notice of the first one: the undo ends where it is.
+  static var endsUndo: Bool {
+    let noticed = (inbox ?? process).acknowledged.withLock { $0 }
+    return noticed > 0 && count > noticed
+  }
+
+  /// Signals that a test sends to the runs of its own task, where those of the process would reach every test.
+  package final class Inbox: Sendable {
+    private let arrived: Mutex<[CInt]> = Mutex([])
+    /// How many had arrived when an undo took notice; 0 before.
+    fileprivate let acknowledged = Mutex(0)
+
+    package init() {}
+
+    package func send(_ signal: CInt) { arrived.withLock { $0.append(signal) } }
+    fileprivate var first: CInt? { arrived.withLock { $0.first } }
+    fileprivate var count: Int { arrived.withLock { $0.count } }
+  }
+
+  @TaskLocal package static var inbox: Inbox?
+
+  /// `SIGTERM`.
+  public static func name(of signal: CInt) -> String {
+    switch signal {
+    case SIGHUP: "SIGHUP"
+    case SIGINT: "SIGINT"
+    case SIGTERM: "SIGTERM"
+    default: "signal \(signal)"
+    }
+  }
+}
+
+extension ProvisioningError {
+  /// A run to which a signal came, and what became of it.
+  public static func interrupted(
+    by signal: CInt, _ outcome: String, operation: String? = nil, hint: String? = nil
+  ) -> ProvisioningError {
+    var error = ProvisioningError(
+      .interrupted, "interrupted by \(Signals.name(of: signal)); \(outcome)", operation: operation,
+      hint: hint)
+    error.signal = signal
+    return error
   }
 }

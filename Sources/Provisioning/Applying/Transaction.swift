@@ -18,6 +18,8 @@ public enum Progress: Sendable {
   case cannotUndo(Operation, ProvisioningError)
   /// Something was left as it is, and why.
   case kept(String)
+  /// A signal arrived during an undo, which goes on to its end; another signal ends it.
+  case goesOn(CInt)
 }
 
 /// A plan carried out: all of it, or nothing.
@@ -53,7 +55,7 @@ struct Transaction: ~Copyable {
   mutating func apply(_ steps: [Step]) throws(ProvisioningError) {
     for (index, step) in steps.enumerated() {
       do throws(ProvisioningError) {
-        if let signal = Signals.caught { throw Self.interruption(signal) }
+        if let signal = Signals.caught { throw .interrupted(by: signal, Self.undone) }
         progress(.begins(index + 1, of: steps.count, step))
         try perform(step)
         progress(.done(index + 1, of: steps.count, step))
@@ -66,12 +68,7 @@ struct Transaction: ~Copyable {
     try commit()
   }
 
-  private static func interruption(_ signal: CInt) -> ProvisioningError {
-    let name = signal == 2 ? "SIGINT" : signal == 15 ? "SIGTERM" : "SIGHUP"
-    var error = ProvisioningError(.interrupted, "interrupted by \(name); everything was undone")
-    error.signal = signal
-    return error
-  }
+  private static let undone = "everything was undone"
 
   private mutating func perform(_ step: Step) throws(ProvisioningError) {
     var undo = Self.undo(of: step)
@@ -159,6 +156,10 @@ struct Transaction: ~Copyable {
       return cause
     }
     var error = cause
+    if let signal = cause.signal {
+      error = .interrupted(
+        by: signal, "not everything was undone", hint: unwinding.lastError?.hint)
+    }
     error.kind = .rollbackIncomplete
     error.leftovers = unwinding.leftovers
     return error

@@ -30,6 +30,16 @@ struct Unwinding {
   /// - Returns: whether nothing is left of the effect.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
     guard let operation = operation(takingBack: entry) else { return true }
+    if let signal = Signals.acknowledge() { progress(.goesOn(signal)) }
+    guard !Signals.endsUndo else {
+      leftovers.append("\(operation.path): not done: \(operation.sentence)")
+      if lastError == nil {
+        lastError = .interrupted(
+          by: Signals.caught ?? 0, "a second signal ended the undo",
+          hint: "run teardown again: it goes on where this run ended")
+      }
+      return false
+    }
     progress(.undoing(operation))
     do {
       try executor.perform(operation)

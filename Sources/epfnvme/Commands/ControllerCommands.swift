@@ -44,7 +44,10 @@ struct BounceCommand: ParsableCommand {
     try global.run {
       let provisioner = try global.provisioner()
       let name = try provisioner.controller(controller)
+      // Between stop and start no signal may end the process.
+      Signals.remember()
       try provisioner.bounce(name, force: force)
+      try ControllerSwitch.checkSignal("\(name) was stopped and started", "bounce")
       ControllerSwitch.show(name, isStarted: true, changed: true, "stopped and started", global)
     }
   }
@@ -96,9 +99,18 @@ private enum ControllerSwitch {
     try global.run {
       let provisioner = try global.provisioner()
       let name = try provisioner.controller(controller)
+      Signals.remember()
       let changed = try provisioner.setStarted(isStarted, name, force: force)
       let word = isStarted ? "started" : "stopped"
+      try checkSignal("\(name) is \(word)", isStarted ? "start" : "stop")
       show(name, isStarted: isStarted, changed: changed, changed ? word : "already \(word)", global)
+    }
+  }
+
+  /// - Throws: ``ProvisioningError`` of kind `interrupted` with what was done nevertheless.
+  static func checkSignal(_ outcome: String, _ operation: String) throws(ProvisioningError) {
+    if let signal = Signals.caught {
+      throw .interrupted(by: signal, outcome, operation: operation)
     }
   }
 

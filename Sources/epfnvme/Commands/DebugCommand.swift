@@ -63,6 +63,10 @@ struct DebugCommand: ParsableCommand {
         case .off: try debugging.switchOff(chosen)
         case .status: try debugging.status(chosen)
         }
+      if let signal = Signals.caught {
+        throw ProvisioningError.interrupted(
+          by: signal, "\(status.changed) call sites were changed before", operation: "debug")
+      }
       if global.json {
         print(status.json.prettyText)
       } else if !global.quiet {

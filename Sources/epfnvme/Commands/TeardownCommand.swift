@@ -8,6 +8,9 @@ struct TeardownCommand: ParsableCommand {
     discussion: """
       Works from any state: complete, partial, after a crash, after others have been at it.
       Files that setup created hold data and stay, unless --delete-files is given.
+
+      SIGINT, SIGTERM or SIGHUP: the teardown goes on to its end, since a half removed endpoint helps no one, and the exit code is 130, 143 or \
+      129. A second signal ends it where it is: exit code 76, with a list of what is left; the next teardown removes that.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -31,6 +34,7 @@ struct TeardownCommand: ParsableCommand {
     try global.run {
       let provisioner = try global.provisioner()
       let names = try names(provisioner)
+      Signals.remember()
       var options = Provisioner.TeardownOptions()
       options.unloadsModules = unloadModules
       options.removesFiles = deleteFiles
@@ -53,6 +57,13 @@ struct TeardownCommand: ParsableCommand {
         if changed { removed.append(name) }
       }
       view.finish()
+      if let signal = Signals.caught {
+        throw ProvisioningError.interrupted(
+          by: signal,
+          removed.isEmpty
+            ? "there was nothing to take down"
+            : "\(removed.joined(separator: ", ")) was taken down completely", operation: "teardown")
+      }
       if global.json {
         let json: JSONValue = [
           "changed": .bool(!removed.isEmpty), "removed": .array(removed.map { .string($0) }),

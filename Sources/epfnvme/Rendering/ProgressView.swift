@@ -42,6 +42,11 @@ final class ProgressView {
     case .kept(let sentence):
       finish()
       line(terminal.paintError("kept: ", .yellow) + sentence)
+    case .goesOn(let signal):
+      finish()
+      line(
+        terminal.paintError("\(Signals.name(of: signal)): ", .yellow)
+          + "the undo goes on to its end; another signal ends it here")
     }
   }
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Provisioning
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Signals at every effect of `teardown`, with real processes.
+@Suite struct TeardownSignalTests {
+  /// A profile that is set up, as the files that hold it: each case begins with a copy of them.
+  struct Prepared {
+    let name: String
+    let personality: SimulatedKernel.Personality
+    /// The absolute numbers of the effects that a teardown has.
+    var effects: ClosedRange<Int> = 1...1
+    /// configfs after an undisturbed teardown.
+    var after: [String] = []
+    private var kernel = Data()
+    private var journal = Data()
+
+    init(_ shipped: ShippedProfile) throws {
+      personality = shipped.personality
+      name = try shipped.located().profile.name
+      let program = Program()
+      _ = try program.kernel(personality, machine: shipped.machine)
+      let up = try program("setup", shipped.file.string, "--quiet")
+      try #require(up.status == 0, "\(up.errors)")
+      let first = try program.kernel(personality).effects + 1
+      kernel = try Data(contentsOf: URL(fileURLWithPath: program.kernelFile.string))
+      journal = try Data(contentsOf: URL(fileURLWithPath: journalPath(program)))
+      try #require(try program("teardown", name, "--quiet").status == 0)
+      let whole = try program.kernel(personality)
+      effects = first...whole.effects
+      after = whole.snapshot()
+    }
+
+    private func journalPath(_ program: Program) -> String {
+      program.runDirectory.appending(name + ".json").string
+    }
+
+    /// A fresh copy, with faults.
+    func start(_ faults: SimulatedKernel.Fault...) throws -> Program {
+      let program = Program()
+      try kernel.write(to: URL(fileURLWithPath: program.kernelFile.string))
+      try FileManager.default.createDirectory(
+        atPath: program.runDirectory.string, withIntermediateDirectories: false,
+        attributes: [.posixPermissions: 0o700])
+      try journal.write(to: URL(fileURLWithPath: journalPath(program)))
+      let kernel = try program.kernel(personality)
+      for fault in faults { kernel.inject(fault) }
+      return program
+    }
+
+    /// Nothing is left of the profile.
+    func expectGone(_ program: Program, _ label: String) throws {
+      let kernel = try program.kernel(personality)
+      #expect(kernel.snapshot() == after, "\(label): leftovers")
+      #expect(kernel.crashes.isEmpty, "\(label): the kernel crashed")
+      #expect(
+        !FileManager.default.fileExists(atPath: journalPath(program)),
+        "\(label): a journal is left")
+    }
+  }
+
+  /// What a board runs, on both kernels; ``SignalTests`` has every profile, without processes.
+  static let ones = ShippedProfile.all.filter { $0.name == "null_blk-loop" }
+
+  @Test(
+    "a signal at any effect of teardown: everything is removed, the message says so, and the exit code is the signal's",
+    arguments: ones)
+  func once(_ shipped: ShippedProfile) throws {
+    let prepared = try Prepared(shipped)
+    for effect in prepared.effects {
+      let signal = [SIGINT, SIGTERM, SIGHUP][effect % 3]
+      let label = "signal \(signal) at effect \(effect)"
+      let program = try prepared.start(.init(effect: effect, action: .signal(signal)))
+      let result = try program("teardown", prepared.name)
+      #expect(result.status == 128 + signal, "\(label): \(result.errors)")
+      #expect(
+        result.errors.contains(
+          "\(Signals.name(of: signal)); \(prepared.name) was taken down completely"),
+        "\(label): \(result.errors)")
+      #expect(result.output.isEmpty, "\(label)")
+      try prepared.expectGone(program, label)
+    }
+  }
+
+  @Test("killed at any effect of teardown, the next one finishes it", arguments: ones)
+  func killed(_ shipped: ShippedProfile) throws {
+    let prepared = try Prepared(shipped)
+    for effect in prepared.effects {
+      let program = try prepared.start(.init(effect: effect, action: .signal(SIGKILL)))
+      #expect(try program("teardown", prepared.name).status == 128 + SIGKILL, "effect \(effect)")
+      let next = try program("teardown", prepared.name)
+      #expect(next.status == 0, "effect \(effect): \(next.errors)")
+      try prepared.expectGone(program, "SIGKILL at effect \(effect)")
+    }
+  }
+
+  @Test(
+    "a second signal ends the teardown where it is, lists what is left, and the next one removes that",
+    arguments: ones)
+  func twice(_ shipped: ShippedProfile) throws {
+    let prepared = try Prepared(shipped)
+    let first = prepared.effects.lowerBound
+    let program = try prepared.start(
+      .init(effect: first, action: .signal(SIGTERM)),
+      .init(effect: first + 3, action: .signal(SIGINT)))
+    let result = try program("teardown", prepared.name, "--json")
+    #expect(result.status == 76, "\(result.errors)")
+    #expect(result.errors.contains("teardown again"), "\(result.errors)")
+    #expect(result.json?["error"]?["leftovers"]?.arrayValue?.isEmpty == false)
+    #expect(try program.kernel().effects == first + 3, "it went on")
+    let next = try program("teardown", prepared.name)
+    #expect(next.status == 0, "\(next.errors)")
+    try prepared.expectGone(program, "a second teardown")
+  }
+
+  @Test("a second signal ends the undo of a setup, and the message does not say that all is undone")
+  func setupTwice() throws {
+    let shipped = try #require(Self.ones.first)
+    let program = Program()
+    let kernel = try program.kernel(shipped.personality, machine: shipped.machine)
+    kernel.inject(.init(effect: 20, action: .signal(SIGTERM)))
+    kernel.inject(.init(effect: 23, action: .signal(SIGTERM)))
+    let result = try program("setup", shipped.file.string, "--json")
+    #expect(result.status == 76, "\(result.errors)")
+    let error = try #require(result.json?["error"])
+    #expect(error["leftovers"]?.arrayValue?.isEmpty == false)
+    #expect(error["message"]?.stringValue?.contains("not everything was undone") == true)
+    let next = try program("teardown", "--all")
+    #expect(next.status == 0, "\(next.errors)")
+    #expect(!kernel.snapshot().contains { $0.contains("pci_epf_nvme.0") })
+  }
+
+  @Test(
+    "a signal in the middle of start, stop or bounce leaves the controller as the command says",
+    arguments: [
+      ("bounce", SIGTERM, "1"), ("stop", SIGINT, "0"), ("start", SIGHUP, "1"),
+    ])
+  func controller(_ command: String, _ signal: Int32, _ started: String) throws {
+    let shipped = try #require(Self.ones.first)
+    let program = Program()
+    _ = try program.kernel(shipped.personality, machine: shipped.machine)
+    #expect(try program("setup", shipped.file.string).status == 0)
+    if command == "start" { #expect(try program("stop").status == 0) }
+    let kernel = try program.kernel()
+    kernel.inject(.init(.write, action: .signalAfterEffect(signal)))
+    let result = try program.start([command]).finish()
+    #expect(result.status == 128 + signal, "\(result.errors)")
+    #expect(result.errors.contains(Signals.name(of: signal)), "\(result.errors)")
+    let start = FilePath("/sys/kernel/config/pci_ep/controllers/a40000000.pcie-ep/start")
+    #expect(try program.kernel().read(start) == started + "\n")
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Provisioning
+import SimulatedKernel
+import TestSupport
+import Testing
+
+/// SIGINT, SIGTERM and SIGHUP at every effect, for every shipped profile on both kernels.
+@Suite struct SignalTests {
+  static let signals: [CInt] = [SIGINT, SIGTERM, SIGHUP]
+
+  /// A machine that sends signals to the run itself, each before an effect with a number.
+  private func machine(
+    _ kernel: SimulatedKernel, journals: [String: String] = [:], _ inbox: Signals.Inbox,
+    _ sent: [Int: CInt]
+  ) -> (machine: SimulatedMachine, watch: CrashPoints) {
+    let watch = CrashPoints(kernel, keepsPoints: false) { number in
+      if let signal = sent[number] { inbox.send(signal) }
+    }
+    return (SimulatedMachine(kernel: kernel, journals: journals, wrap: watch.watching), watch)
+  }
+
+  /// A profile that is set up, and what a whole teardown makes of it.
+  private struct Standing {
+    let name: String
+    let kernel: SimulatedKernel
+    let journal: String
+    let effects: Int
+    let after: [String]
+
+    init(_ shipped: ShippedProfile) throws {
+      let located = try shipped.located()
+      name = located.profile.name
+      let start = shipped.fresh()
+      try start.setUp(located)
+      kernel = start.kernel
+      journal = try #require(start.journal(name))
+      let copy = kernel.copy()
+      let watch = CrashPoints(copy, keepsPoints: false)
+      let whole = SimulatedMachine(
+        kernel: copy, journals: [name: journal], wrap: watch.watching)
+      try whole.tearDown(name)
+      effects = watch.effects
+      after = whole.state()
+      try #require(effects > 0)
+    }
+  }
+
+  @Test(
+    "a signal at any effect of teardown: it goes on to its end, and says once that it does",
+    arguments: ShippedProfile.all)
+  func teardown(_ shipped: ShippedProfile) throws {
+    let standing = try Standing(shipped)
+    var cases = 0
+    for effect in 1...standing.effects {
+      for signal in Self.signals {
+        let label = "\(Signals.name(of: signal)) at effect \(effect)"
+        let inbox = Signals.Inbox()
+        let (machine, _) = machine(
+          standing.kernel.copy(), journals: [standing.name: standing.journal], inbox,
+          [effect: signal])
+        var notices = 0
+        try Signals.$inbox.withValue(inbox) {
+          let changed = try machine.provisioner.tearDown(standing.name) { progress in
+            if case .goesOn(signal) = progress { notices += 1 }
+          }
+          #expect(changed, "\(label)")
+          #expect(Signals.caught == signal, "\(label)")
+        }
+        // Nothing is undone after the last effect, so nobody takes notice there.
+        #expect(notices == (effect < standing.effects ? 1 : 0), "\(label)")
+        #expect(machine.state() == standing.after, "\(label): leftovers")
+        #expect(machine.journal(standing.name) == nil, "\(label): a journal is left")
+        #expect(machine.kernel.crashes.isEmpty, "\(label): the kernel crashed")
+        cases += 1
+      }
+    }
+    print("signal table: \(shipped): \(cases) signals in teardown")
+    #expect(cases == 3 * standing.effects)
+  }
+
+  @Test(
+    "a second signal ends the teardown where it is, what is left is listed, and the next one removes it",
+    arguments: ShippedProfile.all)
+  func teardownTwice(_ shipped: ShippedProfile) throws {
+    let standing = try Standing(shipped)
+    try #require(standing.effects > 2)
+    // The first one is noticed before the second effect, the second one after that.
+    for effect in 2..<standing.effects {
+      let label = "second signal at effect \(effect)"
+      let inbox = Signals.Inbox()
+      let (machine, watch) = machine(
+        standing.kernel.copy(), journals: [standing.name: standing.journal], inbox,
+        [1: SIGTERM, effect: SIGINT])
+      let error = try #require(
+        Signals.$inbox.withValue(inbox) {
+          machine.failure { (machine) throws(ProvisioningError) in
+            try machine.tearDown(standing.name)
+          }
+        }, "\(label): went through")
+      #expect(watch.effects == effect, "\(label): went on")
+      #expect(error.kind == .rollbackIncomplete, "\(label)")
+      #expect(!error.leftovers.isEmpty, "\(label): nothing is listed")
+      #expect(error.message.contains("interrupted by SIGTERM, and again"), "\(label): \(error)")
+      #expect(error.hint?.contains("teardown") == true, "\(label)")
+      #expect(try machine.tearDown(standing.name), "\(label): nothing to take down")
+      #expect(machine.state() == standing.after, "\(label): leftovers")
+      #expect(machine.journal(standing.name) == nil, "\(label): a journal is left")
+    }
+  }
+
+  @Test(
+    "a signal at any effect of setup undoes everything before it", arguments: ShippedProfile.all)
+  func setup(_ shipped: ShippedProfile) throws {
+    let located = try shipped.located()
+    let start = shipped.fresh()
+    let copy = start.kernel.copy()
+    let watch = CrashPoints(copy, keepsPoints: false)
+    let whole = SimulatedMachine(kernel: copy, wrap: watch.watching)
+    let files = try whole.provisioner.plan(located).createdFiles
+    try whole.setUp(located)
+    for effect in 1...watch.effects {
+      let signal = Self.signals[effect % 3]
+      let label = "\(Signals.name(of: signal)) at effect \(effect)"
+      let inbox = Signals.Inbox()
+      let (machine, _) = machine(start.kernel.copy(), inbox, [effect: signal])
+      let error = Signals.$inbox.withValue(inbox) {
+        machine.failure { (machine) throws(ProvisioningError) in try machine.setUp(located) }
+      }
+      let name = located.profile.name
+      // One that comes with the last effect finds a finished run.
+      guard let error else {
+        #expect(effect == watch.effects, "\(label): went through")
+        continue
+      }
+      #expect(error.kind == .interrupted, "\(label): \(error)")
+      #expect(error.signal == signal, "\(label)")
+      #expect(machine.journal(name) == nil, "\(label): a journal is left")
+      let left = machine.state(files: files).filter { line in
+        files.contains(line) || line.contains("->") || line.contains(" = /")
+      }
+      #expect(left == [], "\(label): leftovers")
+      #expect(machine.kernel.crashes.isEmpty, "\(label): the kernel crashed")
+    }
+  }
+}
