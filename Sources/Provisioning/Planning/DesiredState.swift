@@ -212,9 +212,10 @@ struct DesiredState {
     if resolution.driver == .nvmetPCIEPF, let first = functions.first {
       // This driver overwrites the function's vendor IDs with the subsystem's.
       set(
-        item.vendorID, VendorID(rawValue: vendorID(of: first)), "PCI vendor ID that the host reads")
+        item.vendorID, VendorID(rawValue: profile.vendorIDs(of: first).vendor),
+        "PCI vendor ID that the host reads")
       set(
-        item.subsystemVendorID, VendorID(rawValue: subsystemVendorID(of: first)),
+        item.subsystemVendorID, VendorID(rawValue: profile.vendorIDs(of: first).subsystemVendor),
         "PCI subsystem vendor ID that the host reads")
     } else if resolution.driver != .pciEPFNVMe {
       set(item.vendorID, subsystem.vendorID.map { VendorID(rawValue: $0) }, identity)
@@ -482,7 +483,8 @@ struct DesiredState {
     }
     let id = "PCI identity that the host reads"
     set(
-      item.vendorID, Hex16(rawValue: isMainline ? vendorID(of: function) : function.vendorID), id)
+      item.vendorID,
+      Hex16(rawValue: isMainline ? profile.vendorIDs(of: function).vendor : function.vendorID), id)
     set(item.deviceID, Hex16(rawValue: function.deviceID), id)
     set(item.revisionID, Hex8(rawValue: function.revisionID), id)
     let classReason = "class code: the host's NVMe driver looks for it"
@@ -499,21 +501,11 @@ struct DesiredState {
     set(
       item.subsystemVendorID,
       Hex16(
-        rawValue: isMainline ? subsystemVendorID(of: function) : function.subsystemVendorID ?? 0),
+        rawValue: isMainline
+          ? profile.vendorIDs(of: function).subsystemVendor : function.subsystemVendorID ?? 0),
       id)
     set(item.subsystemID, Hex16(rawValue: function.subsystemID ?? 0), id)
     set(item.interruptPin, Hex8(rawValue: function.interruptPin), "INTx pin")
-  }
-
-  /// With nvmet_pci_epf the subsystem's IDs win.
-  private func vendorID(of function: Profile.Function) -> UInt16 {
-    let first = functions(on: function.target.nqn).first ?? function
-    return profile.subsystem(function.target.nqn)?.vendorID ?? first.vendorID
-  }
-
-  private func subsystemVendorID(of function: Profile.Function) -> UInt16 {
-    let first = functions(on: function.target.nqn).first ?? function
-    return profile.subsystem(function.target.nqn)?.subsystemVendorID ?? first.subsystemVendorID ?? 0
   }
 
   private func fabricsOptions(of function: Profile.Function) throws(InvalidValue) -> FabricsOptions

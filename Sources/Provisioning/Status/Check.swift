@@ -122,7 +122,7 @@ extension Provisioner {
     case .deviceNode(let path):
       let isThere = (try? machine.storage.describe(path)) != nil
       return result("device", path.string, is: isThere ? "present" : nil, "present")
-    case .attribute(let path, let value, let shown, _):
+    case .attribute(let path, let value, let shown, let role):
       let expected: String =
         switch value {
         case .text: shown
@@ -132,9 +132,15 @@ extension Provisioner {
       func told(_ text: String) -> String {
         SecretAttribute.reported(text.withoutTrailingNewline, at: path.string)
       }
+      var accepted = [expected]
+      if role == .usedAtBind(isShared: true), case .text(let text) = value,
+        owned.lastWritten[path.string] == text
+      {
+        accepted += sharedTexts(path.string, owned)
+      }
       return result(
         "attribute", path.string, is: current.map(told), told(expected),
-        current.map { sameAttributeText($0, expected) } ?? false)
+        current.map { now in accepted.contains { sameAttributeText(now, $0) } } ?? false)
     case .link(let path, let target):
       let current = try? machine.configFS.linkTarget(of: path)
       return result("link", path.string, is: current?.string, target.string)
@@ -150,6 +156,16 @@ extension Provisioner {
       return result(
         "controller", function.string, is: exists ? "created" : nil, "created")
     }
+  }
+
+  /// What the driver's one header may show: what was written through any of the profile's functions before its bind.
+  private func sharedTexts(_ path: String, _ owned: Ledger) -> [String] {
+    let directory = path.parentPath.parentPath + "/"
+    let name = path.dropFirst(path.parentPath.count)
+    return owned.lastWritten.filter {
+      $0.key.hasPrefix(directory) && $0.key.hasSuffix(name)
+        && $0.key.parentPath.parentPath + "/" == directory
+    }.map(\.value)
   }
 
   private func boundDevice(_ file: String) -> String? {
