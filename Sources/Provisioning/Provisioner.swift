@@ -28,6 +28,11 @@ public struct Provisioner: Sendable {
     public var elapsed: Duration
   }
 
+  /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when this process may not configure the kernel.
+  public func checkPrivileges() throws(ProvisioningError) {
+    try Preflight(machine: machine).checkPrivileges()
+  }
+
   // MARK: Planning
 
   /// What `setup` would do now; changes nothing.

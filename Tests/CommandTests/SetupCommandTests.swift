@@ -56,7 +56,12 @@ import Testing
     #expect(down.json?["changed"]?.boolValue == true)
     #expect(try program.kernel().snapshot() == tree)
     let again = try program("teardown", "nullblk-loop", "--json")
-    #expect(again.json?["changed"]?.boolValue == false)
+    #expect(again.status == 66, "a name that is not set up is no success")
+    #expect(again.json?["error"]?["code"]?.integerValue == 66)
+    let profile = ShippedProfile.directory.appending("null_blk-loop.json").string
+    let file = try program("teardown", profile, "--json")
+    #expect(file.status == 0, "\(file.errors)")
+    #expect(file.json?["changed"]?.boolValue == false)
   }
 
   @Test("setup without a profile makes a disk that the options shape")

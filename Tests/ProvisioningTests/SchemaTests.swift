@@ -4,38 +4,253 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What is published about profiles is what the decoder does.
+/// What is published about profiles is what the table of the schema says.
 @Suite struct SchemaTests {
   private func schema() throws -> JSONValue {
     let path = ShippedProfile.repository.appending("Configs/schema/profile.schema.json")
     return try LocatedJSON(parsing: readFile(path)).value
   }
 
-  @Test("the schema has the decoder's keys and required keys for every object")
+  /// The members of a schema and, before them, of the definition that it refers to.
+  private func resolved(_ node: JSONValue, in document: JSONValue) -> [String: JSONValue] {
+    guard case .object(let members) = node else { return [:] }
+    var result: [String: JSONValue] = [:]
+    if let reference = node["$ref"]?.stringValue, reference.hasPrefix("#/$defs/"),
+      let definition = document["$defs"]?[String(reference.dropFirst("#/$defs/".count))]
+    {
+      result = resolved(definition, in: document)
+    }
+    // Beside a reference both hold: the narrower limit counts.
+    for member in members {
+      if let outer = member.value.integerValue, let inner = result[member.key]?.integerValue {
+        result[member.key] = .integer(
+          member.key.hasPrefix("max") ? min(outer, inner) : max(outer, inner))
+      } else {
+        result[member.key] = member.value
+      }
+    }
+    return result
+  }
+
+  @Test("the schema has the table's keys and required keys for every object")
   func keys() throws {
     let definitions = try #require(try schema()["$defs"])
-    for (object, keys) in ProfileKeys.all {
-      let definition = try #require(definitions[object], "\(object) is not in the schema")
+    for object in ProfileSchema.all {
+      let definition = try #require(definitions[object.name], "\(object.name) is not in the schema")
       guard case .object(let properties)? = definition["properties"] else {
-        Issue.record("\(object) has no properties")
+        Issue.record("\(object.name) has no properties")
         continue
       }
-      #expect(Set(properties.map(\.key)) == Set(keys.map(\.name)), "\(object)")
+      #expect(Set(properties.map(\.key)) == Set(object.keys), "\(object.name)")
       let required = definition["required"]?.arrayValue?.compactMap(\.stringValue) ?? []
-      #expect(Set(required) == Set(keys.filter(\.isRequired).map(\.name)), "\(object)")
-      #expect(definition["additionalProperties"]?.boolValue == false, "\(object)")
+      let wanted = object.rows.filter(\.isRequired).compactMap(\.key)
+      #expect(Set(required) == Set(wanted), "\(object.name)")
+      #expect(definition["additionalProperties"]?.boolValue == false, "\(object.name)")
+      let bounds = [definition["minProperties"], definition["maxProperties"]]
+      #expect(bounds == (object.isChoice ? [1, 1] : [nil, nil]), "\(object.name)")
     }
   }
 
-  @Test("the schema defines nothing that the decoder does not know")
+  @Test("the schema defines nothing that the table does not know")
   func definitions() throws {
     guard case .object(let definitions)? = try schema()["$defs"] else {
       Issue.record("no $defs")
       return
     }
     let objects = definitions.filter { $0.value["properties"] != nil }.map(\.key)
-    #expect(Set(objects) == Set(ProfileKeys.all.map(\.name)))
+    #expect(Set(objects) == Set(ProfileSchema.all.map(\.name)))
     #expect(try schema()["$ref"]?.stringValue == "#/$defs/profile")
+  }
+
+  @Test("the schema states every range, pattern, length and word of the table, and no other")
+  func values() throws {
+    let document = try schema()
+    var compared = 0
+    for object in ProfileSchema.all {
+      for row in object.keyed {
+        let key = try #require(row.key)
+        let node = try #require(document["$defs"]?[object.name]?["properties"]?[key])
+        let place: Comment = "\(object.name).\(key)"
+        let stated = resolved(node, in: document)
+        compare(row.kind, with: stated, document, place)
+        compared += 1
+      }
+    }
+    #expect(compared > 100)
+  }
+
+  private func compare(
+    _ kind: SchemaRow.Kind, with stated: [String: JSONValue], _ document: JSONValue,
+    _ place: Comment
+  ) {
+    func number(_ value: Int) -> JSONValue { .integer(Int64(value)) }
+    func expectForm(_ form: TextForm, _ stated: [String: JSONValue]) {
+      #expect(stated["pattern"]?.stringValue == form.pattern, place)
+      #expect(stated["minLength"] == form.minimumLength.map(number), place)
+      #expect(stated["maxLength"] == form.maximumLength.map(number), place)
+      let excluded = stated["not"]?["enum"]?.arrayValue?.compactMap(\.stringValue) ?? []
+      #expect(excluded == form.excluded, place)
+    }
+    func expectRange(_ range: ClosedRange<Int>) {
+      #expect(stated["minimum"] == number(range.lowerBound), place)
+      #expect(stated["maximum"] == number(range.upperBound), place)
+      #expect(stated["type"] == ["integer", "string"], place)
+    }
+    switch kind {
+    case .integer(let range), .powerOfTwo(let range):
+      expectRange(range)
+      let pattern = range.lowerBound < 0 ? IntegerForm.signedPattern : IntegerForm.pattern
+      #expect(stated["pattern"]?.stringValue == pattern, place)
+    case .constant(let value): #expect(stated["const"] == number(value), place)
+    case .boolean: #expect(stated["type"] == "boolean", place)
+    case .words(let words):
+      #expect(stated["enum"]?.arrayValue?.compactMap(\.stringValue) == words, place)
+    case .text(let form):
+      #expect(stated["type"] == "string", place)
+      expectForm(form, stated)
+    case .textOrInteger(let form, let range):
+      expectRange(range)
+      expectForm(form, stated)
+    case .texts(let form):
+      #expect(stated["type"] == "array", place)
+      #expect(stated["uniqueItems"] == true, place)
+      expectForm(form, resolved(stated["items"] ?? .null, in: document))
+    case .object(let name):
+      #expect(
+        stated == resolved(.object([.init("$ref", .string("#/$defs/\(name)"))]), in: document),
+        place)
+    case .objects(let name):
+      #expect(stated["items"]?["$ref"]?.stringValue == "#/$defs/\(name)", place)
+    case .named(let form, let name):
+      expectForm(form, resolved(stated["propertyNames"] ?? .null, in: document))
+      #expect(stated["additionalProperties"]?["$ref"]?.stringValue == "#/$defs/\(name)", place)
+    case .attributes:
+      #expect(stated["additionalProperties"]?["type"]?.stringValue == "string", place)
+    case .unkeyed, .command: Issue.record("\(place) has a key")
+    }
+  }
+
+  /// Texts on both sides of every form.
+  static let texts = [
+    "", "a", "a b", "a,b", "a/b", ".", "..", "/", "/srv/disk.img", "/srv/a\nb", "/a\u{0}b", "é",
+    "日本",
+    "nqn.2026-01.org.example:a", "nqn.2014-08.org.nvmexpress.discovery", "\u{7f}", "a\u{1}", "a\n",
+    "2.1", "1.2.1", "2", "2.", "2.1\n", "65536.1", "000002.1", "1.256", "-1", "~", " ", "disk-1",
+    "6ad37b33-6a6b-4cd1-9c3f-5a3a86a4c8a1", "6AD37B33-6A6B-4CD1-9C3F-5A3A86A4C8A1",
+    "6ad37b336a6b4cd19c3f5a3a86a4c8a1", "6a:d3:7b:33:6a:6b:4c:d1:9c:3f:5a:3a:86:a4:c8:a1",
+    "6ad37b336a6b4cd19c3f5a3a86a4c8a1:", "6ad37b336a6b4cd19c3f5a3a86a4c8a", "192.0.2.1",
+    "fe80::1%eth0",
+    String(repeating: "n", count: 20), String(repeating: "n", count: 21),
+    String(repeating: "n", count: 40), String(repeating: "n", count: 64),
+    String(repeating: "n", count: 65), String(repeating: "n", count: 223),
+    String(repeating: "n", count: 224), String(repeating: "n", count: 256),
+  ]
+
+  static let forms: [(String, TextForm)] = ProfileSchema.all.flatMap { object in
+    object.keyed.compactMap { row -> (String, TextForm)? in
+      switch row.kind {
+      case .text(let form), .texts(let form), .named(let form, _), .textOrInteger(let form, _):
+        ("\(object.name).\(row.key ?? "")", form)
+      default: nil
+      }
+    }
+  }
+
+  @Test("a form refuses at least what its pattern and lengths refuse", arguments: forms)
+  func form(_ place: String, _ form: TextForm) throws {
+    let pattern = try form.pattern.map { try Regex($0).matchingSemantics(.unicodeScalar) }
+    var refused = 0
+    for text in Self.texts {
+      let length = text.unicodeScalars.count
+      let isStated =
+        try pattern.map { try $0.wholeMatch(in: text) != nil } ?? true
+        && length >= form.minimumLength ?? 0 && length <= form.maximumLength ?? .max
+        && !form.excluded.contains(text)
+      let problem = form.problem(with: text)
+      if problem != nil { refused += 1 }
+      #expect(isStated || problem != nil, "\(place) takes \(text.debugDescription)")
+    }
+    #expect(refused > 0 || form.pattern == nil && form.minimumLength == nil)
+    #expect(refused < Self.texts.count, "\(place) takes nothing")
+  }
+
+  /// The rows of the guide's tables by the heading above them: the first cell and all of the row.
+  private func guide() throws -> [String: [(key: String, text: String)]] {
+    let text = String(
+      decoding: try readFile(ShippedProfile.repository.appending("Docs/Guides/Profiles.md")),
+      as: UTF8.self)
+    var rows: [String: [(key: String, text: String)]] = [:]
+    var heading = ""
+    for line in text.split(separator: "\n") {
+      if line.hasPrefix("#") {
+        heading = String(line.drop { "# `".contains($0) }.filter { $0 != "`" })
+      } else if line.hasPrefix("| `") {
+        let cells = line.split(separator: "|")
+        rows[heading, default: []].append((String(cells[0]), String(line)))
+      }
+    }
+    return rows
+  }
+
+  @Test("the guide has every key, with the range or the words of the table")
+  func guideTables() throws {
+    let guide = try guide()
+    let sections: [String: [String]] = [
+      "profile": ["Top level"], "nullBlock": ["nullBlock"], "file": ["file"], "block": ["block"],
+      "loopDevice": ["file", "loopDevice"], "subsystem": ["Subsystems"],
+      "namespace": ["Namespaces"], "port": ["Ports"], "function": ["Functions"],
+      "target": ["target"], "tcpTarget": ["target"], "controllerFeatures": ["controllerFeatures"],
+    ]
+    var compared = 0
+    for object in ProfileSchema.all {
+      for row in object.keyed {
+        // These are told in sentences.
+        guard let key = row.key, let headings = sections[object.name], key != "$schema",
+          key != "attributes", key != "anaGroups"
+        else { continue }
+        // Of a key that two tables have, the later one's: loopDevice goes beyond file.
+        let found = headings.flatMap { guide[$0] ?? [] }.last { $0.key.contains("`\(key)`") }
+        let text = try #require(found?.text, "\(object.name).\(key) is not in the guide")
+        compared += 1
+        switch row.kind {
+        case .integer(let range), .textOrInteger(_, let range):
+          #expect(text.contains("\(range.lowerBound) to \(range.upperBound)"), "\(text)")
+        case .powerOfTwo(let range):
+          #expect(
+            text.contains("a power of two, \(range.lowerBound) to \(range.upperBound)"), "\(text)")
+        case .words(let words):
+          for word in words { #expect(text.contains("`\(word)`"), "\(text)") }
+        default: break
+        }
+        for (driver, limit) in row.upperBounds {
+          let lowest = row.range?.lowerBound ?? 0
+          #expect(text.contains("\(lowest) to \(limit) with `\(driver.rawValue)`"), "\(text)")
+        }
+        if row.isRequired, key != "version" {
+          #expect(text.contains("required"), "\(text)")
+        }
+      }
+    }
+    #expect(compared > 80)
+  }
+
+  @Test(
+    "no attribute belongs to two rows, and what the kernel shows in a fresh object is in the range")
+  func attributes() {
+    for object in ProfileSchema.all {
+      let names = object.rows.flatMap(\.attributes).map(\.name)
+      #expect(Set(names).count == names.count, "\(object.name)")
+      for row in object.rows {
+        guard let range = row.range, row.attributes.count == 1,
+          case .text(let text) = row.attributes[0].fresh
+        else { continue }
+        let value = text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text)
+        // -1 is what the transport replaces, and 0xffff what no function may keep.
+        let isPlaceholder = ["-1", "0xffff"].contains(text)
+        #expect(
+          isPlaceholder || value.map(range.contains) ?? false, "\(object.name).\(row.key ?? "")")
+      }
+    }
   }
 
   @Test(

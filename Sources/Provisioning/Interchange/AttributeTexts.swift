@@ -21,28 +21,45 @@ struct AttributeTexts {
     return text.isEmpty || text == standard ? nil : text
   }
 
-  /// A number, unless it is the one that a fresh object has.
-  mutating func number<T: FixedWidthInteger>(_ name: String, unless standard: T? = nil) -> T? {
-    guard let text = text(name) else { return nil }
-    guard let wide = text.kernelInteger(Int64.self), let value = T(exactly: wide) else {
-      problems.append(
-        Problem(
-          attribute: name,
-          message: "\"\(text.prefix(40))\" is no number from \(T.min) to \(T.max)"))
-      return nil
-    }
-    return value == standard ? nil : value
+  /// The text of a key, unless a fresh object has it.
+  mutating func text(_ key: String, of object: SchemaObject) -> String? {
+    guard let attribute = object.row(key)?.attributes.first else { return nil }
+    return text(attribute.name, unless: attribute.freshText)
   }
 
-  /// A switch, unless it stands as in a fresh object.
-  mutating func flag(_ name: String, unless standard: Bool? = nil) -> Bool? {
-    guard let text = text(name) else { return nil }
-    guard let value = Bool(attributeText: text) else {
-      problems.append(
-        Problem(attribute: name, message: "\"\(text.prefix(40))\" is neither 0 nor 1"))
+  /// The number of a key, unless it is the one that a fresh object has.
+  mutating func number<T: FixedWidthInteger>(
+    _ key: String, of object: SchemaObject, unless standard: T? = nil
+  ) -> T? {
+    guard let attribute = object.row(key)?.attributes.first, let text = text(attribute.name) else {
       return nil
     }
-    return value == standard ? nil : value
+    guard let wide = text.kernelInteger(Int.self), let value = T(exactly: wide) else {
+      problems.append(
+        Problem(
+          attribute: attribute.name,
+          message: "\"\(text.prefix(40))\" is not a number from \(T.min) to \(T.max)"))
+      return nil
+    }
+    let fresh =
+      standard.flatMap { Int(exactly: $0) } ?? attribute.freshText?.kernelInteger(Int.self)
+    return wide == fresh ? nil : value
+  }
+
+  /// The switch of a key, unless it is as in a fresh object.
+  mutating func flag(
+    _ key: String, of object: SchemaObject, evenIfFresh: Bool = false
+  ) -> Bool? {
+    guard let attribute = object.row(key)?.attributes.first, let text = text(attribute.name) else {
+      return nil
+    }
+    guard let value = Bool(attributeText: text) else {
+      problems.append(
+        Problem(attribute: attribute.name, message: "\"\(text.prefix(40))\" is neither 0 nor 1"))
+      return nil
+    }
+    return !evenIfFresh && value == attribute.freshText.flatMap { Bool(attributeText: $0) }
+      ? nil : value
   }
 }
 
@@ -55,26 +72,26 @@ struct FreshValues {
 }
 
 extension Profile.Subsystem {
-  /// - Source of the defaults: `drivers/nvme/target/core.c`, `nvmet_subsys_alloc`.
   init(nqn: String, _ texts: inout AttributeTexts, _ fresh: FreshValues) {
     self.init(nqn: nqn)
+    let object = ProfileSchema.subsystem
     // 6.14 brought the vendor ids, and the new version with them.
     let isRecent = texts.remaining.contains { $0.name == "attr_vendor_id" }
-    model = texts.text("attr_model", unless: "Linux")
-    serial = texts.text("attr_serial").flatMap { text in
+    model = texts.text("model", of: object)
+    serial = texts.text("serial", of: object).flatMap { text in
       let end = text.lastIndex { $0 != " " }
       return end.map { String(text[...$0]) }
     }
     firmware = texts.text("attr_firmware", unless: fresh.firmware)
-    ieeeOUI = texts.number("attr_ieee_oui", unless: 0)
+    ieeeOUI = texts.number("ieeeOUI", of: object)
     version = texts.text("attr_version", unless: isRecent ? "2.1" : "1.3")
-    vendorID = texts.number("attr_vendor_id", unless: 0)
-    subsystemVendorID = texts.number("attr_subsys_vendor_id", unless: 0)
-    maximumQueueID = texts.number("attr_qid_max", unless: 128)
-    controllerIDMinimum = texts.number("attr_cntlid_min", unless: 1)
-    controllerIDMaximum = texts.number("attr_cntlid_max", unless: 65519)
-    allowAnyHost = texts.flag("attr_allow_any_host")
-    attributes = KnownAttributes.subsystem.raw(texts.remaining)
+    vendorID = texts.number("vendorID", of: object)
+    subsystemVendorID = texts.number("subsystemVendorID", of: object)
+    maximumQueueID = texts.number("maximumQueueID", of: object)
+    controllerIDMinimum = texts.number("controllerIDMinimum", of: object)
+    controllerIDMaximum = texts.number("controllerIDMaximum", of: object)
+    allowAnyHost = texts.flag("allowAnyHost", of: object, evenIfFresh: true)
+    attributes = ProfileSchema.subsystem.raw(texts.remaining)
   }
 
   /// Drops what follows from the hosts that are allowed.
@@ -88,13 +105,14 @@ extension Profile.Namespace {
   /// Takes everything but `device_path`, which is the caller's.
   init(id: UInt32, backing: String, _ texts: inout AttributeTexts) {
     self.init(id: id, backing: backing)
-    uuid = texts.text("device_uuid")
+    let object = ProfileSchema.namespace
+    uuid = texts.text("uuid", of: object)
     nguid = texts.text("device_nguid")
-    anaGroup = texts.number("ana_grpid", unless: 1)
-    bufferedIO = texts.flag("buffered_io", unless: false)
-    reservations = texts.flag("resv_enable", unless: false)
-    enabled = texts.flag("enable") ?? false
-    attributes = KnownAttributes.namespace.raw(texts.remaining)
+    anaGroup = texts.number("anaGroup", of: object)
+    bufferedIO = texts.flag("bufferedIO", of: object)
+    reservations = texts.flag("reservations", of: object)
+    enabled = texts.flag("enabled", of: object, evenIfFresh: true) ?? false
+    attributes = ProfileSchema.namespace.raw(texts.remaining)
   }
 }
 
@@ -105,11 +123,12 @@ extension Profile.Port {
     _ fresh: FreshValues
   ) {
     self.init(id: id, transport: transport)
+    let object = ProfileSchema.port
     self.subsystems = subsystems.sorted()
     _ = texts.text("addr_trtype")
-    addressFamily = texts.text("addr_adrfam")
-    address = texts.text("addr_traddr")
-    service = texts.text("addr_trsvcid")
+    addressFamily = texts.text("addressFamily", of: object)
+    address = texts.text("address", of: object)
+    service = texts.text("service", of: object)
     // Enabling turns −1 into these.
     let isEnabled = !subsystems.isEmpty
     let inline: Int32? =
@@ -118,43 +137,45 @@ extension Profile.Port {
       case .tcp: Int32(clamping: 4 * fresh.pageSize)
       case .rdma: nil
       }
-    inlineDataSize = texts.number("param_inline_data_size", unless: isEnabled ? inline : nil)
-    maximumQueueSize = texts.number("param_max_queue_size", unless: isEnabled ? 1024 : nil)
-    mdts = texts.number("param_mdts", unless: isEnabled ? 0 : nil)
+    inlineDataSize = texts.number(
+      "inlineDataSize", of: object, unless: isEnabled ? inline : nil)
+    maximumQueueSize = texts.number(
+      "maximumQueueSize", of: object, unless: isEnabled ? 1024 : nil)
+    mdts = texts.number("mdts", of: object, unless: isEnabled ? 0 : nil)
     if let size = inlineDataSize, size < 0 { inlineDataSize = nil }
     if let size = maximumQueueSize, size < 0 { maximumQueueSize = nil }
     if let size = mdts, size < 0 { mdts = nil }
-    attributes = KnownAttributes.port.raw(texts.remaining)
+    attributes = ProfileSchema.port.raw(texts.remaining)
   }
 }
 
 extension Profile.NullBlock {
-  /// - Source of the defaults: `drivers/block/null_blk/main.c`, `null_alloc_dev`.
   init(device: String, _ texts: inout AttributeTexts) {
     self.init()
+    let object = ProfileSchema.nullBlock
     self.device = device
-    sizeMiB = texts.number("size", unless: 256_000)
-    blockSize = texts.number("blocksize", unless: 512)
-    memoryBacked = texts.flag("memory_backed", unless: false)
-    discard = texts.flag("discard", unless: false)
-    cacheSizeMiB = texts.number("cache_size", unless: 0)
-    submitQueues = texts.number("submit_queues", unless: 1)
-    hardwareQueueDepth = texts.number("hw_queue_depth", unless: 64)
-    completionNanoseconds = texts.number("completion_nsec", unless: 10000)
-    irqMode = texts.number("irqmode", unless: 1)
-    mbps = texts.number("mbps", unless: 0)
-    rotational = texts.flag("rotational", unless: false)
-    zoned = texts.flag("zoned", unless: false)
+    sizeMiB = texts.number("sizeMiB", of: object)
+    blockSize = texts.number("blockSize", of: object)
+    memoryBacked = texts.flag("memoryBacked", of: object)
+    discard = texts.flag("discard", of: object)
+    cacheSizeMiB = texts.number("cacheSizeMiB", of: object)
+    submitQueues = texts.number("submitQueues", of: object)
+    hardwareQueueDepth = texts.number("hardwareQueueDepth", of: object)
+    completionNanoseconds = texts.number("completionNanoseconds", of: object)
+    irqMode = texts.number("irqMode", of: object)
+    mbps = texts.number("mbps", of: object)
+    rotational = texts.flag("rotational", of: object)
+    zoned = texts.flag("zoned", of: object)
     if zoned == true {
-      zoneSizeMiB = texts.number("zone_size", unless: 256)
-      zoneCapacityMiB = texts.number("zone_capacity", unless: zoneSizeMiB ?? 256)
-      maximumOpenZones = texts.number("zone_max_open", unless: 0)
-      maximumActiveZones = texts.number("zone_max_active", unless: 0)
+      zoneSizeMiB = texts.number("zoneSizeMiB", of: object)
+      zoneCapacityMiB = texts.number("zoneCapacityMiB", of: object, unless: zoneSizeMiB ?? 256)
+      maximumOpenZones = texts.number("maximumOpenZones", of: object)
+      maximumActiveZones = texts.number("maximumActiveZones", of: object)
     }
     let block = (blockSize ?? 512) / 512
     let zoneSectors = (zoneCapacityMiB ?? zoneSizeMiB ?? 256) << 11
     let append = min(UInt64(Int32.max) / UInt64(max(block, 1)) * UInt64(max(block, 1)), zoneSectors)
-    attributes = KnownAttributes.nullBlock.raw(texts.remaining).filter {
+    attributes = ProfileSchema.nullBlock.raw(texts.remaining).filter {
       // Memory forces the one, zones cut the other; both at power-on.
       !($0.name == "blocking" && memoryBacked == true)
         && !($0.name == "zone_append_max_sectors" && zoned == true && $0.text == "\(append)")

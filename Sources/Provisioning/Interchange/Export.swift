@@ -177,7 +177,7 @@ struct ProfileExporter {
       allowed.formUnion(try reader.linkTargets(item.allowedHosts.directory))
     }
     for item in try reader.chosen(target.hosts) {
-      let attributes = KnownAttributes.host.raw(try reader.texts(of: item.directory))
+      let attributes = ProfileSchema.host.raw(try reader.texts(of: item.directory))
       if !attributes.isEmpty || !allowed.contains(item.name) {
         profile.hosts.append(Profile.Host(nqn: item.name, attributes: attributes))
       }

@@ -100,7 +100,7 @@ struct FunctionExporter {
     let group = item.directory.child("nvme")
     var texts = try reader.texts(of: item.directory)
     if group.exists { texts += try reader.texts(of: group, prefix: "nvme/") }
-    function.attributes = KnownAttributes.function.raw(texts)
+    function.attributes = ProfileSchema.function.raw(texts)
     warnOfLinks(item)
     return function
   }

@@ -112,7 +112,7 @@ private struct NvmetcliReader {
     guard let object = NvmetcliObject(json, path, collector.issues),
       let nqn = object.name("nqn")
     else { return }
-    let attributes = KnownAttributes.host.raw(object.attributes(except: ["nqn"]))
+    let attributes = ProfileSchema.host.raw(object.attributes(except: ["nqn"]))
     guard
       !attributes.isEmpty || !profile.subsystems.contains(where: { $0.allowedHosts.contains(nqn) })
     else { return }

@@ -97,7 +97,8 @@ extension DesiredState {
     }
     let id = "PCI identity that the host reads"
     set(
-      item.vendorID, Hex16(rawValue: isMainline ? vendorID(of: function) : function.vendorID), id)
+      item.vendorID,
+      Hex16(rawValue: isMainline ? profile.vendorIDs(of: function).vendor : function.vendorID), id)
     set(item.deviceID, Hex16(rawValue: function.deviceID), id)
     set(item.revisionID, Hex8(rawValue: function.revisionID), id)
     let classReason = "class code: the host's NVMe driver looks for it"
@@ -114,7 +115,8 @@ extension DesiredState {
     set(
       item.subsystemVendorID,
       Hex16(
-        rawValue: isMainline ? subsystemVendorID(of: function) : function.subsystemVendorID ?? 0),
+        rawValue: isMainline
+          ? profile.vendorIDs(of: function).subsystemVendor : function.subsystemVendorID ?? 0),
       id)
     set(item.subsystemID, Hex16(rawValue: function.subsystemID ?? 0), id)
     set(item.interruptPin, Hex8(rawValue: function.interruptPin), "INTx pin")
@@ -124,17 +126,6 @@ extension DesiredState {
     profile.functions.filter {
       $0.target == .local(nqn: nqn, spelled: .loop) || $0.target == .local(nqn: nqn, spelled: .pci)
     }
-  }
-
-  /// With nvmet_pci_epf the subsystem's IDs win.
-  func vendorID(of function: Profile.Function) -> UInt16 {
-    let first = functions(on: function.target.nqn).first ?? function
-    return profile.subsystem(function.target.nqn)?.vendorID ?? first.vendorID
-  }
-
-  func subsystemVendorID(of function: Profile.Function) -> UInt16 {
-    let first = functions(on: function.target.nqn).first ?? function
-    return profile.subsystem(function.target.nqn)?.subsystemVendorID ?? first.subsystemVendorID ?? 0
   }
 
   // MARK: Queues

@@ -18,7 +18,7 @@ extension DesiredState {
   }
 
   private mutating func hostDefaults(_ directory: ConfigDirectory, needs fact: Int) {
-    let rest = defaults(KnownAttributes.host.defaults, directory, needs: fact)
+    let rest = defaults(ProfileSchema.host.freshTexts(), directory, needs: fact)
     // No write takes a secret back.
     list.remake(
       facts(rest, named: ["dhchap_key", "dhchap_ctrl_key"]), .always(directory.path))
@@ -71,9 +71,10 @@ extension DesiredState {
     if resolution.driver == .nvmetPCIEPF, let first = functions.first {
       // This driver overwrites the function's vendor IDs with the subsystem's.
       set(
-        item.vendorID, VendorID(rawValue: vendorID(of: first)), "PCI vendor ID that the host reads")
+        item.vendorID, VendorID(rawValue: profile.vendorIDs(of: first).vendor),
+        "PCI vendor ID that the host reads")
       set(
-        item.subsystemVendorID, VendorID(rawValue: subsystemVendorID(of: first)),
+        item.subsystemVendorID, VendorID(rawValue: profile.vendorIDs(of: first).subsystemVendor),
         "PCI subsystem vendor ID that the host reads")
     } else if resolution.driver != .pciEPFNVMe {
       set(item.vendorID, subsystem.vendorID.map { VendorID(rawValue: $0) }, identity)
@@ -135,7 +136,7 @@ extension DesiredState {
 
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_subsys_alloc`; 6.14 brought the vendor ids, and 2.1 with them.
   private func freshSubsystem(_ directory: ConfigDirectory) -> [String: String] {
-    var values = KnownAttributes.subsystem.defaults
+    var values = ProfileSchema.subsystem.freshTexts(except: ["attr_allow_any_host"])
     values["attr_firmware"] = String(machine.facts.release.prefix(8))
     let isRecent =
       (try? machine.configFS.kind(of: directory.path.appending("attr_vendor_id"))) != nil
@@ -187,7 +188,8 @@ extension DesiredState {
     if let group = namespace.anaGroup {
       list.add(space.anaGroupID, group, reason, needs: [directory])
     }
-    let rest = defaults(KnownAttributes.namespace.defaults, space.directory, needs: directory)
+    let rest = defaults(
+      ProfileSchema.namespace.freshTexts(except: ["enable"]), space.directory, needs: directory)
     frozen += rest.filter { !facts(rest, named: ["ana_grpid"]).contains($0) }
     let enable = list.add(
       space.isEnabled, isOn: namespace.enabled,
@@ -299,7 +301,7 @@ extension DesiredState {
   /// What an enabled port shows that was made without these values; one without a subsystem has not computed them.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_enable_port`; `tcp.c`, `nvmet_tcp_add_port`.
   private func freshPort(_ port: Profile.Port) -> [String: String] {
-    var values = KnownAttributes.port.defaults
+    var values = ProfileSchema.port.freshTexts()
     // The transport says what this is, and all but tcp refuse another value.
     if port.transport != .tcp { values["addr_tsas"] = nil }
     for (name, text) in computed(port) { values[name] = port.subsystems.isEmpty ? "-1" : text }

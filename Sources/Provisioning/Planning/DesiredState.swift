@@ -204,7 +204,7 @@ struct DesiredState {
     }
     attributes += raw(device.attributes, item.directory, reason, needs: directory)
     attributes += defaults(
-      KnownAttributes.freshNullBlock(device), item.directory, needs: directory)
+      SchemaObject.freshNullBlock(device), item.directory, needs: directory)
     let power = list.add(
       item.isPowered, isOn: true, "\(reason) appears as a block device",
       disruption: "the device /dev/\(name) is replaced", needs: [directory])
@@ -252,13 +252,13 @@ struct DesiredState {
   }
 }
 
-extension KnownAttributes {
+extension SchemaObject {
   /// The values of a powered null_blk device whose profile does not set them.
   ///
   /// `index` is the kernel's choice; memory forces `blocking`, and zones have limits that depend on their size.
   /// - Source: `drivers/block/null_blk/main.c`, `null_alloc_dev`, `null_validate_conf`; `zoned.c`, `null_init_zoned_dev`.
   static func freshNullBlock(_ device: Profile.NullBlock) -> [String: String] {
-    var values = nullBlock.defaults
+    var values = ProfileSchema.nullBlock.freshTexts()
     // As many as the module allows, which its parameter tells and this program does not set.
     values["poll_queues"] = nil
     if device.memoryBacked == true { values["blocking"] = "1" }

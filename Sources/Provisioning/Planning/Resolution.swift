@@ -31,6 +31,7 @@ struct Resolution {
     for (index, function) in profile.functions.enumerated() {
       controllers.append(try Self.controller(for: function, index, among: names, on: machine))
     }
+    try Self.checkLimits(driver, profile)
     checkDriver(driver, profile, on: machine)
     functionPort = try Self.functionPort(
       profile, transport: functionTransport, on: machine, ownership, isMounted: isMounted)
@@ -136,6 +137,16 @@ struct Resolution {
     throw ProvisioningError(
       needsFabrics && other != nil ? .impossible : .unsupported,
       "\(machine.label) has no function driver \(names)", hint: hint)
+  }
+
+  /// Values that only the other driver could carry out.
+  private static func checkLimits(
+    _ driver: FunctionDriver, _ profile: Profile
+  ) throws(ProvisioningError) {
+    guard let choice = Profile.DriverChoice(rawValue: driver.name),
+      let limit = DriverLimit.all(of: profile, with: choice).first
+    else { return }
+    throw ProvisioningError(.impossible, "\(limit.path): \(limit.message)", hint: limit.hint)
   }
 
   /// What the chosen driver cannot carry over.

@@ -34,6 +34,27 @@ public struct LocatedJSON: Sendable {
     self.position = position
   }
 
+  /// A value that was not read from a text; its places mean nothing.
+  init(_ value: JSONValue) {
+    let content: Content =
+      switch value {
+      case .null: .null
+      case .bool(let value): .bool(value)
+      case .integer(let value): .number("\(value)")
+      case .number(let text): .number(text)
+      case .string(let text): .string(text)
+      case .array(let elements): .array(elements.map { LocatedJSON($0) })
+      case .object(let members):
+        .object(
+          members.map {
+            Member(
+              key: $0.key, keyPosition: TextPosition(line: 0, column: 0),
+              value: LocatedJSON($0.value))
+          })
+      }
+    self.init(content, TextPosition(line: 0, column: 0))
+  }
+
   /// What the value is, for messages.
   var kind: String {
     switch content {

@@ -1,132 +1,94 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import ConfigFS
 
 /// Collects what is wrong while a profile is decoded, so that one run reports everything.
 final class IssueCollector {
   private(set) var issues: [ProfileIssue] = []
+  /// Whether something has not even the shape of a profile, so that nothing more can be said about it.
+  private(set) var hasStructuralErrors = false
 
   func add(
     _ severity: ProfileIssue.Severity, _ path: String, _ position: TextPosition?,
-    _ message: String, hint: String? = nil
+    _ message: String, hint: String? = nil, isStructural: Bool = false
   ) {
+    if isStructural { hasStructuralErrors = true }
     issues.append(
       ProfileIssue(severity, path: path, position: position, message: message, hint: hint))
   }
+
+  /// Adds what follows, except where a part of it was refused already.
+  func add(following more: [ProfileIssue]) {
+    let refused = issues.filter { $0.severity == .error }.map(\.path)
+    issues += more.filter { issue in
+      !refused.contains {
+        $0 == issue.path || $0.hasPrefix(issue.path + ".") || $0.hasPrefix(issue.path + "[")
+      }
+    }
+  }
 }
 
-/// Reads one object of a profile key by key; what does not fit becomes an issue with its place.
+/// Reads one object of a profile key by key; ``SchemaCheck`` has said what does not fit, and that is nil here.
 struct ObjectReader {
-  let path: String
-  let position: TextPosition
-  let issues: IssueCollector
+  private let object: SchemaObject
   private let members: [String: LocatedJSON]
 
-  /// nil, with an issue, when the value is no object.
-  init?(_ json: LocatedJSON, path: String, keys: [ProfileKeys.Key], _ issues: IssueCollector) {
-    guard case .object(let members) = json.content else {
-      issues.add(.error, path, json.position, "an object was expected, not \(json.kind)")
-      return nil
-    }
-    self.path = path
-    self.issues = issues
-    position = json.position
+  /// nil when the value is no object.
+  init?(_ json: LocatedJSON, _ object: SchemaObject) {
+    guard case .object(let members) = json.content else { return nil }
+    self.object = object
     self.members = Dictionary(members.map { ($0.key, $0.value) }) { first, _ in first }
-    for member in members where !keys.contains(where: { $0.name == member.key }) {
-      let nearest = nearestName(to: member.key, in: keys.map(\.name))
-      issues.add(
-        .error, Self.join(path, member.key), member.keyPosition, "unknown key \"\(member.key)\"",
-        hint: nearest.map { "did you mean \"\($0)\"?" }
-          ?? "known keys: " + keys.map(\.name).joined(separator: ", "))
-    }
-    for key in keys where key.isRequired && self.members[key.name] == nil {
-      issues.add(.error, path, json.position, "the key \"\(key.name)\" is missing")
-    }
   }
 
-  func place(_ key: String) -> TextPosition { members[key]?.position ?? position }
-  func has(_ key: String) -> Bool { members[key] != nil }
-  func subpath(_ key: String) -> String { Self.join(path, key) }
   func json(_ key: String) -> LocatedJSON? { members[key] }
 
-  private static func join(_ path: String, _ key: String) -> String {
-    path.isEmpty ? key : "\(path).\(key)"
-  }
-
-  func complain(_ key: String, _ message: String, hint: String? = nil) {
-    issues.add(.error, subpath(key), place(key), message, hint: hint)
-  }
+  /// The one key that an object which stands for a choice has.
+  var choice: String? { object.keys.first { members[$0] != nil } }
 
   func string(_ key: String) -> String? {
-    guard let json = members[key] else { return nil }
-    guard case .string(let value) = json.content else {
-      complain(key, "a string was expected, not \(json.kind)")
-      return nil
-    }
+    guard case .string(let value)? = members[key]?.content else { return nil }
     return value
   }
 
   func bool(_ key: String) -> Bool? {
-    guard let json = members[key] else { return nil }
-    guard case .bool(let value) = json.content else {
-      complain(key, "true or false was expected, not \(json.kind)")
-      return nil
-    }
+    guard case .bool(let value)? = members[key]?.content else { return nil }
     return value
   }
 
-  /// A number, or a string such as `"0x15b7"`.
+  /// A number in the range of its key.
   func integer<T: FixedWidthInteger>(_ key: String, _ type: T.Type = T.self) -> T? {
-    guard let json = members[key] else { return nil }
-    let text: String
-    switch json.content {
-    case .number(let number): text = number
-    case .string(let string): text = string
-    default:
-      complain(key, "a number was expected, not \(json.kind)")
-      return nil
-    }
-    // Decode wide, then check: a number that is out of range deserves to be called that.
-    guard let wide = text.kernelInteger(Int64.self) else {
-      complain(
-        key, "\"\(text.prefix(40))\" is no integer", hint: "write 32, \"32\" or \"0x20\"")
-      return nil
-    }
-    guard let value = T(exactly: wide) else {
-      complain(key, "\(text) is out of range: \(T.min) to \(T.max)")
-      return nil
-    }
-    return value
+    guard let json = members[key], let range = object.row(key)?.range,
+      case .value(let value) = SchemaInteger(json, in: range)
+    else { return nil }
+    return T(exactly: value)
   }
 
   /// One of a set of words.
-  func word<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type = T.self) -> T?
+  func word<T: RawRepresentable>(_ key: String, _ type: T.Type = T.self) -> T?
   where T.RawValue == String {
-    guard let text = string(key) else { return nil }
-    if let value = T(rawValue: text) { return value }
-    let words = T.allCases.map(\.rawValue)
-    complain(
-      key, "unknown value \"\(text.prefix(60))\"",
-      hint: nearestName(to: text, in: words).map { "did you mean \"\($0)\"?" }
-        ?? "known values: " + words.joined(separator: ", "))
-    return nil
+    string(key).flatMap { T(rawValue: $0) }
   }
 
-  func array(_ key: String) -> [(path: String, json: LocatedJSON)] {
-    guard let json = members[key] else { return [] }
-    guard case .array(let elements) = json.content else {
-      complain(key, "an array was expected, not \(json.kind)")
-      return []
-    }
-    return elements.enumerated().map { ("\(subpath(key))[\($0.offset)]", $0.element) }
+  func objects(_ key: String) -> [LocatedJSON] {
+    guard case .array(let elements)? = members[key]?.content else { return [] }
+    return elements
+  }
+
+  func members(_ key: String) -> [LocatedJSON.Member] {
+    guard case .object(let members)? = members[key]?.content else { return [] }
+    return members
   }
 
   func strings(_ key: String) -> [String] {
-    array(key).compactMap { element in
-      if case .string(let value) = element.json.content { return value }
-      issues.add(
-        .error, element.path, element.json.position,
-        "a string was expected, not \(element.json.kind)")
-      return nil
+    objects(key).compactMap { element in
+      guard case .string(let value) = element.content else { return nil }
+      return value
+    }
+  }
+
+  /// Attributes in the order of the document, which is the order of writing.
+  func attributes() -> [Profile.RawAttribute] {
+    members("attributes").compactMap { member in
+      guard case .string(let text) = member.value.content else { return nil }
+      return Profile.RawAttribute(name: member.key, text: text)
     }
   }
 }

@@ -16,20 +16,19 @@ extension Profile {
     do { document = try LocatedJSON(parsing: bytes) } catch { throw ProfileIssues([error]) }
 
     let collector = IssueCollector()
-    let profile = ProfileDecoder(issues: collector).profile(document)
-    var places: [String: TextPosition] = [:]
-    collectPlaces(of: document, path: "", into: &places)
-
-    guard let profile, !ProfileIssues(collector.issues).hasErrors else {
+    SchemaCheck(issues: collector).check(document, "", as: ProfileSchema.document)
+    guard !collector.hasStructuralErrors, let profile = ProfileDecoder().profile(document) else {
       throw ProfileIssues(sorted(collector.issues))
     }
-    var issues = collector.issues
-    issues += ProfileRules.issues(of: profile).map { issue in
-      var issue = issue
-      issue.position = place(of: issue.path, in: places)
-      return issue
-    }
-    let all = ProfileIssues(sorted(issues))
+    var places: [String: TextPosition] = [:]
+    collectPlaces(of: document, path: "", into: &places)
+    collector.add(
+      following: ProfileRules.relations(of: profile).map { issue in
+        var issue = issue
+        issue.position = place(of: issue.path, in: places)
+        return issue
+      })
+    let all = ProfileIssues(sorted(collector.issues))
     if all.hasErrors { throw all }
     return Located(profile: profile, warnings: all.issues, places: places)
   }
@@ -70,62 +69,37 @@ extension Profile {
   }
 }
 
+/// Makes a profile of a document that ``SchemaCheck`` has read: what does not fit is left out.
 private struct ProfileDecoder {
-  let issues: IssueCollector
-
-  func reader(_ json: LocatedJSON, _ path: String, _ keys: [ProfileKeys.Key]) -> ObjectReader? {
-    ObjectReader(json, path: path, keys: keys, issues)
-  }
-
   func profile(_ json: LocatedJSON) -> Profile? {
-    guard let object = reader(json, "", ProfileKeys.document) else { return nil }
-    if let version = object.integer("version", Int64.self), version != 1 {
-      object.complain(
-        "version", "version \(version) is not known",
-        hint: "this epfnvme reads version 1; a newer one may be needed")
-    }
-    guard let name = object.string("name") else { return nil }
+    guard let object = ObjectReader(json, ProfileSchema.document),
+      let name = object.string("name")
+    else { return nil }
     var profile = Profile(name: name)
     profile.description = object.string("description")
     profile.driver = object.word("driver") ?? .auto
     profile.backings = backings(object)
-    profile.hosts = object.array("hosts").compactMap(host)
-    profile.subsystems = object.array("subsystems").compactMap(subsystem)
-    profile.ports = object.array("ports").compactMap(port)
-    profile.functions = object.array("functions").compactMap(function)
+    profile.hosts = object.objects("hosts").compactMap(host)
+    profile.subsystems = object.objects("subsystems").compactMap(subsystem)
+    profile.ports = object.objects("ports").compactMap(port)
+    profile.functions = object.objects("functions").compactMap(function)
     return profile
   }
 
   func backings(_ document: ObjectReader) -> [Profile.Backing] {
-    guard let json = document.json("backings") else { return [] }
-    guard case .object(let members) = json.content else {
-      document.complain("backings", "an object was expected, not \(json.kind)")
-      return []
-    }
-    return members.compactMap { member in
-      let path = "backings.\(member.key)"
-      guard let object = reader(member.value, path, ProfileKeys.backing),
-        let kind = only(object, ProfileKeys.backing), let content = object.json(kind),
-        let store = store(kind, content, "\(path).\(kind)")
+    document.members("backings").compactMap { member in
+      guard let object = ObjectReader(member.value, ProfileSchema.backing),
+        let kind = object.choice, let content = object.json(kind),
+        let store = store(kind, content)
       else { return nil }
       return Profile.Backing(name: member.key, store: store)
     }
   }
 
-  /// The one key that an object which stands for a choice has.
-  func only(_ object: ObjectReader, _ keys: [ProfileKeys.Key]) -> String? {
-    let present = keys.map(\.name).filter(object.has)
-    if present.count == 1 { return present[0] }
-    issues.add(
-      .error, object.path, object.position,
-      "exactly one of \(keys.map { "\"\($0.name)\"" }.joined(separator: ", ")) was expected")
-    return nil
-  }
-
-  func store(_ kind: String, _ json: LocatedJSON, _ path: String) -> Profile.Backing.Store? {
+  func store(_ kind: String, _ json: LocatedJSON) -> Profile.Backing.Store? {
     switch kind {
     case "nullBlock":
-      guard let object = reader(json, path, ProfileKeys.nullBlock) else { return nil }
+      guard let object = ObjectReader(json, ProfileSchema.nullBlock) else { return nil }
       var device = Profile.NullBlock()
       device.device = object.string("device")
       device.sizeMiB = object.integer("sizeMiB")
@@ -144,16 +118,16 @@ private struct ProfileDecoder {
       device.zoneCapacityMiB = object.integer("zoneCapacityMiB")
       device.maximumOpenZones = object.integer("maximumOpenZones")
       device.maximumActiveZones = object.integer("maximumActiveZones")
-      device.attributes = attributes(object)
+      device.attributes = object.attributes()
       return .nullBlock(device)
     case "file":
-      guard let object = reader(json, path, ProfileKeys.file) else { return nil }
+      guard let object = ObjectReader(json, ProfileSchema.file) else { return nil }
       return file(object).map { .file($0) }
     case "block":
-      guard let object = reader(json, path, ProfileKeys.block) else { return nil }
+      guard let object = ObjectReader(json, ProfileSchema.block) else { return nil }
       return object.string("path").map { .block(path: $0) }
     default:
-      guard let object = reader(json, path, ProfileKeys.loopDevice), let file = file(object)
+      guard let object = ObjectReader(json, ProfileSchema.loopDevice), let file = file(object)
       else { return nil }
       var device = Profile.LoopDevice(file: file)
       device.blockSize = object.integer("blockSize")
@@ -169,9 +143,9 @@ private struct ProfileDecoder {
       path: path, sizeMiB: object.integer("sizeMiB"), create: object.bool("create") ?? false)
   }
 
-  func subsystem(_ path: String, _ json: LocatedJSON) -> Profile.Subsystem? {
-    guard let object = reader(json, path, ProfileKeys.subsystem) else { return nil }
-    let namespaces = object.array("namespaces").compactMap(namespace)
+  func subsystem(_ json: LocatedJSON) -> Profile.Subsystem? {
+    guard let object = ObjectReader(json, ProfileSchema.subsystem) else { return nil }
+    let namespaces = object.objects("namespaces").compactMap(namespace)
     guard let nqn = object.string("nqn") else { return nil }
     var subsystem = Profile.Subsystem(nqn: nqn)
     subsystem.model = object.string("model")
@@ -187,36 +161,18 @@ private struct ProfileDecoder {
     subsystem.allowAnyHost = object.bool("allowAnyHost")
     subsystem.allowedHosts = object.strings("allowedHosts")
     subsystem.namespaces = namespaces
-    subsystem.attributes = attributes(object)
+    subsystem.attributes = object.attributes()
     return subsystem
   }
 
-  func host(_ path: String, _ json: LocatedJSON) -> Profile.Host? {
-    guard let object = reader(json, path, ProfileKeys.host), let nqn = object.string("nqn")
+  func host(_ json: LocatedJSON) -> Profile.Host? {
+    guard let object = ObjectReader(json, ProfileSchema.host), let nqn = object.string("nqn")
     else { return nil }
-    return Profile.Host(nqn: nqn, attributes: attributes(object))
+    return Profile.Host(nqn: nqn, attributes: object.attributes())
   }
 
-  /// Attributes in the order of the document, which is the order of writing.
-  func attributes(_ object: ObjectReader) -> [Profile.RawAttribute] {
-    guard let json = object.json("attributes") else { return [] }
-    guard case .object(let members) = json.content else {
-      object.complain("attributes", "an object was expected, not \(json.kind)")
-      return []
-    }
-    return members.compactMap { member in
-      guard case .string(let text) = member.value.content else {
-        issues.add(
-          .error, "\(object.subpath("attributes")).\(member.key)", member.value.position,
-          "a string was expected, not \(member.value.kind)")
-        return nil
-      }
-      return Profile.RawAttribute(name: member.key, text: text)
-    }
-  }
-
-  func namespace(_ path: String, _ json: LocatedJSON) -> Profile.Namespace? {
-    guard let object = reader(json, path, ProfileKeys.namespace) else { return nil }
+  func namespace(_ json: LocatedJSON) -> Profile.Namespace? {
+    guard let object = ObjectReader(json, ProfileSchema.namespace) else { return nil }
     let id: UInt32? = object.integer("id")
     guard let id, let backing = object.string("backing") else { return nil }
     var namespace = Profile.Namespace(id: id, backing: backing)
@@ -226,12 +182,12 @@ private struct ProfileDecoder {
     namespace.bufferedIO = object.bool("bufferedIO")
     namespace.reservations = object.bool("reservations")
     namespace.enabled = object.bool("enabled") ?? true
-    namespace.attributes = attributes(object)
+    namespace.attributes = object.attributes()
     return namespace
   }
 
-  func port(_ path: String, _ json: LocatedJSON) -> Profile.Port? {
-    guard let object = reader(json, path, ProfileKeys.port) else { return nil }
+  func port(_ json: LocatedJSON) -> Profile.Port? {
+    guard let object = ObjectReader(json, ProfileSchema.port) else { return nil }
     let id: UInt16? = object.integer("id")
     let transport: Profile.Port.Transport? = object.word("transport")
     guard let id, let transport else { return nil }
@@ -239,32 +195,30 @@ private struct ProfileDecoder {
     port.addressFamily = object.string("addressFamily")
     port.address = object.string("address")
     port.service = object.json("service").flatMap { json in
-      if case .number(let number) = json.content { return number }
+      if case .number = json.content { return object.integer("service", Int.self).map { "\($0)" } }
       return object.string("service")
     }
     port.subsystems = object.strings("subsystems")
     port.maximumQueueSize = object.integer("maximumQueueSize")
     port.inlineDataSize = object.integer("inlineDataSize")
     port.mdts = object.integer("mdts")
-    port.anaGroups = object.array("anaGroups").compactMap(anaGroup)
-    port.attributes = attributes(object)
+    port.anaGroups = object.objects("anaGroups").compactMap(anaGroup)
+    port.attributes = object.attributes()
     return port
   }
 
-  func anaGroup(_ path: String, _ json: LocatedJSON) -> Profile.ANAGroup? {
-    guard let object = reader(json, path, ProfileKeys.anaGroup) else { return nil }
+  func anaGroup(_ json: LocatedJSON) -> Profile.ANAGroup? {
+    guard let object = ObjectReader(json, ProfileSchema.anaGroup) else { return nil }
     let id: UInt32? = object.integer("id")
     guard let id, let state = object.string("state") else { return nil }
     return Profile.ANAGroup(id: id, state: state)
   }
 
-  func function(_ path: String, _ json: LocatedJSON) -> Profile.Function? {
-    guard let object = reader(json, path, ProfileKeys.function) else { return nil }
+  func function(_ json: LocatedJSON) -> Profile.Function? {
+    guard let object = ObjectReader(json, ProfileSchema.function) else { return nil }
     let vendorID: UInt16? = object.integer("vendorID")
     let deviceID: UInt16? = object.integer("deviceID")
-    let target = object.json("target").flatMap {
-      self.target($0, object.subpath("target"))
-    }
+    let target = object.json("target").flatMap(self.target)
     guard let name = object.string("name"), let vendorID, let deviceID, let target
     else { return nil }
     var function = Profile.Function(
@@ -283,23 +237,21 @@ private struct ProfileDecoder {
     function.queueSize = object.integer("queueSize")
     function.controller = object.string("controller") ?? "auto"
     function.start = object.bool("start") ?? true
-    function.controllerFeatures = object.json("controllerFeatures").flatMap {
-      self.features($0, object.subpath("controllerFeatures"))
-    }
-    function.attributes = attributes(object)
+    function.controllerFeatures = object.json("controllerFeatures").flatMap(features)
+    function.attributes = object.attributes()
     return function
   }
 
-  func target(_ json: LocatedJSON, _ path: String) -> Profile.FunctionTarget? {
-    guard let object = reader(json, path, ProfileKeys.target),
-      let kind = only(object, ProfileKeys.target)
+  func target(_ json: LocatedJSON) -> Profile.FunctionTarget? {
+    guard let object = ObjectReader(json, ProfileSchema.target),
+      let kind = object.choice
     else { return nil }
     switch kind {
     case "loop": return object.string("loop").map { .local(nqn: $0, spelled: .loop) }
     case "pci": return object.string("pci").map { .local(nqn: $0, spelled: .pci) }
     default:
       guard let json = object.json("tcp"),
-        let object = reader(json, object.subpath("tcp"), ProfileKeys.tcpTarget),
+        let object = ObjectReader(json, ProfileSchema.tcpTarget),
         let nqn = object.string("nqn"), let address = object.string("address")
       else { return nil }
       var target = Profile.TCPTarget(nqn: nqn, address: address)
@@ -314,8 +266,8 @@ private struct ProfileDecoder {
     }
   }
 
-  func features(_ json: LocatedJSON, _ path: String) -> Profile.ControllerFeatures? {
-    guard let object = reader(json, path, ProfileKeys.controllerFeatures) else { return nil }
+  func features(_ json: LocatedJSON) -> Profile.ControllerFeatures? {
+    guard let object = ObjectReader(json, ProfileSchema.controllerFeatures) else { return nil }
     var features = Profile.ControllerFeatures()
     features.msix = object.bool("msix")
     features.msi = object.bool("msi")

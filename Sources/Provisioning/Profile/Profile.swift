@@ -276,7 +276,14 @@ extension Profile {
   /// The directory of a null_blk backing, which is its device name too: at most 31 bytes.
   public func deviceName(of backing: Backing) -> String? {
     guard case .nullBlock(let nullBlock) = backing.store else { return nil }
-    return nullBlock.device ?? String("\(name)-\(backing.name)".prefix(31))
+    if let device = nullBlock.device { return device }
+    // Whole characters, but the kernel counts bytes.
+    var derived = ""
+    for character in "\(name)-\(backing.name)" {
+      guard derived.utf8.count + character.utf8.count <= 31 else { break }
+      derived.append(character)
+    }
+    return derived
   }
 }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import NVMeTarget
 
 /// The rules of hosts, ANA groups and raw attributes.
 extension ProfileCheck {
@@ -9,31 +8,31 @@ extension ProfileCheck {
   func rawAttributes() {
     for backing in profile.backings {
       if case .nullBlock(let device) = backing.store {
-        check(device.attributes, .nullBlock, "backings.\(backing.name).nullBlock")
+        check(device.attributes, ProfileSchema.nullBlock, "backings.\(backing.name).nullBlock")
       }
     }
     for (index, host) in profile.hosts.enumerated() {
-      checkNQN(host.nqn, "hosts[\(index)].nqn")
-      check(host.attributes, .host, "hosts[\(index)]")
+      warnOfName(host.nqn, "hosts[\(index)].nqn")
+      check(host.attributes, ProfileSchema.host, "hosts[\(index)]")
     }
     twice(profile.hosts.map(\.nqn), "hosts", "nqn", "the NQN")
     for (s, subsystem) in profile.subsystems.enumerated() {
-      check(subsystem.attributes, .subsystem, "subsystems[\(s)]")
+      check(subsystem.attributes, ProfileSchema.subsystem, "subsystems[\(s)]")
       for (n, namespace) in subsystem.namespaces.enumerated() {
-        check(namespace.attributes, .namespace, "subsystems[\(s)].namespaces[\(n)]")
+        check(namespace.attributes, ProfileSchema.namespace, "subsystems[\(s)].namespaces[\(n)]")
       }
     }
     for (index, port) in profile.ports.enumerated() {
-      check(port.attributes, .port, "ports[\(index)]")
+      check(port.attributes, ProfileSchema.port, "ports[\(index)]")
       check(port.anaGroups, "ports[\(index)]")
     }
     for (index, function) in profile.functions.enumerated() {
-      check(function.attributes, .function, "functions[\(index)]", group: "nvme/")
+      check(function.attributes, ProfileSchema.function, "functions[\(index)]", group: "nvme/")
     }
   }
 
   private func check(
-    _ attributes: [Profile.RawAttribute], _ known: KnownAttributes, _ path: String,
+    _ attributes: [Profile.RawAttribute], _ object: SchemaObject, _ path: String,
     group: String? = nil
   ) {
     for attribute in attributes {
@@ -45,7 +44,7 @@ extension ProfileCheck {
           place,
           "\"\(attribute.name.prefix(60))\" is no name of an attribute: letters, digits, \"_\", \"-\" and \".\", the first a letter"
         )
-      } else if let key = known.modelled[attribute.name] {
+      } else if let key = object.key(ofAttribute: attribute.name) {
         error(
           place,
           key.isEmpty
@@ -82,20 +81,6 @@ extension ProfileCheck {
   }
 
   private func check(_ groups: [Profile.ANAGroup], _ path: String) {
-    for (index, group) in groups.enumerated() {
-      if !(1...127).contains(group.id) {
-        error(
-          "\(path).anaGroups[\(index)].id", "\(group.id) is out of range: 1 to 127",
-          hint: "Linux accepts 128 and then stores 0, which damages its counters")
-      }
-      if ANAState(rawValue: group.state) == nil {
-        let states = ANAState.allCases.map(\.rawValue)
-        error(
-          "\(path).anaGroups[\(index)].state", "unknown state \"\(group.state.prefix(40))\"",
-          hint: nearestName(to: group.state, in: states).map { "did you mean \"\($0)\"?" }
-            ?? "known states: " + states.joined(separator: ", "))
-      }
-    }
     twice(groups.map { "\($0.id)" }, "\(path).anaGroups", "id", "the group")
   }
 }

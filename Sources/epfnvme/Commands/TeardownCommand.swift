@@ -33,6 +33,7 @@ struct TeardownCommand: ParsableCommand {
   func run() throws {
     try global.run {
       let provisioner = try global.provisioner()
+      if !dryRun { try provisioner.checkPrivileges() }
       let names = try names(provisioner)
       Signals.remember()
       var options = Provisioner.TeardownOptions()

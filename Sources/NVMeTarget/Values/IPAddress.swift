@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+
+/// An IP address as the kernel's NVMe transports read it: numbers, no names.
+///
+/// - Source: `net/core/utils.c`, `inet_pton_with_scope`.
+public struct IPAddress: Hashable, Sendable {
+  public enum Family: String, Sendable, CaseIterable { case ipv4, ipv6 }
+
+  public let family: Family
+  /// 4 or 16 bytes in network order.
+  public let bytes: [UInt8]
+  /// What follows `%`: an interface, by name or number.
+  public let scope: String?
+
+  /// - Parameter family: nil for either.
+  /// - Returns: nil for what is no address of the family.
+  public init?(_ text: String, family: Family? = nil) {
+    // A NUL would end the text that `inet_pton` sees.
+    guard !text.utf8.contains(0) else { return nil }
+    if family != .ipv6, let bytes = Self.bytes(of: text, AF_INET, count: 4) {
+      self.init(family: .ipv4, bytes: bytes, scope: nil)
+      return
+    }
+    guard family != .ipv4 else { return nil }
+    let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let address = parts.first,
+      let bytes = Self.bytes(of: String(address), AF_INET6, count: 16)
+    else { return nil }
+    guard parts.count == 2 else {
+      self.init(family: .ipv6, bytes: bytes, scope: nil)
+      return
+    }
+    // Only link-local addresses have a scope.
+    guard bytes[0] == 0xfe, bytes[1] & 0xc0 == 0x80, !parts[1].isEmpty else { return nil }
+    self.init(family: .ipv6, bytes: bytes, scope: String(parts[1]))
+  }
+
+  private init(family: Family, bytes: [UInt8], scope: String?) {
+    self.family = family
+    self.bytes = bytes
+    self.scope = scope
+  }
+
+  /// Whether it is `0.0.0.0` or `::`, every address of the machine.
+  public var isWildcard: Bool { bytes.allSatisfy { $0 == 0 } }
+
+  private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    // The buffer has the size of the family's address, which is all that is written.
+    let status = unsafe bytes.withUnsafeMutableBytes { buffer in
+      unsafe inet_pton(family, text, buffer.baseAddress)
+    }
+    return status == 1 ? bytes : nil
+  }
+}

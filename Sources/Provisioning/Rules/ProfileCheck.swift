@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
+internal import NVMeTarget
+
+/// What the values of a profile must satisfy together, on any machine.
+struct ProfileCheck {
+  let profile: Profile
+  let issues: IssueCollector
+
+  func error(_ path: String, _ message: String, hint: String? = nil) {
+    issues.add(.error, path, nil, message, hint: hint)
+  }
+
+  func warn(_ path: String, _ message: String, hint: String? = nil) {
+    issues.add(.warning, path, nil, message, hint: hint)
+  }
+
+  func all() {
+    for backing in profile.backings { check(backing) }
+    storesTwice()
+    for (index, subsystem) in profile.subsystems.enumerated() {
+      check(subsystem, "subsystems[\(index)]")
+    }
+    namespaceStores()
+    identifiers()
+    for (index, port) in profile.ports.enumerated() { check(port, "ports[\(index)]") }
+    portAddresses()
+    for (index, function) in profile.functions.enumerated() {
+      check(function, "functions[\(index)]")
+    }
+    twice(profile.subsystems.map(\.nqn), "subsystems", "nqn", "the NQN")
+    twice(profile.ports.map { "\($0.id)" }, "ports", "id", "the port id")
+    twice(profile.functions.map(\.name), "functions", "name", "the function name")
+    rawAttributes()
+    drivers()
+    sharedHeaders()
+    functionCounts()
+  }
+
+  func twice(_ values: [String], _ list: String, _ key: String, _ what: String) {
+    var seen: [String: Int] = [:]
+    for (index, value) in values.enumerated() {
+      if let first = seen[value] {
+        error(
+          "\(list)[\(index)].\(key)", "\(what) \"\(value)\" is already that of \(list)[\(first)]")
+      } else {
+        seen[value] = index
+      }
+    }
+  }
+
+  /// What a user should know about a name that works.
+  func warnOfName(_ text: String, _ path: String) {
+    if let nqn = try? NQN(text), let warning = nqn.warning { warn(path, warning) }
+  }
+
+  // MARK: Subsystems
+
+  func check(_ subsystem: Profile.Subsystem, _ path: String) {
+    warnOfName(subsystem.nqn, "\(path).nqn")
+    let low = Int(subsystem.controllerIDMinimum ?? 1)
+    let high = Int(subsystem.controllerIDMaximum ?? 0xffef)
+    if low > high {
+      let key = subsystem.controllerIDMinimum == nil ? "controllerIDMaximum" : "controllerIDMinimum"
+      error(
+        "\(path).\(key)",
+        "the smallest controller id is \(low), which is more than the largest, \(high)")
+    }
+    for (index, host) in subsystem.allowedHosts.enumerated() {
+      warnOfName(host, "\(path).allowedHosts[\(index)]")
+    }
+    if subsystem.allowAnyHost == true, !subsystem.allowedHosts.isEmpty {
+      error(
+        "\(path).allowedHosts", "hosts cannot be listed while any host is allowed",
+        hint: "remove \"allowAnyHost\" or the list")
+    }
+    if subsystem.namespaces.count > ProfileRules.Limit.namespaces {
+      error(
+        "\(path).namespaces", "a subsystem has at most \(ProfileRules.Limit.namespaces) namespaces")
+    }
+    for (index, namespace) in subsystem.namespaces.enumerated()
+    where Int(namespace.id) > ProfileRules.Limit.namespaces {
+      warn(
+        "\(path).namespaces[\(index)].id", "Linux tells hosts that the highest NSID is 1024")
+    }
+    twice(subsystem.namespaces.map { "\($0.id)" }, "\(path).namespaces", "id", "the NSID")
+  }
+
+  /// A Linux host refuses the second of two namespaces with one identifier; zeros are no identifier.
+  func identifiers() {
+    struct Owner {
+      var subsystem: Int
+      var path: String
+    }
+    var owners: [String: Owner] = [:]
+    for (s, subsystem) in profile.subsystems.enumerated() {
+      for (n, namespace) in subsystem.namespaces.enumerated() {
+        let path = "subsystems[\(s)].namespaces[\(n)]"
+        // Both kinds have 16 bytes, and hosts compare each kind by itself.
+        for (key, name, text) in [
+          ("uuid", "UUID", namespace.uuid), ("nguid", "NGUID", namespace.nguid),
+        ] {
+          guard let text, let value = try? NGUID(text), value.bytes.contains(where: { $0 != 0 })
+          else { continue }
+          guard let owner = owners["\(key) \(value)"] else {
+            owners["\(key) \(value)"] = Owner(subsystem: s, path: path)
+            continue
+          }
+          if owner.subsystem == s {
+            error(
+              "\(path).\(key)", "the \(name) is that of \(owner.path), too",
+              hint: "Linux hosts refuse the second namespace of a subsystem with this \(name)")
+          } else {
+            warn(
+              "\(path).\(key)", "the \(name) is that of \(owner.path), too",
+              hint: "Linux hosts that see both subsystems refuse one of the namespaces")
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: Ports
+
+  func check(_ port: Profile.Port, _ path: String) {
+    for (index, nqn) in port.subsystems.enumerated() {
+      checkSubsystemExists(nqn, "\(path).subsystems[\(index)]")
+    }
+    guard port.transport == .tcp || port.transport == .rdma else { return }
+    let name = port.transport.rawValue
+    for (key, value) in [
+      ("addressFamily", port.addressFamily), ("address", port.address), ("service", port.service),
+    ] where value == nil {
+      error(path, "a \(name) port needs \"\(key)\"")
+    }
+    let family = port.addressFamily.flatMap { IPAddress.Family(rawValue: $0) }
+    if let word = port.addressFamily, family == nil {
+      error(
+        "\(path).addressFamily",
+        "a \(name) port has the family ipv4 or ipv6, not \"\(word.prefix(20))\"")
+    }
+    if let address = port.address, IPAddress(address, family: family) == nil {
+      error(
+        "\(path).address",
+        "\"\(address.prefix(60))\" is not an \(family.map { $0 == .ipv4 ? "IPv4" : "IPv6" } ?? "IP") address",
+        hint: "the kernel takes no host names, and a scope (%eth0) only after a link-local address")
+    }
+    if let service = port.service, Self.portNumber(service) == nil {
+      error(
+        "\(path).service", "\"\(service.prefix(40))\" is not a port number: 1 to 65535")
+    }
+  }
+
+  /// A port number as the kernel reads it, which takes hexadecimal and octal numbers, too.
+  static func portNumber(_ text: String) -> Int? {
+    guard let number = text.kernelInteger(Int.self), (1...0xffff).contains(number) else {
+      return nil
+    }
+    return number
+  }
+
+  /// The second of two ports with one address is refused by the kernel when its first subsystem is linked.
+  func portAddresses() {
+    var seen: [(index: Int, transport: Profile.Port.Transport, address: IPAddress, number: Int)] =
+      []
+    for (index, port) in profile.ports.enumerated()
+    where port.transport == .tcp || port.transport == .rdma {
+      guard let address = port.address.flatMap({ IPAddress($0) }),
+        let number = port.service.flatMap(Self.portNumber)
+      else { continue }
+      let same = seen.filter { $0.transport == port.transport && $0.number == number }
+      if let other = same.first(where: { $0.address == address }) {
+        error(
+          "ports[\(index)].address",
+          "\(port.transport.rawValue) port \(number) of this address is already that of ports[\(other.index)]",
+          hint: "a port can offer several subsystems")
+      } else if let other = same.first(where: { $0.address.isWildcard || address.isWildcard }) {
+        warn(
+          "ports[\(index)].address",
+          "\(port.transport.rawValue) port \(number) may be in use by ports[\(other.index)]: one of the two listens on every address"
+        )
+      }
+      seen.append((index, port.transport, address, number))
+    }
+  }
+
+  func checkSubsystemExists(_ nqn: String, _ path: String) {
+    guard profile.subsystem(nqn) == nil else { return }
+    let nearest = nearestName(to: nqn, in: profile.subsystems.map(\.nqn))
+    error(
+      path, "the profile has no subsystem \"\(nqn.prefix(60))\"",
+      hint: nearest.map { "did you mean \"\($0)\"?" })
+  }
+}

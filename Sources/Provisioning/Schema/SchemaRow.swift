@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One kind of object of a profile: its keys, and the attributes of the kernel's object that they are written to.
+///
+/// The decoder, the rules, the interchange formats, the JSON Schema (by a test), the guide's tables (by a test) and the
+/// tests' generator take ranges, words, forms, attributes and the kernel's defaults from here.
+public struct SchemaObject: Sendable {
+  /// The name in the JSON Schema's `$defs`.
+  public var name: String
+  /// Whether exactly one of the keys is given.
+  public var isChoice = false
+  public var rows: [SchemaRow]
+
+  init(_ name: String, isChoice: Bool = false, _ rows: [SchemaRow]) {
+    self.name = name
+    self.isChoice = isChoice
+    self.rows = rows
+  }
+
+  /// The rows that have a key, in the order of the guide.
+  public var keyed: [SchemaRow] { rows.filter { $0.key != nil } }
+
+  /// The names of the keys.
+  public var keys: [String] { rows.compactMap(\.key) }
+
+  public func row(_ key: String) -> SchemaRow? { rows.first { $0.key == key } }
+
+  /// The row that an attribute of the kernel's object belongs to, and what a fresh object shows there.
+  public func row(ofAttribute name: String) -> (row: SchemaRow, attribute: KernelAttribute)? {
+    for row in rows {
+      if let attribute = row.attributes.first(where: { $0.name == name }) {
+        return (row, attribute)
+      }
+    }
+    return nil
+  }
+}
+
+/// One key of an object, or one attribute that has no key.
+public struct SchemaRow: Sendable {
+  /// The JSON name; nil for an attribute that profiles have no key for.
+  public var key: String?
+  public var isRequired = false
+  public var kind: Kind
+  /// What the key is written to: files in the object's directory, `nvme/NAME` for the group of a function's driver.
+  public var attributes: [KernelAttribute] = []
+  /// The largest value with a driver, where that is less than the range's.
+  public var upperBounds: [Profile.DriverChoice: Int] = [:]
+  /// Why the range, the words or the form are what they are; shown as the hint of an error.
+  public var reason: String?
+
+  public enum Kind: Sendable {
+    /// A number, or a string that holds one.
+    case integer(ClosedRange<Int>)
+    /// As ``integer(_:)``, and a power of two.
+    case powerOfTwo(ClosedRange<Int>)
+    /// A number that has one value only.
+    case constant(Int)
+    case boolean
+    case words([String])
+    case text(TextForm)
+    /// A text, or a number that is one.
+    case textOrInteger(TextForm, ClosedRange<Int>)
+    case texts(TextForm)
+    case object(String)
+    case objects(String)
+    /// An object whose members are named by the user.
+    case named(TextForm, String)
+    /// Attributes without keys of their own: file name → text.
+    case attributes
+    /// No key: another attribute, as the kernel shows it.
+    case unkeyed
+    /// No key: a command, or what the kernel itself gives out.
+    case command
+  }
+
+  init(
+    _ key: String?, _ kind: Kind, required: Bool = false, _ attributes: [KernelAttribute] = [],
+    upTo upperBounds: [Profile.DriverChoice: Int] = [:], because reason: String? = nil
+  ) {
+    self.key = key
+    self.kind = kind
+    isRequired = required
+    self.attributes = attributes
+    self.upperBounds = upperBounds
+    self.reason = reason
+  }
+
+  /// The numbers that fit; nil for what is no number.
+  public var range: ClosedRange<Int>? {
+    switch kind {
+    case .integer(let range), .powerOfTwo(let range), .textOrInteger(_, let range): range
+    case .constant(let value): value...value
+    default: nil
+    }
+  }
+
+  /// The largest number with a driver.
+  public func upperBound(with driver: Profile.DriverChoice) -> Int? {
+    range.map { min($0.upperBound, upperBounds[driver] ?? .max) }
+  }
+}
+
+/// A file of a kernel object, and what a fresh object shows there.
+public struct KernelAttribute: Hashable, Sendable {
+  public var name: String
+  public var fresh: Fresh
+
+  public enum Fresh: Hashable, Sendable {
+    /// The same on every kernel, without the line feed; written back, it makes the object as it was.
+    case text(String)
+    /// The same on every kernel, but no kernel takes it back: only a new object has it again.
+    case unwritable(String)
+    /// Depends on something: on what.
+    case varies(String)
+  }
+
+  init(_ name: String, _ fresh: String) {
+    self.name = name
+    self.fresh = .text(fresh)
+  }
+
+  init(_ name: String, _ fresh: Fresh) {
+    self.name = name
+    self.fresh = fresh
+  }
+
+  /// What every fresh object shows; nil where it depends on something.
+  public var freshText: String? {
+    switch fresh {
+    case .text(let text), .unwritable(let text): text
+    case .varies: nil
+    }
+  }
+}
