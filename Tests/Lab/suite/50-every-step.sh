@@ -69,8 +69,9 @@ check 'every change is known' test "$changes" -ge "$effects"
 injected() {
   ran="strace -e inject=$1:$3:when=$2 epfnvme setup steps.json"
   status=0
+  doing "$ran"
   # shellcheck disable=SC2086
-  timeout 60 strace -f -qq -o /dev/null $paths_options -e "trace=$1" -e "inject=$1:$3:when=$2" \
+  timeout 300 strace -f -qq -o /dev/null $paths_options -e "trace=$1" -e "inject=$1:$3:when=$2" \
     epfnvme setup steps.json --json >out 2>err </dev/null || status=$?
 }
 paths_options=$*

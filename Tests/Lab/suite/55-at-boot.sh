@@ -57,7 +57,7 @@ as_unit() {
   ran=$line
   status=0
   # shellcheck disable=SC2086 # a command line
-  timeout 60 /bin/setpriv --no-new-privs --inh-caps=-all --bounding-set="-all,$capabilities" $line >out 2>err </dev/null || status=$?
+  timeout 300 /bin/setpriv --no-new-privs --inh-caps=-all --bounding-set="-all,$capabilities" $line >out 2>err </dev/null || status=$?
 }
 as_unit ExecStart
 status_is 'unit: start' 0

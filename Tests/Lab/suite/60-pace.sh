@@ -61,6 +61,7 @@ for program in $programs; do
   : >tool.times
   : >script.times
   for round in $(seq 1 "$rounds"); do
+    doing "round $round: $program"
     for who in $([ $((round % 2)) -eq 0 ] && echo tool script || echo script tool); do
       begin_time=$(now)
       case $who in
