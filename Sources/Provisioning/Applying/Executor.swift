@@ -163,7 +163,7 @@ struct Executor {
     do { current = try machine.configFS.read(path) } catch {
       throw ProvisioningError(ConfigFSError(.read, path, .system(error)))
     }
-    guard sameAttributeText(current, expected) else {
+    guard sameAttributeText(current, expected, at: path.string) else {
       throw ProvisioningError(
         .operationFailed,
         "the kernel took \"\(told.withoutTrailingNewline)\" for \(path) and shows \"\(SecretAttribute.reported(current, at: path.string).withoutTrailingNewline)\"",

@@ -75,7 +75,7 @@ struct Transaction: ~Copyable {
       do { old = try machine.configFS.read(FilePath(path)) } catch {
         throw ProvisioningError(ConfigFSError(.read, FilePath(path), .system(error)))
       }
-      if sameAttributeText(old, shown) {
+      if sameAttributeText(old, shown, at: path) {
         // Remembered all the same: this is the value that the function was bound with.
         try record(step.operation, undo: nil)
         return

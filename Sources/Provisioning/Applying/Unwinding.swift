@@ -55,10 +55,10 @@ struct Unwinding {
       return (try? machine.configFS.kind(of: FilePath(path))) == nil ? undo : nil
     case .write(let path, .text(let old), _):
       guard let current = try? machine.configFS.read(FilePath(path)) else { return nil }
-      if sameAttributeText(current, old) { return nil }
+      if sameAttributeText(current, old, at: path) { return nil }
       if case .write(_, let value, let shown) = entry.operation, entry.state == .done {
         let ours: String? = if case .text(let text) = value { shown ?? text } else { nil }
-        if let ours, !sameAttributeText(current, ours) {
+        if let ours, !sameAttributeText(current, ours, at: path) {
           progress(
             .kept("\(path) stays \"\(current.withoutTrailingNewline)\": someone else changed it"))
           return nil

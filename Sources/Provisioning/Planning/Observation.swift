@@ -3,6 +3,7 @@ internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
 internal import KernelModules
+internal import PCIEndpoint
 internal import SystemPackage
 
 /// How a fact stands on the machine now.
@@ -150,7 +151,31 @@ struct Observation {
       // What is shown may be another function's value; what this function got is what was written before its bind.
       return written == text ? .satisfied : .differs(current: current)
     }
-    return sameAttributeText(current, wanted) ? .satisfied : .differs(current: current)
+    if sameAttributeText(current, wanted, at: path.string)
+      || ClearedAtBind.explains(path, shown: current, wanted: wanted, on: machine)
+    {
+      return .satisfied
+    }
+    return .differs(current: current)
+  }
+
+  /// Ours is what the journal has, or what a function that is bound with these options has opened; one that was lost for good
+  /// is neither.
+  private func connection(_ address: FabricsAddress) -> Standing {
+    guard owned.connections.contains(address) || isUsed(address) else { return .absent }
+    // A kernel that does not list them contradicts nothing.
+    guard let all = try? machine.fabrics.connections() else { return .satisfied }
+    return all.contains { $0.address == address } ? .satisfied : .absent
+  }
+
+  /// Whether a bound function leads to a target.
+  private func isUsed(_ address: FabricsAddress) -> Bool {
+    let functions = (try? EndpointTree(on: machine.configFS).functions(of: .pciEPFNVMe).all()) ?? []
+    return functions.contains { function in
+      let group = FabricsGroup(directory: function.directory.child("nvme"))
+      return (try? group.controllerOptions.read())?.destination == address
+        && Hazard.isBound(function.directory.path, machine)
+    }
   }
 
   private mutating func link(
@@ -173,14 +198,4 @@ struct Observation {
     }
     return .satisfied
   }
-}
-
-/// Whether the kernel shows what was meant: blanks at the end (a padded serial number) and the line feed do not count.
-func sameAttributeText(_ a: String, _ b: String) -> Bool {
-  func trimmed(_ text: String) -> Substring {
-    var text = Substring(text)
-    while let last = text.last, last == "\n" || last == " " { text.removeLast() }
-    return text
-  }
-  return trimmed(a) == trimmed(b)
 }

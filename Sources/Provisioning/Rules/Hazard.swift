@@ -257,7 +257,7 @@ extension Hazard {
   }
 
   /// Whether a controller directory links to a function.
-  private static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
+  static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
     let controllers = (try? EndpointTree(on: machine.configFS).controllers()) ?? []
     return controllers.contains { controller in
       (try? controller.directory.links().contains { $0.target == function }) ?? false

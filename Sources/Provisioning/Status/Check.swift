@@ -134,7 +134,10 @@ extension Provisioner {
       }
       return result(
         "attribute", path.string, is: current.map(told), told(expected),
-        current.map { sameAttributeText($0, expected) } ?? false)
+        current.map {
+          sameAttributeText($0, expected, at: path.string)
+            || ClearedAtBind.explains(path, shown: $0, wanted: expected, on: machine)
+        } ?? false)
     case .link(let path, let target):
       let current = try? machine.configFS.linkTarget(of: path)
       return result("link", path.string, is: current?.string, target.string)
