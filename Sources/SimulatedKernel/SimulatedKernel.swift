@@ -253,6 +253,10 @@ public final class SimulatedKernel: Sendable {
     case .signal(let number)?:
       try persist(&memory)
       _ = raise(number)
+    case .interruption(let number)?:
+      try persist(&memory)
+      _ = raise(number)
+      throw .interrupted
     case .errnoAfterEffect?, .signalAfterEffect?, nil: break
     }
     let result: Swift.Result<Result, Errno>
@@ -267,7 +271,7 @@ public final class SimulatedKernel: Sendable {
     switch action {
     case .errnoAfterEffect(let errno)?: throw errno
     case .signalAfterEffect(let number)?: _ = raise(number)
-    case .errno?, .signal?, nil: break
+    case .errno?, .signal?, .interruption?, nil: break
     }
     return value
   }

@@ -53,12 +53,22 @@ struct Transaction: ~Copyable {
         try perform(step)
         progress(.done(index + 1, of: steps.count, step))
       } catch {
-        progress(.failed(index + 1, of: steps.count, step, error))
-        throw rollback(after: error)
+        let cause = Self.cause(of: error)
+        progress(.failed(index + 1, of: steps.count, step, cause))
+        throw rollback(after: cause)
       }
     }
     // A signal that came with the last step finds a finished run.
     try commit()
+  }
+
+  /// A call of the kernel that a signal has cut short, as a connect to a target that does not answer, is an interruption.
+  private static func cause(of error: ProvisioningError) -> ProvisioningError {
+    guard error.errno == .interrupted, let signal = Signals.caught else { return error }
+    var interruption = interruption(signal)
+    interruption.operation = error.operation
+    interruption.path = error.path
+    return interruption
   }
 
   private static func interruption(_ signal: CInt) -> ProvisioningError {
