@@ -165,11 +165,11 @@ extension Examination {
     let path = "\(function.path)/nvme/ctrl_opts"
     guard let text = tree.text(path) else { return false }
     if text.isEmpty {
-      guard let line = log?.last(where: { $0.text.hasSuffix("No nvme fabrics options specified") })
-      else { return false }
+      let line = log?.last { $0.text.hasSuffix("No nvme fabrics options specified") }
       find(
-        .optionsEmpty, function.name, [evidence(path), evidence(line)],
-        "the link was refused because ctrl_opts is empty; written into the function's own directory, as an old guide has it, the options are lost",
+        .optionsEmpty, function.name, [evidence(path)] + (line.map { [evidence($0)] } ?? []),
+        (line == nil ? "the link will be refused" : "the link was refused")
+          + " because ctrl_opts is empty; written into the function's own directory, as an old guide has it, the options are lost",
         mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path)), then link again")
       return true
     }

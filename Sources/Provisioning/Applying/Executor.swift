@@ -40,7 +40,9 @@ struct Executor {
       if let mark, error.kernelLog.isEmpty {
         error.kernelLog = machine.log.lines(since: mark).suffix(20).map(\.text)
       }
-      if error.hint == nil { error.hint = Hints.hint(for: operation, error.errno) }
+      if error.hint == nil {
+        error.hint = Hints.hint(for: operation, error.errno, kernelLog: error.kernelLog)
+      }
       throw error
     }
   }
