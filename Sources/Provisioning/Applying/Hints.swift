@@ -117,6 +117,9 @@ enum Hints {
       return "the controller refused the number of MSI-X vectors; try msixVectors 0 and msiVectors"
     }
     if has("MSI") { return "the controller refused the number of MSI vectors" }
+    if has("Set BAR 0 failed") {
+      return "the controller could not map BAR 0; \(Hazard.freedBAR.safeOrder)"
+    }
     if has("BAR 0") { return "the controller could not map BAR 0" }
     if has("configuration header") { return "the controller refused the configuration header" }
     return "the kernel's lines say why; everything has been undone"

@@ -14,7 +14,8 @@ struct Unwinding {
   /// What could not be taken back, as sentences.
   private(set) var leftovers: [String] = []
   private(set) var changed = false
-  private(set) var lastError: ProvisioningError?
+  /// Why the first of them could not: what fails after it may do so because of it.
+  private(set) var firstError: ProvisioningError?
 
   init(executor: Executor, progress: @escaping (Progress) -> Void) {
     self.executor = executor
@@ -40,7 +41,7 @@ struct Unwinding {
       leftovers.append(
         "\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)"
           + (others.isEmpty ? "" : " (" + others.joined(separator: ", ") + ")"))
-      lastError = error
+      firstError = firstError ?? error
       progress(.cannotUndo(operation, error))
       return false
     }
