@@ -518,9 +518,29 @@ extension SimulatedKernel: FabricsConnections {
           address.serviceID = parts.last.map { String($0) }
           address.address = parts.dropLast().joined(separator: ":")
         }
-        return FabricsConnection(name: "nvme\(controller.instance)", address: address)
+        return FabricsConnection(
+          name: "nvme\(controller.instance)", address: address, state: controller.state ?? "live")
       }
     }
+  }
+
+  /// The network to a connection's target fails, or is back: its state becomes `connecting`, or `live`.
+  /// - Parameter name: `nvme0`; ENOENT when there is none.
+  public func setConnection(_ name: String, isLive: Bool) throws(Errno) {
+    var isThere = false
+    amend { kernel in
+      guard let index = kernel.fabrics.firstIndex(where: { "nvme\($0.instance)" == name }) else {
+        return
+      }
+      isThere = true
+      kernel.fabrics[index].state = isLive ? nil : "connecting"
+      if isLive {
+        kernel.log(.info, "nvme \(name): Successfully reconnected (attempt 1/60)")
+      } else {
+        kernel.log(.info, "nvme \(name): Reconnecting in 10 seconds...")
+      }
+    }
+    guard isThere else { throw .noSuchFileOrDirectory }
   }
 
   public func disconnect(_ name: String) throws(Errno) {

@@ -57,7 +57,7 @@ struct Observation {
     case .link(let path, let target):
       return try link(path, target)
     case .connection(let address):
-      return owned.connections.contains(address) ? .satisfied : .absent
+      return connection(address)
     case .controller:
       // Looked at only right after binding.
       return .satisfied

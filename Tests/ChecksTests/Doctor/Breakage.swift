@@ -310,6 +310,14 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.work()
       for connection in try $0.kernel.connections() { try $0.kernel.disconnect(connection.name) }
     },
+    Breakage(
+      "the fabrics connection is lost and the kernel tries again", on: .seed, .connectionLost
+    ) {
+      try $0.work()
+      for connection in try $0.kernel.connections() {
+        try $0.kernel.setConnection(connection.name, isLive: false)
+      }
+    },
     Breakage("no namespace is enabled", .noNamespace) {
       try $0.work()
       try $0.write("0", to: "\($0.subsystem)/namespaces/1/enable")
