@@ -27,11 +27,22 @@ public struct FabricsConnection: Sendable, Hashable {
   /// `nvme0`.
   public var name: String
   public var address: FabricsAddress
+  /// `live`, `connecting`, `resetting`, `deleting` …; nil when the kernel does not show it.
+  public var state: String?
 
-  public init(name: String, address: FabricsAddress) {
+  /// Whether commands reach the target: `connecting` is what a lost connection is until it is back, or given up.
+  public var isLive: Bool { state == nil || state == "live" }
+
+  public init(name: String, address: FabricsAddress, state: String? = nil) {
     self.name = name
     self.address = address
+    self.state = state
   }
+}
+
+extension FabricsConnection: CustomStringConvertible {
+  /// `nvme0`, or `nvme0 (connecting)` for one that is not live.
+  public var description: String { isLive ? name : "\(name) (\(state ?? ""))" }
 }
 
 /// The connections of this machine's NVMe host, which `pci_epf_nvme` opens at bind and leaves open at unbind.
@@ -43,7 +54,7 @@ public protocol FabricsConnections: Sendable {
 }
 
 /// The class `nvme` of sysfs.
-/// - Source: `drivers/nvme/host/sysfs.c`, `nvme_sysfs_delete`, `nvme_sysfs_show_address`.
+/// - Source: `drivers/nvme/host/sysfs.c`, `nvme_sysfs_delete`, `nvme_sysfs_show_address`, `nvme_sysfs_show_state`.
 public struct LiveFabricsConnections: FabricsConnections {
   private let directory: FilePath
 
@@ -64,7 +75,8 @@ public struct LiveFabricsConnections: FabricsConnections {
         if part.hasPrefix("traddr=") { found.address = String(part.dropFirst(7)) }
         if part.hasPrefix("trsvcid=") { found.serviceID = String(part.dropFirst(8)) }
       }
-      return FabricsConnection(name: name, address: found)
+      let state = try? readFile(directory.appending(name).appending("state"))
+      return FabricsConnection(name: name, address: found, state: state?.trimmed)
     }
   }
 

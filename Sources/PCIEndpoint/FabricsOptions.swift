@@ -111,6 +111,22 @@ extension FabricsOptions: AttributeValue {
 
   public static var expectedForm: String { "fabrics options separated by commas" }
   private static let hiddenNamespaces = "hidden_ns"
+
+  /// Whether two texts lead the kernel to the same connection, whatever the order of their items, line feeds, repetitions and
+  /// the base of a number: a later item replaces an earlier one of its name.
+  public static func meanSame(_ a: String, _ b: String) -> Bool {
+    // The driver appends the item unless the letters are there already, be it in a name.
+    func hides(_ text: String) -> Bool {
+      !text.contains(hiddenNamespaces)
+        || text.split(whereSeparator: { $0 == "," || $0 == "\n" }).contains {
+          $0 == hiddenNamespaces
+        }
+    }
+    var (first, second) = (Self(lenient: a), Self(lenient: b))
+    first.unknownItems.sort()
+    second.unknownItems.sort()
+    return first == second && hides(a) == hides(b)
+  }
 }
 
 extension FabricsOptions: CustomStringConvertible {

@@ -204,7 +204,7 @@ public struct Provisioner: Sendable {
     var left: [JournalEntry] = []
     for entry in entries.reversed() where !unwinding.takeBack(entry) { left.append(entry) }
     return Left(
-      entries: left.reversed(), sentences: unwinding.leftovers, error: unwinding.lastError,
+      entries: left.reversed(), sentences: unwinding.leftovers, error: unwinding.firstError,
       changed: unwinding.changed)
   }
 

@@ -31,6 +31,8 @@ struct EndpointFunctionState: Codable, Sendable, Hashable {
   var failedToInitialize = false
   /// `pci_epf_nvme` after epc_deinit: the next init dereferences NULL.
   var isDeinitialized = false
+  /// `pci_epf_nvme` after the controller refused BAR 0: its memory is freed and still pointed to. nil in older saves.
+  var hasFreedBAR: Bool?
 
   var device: String { "\(driver).\(number)" }
   var logPrefix: String { "\(driver) \(device): " }

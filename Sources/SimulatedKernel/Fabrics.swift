@@ -14,6 +14,8 @@ struct FabricsController: Codable, Sendable, Hashable {
   var isDiscovery: Bool
   /// The id of the controller in this machine's own target, for loop.
   var targetController: Int?
+  /// As sysfs shows it; nil is `live`.
+  var state: String?
 }
 
 /// The options of an NVMe-over-fabrics connection, as the kernel's text says them.

@@ -32,6 +32,8 @@ extension SimulatedKernel {
       case signal(Int32)
       /// The own process gets a signal once the operation has taken effect.
       case signalAfterEffect(Int32)
+      /// The own process gets a signal while the operation waits, which ends it with EINTR and without an effect.
+      case interruption(Int32)
     }
 
     /// nil is any effect.

@@ -45,6 +45,9 @@ extension KernelState {
       case .releaseReset, .assertReset: break
       case .linkUp:
         guard controller.hasLinkUpNotifier else { continue }
+        guard function.hasFreedBAR != true else {
+          return crash("pci_epf_nvme: registers of a freed BAR 0 written at link up")
+        }
         if isMainline, function.failedToInitialize {
           log(.info, "(NULL device *): PCI link up")
           continue

@@ -109,6 +109,7 @@ extension KernelState {
       failure = "Write configuration header failed -22"
     } else if controller.failingOperations.contains(.setBAR) {
       failure = "Set BAR 0 failed"
+      functions[node]?.hasFreedBAR = true
     } else if !takesInterrupts(interrupts, on: controller) {
       if case .msix = interrupts {
         failure = "MSI-X configuration failed"
@@ -125,6 +126,9 @@ extension KernelState {
   }
 
   mutating func unbindSeed(_ node: Int) {
+    guard functions[node]?.hasFreedBAR != true else {
+      return crash("pci_epf_nvme: BAR 0 freed a second time, after Set BAR 0 failed")
+    }
     guard let nvme = functions[node]?.nvme else { return }
     // Only a reference is dropped: the fabrics controller stays connected.
     if let fabrics = nvme.fabrics, !has(.fabricsControllerStays) { try? disconnect(fabrics) }

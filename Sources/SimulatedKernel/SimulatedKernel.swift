@@ -253,6 +253,10 @@ public final class SimulatedKernel: Sendable {
     case .signal(let number)?:
       try persist(&memory)
       _ = raise(number)
+    case .interruption(let number)?:
+      try persist(&memory)
+      _ = raise(number)
+      throw .interrupted
     case .errnoAfterEffect?, .signalAfterEffect?, nil: break
     }
     let result: Swift.Result<Result, Errno>
@@ -267,7 +271,7 @@ public final class SimulatedKernel: Sendable {
     switch action {
     case .errnoAfterEffect(let errno)?: throw errno
     case .signalAfterEffect(let number)?: _ = raise(number)
-    case .errno?, .signal?, nil: break
+    case .errno?, .signal?, .interruption?, nil: break
     }
     return value
   }
@@ -522,9 +526,29 @@ extension SimulatedKernel: FabricsConnections {
           address.serviceID = parts.last.map { String($0) }
           address.address = parts.dropLast().joined(separator: ":")
         }
-        return FabricsConnection(name: "nvme\(controller.instance)", address: address)
+        return FabricsConnection(
+          name: "nvme\(controller.instance)", address: address, state: controller.state ?? "live")
       }
     }
+  }
+
+  /// The network to a connection's target fails, or is back: its state becomes `connecting`, or `live`.
+  /// - Parameter name: `nvme0`; ENOENT when there is none.
+  public func setConnection(_ name: String, isLive: Bool) throws(Errno) {
+    var isThere = false
+    amend { kernel in
+      guard let index = kernel.fabrics.firstIndex(where: { "nvme\($0.instance)" == name }) else {
+        return
+      }
+      isThere = true
+      kernel.fabrics[index].state = isLive ? nil : "connecting"
+      if isLive {
+        kernel.log(.info, "nvme \(name): Successfully reconnected (attempt 1/60)")
+      } else {
+        kernel.log(.info, "nvme \(name): Reconnecting in 10 seconds...")
+      }
+    }
+    guard isThere else { throw .noSuchFileOrDirectory }
   }
 
   public func disconnect(_ name: String) throws(Errno) {

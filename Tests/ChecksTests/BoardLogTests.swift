@@ -55,6 +55,22 @@ struct BoardLogTests {
         == (isEnough ? .passed : .failed))
   }
 
+  @Test(
+    "with and without a DMA engine is as good, unless DMA is off",
+    arguments: [
+      ("DMA supported", "DMA not supported, falling back to mmio", true),
+      ("DMA not supported, falling back to mmio", "DMA supported", true),
+      ("DMA disabled", "DMA disabled", true), ("DMA disabled", "DMA supported", false),
+      ("DMA supported", "DMA disabled", false),
+    ])
+  func engine(_ expected: String, _ found: String, _ passes: Bool) {
+    let node = "pci_epf_nvme pci_epf_nvme.0: "
+    let cases = BoardLog.cases(
+      expected: [node + expected], lines: [node + found], driver: "pci_epf_nvme", nqns: [])
+    #expect(cases.map(\.outcome) == [passes ? .passed : .failed])
+    #expect(cases.map(\.actual) == [node + found])
+  }
+
   @Test("a log that has lost the driver's lines is a skip, not a failure")
   func lost() {
     let found = outcomes(["nvmet_pci_epf nvmet_pci_epf.1: New PCI ctrl \"b\""])

@@ -216,6 +216,25 @@ import Testing
     #expect(try program("setup", howto).status == 0)
   }
 
+  @Test(
+    "a signal that ends the kernel's connect is an interruption like any other",
+    arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)])
+  func interruptedConnect(_ signal: Int32, _ status: Int) throws {
+    let program = Program()
+    let kernel = try program.kernel()
+    let before = kernel.snapshot()
+    let link =
+      "/sys/kernel/config/pci_ep/controllers/a40000000.pcie-ep/pci_epf_nvme.0"
+    kernel.inject(.init(.link, at: link, action: .interruption(signal)))
+    let result = try program("setup", howto, "--json")
+    #expect(result.status == Int32(status))
+    #expect(result.json?["error"]?["kind"]?.stringValue == "interrupted")
+    #expect(result.json?["error"]?["path"]?.stringValue == link)
+    #expect(!kernel.snapshot().contains { $0.contains("pci_epf_nvme.0") })
+    #expect(kernel.snapshot().count >= before.count)
+    #expect(try kernel.connections().isEmpty)
+  }
+
   @Test("killed at each effect, the next run finishes the undo: with real processes")
   func killed() throws {
     let whole = Program()

@@ -6,7 +6,7 @@
 
 # A guest may take its time to boot: what waits for it gives up after the guest.
 # shellcheck disable=SC2034 # for ktap.sh
-patience=$((timeout * 20))
+patience=$((stall * 20))
 
 # ---- The personalities ----
 
@@ -118,11 +118,15 @@ own_disk() {
 # ---- The guest ----
 
 machine=
-# qemu ARGUMENT…: becomes QEMU, so that $! is its process.
+# qemu BOOT ARGUMENT…: becomes the watcher of a QEMU, so that $! is its process. A guest is ended when the files of its boot have
+# not grown for $stall seconds, and not because it is slow.
 qemu() {
+  lib_boot=$1
+  shift
   QEMU_MODULE_DIR=$HOSTLAB_ROOT/usr/lib/x86_64-linux-gnu/qemu
   export QEMU_MODULE_DIR
-  exec timeout --kill-after=5 "$timeout" \
+  exec "$here/../Lab/watch-progress.sh" "$stall" \
+    "$lib_boot.results" "$lib_boot.marks" "$lib_boot.kernel_log" "$lib_boot.console" -- \
     "$HOSTLAB_ROOT/usr/lib64/ld-linux-x86-64.so.2" --library-path "$HOSTLAB_ROOT/usr/lib/x86_64-linux-gnu" \
     --argv0 qemu-system-x86_64 "$HOSTLAB_ROOT/usr/bin/qemu-system-x86_64" \
     -L "$HOSTLAB_ROOT/usr/share/qemu" -L "$HOSTLAB_ROOT/usr/share/seabios" -L "$HOSTLAB_ROOT/usr/lib/ipxe/qemu" \
@@ -188,7 +192,7 @@ start_guest() {
     -device virtio-blk-pci,drive=state,addr=11
   [ "${reboots:-no}" = yes ] || set -- "$@" -no-reboot
   # shellcheck disable=SC2046,SC2086 # lists of words
-  (qemu $lib_memory "$@" -device "$device" $(own_namespaces) ${more:-} -kernel "$(kernel_image)" -initrd initrd \
+  (qemu "$boot" $lib_memory "$@" -device "$device" $(own_namespaces) ${more:-} -kernel "$(kernel_image)" -initrd initrd \
     -append "$(echo $kernel_options)" </dev/null >"$boot.qemu" 2>&1) &
   machine=$!
 }
@@ -203,7 +207,7 @@ end_guest() {
   lib_complete=$(grep -c '^# boot complete' "$boot.results")
   if [ "$lib_status" -ne 0 ] || [ "$lib_complete" -ne "${2:-1}" ]; then
     fail "$1: the guest came to its end"
-    diag "QEMU's status: $lib_status (124: still busy after $timeout s); boots that came to their end: $lib_complete of ${2:-1}"
+    diag "QEMU's status: $lib_status (124: nothing moved for $stall s); boots that came to their end: $lib_complete of ${2:-1}"
     diag_file qemu "$boot.qemu"
     tail -n 40 "$boot.console" | tr -d '\r' >console.tail
     diag_file console console.tail

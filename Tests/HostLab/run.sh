@@ -11,7 +11,7 @@ root=$(cd "$here/../.." && pwd)
 . "$here/../Lab/lab-packages.sh"
 . "$here/tools.sh"
 output=${HOSTLAB_OUTPUT:-$root/.build/hostlab}
-timeout=${HOSTLAB_TIMEOUT:-300}
+stall=${HOSTLAB_STALL:-300}
 personalities=${HOSTLAB_PERSONALITIES:-pci_epf_nvme nvmet_pci_epf strict}
 rounds=${HOSTLAB_ROUNDS:-5}
 jobs=${HOSTLAB_JOBS:-$(nproc)}
@@ -46,7 +46,7 @@ strip "$stripped"
 # What a suite started ends with it.
 end_processes() {
   [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
-  [ -z "$machine" ] || kill -TERM "$machine" 2>/dev/null # timeout's, which hands it on to QEMU
+  [ -z "$machine" ] || kill -TERM "$machine" 2>/dev/null # the watcher, which hands it on to QEMU
 }
 
 # A suite is sourced: it has the functions, and cannot leave anything behind but files.

@@ -15,7 +15,7 @@ ip link set lo up
 for module in virtio_pci virtio_console; do modprobe -q "$module"; done
 
 # Suites hold operations while they kill who waits for them; on a busy machine that takes a while.
-echo 120 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
+echo 480 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
 
 # Once a boot, on x86, the kernel warns that its PCI domains are not generic when a controller is created. Not our matter,
 # and not a suite's.
@@ -29,6 +29,9 @@ port() {
 results=$(port results)
 kernel_log=$(port kernel_log)
 reports=$(port reports)
+# Each thing that a suite does is a line here, for run.sh, which ends a machine where nothing moves.
+PROGRESS=$(port progress)
+export PROGRESS
 filter=$(cat /lab/filter)
 
 {
@@ -48,6 +51,7 @@ for suite; do
   name=$(basename "$suite" .sh)
   name=${name#*-}
   echo "=== $name" >/dev/console
+  echo "suite $name" >"$PROGRESS"
   export KTAP=/tmp/ktap.$number WORK=/tmp/work.$number
   : >"$KTAP"
   mkdir -p "$WORK"

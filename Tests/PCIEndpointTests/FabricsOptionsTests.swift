@@ -140,4 +140,25 @@ struct FabricsOptionsTests {
     #expect(options.attributeText == "transport=loop,nqn=n,dhchap_secret=DHHC-1:00:abcd:")
     #expect(options.reportedText == "transport=loop,nqn=n,dhchap_secret=(hidden)")
   }
+
+  @Test(
+    "texts that lead to the same connection mean the same, others do not",
+    arguments: [
+      ("transport=loop,nqn=n", "nqn=n,transport=loop", true),
+      ("transport=loop,nqn=n", "transport=loop\nnqn=n\n,hidden_ns\n", true),
+      ("transport=loop,nqn=n,nr_io_queues=4", "nr_io_queues=0x4,nqn=n,,transport=loop", true),
+      ("transport=loop,nqn=n", "transport=tcp,nqn=o,transport=loop,nqn=n,hidden_ns", true),
+      ("", "\n", true),
+      ("", "transport=loop,nqn=n", false),
+      ("transport=loop,nqn=n", "transport=loop,nqn=o", false),
+      ("transport=loop,nqn=n,nr_io_queues=4", "transport=loop,nqn=n", false),
+      ("transport=loop,nqn=n,tls", "transport=loop,nqn=n", false),
+      ("transport=loop,nqn=n,unknown", "transport=loop,nqn=n", false),
+      // Without the item the namespaces of this one have device nodes: the letters are in its name.
+      ("transport=loop,nqn=hidden_ns", "transport=loop,nqn=hidden_ns,hidden_ns", false),
+    ])
+  func meaning(_ a: String, _ b: String, _ isSame: Bool) {
+    #expect(FabricsOptions.meanSame(a, b) == isSame)
+    #expect(FabricsOptions.meanSame(b, a) == isSame)
+  }
 }

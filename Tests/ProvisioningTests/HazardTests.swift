@@ -160,6 +160,51 @@ import Testing
     #expect(simulated.kernel.crashes.isEmpty)
   }
 
+  /// A machine where the controller has refused BAR 0 of a `pci_epf_nvme` function, and setup's error.
+  private func withRefusedBAR() throws -> (SimulatedMachine, ProvisioningError?) {
+    var machine = SimulatedKernel.Machine()
+    machine.controllers[0].failingOperations = [.setBAR]
+    let simulated = SimulatedMachine(.seed, machine: machine)
+    let located = try ShippedProfile(name: "null_blk-loop", personality: .seed).located()
+    return (
+      simulated,
+      simulated.failure { (simulated) throws(ProvisioningError) in try simulated.setUp(located) }
+    )
+  }
+
+  @Test(
+    "a function of pci_epf_nvme whose BAR was refused is left linked, and its controller stopped")
+  func freedBAR() throws {
+    let (simulated, error) = try withRefusedBAR()
+    #expect(error?.kind == .rollbackIncomplete)
+    #expect(error?.kernelLog.contains { $0.hasSuffix("Set BAR 0 failed") } == true)
+    #expect(error?.hint?.contains(Hazard.freedBAR.safeOrder) == true)
+    #expect(error?.leftovers.contains { $0.contains("pci_epf_nvme.0") } == true)
+    let name = try #require(simulated.provisioner.names().first)
+    let again = simulated.failure { (simulated) throws(ProvisioningError) in
+      try simulated.tearDown(name)
+    }
+    #expect(again?.kind == .rollbackIncomplete)
+    #expect(again?.hint == Hazard.freedBAR.safeOrder)
+    let start = simulated.failure { (simulated) throws(ProvisioningError) in
+      _ = try simulated.provisioner.setStarted(true, "a40000000.pcie-ep")
+    }
+    #expect(start?.hint == Hazard.freedBAR.safeOrder)
+    #expect(simulated.tree.contains { $0.contains("->") && $0.contains("pci_epf_nvme.0") })
+    #expect(simulated.kernel.crashes.isEmpty)
+  }
+
+  @Test("which by hand is the end of the kernel", arguments: [true, false])
+  func freedBARByHand(_ unlinks: Bool) throws {
+    let (simulated, _) = try withRefusedBAR()
+    if unlinks {
+      _ = try? simulated.kernel.removeLink(FilePath(Self.controller + "/pci_epf_nvme.0"))
+    } else {
+      simulated.kernel.host(.linkUp, at: "a40000000.pcie-ep")
+    }
+    #expect(simulated.kernel.crashes.count == 1)
+  }
+
   @Test("a kernel that crashes at the first controller is refused before the first write")
   func tlsKernel() throws {
     var machine = SimulatedKernel.Machine()
@@ -245,7 +290,7 @@ import Testing
   @Test("every hazard has a row here")
   func covered() {
     let rows = Self.guarded.map(\.hazard.id) + Self.unwelcome.map(\.hazard.id)
-    let ownTests = [Hazard.zonedReuse, .failedStaysLinked, .tlsKernel].map(\.id)
+    let ownTests = [Hazard.zonedReuse, .failedStaysLinked, .tlsKernel, .freedBAR].map(\.id)
     for hazard in Hazard.all where hazard.prevention != .inexpressible {
       #expect(rows.contains(hazard.id) || ownTests.contains(hazard.id), "\(hazard.id)")
     }

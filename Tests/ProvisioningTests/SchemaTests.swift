@@ -245,8 +245,8 @@ import Testing
           case .text(let text) = row.attributes[0].fresh
         else { continue }
         let value = text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text)
-        // -1 is what the transport replaces, and 0xffff what no function may keep.
-        let isPlaceholder = ["-1", "0xffff"].contains(text)
+        // -1 is what the transport replaces, 0xffff what no function may keep, and nothing is no value.
+        let isPlaceholder = ["-1", "0xffff", ""].contains(text)
         #expect(
           isPlaceholder || value.map(range.contains) ?? false, "\(object.name).\(row.key ?? "")")
       }

@@ -165,11 +165,11 @@ extension Examination {
     let path = "\(function.path)/nvme/ctrl_opts"
     guard let text = tree.text(path) else { return false }
     if text.isEmpty {
-      guard let line = log?.last(where: { $0.text.hasSuffix("No nvme fabrics options specified") })
-      else { return false }
+      let line = log?.last { $0.text.hasSuffix("No nvme fabrics options specified") }
       find(
-        .optionsEmpty, function.name, [evidence(path), evidence(line)],
-        "the link was refused because ctrl_opts is empty; written into the function's own directory, as an old guide has it, the options are lost",
+        .optionsEmpty, function.name, [evidence(path)] + (line.map { [evidence($0)] } ?? []),
+        (line == nil ? "the link will be refused" : "the link was refused")
+          + " because ctrl_opts is empty; written into the function's own directory, as an old guide has it, the options are lost",
         mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path)), then link again")
       return true
     }
@@ -213,7 +213,20 @@ extension Examination {
     guard let options = options(of: function), let nqn = options.nqn,
       let connections = try? machine.fabrics.connections()
     else { return }
-    if !connections.contains(where: { $0.address.nqn == nqn }) {
+    let open = connections.filter { $0.address.nqn == nqn }
+    if let lost = open.first, !open.contains(where: \.isLive) {
+      find(
+        .connectionLost, function.name,
+        [
+          evidence("\(function.path)/nvme/ctrl_opts"),
+          Finding.Evidence("/sys/class/nvme/\(lost.name)/state", lost.state ?? ""),
+        ],
+        "the connection to the target is lost and the kernel tries to bring it back: commands of the host wait, and fail once ctrl_loss_tmo is over",
+        mend:
+          "bring the target and the network back; if the connection goes for good, stop the controller, remove the function's link, then link it again"
+      )
+    }
+    if open.isEmpty {
       find(
         .connectionLost, function.name,
         [

@@ -40,7 +40,9 @@ struct Executor {
       if let mark, error.kernelLog.isEmpty {
         error.kernelLog = machine.log.lines(since: mark).suffix(20).map(\.text)
       }
-      if error.hint == nil { error.hint = Hints.hint(for: operation, error.errno) }
+      if error.hint == nil {
+        error.hint = Hints.hint(for: operation, error.errno, kernelLog: error.kernelLog)
+      }
       throw error
     }
   }
@@ -180,7 +182,7 @@ struct Executor {
     do { current = try machine.configFS.read(path) } catch {
       throw ProvisioningError(ConfigFSError(.read, path, .system(error)))
     }
-    guard sameAttributeText(current, expected) else {
+    guard sameAttributeText(current, expected, at: path.string) else {
       throw ProvisioningError(
         .operationFailed,
         "the kernel took \"\(told.withoutTrailingNewline)\" for \(path) and shows \"\(SecretAttribute.reported(current, at: path.string).withoutTrailingNewline)\"",

@@ -3,8 +3,12 @@ internal import SystemPackage
 
 /// What to do next, for the failures that the fact sheets know.
 enum Hints {
-  static func hint(for operation: Operation, _ errno: Errno?) -> String {
+  /// - Parameter kernelLog: the kernel's lines about the operation, which may name a cause that the errno does not.
+  static func hint(
+    for operation: Operation, _ errno: Errno?, kernelLog: [String] = []
+  ) -> String {
     guard let errno else { return general }
+    if case .link = operation, let hint = hint(forConnectLines: kernelLog) { return hint }
     let path = FilePath(operation.path)
     let name = path.lastComponent?.string ?? ""
     switch (operation, errno) {
@@ -44,7 +48,20 @@ enum Hints {
     case (.link, .ioError): return "the NVMe target refused the connection; see the kernel's lines"
     case (.link, .alreadyInProcess):
       return "an earlier connection to this target is still up: nvme disconnect -n NQN"
-    case (.link, .connectionRefused): return "nothing listens at the target's address"
+    case (.link, .connectionRefused):
+      return
+        "the machine at the target's address answers, and nothing listens on the port: start the target there, and compare its port (addr_trsvcid) with the profile's"
+    case (.link, .timedOut):
+      return
+        "nothing answers at the target's address: see that it is right, that the machine there is up, and that no firewall drops the packets (ping, nc -z ADDRESS PORT)"
+    case (.link, .networkUnreachable):
+      return
+        "this machine has no route to the target's address: bring its network interface up first (ip route get ADDRESS)"
+    case (.link, .noRouteToHost):
+      return
+        "no machine answers at the target's address on its network: see that it is right, and that the machine there is up"
+    case (.link, .addressNotAvailable):
+      return "this machine does not have the address that hostAddress (host_traddr) names"
     case (.createDirectory, .fileExists): return "someone else made it meanwhile; run again"
     case (.removeDirectory, .directoryNotEmpty):
       return "someone else put something in it; remove that, then run teardown again"
@@ -54,6 +71,38 @@ enum Hints {
     case (_, .noSpace): return "free some space, then run again"
     default: return general
     }
+  }
+
+  /// What the fabrics host and the target have said while a function was bound.
+  /// - Source: `drivers/nvme/host/fabrics.c`, `nvmf_create_ctrl`, `nvmf_log_connect_error`; `pci-epf-nvme.c`.
+  private static func hint(forConnectLines lines: [String]) -> String? {
+    func line(with text: String) -> String? { lines.last { $0.contains(text) } }
+    if line(with: "No nvme fabrics options specified") != nil {
+      return
+        "nvme/ctrl_opts of the function is empty: write transport=…,nqn=… into it before the function is linked"
+    }
+    if let said = line(with: "no handler found for transport") {
+      let name = said.split(separator: " ").last.map { $0.filter { $0 != "." } } ?? ""
+      return
+        "the kernel has no NVMe host driver for the transport \(name): modprobe nvme-\(name); the kernel needs CONFIG_NVME_\(name == "loop" ? "TARGET_LOOP" : name.uppercased())"
+    }
+    if line(with: "is not allowed") != nil {
+      return
+        "the target does not allow this host: set attr_allow_any_host there, or link the host NQN into allowed_hosts"
+    }
+    if line(with: "Connect Invalid Data Parameter, subsysnqn") != nil
+      || line(with: "could not find subsystem") != nil
+    {
+      return "the target has no such subsystem behind this port: compare its NQN with the profile's"
+    }
+    if line(with: "invalid interface passed") != nil {
+      return "this machine has no network interface of that name (host_iface)"
+    }
+    if line(with: "unknown parameter or missing value") != nil {
+      return
+        "the kernel does not know an option of nvme/ctrl_opts; a kernel without the driver's own patches does not know hidden_ns"
+    }
+    return nil
   }
 
   private static let general =
@@ -68,6 +117,9 @@ enum Hints {
       return "the controller refused the number of MSI-X vectors; try msixVectors 0 and msiVectors"
     }
     if has("MSI") { return "the controller refused the number of MSI vectors" }
+    if has("Set BAR 0 failed") {
+      return "the controller could not map BAR 0; \(Hazard.freedBAR.safeOrder)"
+    }
     if has("BAR 0") { return "the controller could not map BAR 0" }
     if has("configuration header") { return "the controller refused the configuration header" }
     return "the kernel's lines say why; everything has been undone"

@@ -60,8 +60,9 @@ struct Transaction: ~Copyable {
         try perform(step)
         progress(.done(index + 1, of: steps.count, step))
       } catch {
-        progress(.failed(index + 1, of: steps.count, step, error))
-        throw rollback(after: error)
+        let cause = Self.cause(of: error)
+        progress(.failed(index + 1, of: steps.count, step, cause))
+        throw rollback(after: cause)
       }
     }
     // A signal that came with the last step finds a finished run.
@@ -70,6 +71,14 @@ struct Transaction: ~Copyable {
 
   private static let undone = "everything was undone"
 
+  /// A call of the kernel that a signal has cut short, as a connect to a target that does not answer, is an interruption.
+  private static func cause(of error: ProvisioningError) -> ProvisioningError {
+    guard error.errno == .interrupted, let signal = Signals.caught else { return error }
+    var interruption = ProvisioningError.interrupted(by: signal, undone, operation: error.operation)
+    interruption.path = error.path
+    return interruption
+  }
+
   private mutating func perform(_ step: Step) throws(ProvisioningError) {
     var undo = Self.undo(of: step)
     if step.undo.readsFirst, case .write(let path, .text, let shown?) = step.operation {
@@ -77,7 +86,7 @@ struct Transaction: ~Copyable {
       do { old = try machine.configFS.read(FilePath(path)) } catch {
         throw ProvisioningError(ConfigFSError(.read, FilePath(path), .system(error)))
       }
-      if sameAttributeText(old, shown) {
+      if sameAttributeText(old, shown, at: path) {
         // Remembered all the same: this is the value that the function was bound with.
         try record(step.operation, undo: nil)
         return
@@ -158,7 +167,7 @@ struct Transaction: ~Copyable {
     var error = cause
     if let signal = cause.signal {
       error = .interrupted(
-        by: signal, "not everything was undone", hint: unwinding.lastError?.hint)
+        by: signal, "not everything was undone", hint: unwinding.firstError?.hint)
     }
     error.kind = .rollbackIncomplete
     error.leftovers = unwinding.leftovers

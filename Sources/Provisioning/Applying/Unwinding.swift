@@ -14,7 +14,8 @@ struct Unwinding {
   /// What could not be taken back, as sentences.
   private(set) var leftovers: [String] = []
   private(set) var changed = false
-  private(set) var lastError: ProvisioningError?
+  /// Why the first of them could not: what fails after it may do so because of it.
+  private(set) var firstError: ProvisioningError?
 
   init(executor: Executor, progress: @escaping (Progress) -> Void) {
     self.executor = executor
@@ -33,8 +34,8 @@ struct Unwinding {
     if let signal = Signals.acknowledge() { progress(.goesOn(signal)) }
     guard !Signals.endsUndo else {
       leftovers.append("\(operation.path): not done: \(operation.sentence)")
-      if lastError == nil {
-        lastError = .interrupted(
+      if firstError == nil {
+        firstError = .interrupted(
           by: Signals.caught ?? 0, "a second signal ended the undo",
           hint: "run teardown again: it goes on where this run ended")
       }
@@ -58,7 +59,7 @@ struct Unwinding {
       leftovers.append(
         "\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)"
           + (others.isEmpty ? "" : " (" + others.joined(separator: ", ") + ")"))
-      lastError = error
+      firstError = firstError ?? error
       progress(.cannotUndo(operation, error))
       return false
     }
@@ -73,10 +74,10 @@ struct Unwinding {
       return (try? machine.configFS.kind(of: FilePath(path))) == nil ? undo : nil
     case .write(let path, .text(let old), _):
       guard let current = try? machine.configFS.read(FilePath(path)) else { return nil }
-      if sameAttributeText(current, old) { return nil }
+      if sameAttributeText(current, old, at: path) { return nil }
       if case .write(_, let value, let shown) = entry.operation, entry.state == .done {
         let ours: String? = if case .text(let text) = value { shown ?? text } else { nil }
-        if let ours, !sameAttributeText(current, ours) {
+        if let ours, !sameAttributeText(current, ours, at: path) {
           progress(
             .kept(
               "\(path) stays \"\(current.withoutTrailingNewline)\": it was changed by others"))

@@ -15,6 +15,8 @@ public struct Difference: Hashable, Sendable {
     case obsolete
     /// Somebody else put it into an object of the profile.
     case foreign
+    /// A connection to a target that the kernel tries to bring back.
+    case lost
   }
 
   public var kind: Kind
@@ -28,7 +30,7 @@ public struct Difference: Hashable, Sendable {
   /// What a host would notice when `setup` mends it; empty when nothing.
   public var disturbances: [String]
   /// Whether `setup` mends it; it takes away only what epfnvme made.
-  public var isMendedBySetup: Bool { kind != .foreign }
+  public var isMendedBySetup: Bool { kind != .foreign && kind != .lost }
 }
 
 extension Difference {
@@ -61,16 +63,19 @@ extension Provisioner {
       case (_, .absent): kind = .missing
       case (_, .differs): kind = .different
       case (_, .satisfied):
-        // Only looking tells whether a bound function has its controller.
-        guard case .controller = fact.content, !look.hasPassed, isThere(fact, in: planner) else {
-          continue
+        // Only looking tells whether a bound function has its controller, and whether a connection is live.
+        guard !look.hasPassed, isThere(fact, in: planner) else { continue }
+        switch fact.content {
+        case .controller: kind = .missing
+        case .connection: kind = .lost
+        default: continue
         }
-        kind = .missing
       }
       found.append(
         Difference(
           kind: kind, id: look.id, path: look.path, expected: look.expected, actual: look.actual,
-          meaning: look.meaning, disturbances: planner.disruptions(ofFixing: index)))
+          meaning: look.meaning,
+          disturbances: kind == .lost ? [] : planner.disruptions(ofFixing: index)))
     }
     if machine.isConfigFSMounted() { found += foreign(desired, planner.ownership) }
     return found

@@ -130,7 +130,11 @@ struct FunctionExporter {
       let isOurs = reader.owned.directories.contains(item.directory.path.string)
       if let written = reader.owned.lastWritten[group.usesDMA.path.string] {
         function.dma = Bool(attributeText: written)
-      } else if !isOurs, (try? group.usesDMA.read()) == false {
+      } else if !isOurs, let shown = try? group.usesDMA.read(), !shown,
+        !ClearedAtBind.explains(
+          group.usesDMA.path, shown: shown.attributeText, wanted: true.attributeText,
+          on: reader.machine)
+      {
         function.dma = false
       }
       if let options = try? group.controllerOptions.read() {

@@ -176,7 +176,7 @@ extension DesiredState {
 
 extension FabricsOptions {
   /// Where a connection with these options leads.
-  fileprivate var destination: FabricsAddress {
+  var destination: FabricsAddress {
     // 8009 is what the kernel takes for TCP when none is given.
     FabricsAddress(
       transport: transport ?? "", nqn: nqn ?? "", address: address,

@@ -25,8 +25,6 @@ struct Observation {
   private(set) var loops: [String: String]
   private var missing: Set<String> = []
   private var present: Set<String> = []
-  /// Driver → whether it has said that there is no DMA engine.
-  private var lackOfDMA: [String: Bool] = [:]
 
   private var owned: Ledger { ownership.own }
 
@@ -263,18 +261,24 @@ struct Observation {
       guard let device = loops[backing] else { return .differs(current: current) }
       wanted = device + "\n"
     }
-    let isShown = sameAttributeText(current, wanted)
+    let isShown = sameAttributeText(current, wanted, at: path.string)
     guard case .usedAtBind(let isShared) = role, case .text(let text) = value else {
       return isShown ? .satisfied : .differs(current: current)
     }
     guard let written = owned.lastWritten[path.string] else {
       // A default that was never written is the driver's choice.
-      return isShown || isDefault ? .satisfied : .differs(current: current)
+      let isRight =
+        isShown || isDefault
+        || ClearedAtBind.explains(path, shown: current, wanted: wanted, on: machine)
+      return isRight ? .satisfied : .differs(current: current)
     }
     guard written == text else { return .differs(current: current) }
     if isShown { return .satisfied }
     // What this function got is what was written before its bind; what is shown may be another function's value.
-    let isExplained = isShared ? isOfSibling(current, path) : isResetByDriver(path)
+    let isExplained =
+      isShared
+      ? isOfSibling(current, path)
+      : ClearedAtBind.explains(path, shown: current, wanted: wanted, on: machine)
     return isExplained ? .satisfied : .differs(current: current)
   }
 
@@ -294,21 +298,6 @@ struct Observation {
       if texts.isEmpty { return true }
       return texts.contains { $0.kernelInteger(UInt32.self) == shown.kernelInteger(UInt32.self) }
     }
-  }
-
-  /// Whether the driver has cleared `dma_enable` because there is no DMA engine; it says so.
-  private mutating func isResetByDriver(_ attribute: FilePath) -> Bool {
-    let driver =
-      attribute.removingLastComponent().removingLastComponent().removingLastComponent()
-      .lastComponent?.string ?? ""
-    if let known = lackOfDMA[driver] { return known }
-    let lines = machine.log.allLines()
-    let isKnown =
-      lines.map { lines in
-        lines.contains { $0.text.contains(driver) && $0.text.contains("DMA not supported") }
-      } ?? true
-    lackOfDMA[driver] = isKnown
-    return isKnown
   }
 
   private mutating func link(
@@ -331,14 +320,4 @@ struct Observation {
     }
     return .satisfied
   }
-}
-
-/// Whether the kernel shows what was meant: blanks at the end (a padded serial number) and the line feed do not count.
-func sameAttributeText(_ a: String, _ b: String) -> Bool {
-  func trimmed(_ text: String) -> Substring {
-    var text = Substring(text)
-    while let last = text.last, last == "\n" || last == " " { text.removeLast() }
-    return text
-  }
-  return trimmed(a) == trimmed(b)
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
@@ -114,6 +115,12 @@ public struct Hazard: Hashable, Sendable {
     consequence:
       "enabling DMA on a function that was bound without channels uses channels that are not there",
     safeOrder: "unlink the function, write dma_enable, link it again", prevention: .guarded)
+  static let freedBAR = Hazard(
+    id: "set-bar-failed",
+    consequence:
+      "pci_epf_nvme freed the memory of BAR 0 when the controller refused it, and keeps the pointer: unlinking the function frees it again and a link that comes up writes to it, and the kernel crashes",
+    safeOrder: "leave the function linked and its controller stopped, and restart this machine",
+    prevention: .guarded)
   static let debugfsFatal = Hazard(
     id: "debugfs-fatal",
     consequence: "writing \"fatal\" to a controller's debugfs state crashes the kernel",
@@ -133,7 +140,7 @@ public struct Hazard: Hashable, Sendable {
     limitUnderController, portUnderController, longName, wrongTarget, secondary, virtualFunction,
     moduleUnderFunction, vectorsAfterBind, anaGroup128, addressLength, cutNQN, tlsKernel,
     queuesBeyondVectors, sharedBacking, zonedReuse, unbindThroughSysfs, failedStaysLinked,
-    lateHeader, dmaAfterBind, debugfsFatal, controllerDriver, repeatedInit,
+    lateHeader, dmaAfterBind, freedBAR, debugfsFatal, controllerDriver, repeatedInit,
   ]
 }
 
@@ -174,6 +181,8 @@ extension Hazard {
     guard let attribute = parts.last else { return nil }
     let text: String = if case .text(let text) = value { text.withoutTrailingNewline } else { "" }
     switch (parts[0], attribute) {
+    case ("pci_ep", "start") where parts.count == 4 && Bool(attributeText: text) == true:
+      return hasFreedBAR(below: FilePath(path.parentPath), machine) ? freedBAR : nil
     case ("nvmet", "attr_qid_max") where parts.count == 4:
       return hasController(machine) { $0 == parts[2] } ? limitUnderController : nil
     case ("nvmet", "ana_grpid"): return text.kernelInteger(UInt32.self) == 128 ? anaGroup128 : nil
@@ -218,10 +227,47 @@ extension Hazard {
 
   private static func unlink(_ path: String, _ target: String, _ machine: Machine) -> Hazard? {
     let parts = components(path, machine)
+    if parts.count == 4, parts.starts(with: ["pci_ep", "controllers"]) {
+      return isDriver(.pciEPFNVMe, of: target, machine) && hasFreedBAR(machine) ? freedBAR : nil
+    }
     guard parts.count == 5, parts.starts(with: ["nvmet", "ports"]), parts[3] == "subsystems",
       let nqn = components(target, machine).last
     else { return nil }
     return hasController(machine) { $0 == nqn } ? portUnderController : nil
+  }
+
+  private static func isDriver(
+    _ driver: FunctionDriver, of function: String, _ machine: Machine
+  ) -> Bool {
+    components(function, machine).starts(with: ["pci_ep", "functions", driver.name])
+  }
+
+  /// Whether a function of `pci_epf_nvme` is linked into a controller, and one of the driver's devices has lost its BAR. The log
+  /// does not say which directory a device belongs to.
+  private static func hasFreedBAR(below controller: FilePath, _ machine: Machine) -> Bool {
+    let links = (try? ConfigDirectory(controller, on: machine.configFS).links()) ?? []
+    return links.contains { isDriver(.pciEPFNVMe, of: $0.target.string, machine) }
+      && hasFreedBAR(machine)
+  }
+
+  /// Whether the last that the log has of a device's BAR is that the controller refused it.
+  /// - Source: `pci-epf-nvme.c`, `pci_epf_nvme_epc_init`, `pci_epf_nvme_unbind`.
+  private static func hasFreedBAR(_ machine: Machine) -> Bool {
+    var freed: Set<Substring> = []
+    for line in machine.log.allLines() ?? [] {
+      guard line.text.hasPrefix("pci_epf_nvme pci_epf_nvme."),
+        let colon = line.text.firstIndex(of: ":")
+      else { continue }
+      let device = line.text[..<colon]
+      if line.text.hasSuffix("Set BAR 0 failed") {
+        freed.insert(device)
+      } else if line.text.hasSuffix("Deleting controller")
+        || line.text.contains("NVMe fabrics controller created")
+      {
+        freed.remove(device)
+      }
+    }
+    return !freed.isEmpty
   }
 
   private static func unload(_ name: String, _ machine: Machine) -> Hazard? {
@@ -257,7 +303,7 @@ extension Hazard {
   }
 
   /// Whether a controller directory links to a function.
-  private static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
+  static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
     let controllers = (try? EndpointTree(on: machine.configFS).controllers()) ?? []
     return controllers.contains { controller in
       (try? controller.directory.links().contains { $0.target == function }) ?? false

@@ -147,14 +147,19 @@ extension Provisioner {
       }
       return result(
         "attribute", path.string, is: current.map(told), told(expected),
-        current.map { sameAttributeText($0, expected) } ?? false)
+        current.map {
+          sameAttributeText($0, expected, at: path.string)
+            || ClearedAtBind.explains(path, shown: $0, wanted: expected, on: machine)
+        } ?? false)
     case .link(let path, let target):
       let current = try? machine.configFS.linkTarget(of: path)
       return result("link", path.string, is: current?.string, target.string)
     case .connection(let address):
-      let found = (try? machine.fabrics.connections())?.first { $0.address == address }
+      let all = ((try? machine.fabrics.connections()) ?? []).filter { $0.address == address }
+      let found = all.first(where: \.isLive) ?? all.first
       return result(
-        "connection", address.nqn, is: found?.name, "connected by \(address.route)", found != nil)
+        "connection", address.nqn, is: found?.description, "connected by \(address.route)",
+        found?.isLive ?? false)
     case .controller(let function, let driver):
       // The older driver has no controller but through the link itself.
       let exists =

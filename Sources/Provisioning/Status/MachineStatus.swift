@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+public import KernelEvents
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
@@ -33,6 +34,8 @@ public struct MachineStatus: Hashable, Sendable {
     public var path: String?
     /// Whether an NVMe controller exists behind it; nil when the kernel does not show it.
     public var hasController: Bool?
+    /// The connection to its target that binding has opened, with `pci_epf_nvme`; nil when there is none.
+    public var connection: FabricsConnection?
   }
 
   public struct Subsystem: Hashable, Sendable {
@@ -151,6 +154,12 @@ private struct StatusReader {
       let options = try? FabricsGroup(directory: group).controllerOptions.read()
     {
       status.nqn = options.nqn
+      if controller != nil {
+        let open = ((try? machine.fabrics.connections()) ?? []).filter {
+          $0.address == options.destination
+        }
+        status.connection = open.first(where: \.isLive) ?? open.first
+      }
       let address = options.address.map { " \($0):\(options.serviceID ?? "8009")" }
       status.path = options.transport.map { "\($0)\(address ?? "")" }
     }
@@ -266,6 +275,9 @@ extension MachineStatus.Function {
       ], "vectors": ["msix": number(msixVectors), "msi": number(msiVectors)],
       "mdtsKiB": number(mdtsKiB), "nqn": JSONValue(nqn), "path": JSONValue(path),
       "hasController": hasController.map { .bool($0) } ?? .null,
+      "connection": connection.map {
+        ["name": .string($0.name), "state": JSONValue($0.state), "live": .bool($0.isLive)]
+      } ?? .null,
     ]
   }
 }

@@ -43,7 +43,7 @@ struct DiffCommand: ParsableCommand {
       switch difference.kind {
       case .missing:
         (terminal.paint("+", .green), "\(difference.id): missing, should be \(expected)")
-      case .different:
+      case .different, .lost:
         (terminal.paint("~", .yellow), "\(difference.id): \(actual), should be \(expected)")
       case .obsolete: (terminal.paint("-", .red), difference.id)
       case .foreign: (terminal.paint("?", .cyan), difference.id)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelEvents
 internal import Provisioning
 
 /// The live picture as a tree: controller → function → driver → target → namespace → backing.
@@ -68,6 +69,13 @@ struct StatusText {
     var text = terminal.paint(clean(function.name), .bold) + "  " + facts.joined(separator: " · ")
     if let exists = function.hasController, function.controller != nil {
       text += " · " + state(exists ? "NVMe controller up" : "no NVMe controller", isGood: exists)
+    }
+    if let connection = function.connection {
+      text +=
+        " · "
+        + state("\(connection.name) \(connection.state ?? "connected")", isGood: connection.isLive)
+    } else if function.controller != nil, function.driver == "pci_epf_nvme" {
+      text += " · " + state("no connection", isGood: false)
     }
     var children: [Node] = []
     if let nqn = function.nqn, !nqn.isEmpty {

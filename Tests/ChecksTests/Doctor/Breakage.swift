@@ -185,6 +185,11 @@ struct Breakage: Sendable, CustomTestStringConvertible {
           "pci_ep/controllers/\(Patient.controller)/f", to: "pci_ep/functions/pci_epf_nvme/f")
       }
     },
+    Breakage("a function without ctrl_opts that was never linked", on: .seed, .optionsEmpty) {
+      try $0.kernel.load("pci_epf_nvme")
+      try $0.make("pci_ep/functions/pci_epf_nvme/f")
+      $0.kernel.advance(by: .seconds(1))
+    },
     Breakage("ctrl_opts in the words of the nvme command", on: .seed, .optionsMalformed) {
       try $0.kernel.load("pci_epf_nvme")
       try $0.make("pci_ep/functions/pci_epf_nvme/f")
@@ -304,6 +309,14 @@ struct Breakage: Sendable, CustomTestStringConvertible {
     Breakage("the fabrics connection has gone", on: .seed, .connectionLost) {
       try $0.work()
       for connection in try $0.kernel.connections() { try $0.kernel.disconnect(connection.name) }
+    },
+    Breakage(
+      "the fabrics connection is lost and the kernel tries again", on: .seed, .connectionLost
+    ) {
+      try $0.work()
+      for connection in try $0.kernel.connections() {
+        try $0.kernel.setConnection(connection.name, isLive: false)
+      }
     },
     Breakage("no namespace is enabled", .noNamespace) {
       try $0.work()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# The machine itself, without epfnvme: the whole mainline bring-up by hand, and the facts that the program's rules rest
+# The machine itself, without epfnvme: the whole bring-up by hand, and the facts that the program's rules rest
 # on. When a case fails here, look at the kernel, the virtual controller or the fact, not at epfnvme.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
@@ -26,8 +26,25 @@ errno_of() {
 # put FILE VALUE: one write(2), which configfs parses on its own; subsysnqn loses its last byte, so every value has \n.
 put() { echo "$2" >"$1"; }
 
-if ! has_mainline; then
-  skip 'bring-up by hand' 'this kernel has no nvmet_pci_epf'
+# The kernel itself loads what it needs: it calls /sbin/modprobe.
+modprobe -q -r nvmet-tcp
+mkdir "$config/nvmet/subsystems/modules" "$config/nvmet/ports/9"
+put "$config/nvmet/ports/9/addr_trtype" tcp
+put "$config/nvmet/ports/9/addr_adrfam" ipv4
+put "$config/nvmet/ports/9/addr_traddr" 127.0.0.1
+put "$config/nvmet/ports/9/addr_trsvcid" 4420
+check 'the kernel loads the transport of a port' ln -s "$config/nvmet/subsystems/modules" "$config/nvmet/ports/9/subsystems/modules"
+check 'and it is loaded' test -d /sys/module/nvmet_tcp
+rm "$config/nvmet/ports/9/subsystems/modules"
+rmdir "$config/nvmet/ports/9" "$config/nvmet/subsystems/modules"
+
+if ! has_driver; then
+  skip 'bring-up by hand' 'this kernel has no NVMe function driver'
+  exit 0
+fi
+if ! is_mainline; then
+  # shellcheck source=seed-facts.sh
+  . "${0%/*}/seed-facts.sh"
   exit 0
 fi
 

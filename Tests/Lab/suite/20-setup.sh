@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# The life of a profile on the mainline driver: setup, setup again, status, a changed profile, teardown, nothing left.
+# The life of a profile, with either driver: setup, setup again, status, a changed profile, teardown, nothing left.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'the life of a profile' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'the life of a profile' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 
@@ -25,12 +25,12 @@ lives() {
     return
   fi
   json "$title: setup says changed" '.changed == true'
-  check "$title: the kernel made the controller" logged "New PCI ctrl \"$profile_name.nqn\", 4 I/O queues"
-  check "$title: debugfs shows it" test -d "/sys/kernel/debug/nvmet/$profile_name.nqn/ctrl1"
-  check "$title: its attributes are busy" sh -c "! echo 1 >$config/pci_ep/functions/nvmet_pci_epf/$profile_name.0/nvme/portid"
+  check "$title: the kernel made the controller" logged "$(created_line "$profile_name.nqn")"
+  check "$title: debugfs shows it" controller_exists "$profile_name.nqn"
+  check "$title: its attributes are busy" is_busy "$profile_name.0"
   equal "$title: the controller is started" 1 "$(cat "$config/pci_ep/controllers/$controller/start")"
   equal "$title: name spaces enabled" "$3" "$(cat "$config/nvmet/subsystems/$profile_name.nqn/namespaces"/*/enable | grep -c 1)"
-  if controller_state | grep -q '^function 0 1b96:beef .*class 010802 .*msix 32 bar 0 offset 0x1400 bar0 8192 '; then
+  if header_is 1b96:beef 32; then
     pass "$title: the header reached the controller"
   else
     fail "$title: the header reached the controller"
@@ -47,15 +47,15 @@ lives() {
   status_is "$title: status" 0
   json "$title: status has the started endpoint" ".endpoints[] | select(.name == \"$controller\" or .controller == \"$controller\") | .started == true"
   json "$title: status has the bound function" \
-    ".endpoints[].functions[] | select(.name == \"$profile_name.0\") | .bound == true and .driver == \"nvmet_pci_epf\""
-  json "$title: status has mdtsKiB" ".endpoints[].functions[] | select(.name == \"$profile_name.0\") | .mdtsKiB == 512"
+    ".endpoints[].functions[] | select(.name == \"$profile_name.0\") | .bound == true and .driver == \"$driver\""
+  json "$title: status has mdtsKiB" ".endpoints[].functions[] | select(.name == \"$profile_name.0\") | .mdtsKiB == $standard_mdts"
   run status
   status_is "$title: status for people" 0
   says "$title: and it names the function" "$profile_name.0"
 
   run teardown "$profile_name" --json
   status_is "$title: teardown" 0
-  check "$title: the kernel destroyed the controller" logged "Destroying PCI ctrl \"$profile_name.nqn\""
+  check "$title: the kernel destroyed the controller" logged "$(deleted_line "$profile_name.nqn")"
   same_tree "$title: nothing is left" before.tree
   no_journal "$title: no journal is left"
   run teardown "$profile_name"

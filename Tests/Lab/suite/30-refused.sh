@@ -8,8 +8,8 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'refusals' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'refusals' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin "$@"
@@ -32,11 +32,18 @@ refusal() {
   clean
 }
 refusal 'no features' fail_features 95 EOPNOTSUPP 'epc_features not implemented'
-refusal 'BAR 0 reserved' bar0 reserved ENODEV 'BAR 0 is not free'
 refusal 'BAR 0 too small' bar0 fixed ENOMEM 'BAR 0 size 128 B too small'
-refusal 'header refused' fail_write_header 5 '' 'Failed to write configuration header'
-refusal 'BAR refused' fail_set_bar 5 '' 'Failed to set BAR 0'
-refusal 'MSI-X refused' fail_set_msix 5 '' 'Failed to configure MSI-X'
+if is_mainline; then
+  refusal 'BAR 0 reserved' bar0 reserved ENODEV 'BAR 0 is not free'
+  refusal 'header refused' fail_write_header 5 '' 'Failed to write configuration header'
+  refusal 'BAR refused' fail_set_bar 5 '' 'Failed to set BAR 0'
+  refusal 'MSI-X refused' fail_set_msix 5 '' 'Failed to configure MSI-X'
+else
+  # A BAR that is refused is 99-set-bar-failed's: this driver's function can then not be unlinked.
+  refusal 'BAR 0 reserved' bar0 reserved EINVAL 'BAR 0 is not free'
+  refusal 'header refused' fail_write_header 5 '' 'Write configuration header failed'
+  refusal 'MSI-X refused' fail_set_msix 5 '' 'MSI-X configuration failed'
+fi
 refusal 'start refused' fail_start 5 EINVAL 'failed to start endpoint controller'
 
 run setup refused.json --json
@@ -52,7 +59,7 @@ run setup refused.json --json
 diag "setup on a controller that waits for PERST#: exit status $status"
 if [ "$status" -eq 0 ]; then
   knob init 1
-  check 'PERST# released: the NVMe controller exists' test -d /sys/kernel/debug/nvmet/refused.nqn/ctrl1
+  check 'PERST# released: the NVMe controller exists' controller_exists refused.nqn
 else
   check 'waiting for PERST#: refused with a reason' test -s err
 fi

@@ -8,8 +8,8 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'check' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'check' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin "$@"

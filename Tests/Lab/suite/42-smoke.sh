@@ -9,12 +9,14 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'smoke' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'smoke' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin
-shipped=/lab/Configs/profiles/null_blk-pci.json
+# Each driver has its own; they differ in the ids.
+shipped=/lab/Configs/profiles/null_blk-$transport.json
+if is_mainline; then vendor=0x1b96 device=0xbeef; else vendor=0x15b7 device=0x5fff; fi
 tree before.tree
 
 # The cases of the last KTAP report with an outcome, on one line.
@@ -117,14 +119,14 @@ status_is 'kept up' 0
 run smoke "$shipped"
 status_is 'what is up is not taken down unasked' 64
 run teardown "$shipped"
-run teardown nullblk-pci
+run teardown "nullblk-$transport"
 same_tree 'kept up, then down: nothing is left' before.tree
 
 # Both sides on one machine: the host finds QEMU's disk, which is not the board's, and must not write to it.
 if have_module nvme; then
   modprobe nvme
   wait_for 'the disk is there' test -b /dev/nvme0n1
-  sed 's/0x1b96/0x1b36/g; s/0xbeef/0x0010/' "$shipped" >host.json
+  sed "s/$vendor/0x1b36/g; s/$device/0x0010/" "$shipped" >host.json
   sum=$(sha256sum </dev/nvme0n1)
   tree before.tree
   epfnvme smoke "$shipped" --role board --repeat 2 --json >board.out 2>board.err &

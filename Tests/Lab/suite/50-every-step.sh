@@ -8,8 +8,8 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'every step' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'every step' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin "$@"
@@ -69,8 +69,9 @@ check 'every change is known' test "$changes" -ge "$effects"
 injected() {
   ran="strace -e inject=$1:$3:when=$2 epfnvme setup steps.json"
   status=0
+  doing "$ran"
   # shellcheck disable=SC2086
-  timeout 60 strace -f -qq -o /dev/null $paths_options -e "trace=$1" -e "inject=$1:$3:when=$2" \
+  timeout 300 strace -f -qq -o /dev/null $paths_options -e "trace=$1" -e "inject=$1:$3:when=$2" \
     epfnvme setup steps.json --json >out 2>err </dev/null || status=$?
 }
 paths_options=$*

@@ -9,8 +9,8 @@
 . "${0%/*}/profiles.sh"
 
 shipped=/lab/Configs/profiles
-if [ ! -d "$shipped" ] || ! has_controller || ! has_mainline; then
-  skip 'interchange' 'no Configs/profiles, no virtual controller, or no nvmet_pci_epf'
+if [ ! -d "$shipped" ] || ! has_controller || ! has_driver; then
+  skip 'interchange' 'no Configs/profiles, no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin max_functions=4

@@ -10,8 +10,8 @@
 
 rule=/lab/Configs/udev/70-epfnvme.rules
 unit=/lab/Configs/systemd/epfnvme@.service
-if [ ! -e "$rule" ] || [ ! -e "$unit" ] || ! has_controller || ! has_mainline; then
-  skip 'at boot' 'no rule, no unit, no virtual controller, or no nvmet_pci_epf'
+if [ ! -e "$rule" ] || [ ! -e "$unit" ] || ! has_controller || ! has_driver; then
+  skip 'at boot' 'no rule, no unit, no virtual controller, or no NVMe function driver'
   exit 0
 fi
 clean
@@ -44,7 +44,7 @@ fi
 
 begin
 # Loading them is part of what the unit has to be able to do.
-for module in nvmet-pci-epf null_blk; do rmmod "$module" 2>/dev/null; done
+for module in nvmet-pci-epf pci-epf-nvme null_blk; do rmmod "$module" 2>/dev/null; done
 
 profile boot "$backing_null"
 mkdir -p /etc/epfnvme
@@ -57,7 +57,7 @@ as_unit() {
   ran=$line
   status=0
   # shellcheck disable=SC2086 # a command line
-  timeout 60 /bin/setpriv --no-new-privs --inh-caps=-all --bounding-set="-all,$capabilities" $line >out 2>err </dev/null || status=$?
+  timeout 300 /bin/setpriv --no-new-privs --inh-caps=-all --bounding-set="-all,$capabilities" $line >out 2>err </dev/null || status=$?
 }
 as_unit ExecStart
 status_is 'unit: start' 0

@@ -8,8 +8,8 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'pace' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'pace' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin "$@"
@@ -61,6 +61,7 @@ for program in $programs; do
   : >tool.times
   : >script.times
   for round in $(seq 1 "$rounds"); do
+    doing "round $round: $program"
     for who in $([ $((round % 2)) -eq 0 ] && echo tool script || echo script tool); do
       begin_time=$(now)
       case $who in

@@ -8,8 +8,8 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_mainline; then
-  skip 'monitor' 'no virtual controller, or no nvmet_pci_epf'
+if ! has_controller || ! has_driver; then
+  skip 'monitor' 'no virtual controller, or no NVMe function driver'
   exit 0
 fi
 begin "$@"
@@ -35,9 +35,9 @@ check 'the controller as it stood at first' jq -e -s '.[0] | .event == "controll
 check 'the disk came' told '.event == "device" and .action == "add" and .subsystem == "block" and .name == "labnull"'
 check 'the function came' told '.event == "device" and .subsystem == "pci-epf" and .action == "add"'
 check 'and was bound' told '.event == "device" and .subsystem == "pci-epf" and .action == "bind"'
-check "the driver's lines came" told '.event == "kernel" and (.text | contains("nvmet_pci_epf")) and .state == "created"'
+check "the driver's lines came" told ".event == \"kernel\" and (.text | contains(\"$driver\")) and .state == \"created\""
 check 'the controller was started, with its function' \
-  told '.event == "controller" and .started and .functions == ["watched.0"] and .ioQueues == 4'
+  told ".event == \"controller\" and .started and .functions == [\"watched.0\"] and .ioQueues == $io_queues"
 # shellcheck disable=SC2016 # jq's variable
 check 'the times are those of the log, and grow' \
   jq -e -s '[.[].time] as $t | $t == ($t | sort) and $t[0] > 1' events
@@ -79,7 +79,7 @@ echo 'module virtual_epc func vepc_stop =lt' >"$control"
 sites >before.sites
 run debug status --json
 status_is 'debug status' 0
-json 'the modules of each group' '[.modules[] | "\(.group) \(.module)"] | contains(["driver nvmet_pci_epf", "target nvmet", "controller virtual_epc"])'
+json 'the modules of each group' "[.modules[] | .group + \" \" + .module] | contains([\"driver $driver\", \"target nvmet\", \"controller virtual_epc\"])"
 json 'some call sites of nvmet are on' '.modules[] | select(.module == "nvmet") | .on > 0 and .on < .sites'
 sites >same.sites
 check 'status changes nothing' cmp before.sites same.sites

@@ -30,7 +30,7 @@ serves() {
   status_is "$1: teardown" 0
   check "$1: the driver deleted its controller" logged 'Deleting controller'
   same_tree "$1: nothing is left" before.tree
-  no_journal "$1: no journal is left"
+  no_journal "$1: no journal is left" remote
   clean
 }
 target=loop

@@ -5,6 +5,9 @@
 # and to $CONSOLE as they happen. The shell's variables are all global, so what belongs to these functions alone is called
 # lib_*.
 
+# doing WHAT…: says what is done now where the lab can see it, which ends a machine that does nothing.
+doing() { echo "$*" >"${PROGRESS:-/dev/null}"; }
+
 # ---- KTAP ----
 
 result() {
@@ -13,6 +16,7 @@ result() {
   lib_case_number=$(($(grep -c -E '^(not )?ok' "$KTAP") + 1))
   echo "$lib_verdict $lib_case_number $*" >>"$KTAP"
   echo "$lib_verdict $lib_case_number $*" >"${CONSOLE:-/dev/console}"
+  doing "$lib_verdict $lib_case_number $*"
 }
 pass() { result ok "$*"; }
 fail() { result 'not ok' "$*"; }
@@ -62,6 +66,7 @@ wait_for() {
   lib_tries=0
   until ("$@") >/dev/null 2>&1; do
     lib_tries=$((lib_tries + 1))
+    [ $((lib_tries % 200)) -ne 0 ] || doing "waiting: $lib_case_name"
     if [ "$lib_tries" -gt "${patience:-600}" ]; then
       fail "waited in vain: $lib_case_name"
       return 1
@@ -81,11 +86,13 @@ logged() { log_since | grep -q -e "$1"; }
 
 # ---- epfnvme ----
 
-# run ARGUMENT…: leaves status, and the streams in the files out and err.
+# run ARGUMENT…: leaves status, and the streams in the files out and err. The limit is for a program that hangs on a machine
+# that is slow; it is shorter than the time after which a machine counts as hanging.
 run() {
   ran="epfnvme $*"
   status=0
-  timeout 60 epfnvme "$@" >out 2>err </dev/null || status=$?
+  doing "$ran"
+  timeout 300 epfnvme "$@" >out 2>err </dev/null || status=$?
 }
 explain() {
   diag "command: $ran"

@@ -41,6 +41,58 @@ has_mainline() { have_module nvmet-pci-epf; }
 has_seed() { have_module pci-epf-nvme; }
 has_controller() { have_module virtual_epc; }
 
+# The driver that epfnvme takes on this kernel, and what is different between the two: their lines, where the MSI-X table begins, the
+# BAR's flags, the attribute that a live controller keeps busy, the largest transfer in KiB, and the transport behind the function.
+# shellcheck disable=SC2034 # for the suites
+if has_mainline; then
+  driver=nvmet_pci_epf
+  table_offset=0x1400
+  bar_flags=0x4
+  busy_attribute=portid
+  standard_mdts=512
+  transport=pci
+elif has_seed; then
+  driver=pci_epf_nvme
+  table_offset=0x1080
+  bar_flags=0x0
+  busy_attribute=ctrl_opts
+  standard_mdts=128
+  transport=loop
+else
+  driver=
+fi
+has_driver() { [ -n "$driver" ]; }
+is_mainline() { [ "$driver" = nvmet_pci_epf ]; }
+
+# The I/O queues of a function whose subsystem allows 4: pci_epf_nvme's host side takes no more than there are processors.
+# shellcheck disable=SC2034
+if is_mainline; then io_queues=4; else io_queues=$(nproc); fi
+
+# What the driver says when it has made the controller of a subsystem, and when it takes it away.
+created_line() {
+  if is_mainline; then
+    echo "New PCI ctrl \"$1\", $io_queues I/O queues"
+  else
+    echo "NVMe PCI controller: $io_queues I/O queues"
+  fi
+}
+deleted_line() {
+  if is_mainline; then echo "Destroying PCI ctrl \"$1\""; else echo 'Deleting controller'; fi
+}
+# controller_exists NQN: nvmet has a controller for the subsystem.
+controller_exists() { ls -d /sys/kernel/debug/nvmet/"$1"/ctrl* >/dev/null 2>&1; }
+# is_busy FUNCTION: its driver keeps its attributes.
+is_busy() {
+  lib_attribute=$config/pci_ep/functions/$driver/$1/nvme/$busy_attribute
+  [ -e "$lib_attribute" ] || return 1
+  ! cat "$lib_attribute" 2>/dev/null >"$lib_attribute"
+}
+# header_is IDS VECTORS: what the controller has been programmed with.
+header_is() {
+  controller_state |
+    grep -q "^function 0 $1 .*class 010802 .*msix $2 bar 0 offset $table_offset bar0 8192 flags $bar_flags"
+}
+
 # nvme_disk: the PCI function of QEMU's own NVMe disk; nothing on a machine without one.
 nvme_disk() {
   for lib_device in /sys/bus/pci/devices/*; do
@@ -114,9 +166,20 @@ same_tree() {
 
 # ---- epfnvme ----
 
-# journals: what epfnvme remembers about unfinished or standing work.
-journals() { find /run/epfnvme -name '*.json*' 2>/dev/null | sort; }
-no_journal() { equal "$1" '' "$(journals)"; }
+# journals [NAME…]: what epfnvme remembers about unfinished or standing work, without what it has under these names.
+journals() {
+  find /run/epfnvme -name '*.json*' 2>/dev/null | sort | while read -r lib_journal; do
+    lib_own=$(basename "$lib_journal")
+    for lib_name; do [ "${lib_own%%.json*}" != "$lib_name" ] || lib_own=; done
+    [ -z "$lib_own" ] || echo "$lib_journal"
+  done
+}
+# no_journal TITLE [NAME…]
+no_journal() {
+  lib_title=$1
+  shift
+  equal "$lib_title" '' "$(journals "$@")"
+}
 
 # Whatever a failed case left goes, in the order that harms no kernel and without the program's help, so that one failure
 # doesn't become twenty.
@@ -130,6 +193,13 @@ clean() {
     done
     find "$config/pci_ep" -type l -exec rm {} +
     find "$config/pci_ep/functions" -mindepth 2 -maxdepth 2 -type d -exec rmdir {} +
+    # pci_epf_nvme leaves its connections; QEMU's disk is on PCIe.
+    for lib_fabric in /sys/class/nvme/nvme*; do
+      case $(cat "$lib_fabric/transport") in
+        pcie) ;;
+        *) echo 1 >"$lib_fabric/delete_controller" ;;
+      esac
+    done
     find "$config/nvmet" -type l -exec rm {} +
     find "$config/nvmet/ports" -path '*/ana_groups/*' -type d ! -name 1 -exec rmdir {} +
     find "$config/nvmet/ports" -mindepth 1 -maxdepth 1 -exec rmdir {} +

@@ -30,7 +30,7 @@
 
 #define MAX_CONTROLLERS	2
 #define MAX_FUNCTIONS	8
-#define HOLD_LIMIT	(30 * HZ)	/* a lab whose test forgot to release must still end */
+#define HOLD_LIMIT	(240 * HZ)	/* a lab whose test forgot to release must still end */
 
 /* The second one exists to make `controller: auto` ambiguous. */
 static const char * const controller_names[MAX_CONTROLLERS] = {
@@ -203,18 +203,23 @@ static void vepc_unmap_addr(struct pci_epc *epc, u8 func, u8 vfunc, phys_addr_t 
 
 /*
  * Until 6.16 the core passed vector counts as the capability registers encode them (MSI: a power of two, MSI-X: one
- * less) and decoded what the controller returned. Only the size shown in `state` depends on it.
+ * less, which the long-term 6.12 stopped with 6.12.91) and decoded what the controller returned. Only the size shown in
+ * `state` depends on it.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 #define MSI_COUNT(passed)	(passed)
 #define MSI_REPLY(count)	(count)
-#define MSIX_COUNT(passed)	(passed)
 #define MSIX_REPLY(count)	(count)
 #else
 #define MSI_COUNT(passed)	(1u << (passed))
 #define MSI_REPLY(count)	order_base_2(count)
-#define MSIX_COUNT(passed)	((passed) + 1u)
 #define MSIX_REPLY(count)	((count) - 1)
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0) || \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 91) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0))
+#define MSIX_COUNT(passed)	(passed)
+#else
+#define MSIX_COUNT(passed)	((passed) + 1u)
 #endif
 
 static int vepc_set_msi(struct pci_epc *epc, u8 func, u8 vfunc, u8 count)
