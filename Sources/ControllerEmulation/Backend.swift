@@ -29,7 +29,7 @@ public enum Backend: Sendable {
       unsafe buffer.zero()
       return nil
     case .memory(let store):
-      unsafe buffer.copyMemory(from: .init(store.bytes(at: offset, count: buffer.count)))
+      unsafe store.read(at: offset, into: buffer)
       return nil
     case .file(let store): return unsafe store.read(at: offset, into: buffer)
     }
@@ -42,8 +42,7 @@ public enum Backend: Sendable {
     switch self {
     case .null: return nil
     case .memory(let store):
-      unsafe store.bytes(at: offset, count: buffer.count).copyMemory(from: buffer)
-      return nil
+      return unsafe store.write(at: offset, from: buffer)
     case .file(let store):
       return unsafe store.write(at: offset, from: buffer) ?? (isDurable ? store.flush() : nil)
     }
@@ -57,8 +56,7 @@ public enum Backend: Sendable {
     switch self {
     case .null: return nil
     case .memory(let store):
-      let bytes = unsafe store.bytes(at: offset, count: Int(count))
-      unsafe bytes.zero()
+      unsafe store.bytes(at: offset, count: Int(count)).zero()
       return nil
     case .file(let store): return store.zero(at: offset, count: count)
     }
@@ -80,28 +78,63 @@ public enum Backend: Sendable {
 }
 
 /// Blocks in memory, zero at first. Memory is taken as it is written, so that a large disk costs nothing.
+///
+/// A disk may be larger than the address space: what lies beyond its part of that reads zero and cannot be written.
 @safe public final class MemoryStore: @unchecked Sendable {
   // One controller uses a store at a time, and a controller has one owner; the mapping lives as long as the store.
   private let start: UnsafeMutableRawPointer
   public let count: Int
+  /// Bytes from the beginning that have a place in the address space.
+  private let mapped: Int
 
   /// - Parameter count: bytes.
-  /// - Precondition: the address space has room for them.
+  /// - Precondition: the address space has room for a page.
   public init(count: Int) {
     self.count = count
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    guard
-      let start = unsafe mmap(nil, max(count, 1), PROT_READ | PROT_WRITE, flags, -1, 0),
-      unsafe start != MAP_FAILED
-    else { preconditionFailure("no room for \(count) bytes of address space") }
-    unsafe self.start = start
+    var size = max(count, 1)
+    while true {
+      if let start = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0),
+        unsafe start != MAP_FAILED
+      {
+        unsafe self.start = start
+        mapped = size
+        return
+      }
+      precondition(size > 4096, "no room for a page of address space")
+      size /= 2
+    }
   }
 
-  deinit { unsafe _ = munmap(start, max(count, 1)) }
+  deinit { unsafe _ = munmap(start, mapped) }
 
+  /// Whether all of a range has a place in the address space.
+  func hasPlace(at offset: UInt64, count: Int) -> Bool {
+    offset <= UInt64(mapped) && count <= mapped - Int(offset)
+  }
+
+  /// The part of a range that has a place in the address space.
   func bytes(at offset: UInt64, count: Int) -> UnsafeMutableRawBufferPointer {
     precondition(offset <= UInt64(self.count) && count <= self.count - Int(offset))
-    return unsafe UnsafeMutableRawBufferPointer(start: start + Int(offset), count: count)
+    let inside = max(0, min(count, mapped - Int(offset)))
+    guard inside > 0 else { return unsafe UnsafeMutableRawBufferPointer(start: nil, count: 0) }
+    return unsafe UnsafeMutableRawBufferPointer(start: start + Int(offset), count: inside)
+  }
+
+  func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+    let bytes = unsafe self.bytes(at: offset, count: buffer.count)
+    unsafe buffer.copyMemory(from: .init(bytes))
+    if bytes.count < buffer.count {
+      unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[bytes.count...]).zero()
+    }
+  }
+
+  /// - Returns: ENOSPC, as null_blk without memory says, when a part has no place.
+  func write(at offset: UInt64, from buffer: UnsafeRawBufferPointer) -> Backend.Failure? {
+    let bytes = unsafe self.bytes(at: offset, count: buffer.count)
+    guard bytes.count == buffer.count else { return Backend.Failure(errno: ENOSPC) }
+    unsafe bytes.copyMemory(from: buffer)
+    return nil
   }
 }
 

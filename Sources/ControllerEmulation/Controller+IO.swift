@@ -134,7 +134,9 @@ extension Controller {
       return finish(command, on: queue, .failure(hidden(pointer)))
     }
     // What is in memory needs no buffer between: one copy.
-    if model.personality == .strict, case .memory(let store) = model.namespaces[index].backend {
+    if model.personality == .strict, case .memory(let store) = model.namespaces[index].backend,
+      store.hasPlace(at: command.firstBlock << shift, count: Int(bytes))
+    {
       let status = move(store, at: command.firstBlock << shift, isWrite: isWrite)
       if status == Status.success { count(bytes, isWrite: isWrite) }
       return finish(command, on: queue, .done(status: status))

@@ -80,7 +80,9 @@ internal import Synchronization
     }
     self.memory = memory
     // The mainline driver's BAR is memory from its beginning to its end.
-    let bytes = model.personality == .nvmetPCIEPF ? model.bar0Size : model.registerBytes
+    // A large BAR has nothing behind its first part, which reads zero then.
+    let bytes =
+      model.personality == .nvmetPCIEPF ? min(model.bar0Size, 1 << 24) : model.registerBytes
     bar = [UInt32](repeating: 0, count: max(bytes, model.registerBytes) / 4)
     errorLog = ErrorLog(isKept: model.personality == .nvmetPCIEPF)
     events = EventState(model.personality)

@@ -110,7 +110,10 @@ struct KernelState: Codable, Sendable {
   /// A number that an attribute holds in decimal or as `0x…`.
   func number(_ name: String, of node: Int) -> Int {
     let text = value(name, of: node)
-    return text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) ?? 0 : Int(text) ?? 0
+    let number =
+      text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) ?? 0 : Int(text) ?? 0
+    // The kernel's own numbers wrap; here what is computed with them must not overflow.
+    return min(max(number, -1 << 53), 1 << 53)
   }
 
   func isSet(_ name: String, of node: Int) -> Bool { value(name, of: node) == "1" }

@@ -117,8 +117,8 @@ extension KernelState {
     _ = tree.add("nullb", .nullBlockRoot, in: 0, isDefault: true)
     for index in 0..<max(0, number("nr_devices", 1)) {
       var disk = SimulatedKernel.StoredObject(
-        .blockDevice, size: UInt64(number("gb", 250)) << 30,
-        blockSize: min(number("bs", 512), machine.pageSize))
+        .blockDevice, size: UInt64(clamping: number("gb", 250)) << 30,
+        blockSize: max(512, min(number("bs", 512), machine.pageSize)))
       disk.nullBlock = 0
       storage["/dev/nullb\(index)"] = disk
       log(.info, "null_blk: disk nullb\(index) created")

@@ -76,6 +76,16 @@ struct Tree: Codable, Sendable, Hashable {
     nodes[id] = nil
   }
 
+  var count: Int { nodes.count }
+  func has(_ id: Int) -> Bool { nodes[id] != nil }
+
+  /// Everything that is counted, and the names of nodes; all from 0.
+  var numbers: [Int] {
+    nodes.flatMap { id, node in
+      [id, node.parent, node.incomingLinks, node.number, Int(node.appears), node.target ?? 0]
+    } + [next, next - (nodes.keys.max() ?? 0) - 1]
+  }
+
   func child(_ name: String, of id: Int) -> Int? {
     self[id].children.first { sameBytes(self[$0].name, name) }
   }

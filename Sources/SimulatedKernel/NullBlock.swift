@@ -122,12 +122,13 @@ extension AttributeTable {
         }
         guard state.isSet("zoned", of: node) else { throw .invalidArgument }
         let sector = try written.unsigned()
-        let zone = UInt64(state.number("zone_size", of: node)) << 11
-        guard sector < UInt64(state.number("size", of: node)) << 11 else {
+        let zone = UInt64(clamping: state.number("zone_size", of: node)) << 11
+        guard sector < UInt64(clamping: state.number("size", of: node)) << 11 else {
           state.log(.error, "null_blk: \(state.tree[node].name): Sector out of range")
           throw .invalidArgument
         }
-        guard zone > 0, sector / zone >= UInt64(state.number("zone_nr_conv", of: node)) else {
+        guard zone > 0, sector / zone >= UInt64(clamping: state.number("zone_nr_conv", of: node))
+        else {
           throw .invalidArgument
         }
       })
@@ -169,7 +170,7 @@ extension KernelState {
   /// Validates and normalises the values, which stay normalised on failure, and registers the disk.
   /// - Source: `drivers/block/null_blk/main.c`, `null_validate_conf`, `null_add_dev`.
   mutating func powerOn(_ node: Int) throws(Errno) {
-    func number(_ name: String) -> UInt64 { UInt64(value(name, of: node)) ?? 0 }
+    func number(_ name: String) -> UInt64 { min(UInt64(value(name, of: node)) ?? 0, 1 << 43) }
     switch number("queue_mode") {
     case 1:
       log(.error, "null_blk: legacy IO path is no longer available")
@@ -227,7 +228,7 @@ extension KernelState {
   }
 
   private mutating func normalizeZones(_ node: Int) throws(Errno) {
-    func number(_ name: String) -> UInt64 { UInt64(value(name, of: node)) ?? 0 }
+    func number(_ name: String) -> UInt64 { min(UInt64(value(name, of: node)) ?? 0, 1 << 43) }
     let zone = number("zone_size")
     let size = number("size")
     guard zone.nonzeroBitCount == 1 else {

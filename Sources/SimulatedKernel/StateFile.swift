@@ -83,7 +83,11 @@ struct StateFile: Sendable {
           reason: "it has version \(header.version), this tool knows version "
             + "\(KernelState.currentVersion)")
       }
-      return try JSONDecoder().decode(KernelState.self, from: data)
+      let state = try JSONDecoder().decode(KernelState.self, from: data)
+      if let damage = state.damage() {
+        throw StateFileError(file: path, reason: "it is damaged (\(damage))")
+      }
+      return state
     } catch let error as StateFileError {
       throw error
     } catch {

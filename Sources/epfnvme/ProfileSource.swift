@@ -24,15 +24,15 @@ struct ProfileSource: ParsableArguments {
     completion: Candidates.controllers)
   var controller: String?
   @Option(help: ArgumentHelp("Largest transfer in KiB.", valueName: "KiB"))
-  var mdts: UInt32?
+  var mdts: Int?
   @Option(help: ArgumentHelp("I/O queues.", valueName: "count"))
-  var ioQueues: UInt16?
+  var ioQueues: Int?
   @Option(help: ArgumentHelp("Entries of each queue.", valueName: "count"))
-  var queueSize: UInt16?
+  var queueSize: Int?
   @Option(help: ArgumentHelp("MSI-X vectors.", valueName: "count"))
-  var msix: UInt16?
+  var msix: Int?
   @Option(help: ArgumentHelp("MSI vectors.", valueName: "count"))
-  var msi: UInt8?
+  var msi: Int?
   @Option(help: ArgumentHelp("Model number.", valueName: "text"))
   var model: String?
   @Flag(help: "Use the page cache for a file.")
@@ -99,10 +99,12 @@ struct ProfileSource: ParsableArguments {
       ]
     }
     let queues = ioQueues ?? 4
+    // One vector more than there are I/O queues; what is out of range the profile's own check refuses.
+    let vectors = 1 + min(max(queues, 0), 127)
     var function: [JSONValue.Member] = [
       .init("name", "epfnvme.0"), .init("vendorID", "0x15b7"), .init("deviceID", "0x5fff"),
-      .init("msixVectors", JSONValue(msix ?? max(32, queues + 1))),
-      .init("msiVectors", JSONValue(msi ?? (queues < 32 ? 32 : 0))),
+      .init("msixVectors", JSONValue(msix ?? max(32, vectors))),
+      .init("msiVectors", JSONValue(msi ?? (vectors <= 32 ? 32 : 0))),
       .init("ioQueues", JSONValue(queues)), .init("target", target),
       .init("controller", .string(controller ?? "auto")),
     ]

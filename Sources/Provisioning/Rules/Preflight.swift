@@ -57,7 +57,8 @@ struct Preflight {
           "set \"bufferedIO\": true for namespace \(namespace.id)")
       }
     case .loopDevice(let loop):
-      _ = try checkFile(loop.file, name)
+      guard let found = try checkFile(loop.file, name) else { return }
+      try checkOffset(loop, found, name)
     }
   }
 
@@ -103,6 +104,19 @@ struct Preflight {
     guard found.size >= UInt64(block) else {
       throw wrong(path, name, "has \(found.size) bytes, less than one block of \(block)", nil)
     }
+  }
+
+  /// A disk that begins at the end of its file has no blocks, and the kernel makes it nevertheless.
+  private func checkOffset(
+    _ loop: Profile.LoopDevice, _ found: BackingDescription, _ name: String
+  ) throws(ProvisioningError) {
+    let left = found.size - min(found.size, loop.offset)
+    let block = UInt64(max(loop.blockSize ?? 512, 512))
+    guard left < block else { return }
+    throw wrong(
+      loop.file.path, name,
+      "has \(found.size) bytes, so that a disk from byte \(loop.offset) on has no block of \(block)",
+      "use a smaller \"offsetBytes\", or a larger file: truncate --size")
   }
 
   private func describe(

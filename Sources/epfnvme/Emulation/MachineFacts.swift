@@ -58,7 +58,8 @@ struct ControllerFeatures: ExpressibleByArgument {
     }
     switch (name, value) {
     case ("align", _):
-      guard let bytes = UInt64(value), bytes > 0, bytes & (bytes - 1) == 0 else { return nil }
+      guard let bytes = UInt64(value), bytes > 0, bytes & (bytes - 1) == 0, bytes <= 1 << 32
+      else { return nil }
       return .alignment(bytes)
     case ("bar0", "programmable"): return .bar0(.programmable)
     case ("bar0", "resizable"): return .bar0(.resizable)
