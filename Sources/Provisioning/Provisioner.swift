@@ -159,7 +159,8 @@ public struct Provisioner: Sendable {
   }
 
   /// The names that have a journal.
-  public func names() -> [String] { run.journalNames() }
+  /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when this user cannot see them.
+  public func names() throws(ProvisioningError) -> [String] { try run.names() }
 
   /// Takes back everything that epfnvme made under a name, and only that.
   /// - Returns: whether anything was there to take back.
