@@ -60,7 +60,7 @@ let package = Package(
       name: "Provisioning",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        systemPackage,
+        "LinuxFiles", systemPackage,
       ]),
     .target(name: "PCI"),
     .target(name: "NVMe"),

@@ -63,6 +63,15 @@ package struct ChildProcess {
     unsafe posix_spawn_file_actions_adddup2(&actions, toChild[0], 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
     if takesErrors { unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 2) }
+    // What this process ignores (SIGPIPE, SIGXFSZ) another program counts on.
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe _ = posix_spawnattr_destroy(&attributes) }
+    var defaults = sigset_t()
+    unsafe sigemptyset(&defaults)
+    for signal in [SIGPIPE, SIGXFSZ] { unsafe sigaddset(&defaults, signal) }
+    unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
+    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
     let variables = environment ?? ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
     var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
     var values: [UnsafeMutablePointer<CChar>?] = unsafe variables.map { unsafe strdup($0) } + [nil]
@@ -71,7 +80,8 @@ package struct ChildProcess {
       for index in unsafe values.indices { unsafe free(values[index]) }
     }
     var process = pid_t()
-    let status = unsafe posix_spawn(&process, arguments[0], &actions, nil, &vector, &values)
+    let status = unsafe posix_spawn(
+      &process, arguments[0], &actions, &attributes, &vector, &values)
     close(toChild[0])
     close(fromChild[1])
     guard status == 0 else {

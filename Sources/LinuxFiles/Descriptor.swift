@@ -23,5 +23,71 @@ package struct Descriptor: ~Copyable {
     number = CInt(try Errno.check(Int64(opened)))
   }
 
-  deinit { close(number) }
+  deinit { Glibc.close(number) }
+
+  /// Closes it.
+  /// - Throws: what the file system has found out no earlier than now: ENOSPC, EDQUOT, EIO.
+  package consuming func close() throws(Errno) {
+    let number = number
+    discard self
+    // After EINTR the descriptor is gone as well.
+    guard Glibc.close(number) == 0 || Errno.current == .interrupted else { throw .current }
+  }
+
+  /// Everything from here to the end.
+  /// - Throws: also EFBIG for more than 64 MiB: no file that is read whole has that, and `/dev/zero` never ends.
+  package func readToEnd() throws(Errno) -> [UInt8] { try Self.readToEnd(number) }
+
+  static func readToEnd(_ number: CInt) throws(Errno) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 16384)
+    while true {
+      let count = unsafe chunk.withUnsafeMutableBytes {
+        unsafe read(number, $0.baseAddress, $0.count)
+      }
+      if count < 0 {
+        let error = Errno.current
+        if error == .interrupted { continue }
+        throw error
+      }
+      if count == 0 { return bytes }
+      bytes += chunk[..<count]
+      if bytes.count > 64 << 20 { throw .fileTooLarge }
+    }
+  }
+
+  /// Writes everything, in as many calls as it takes.
+  package func writeAll(_ bytes: [UInt8]) throws(Errno) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe write(number, $0.baseAddress, $0.count) }
+      if count > 0 {
+        rest = rest.dropFirst(count)
+        continue
+      }
+      let error = count == 0 ? Errno.ioError : .current
+      if error != .interrupted { throw error }
+    }
+  }
+
+  /// Writes everything at the end of a file. What a failure has left of it is cut off again, so that the file ends as it did.
+  package func append(_ bytes: [UInt8]) throws(Errno) {
+    let end = lseek(number, 0, SEEK_END)
+    do { try writeAll(bytes) } catch {
+      if end >= 0, ftruncate(number, end) == 0 { _ = lseek(number, end, SEEK_SET) }
+      throw error
+    }
+  }
+
+  /// Returns when what was written survives a crash of the machine.
+  package func synchronize() throws(Errno) {
+    guard fdatasync(number) == 0 else { throw .current }
+  }
+
+  /// What kind of file it is: a `S_IFMT` value.
+  package func kind() throws(Errno) -> mode_t {
+    var status = stat()
+    guard unsafe fstat(number, &status) == 0 else { throw .current }
+    return status.st_mode & S_IFMT
+  }
 }

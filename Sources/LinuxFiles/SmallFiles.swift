@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 internal import Glibc
 package import SystemPackage
 
@@ -9,19 +8,10 @@ package func readFile(_ path: FilePath) throws(Errno) -> String {
 }
 
 /// The whole of a small file, which need not be text.
+/// - Throws: also EFBIG for one that has more than 64 MiB: no file that is read whole does, and `/dev/zero` never ends.
 package func readBytes(_ path: FilePath) throws(Errno) -> [UInt8] {
-  var length = 16 * 1024
-  while true {
-    let bytes = unsafe try withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) {
-      (buffer) throws(Errno) -> [UInt8]? in
-      let count = try Errno.check(
-        unsafe epfnvme_read_file(path.string, buffer.baseAddress, buffer.count))
-      guard count < buffer.count else { return nil }
-      return unsafe Array(buffer[..<Int(count)])
-    }
-    if let bytes { return bytes }
-    length *= 4
-  }
+  let file = try Descriptor(opening: path, O_RDONLY)
+  return try file.readToEnd()
 }
 
 /// The names in a directory, without `.` and `..`.

@@ -209,5 +209,6 @@ public struct Provisioner: Sendable {
   }
 
   /// The names that have a journal.
-  public func names() -> [String] { run.journalNames() }
+  /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when this user cannot see them.
+  public func names() throws(ProvisioningError) -> [String] { try run.names() }
 }

@@ -4,6 +4,7 @@ public import ConfigFS
 internal import Glibc
 public import KernelEvents
 public import KernelModules
+internal import LinuxFiles
 internal import Synchronization
 public import SystemPackage
 
@@ -43,16 +44,15 @@ public final class SimulatedKernel: Sendable {
     contentsOf path: FilePath, personality: Personality = .mainline, machine: Machine = .init()
   ) throws(StateFileError) {
     let file = StateFile(path: path)
-    let loaded = try file.locked { () throws(StateFileError) in
-      var memory = Memory(kernel: try file.load() ?? KernelState(personality, machine))
-      while let next = memory.kernel.nextEvent {
-        memory.kernel.advance(to: next)
-        memory.devices.catchUp(&memory.kernel)
-      }
-      try file.save(memory.kernel)
-      memory.version = file.version()
-      return memory
+    let lock = try file.lock { file.failure("lock", $0) }
+    defer { withExtendedLifetime(lock) {} }
+    var loaded = Memory(kernel: try file.load() ?? KernelState(personality, machine))
+    while let next = loaded.kernel.nextEvent {
+      loaded.kernel.advance(to: next)
+      loaded.devices.catchUp(&loaded.kernel)
     }
+    try file.save(loaded.kernel)
+    loaded.version = file.version()
     memory = Mutex(loaded)
     self.file = file
   }
@@ -200,11 +200,15 @@ public final class SimulatedKernel: Sendable {
         body(&memory.kernel, memory.devices)
         return memory.devices.catchUp(&memory.kernel)
       }
-      file.locked {
+      do {
+        let lock = try file.lock { $0 }
+        defer { withExtendedLifetime(lock) {} }
         guard refresh(&memory) else { return }
         body(&memory.kernel, memory.devices)
         memory.devices.catchUp(&memory.kernel)
-        try? save(&memory, file)
+        try save(&memory, file)
+      } catch {
+        // A change from outside has no caller to tell: the state stays as it was.
       }
     }
   }
@@ -231,11 +235,11 @@ public final class SimulatedKernel: Sendable {
   ) throws(Errno) -> Result {
     try memory.withLock { (memory) throws(Errno) in
       guard let file else { return try apply(operation, path, &memory, body) }
-      return try file.locked { () throws(Errno) in
-        // A file that became unreadable is not overwritten.
-        guard refresh(&memory) else { throw .ioError }
-        return try apply(operation, path, &memory, body)
-      }
+      let lock = try file.lock { _ in Errno.ioError }
+      defer { withExtendedLifetime(lock) {} }
+      // A file that became unreadable is not overwritten.
+      guard refresh(&memory) else { throw .ioError }
+      return try apply(operation, path, &memory, body)
     }
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
 internal import FoundationEssentials
 internal import Glibc
+internal import LinuxFiles
 public import SystemPackage
 
 /// A state file that cannot be used.
@@ -37,41 +39,28 @@ struct StateFile: Sendable {
       nanoseconds: status.st_mtim.tv_nsec)
   }
 
-  /// Runs a change while no other process can make one.
-  func locked<Result, Failure: Error>(
-    _ body: () throws(Failure) -> Result
-  ) throws(Failure) -> Result where Failure: Error {
-    let descriptor = unsafe open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    defer { if descriptor >= 0 { _ = close(descriptor) } }
-    if descriptor >= 0 {
-      while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+  /// The lock under which one process at a time makes a change; it is given up when the descriptor goes.
+  /// - Parameter failure: what is thrown when it cannot be opened or taken: without it no change is made.
+  func lock<Failure: Error>(
+    orThrow failure: (Errno) -> Failure
+  ) throws(Failure) -> Descriptor {
+    do { return try lock() } catch { throw failure(error) }
+  }
+
+  private func lock() throws(Errno) -> Descriptor {
+    let descriptor = try Descriptor(opening: FilePath(lockPath), O_RDWR | O_CREAT, mode: 0o600)
+    while flock(descriptor.number, LOCK_EX) != 0 {
+      let error = Errno.current
+      if error != .interrupted { throw error }
     }
-    return try body()
+    return descriptor
   }
 
   /// The state in the file; nil when there is no file.
   func load() throws(StateFileError) -> KernelState? {
-    let descriptor = unsafe open(path.string, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      if errno == ENOENT { return nil }
-      throw failure(Errno(rawValue: errno))
-    }
-    defer { _ = close(descriptor) }
-    var bytes: [UInt8] = []
-    while true {
-      let piece = 65536
-      let start = bytes.count
-      bytes.append(contentsOf: repeatElement(0, count: piece))
-      let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-        unsafe read(descriptor, buffer.baseAddress.map { unsafe $0 + start }, piece)
-      }
-      if count < 0, errno == EINTR {
-        bytes.removeLast(piece)
-        continue
-      }
-      guard count >= 0 else { throw failure(Errno(rawValue: errno)) }
-      bytes.removeLast(piece - count)
-      if count == 0 { break }
+    let bytes: [UInt8]
+    do { bytes = try readBytes(path) } catch .noSuchFileOrDirectory { return nil } catch {
+      throw failure("read", error)
     }
     let data = Data(bytes)
     struct Header: Decodable { var version: Int }
@@ -103,27 +92,12 @@ struct StateFile: Sendable {
     do { bytes = [UInt8](try encoder.encode(state)) } catch {
       throw StateFileError(file: path, reason: "\(error)")
     }
-    let descriptor = unsafe open(newPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw failure(Errno(rawValue: errno)) }
-    var written = 0
-    while written < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes { buffer in
-        unsafe write(
-          descriptor, buffer.baseAddress.map { unsafe $0 + written }, bytes.count - written)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else {
-        let error = Errno(rawValue: errno)
-        _ = close(descriptor)
-        throw failure(error)
-      }
-      written += count
+    do { try AtomicFile.replace(path, with: bytes, by: FilePath(newPath)) } catch {
+      throw failure(error.operation, error.errno)
     }
-    _ = close(descriptor)
-    guard unsafe rename(newPath, path.string) == 0 else { throw failure(Errno(rawValue: errno)) }
   }
 
-  private func failure(_ error: Errno) -> StateFileError {
-    StateFileError(file: path, reason: "\(error)")
+  func failure(_ operation: String, _ error: Errno) -> StateFileError {
+    StateFileError(file: path, reason: "cannot \(operation) it: \(error.nameAndText)")
   }
 }

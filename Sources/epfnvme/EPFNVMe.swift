@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import Glibc
+internal import LinuxFiles
 
 /// The command line: commands parse, call the library and show the result.
 @main
@@ -49,22 +50,32 @@ struct EPFNVMe: ParsableCommand {
     ])
 
   static func main() {
-    // A reader that leaves early is no reason to die in the middle of a transaction.
+    // Before anything can open a file that would get the number of a closed one.
+    StandardDescriptors.openMissing()
+    // A reader that leaves early, or a limit on the size of files, is no reason to die in the middle of a transaction.
     _ = signal(SIGPIPE, SIG_IGN)
+    _ = signal(SIGXFSZ, SIG_IGN)
+    Glibc.exit(Output.finish(perform()))
+  }
+
+  /// Parses the command line and runs the command.
+  /// - Returns: its exit code.
+  private static func perform() -> CInt {
     do {
       var command = try parseAsRoot()
       try command.run()
+      return 0
     } catch let ending as Ending {
-      Glibc.exit(ending.code)
+      return ending.code
     } catch {
       let code = exitCode(for: error)
       let message = fullMessage(for: error)
       if code == .success {
         print(BashCompletions.completed(message))
-        Glibc.exit(0)
+        return 0
       }
       if !message.isEmpty { Terminal.complain(message) }
-      Glibc.exit(code == .validationFailure ? 64 : code.rawValue)
+      return code == .validationFailure ? 64 : code.rawValue
     }
   }
 }

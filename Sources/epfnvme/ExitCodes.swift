@@ -17,7 +17,7 @@ enum ExitCodes {
     ("66", "an input, or a disk on the bus, is missing"),
     ("69", "the kernel lacks support"),
     ("70", "a mistake in epfnvme"),
-    ("73", "cannot create output"),
+    ("73", "a result, a report or the journal cannot be written"),
     ("74", "an operation failed; everything is rolled back"),
     ("75", "timed out, or another epfnvme is at work"),
     (

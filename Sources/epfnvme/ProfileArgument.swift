@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
-internal import Glibc
+internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
@@ -9,7 +9,9 @@ enum ProfileArgument {
   /// - Throws: ``ProvisioningError`` when the file cannot be read, ``LocatedIssues`` when it is malformed.
   static func read(_ path: String) throws -> Profile.Located {
     let bytes: [UInt8]
-    do { bytes = try readFile(FilePath(path == "-" ? "/dev/stdin" : path)) } catch {
+    do {
+      bytes = try path == "-" ? StandardDescriptors.readInput() : readBytes(FilePath(path))
+    } catch {
       throw ProvisioningError(
         .inputMissing, "cannot read the profile \(path): \(error.nameAndText)", operation: "read",
         path: path, errno: error,

@@ -97,6 +97,29 @@ import Testing
     #expect(options.contains("share=on") && options.contains("\"driver\":\"vfio-user-pci\""))
   }
 
+  @Test(
+    "--print-qemu has the path that the server uses by default",
+    arguments: ["null_blk-pci", "null_blk-loop", ""])
+  func defaultSocket(_ name: String) throws {
+    let place = Place()
+    let source =
+      name.isEmpty ? [] : [ShippedProfile.directory.appending(name + ".json").string]
+    // A server without a profile serves what is set up on the simulated kernel.
+    if name.isEmpty { #expect(try place.program("setup", "--json").status == 0) }
+    let environment = ["XDG_RUNTIME_DIR": place.program.directory.string]
+    let server = try place.program.start(
+      ["serve", "--json"] + source, environment: environment)
+    try waitUntil("it is ready") { !server.outputSoFar.isEmpty || !server.isRunning }
+    let printed = try place.program.start(
+      ["serve", "--json", "--print-qemu"] + source, environment: environment
+    ).finish()
+    server.send(signal: SIGTERM)
+    let ready = try #require(try objects(try server.finish().output).first)
+    #expect(printed.json == ready["qemu"], "\(printed.output)\(printed.errors)")
+    let socket = try #require(ready["socket"]?.stringValue)
+    #expect(printed.output.contains(socket), "\(socket)")
+  }
+
   @Test("as JSON, an object at the beginning and one at the end")
   func readyJSON() throws {
     let place = Place()

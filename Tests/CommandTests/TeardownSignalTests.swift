@@ -8,61 +8,6 @@ import Testing
 
 /// Signals at every effect of `teardown`, with real processes.
 @Suite struct TeardownSignalTests {
-  /// A profile that is set up, as the files that hold it: each case begins with a copy of them.
-  struct Prepared {
-    let name: String
-    let personality: SimulatedKernel.Personality
-    /// The absolute numbers of the effects that a teardown has.
-    var effects: ClosedRange<Int> = 1...1
-    /// configfs after an undisturbed teardown.
-    var after: [String] = []
-    private var kernel = Data()
-    private var journal = Data()
-
-    init(_ shipped: ShippedProfile) throws {
-      personality = shipped.personality
-      name = try shipped.located().profile.name
-      let program = Program()
-      _ = try program.kernel(personality, machine: shipped.machine)
-      let up = try program("setup", shipped.file.string, "--quiet")
-      try #require(up.status == 0, "\(up.errors)")
-      let first = try program.kernel(personality).effects + 1
-      kernel = try Data(contentsOf: URL(fileURLWithPath: program.kernelFile.string))
-      journal = try Data(contentsOf: URL(fileURLWithPath: journalPath(program)))
-      try #require(try program("teardown", name, "--quiet").status == 0)
-      let whole = try program.kernel(personality)
-      effects = first...whole.effects
-      after = whole.snapshot()
-    }
-
-    private func journalPath(_ program: Program) -> String {
-      program.runDirectory.appending(name + ".json").string
-    }
-
-    /// A fresh copy, with faults.
-    func start(_ faults: SimulatedKernel.Fault...) throws -> Program {
-      let program = Program()
-      try kernel.write(to: URL(fileURLWithPath: program.kernelFile.string))
-      try FileManager.default.createDirectory(
-        atPath: program.runDirectory.string, withIntermediateDirectories: false,
-        attributes: [.posixPermissions: 0o700])
-      try journal.write(to: URL(fileURLWithPath: journalPath(program)))
-      let kernel = try program.kernel(personality)
-      for fault in faults { kernel.inject(fault) }
-      return program
-    }
-
-    /// Nothing is left of the profile.
-    func expectGone(_ program: Program, _ label: String) throws {
-      let kernel = try program.kernel(personality)
-      #expect(kernel.snapshot() == after, "\(label): leftovers")
-      #expect(kernel.crashes.isEmpty, "\(label): the kernel crashed")
-      #expect(
-        !FileManager.default.fileExists(atPath: journalPath(program)),
-        "\(label): a journal is left")
-    }
-  }
-
   /// What a board runs, on both kernels; ``SignalTests`` has every profile, without processes.
   static let ones = ShippedProfile.all.filter { $0.name == "null_blk-loop" }
 
@@ -70,7 +15,7 @@ import Testing
     "a signal at any effect of teardown: everything is removed, the message says so, and the exit code is the signal's",
     arguments: ones)
   func once(_ shipped: ShippedProfile) throws {
-    let prepared = try Prepared(shipped)
+    let prepared = try PreparedMachine(shipped)
     for effect in prepared.effects {
       let signal = [SIGINT, SIGTERM, SIGHUP][effect % 3]
       let label = "signal \(signal) at effect \(effect)"
@@ -88,7 +33,7 @@ import Testing
 
   @Test("killed at any effect of teardown, the next one finishes it", arguments: ones)
   func killed(_ shipped: ShippedProfile) throws {
-    let prepared = try Prepared(shipped)
+    let prepared = try PreparedMachine(shipped)
     for effect in prepared.effects {
       let program = try prepared.start(.init(effect: effect, action: .signal(SIGKILL)))
       #expect(try program("teardown", prepared.name).status == 128 + SIGKILL, "effect \(effect)")
@@ -102,7 +47,7 @@ import Testing
     "a second signal ends the teardown where it is, lists what is left, and the next one removes that",
     arguments: ones)
   func twice(_ shipped: ShippedProfile) throws {
-    let prepared = try Prepared(shipped)
+    let prepared = try PreparedMachine(shipped)
     let first = prepared.effects.lowerBound
     let program = try prepared.start(
       .init(effect: first, action: .signal(SIGTERM)),

@@ -208,7 +208,7 @@ import Testing
     let first = machine.state()
     try machine.setUp(on("b.pcie-ep", "two"))
     #expect(machine.kernel.controllers.count == 2)
-    #expect(machine.provisioner.names() == ["one", "two"])
+    #expect(try machine.provisioner.names() == ["one", "two"])
     try machine.tearDown("two")
     #expect(machine.state() == first)
     try machine.tearDown("one")
@@ -239,7 +239,7 @@ import Testing
     }
     #expect(error?.kind == .rollbackIncomplete)
     #expect(error?.leftovers.contains { $0.contains("namespaces/9") } == true)
-    #expect(machine.provisioner.names() == ["small"], "the journal is gone, and we forgot")
+    #expect(try machine.provisioner.names() == ["small"], "the journal is gone, and we forgot")
     try machine.kernel.removeDirectory(foreign)
     #expect(try machine.tearDown("small"))
     #expect(!machine.tree.contains { $0.contains("small") })

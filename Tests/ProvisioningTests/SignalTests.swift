@@ -67,7 +67,7 @@ import Testing
           #expect(changed, "\(label)")
           #expect(Signals.caught == signal, "\(label)")
         }
-        // Nothing is undone after the last effect, so nobody takes notice there.
+        // Nothing is undone after the last effect, so it is not noticed there.
         #expect(notices == (effect < standing.effects ? 1 : 0), "\(label)")
         #expect(machine.state() == standing.after, "\(label): leftovers")
         #expect(machine.journal(standing.name) == nil, "\(label): a journal is left")

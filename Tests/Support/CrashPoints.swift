@@ -26,7 +26,7 @@ public final class CrashPoints: Sendable {
   private let keepsPoints: Bool
 
   /// - Parameters:
-  ///   - keepsPoints: false when nobody will look at them: copies of a kernel take their time.
+  ///   - keepsPoints: whether the points are kept: copies of a kernel take their time.
   ///   - before: called before each effect with its number, from 1.
   public init(
     _ kernel: SimulatedKernel, keepsPoints: Bool = true,

@@ -15,6 +15,14 @@ public enum ReportFormat: String, Sendable, CaseIterable {
   /// One self-contained page.
   case html
 
+  /// Whether it is written line by line as the run goes on, and not in one piece at its end.
+  public var growsWithRun: Bool {
+    switch self {
+    case .ktap, .tap, .lava: true
+    case .junit, .json, .html: false
+    }
+  }
+
   public func writer() -> any ReportWriter {
     switch self {
     case .ktap: KTAPWriter()

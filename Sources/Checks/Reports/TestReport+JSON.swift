@@ -26,11 +26,8 @@ extension TestReport {
   /// `passed`, `failed`, `skipped` or `interrupted`.
   public var verdict: String {
     if signal != nil { return "interrupted" }
-    return switch exitCode {
-    case 0: "passed"
-    case 1: "failed"
-    default: "skipped"
-    }
+    if !failures.isEmpty { return "failed" }
+    return passedCount == 0 ? "skipped" : "passed"
   }
 
   private static func figure(_ value: Double, _ unit: String) -> JSONValue {

@@ -119,6 +119,8 @@ public struct TestReport: Sendable {
   public var profile = ""
   /// The signal that ended the run early.
   public var signal: CInt?
+  /// What the process ends with when the run could not begin, or when a second signal ended its teardown.
+  public var failureCode: CInt?
 
   public init(suite: String, subject: String) {
     self.suite = suite
@@ -131,11 +133,30 @@ public struct TestReport: Sendable {
   }
   public var passedCount: Int { results.count - failures.count - skipped.count }
 
-  /// What the process ends with: 0, 1 (a case failed), 4 (all skipped), 128 and the signal's number.
+  /// What the process ends with: 0, 1 (a case failed), 4 (all skipped), 128 and the signal's number, or why it could not begin.
   public var exitCode: CInt {
+    if let failureCode { return failureCode }
     if let signal { return 128 + signal }
     if !failures.isEmpty { return 1 }
     return passedCount == 0 ? 4 : 0
+  }
+
+  /// The id of the only case of a run that could not begin, or did not come to its end. For good, as those of ``SmokeCase`` are.
+  public static let beginID = "begin"
+  public static let beginMeaning =
+    "the run could begin; only in the report of one that could not, or that has not ended"
+
+  /// The same report with nothing but the reason for which there are no results.
+  public func withoutResults(
+    _ reason: String, details: [String] = [], kernelLog: [String] = []
+  ) -> TestReport {
+    var report = self
+    var result = Result(
+      id: Self.beginID, meaning: Self.beginMeaning, outcome: .failed(reason.singleLine))
+    result.details = details
+    result.kernelLog = kernelLog
+    report.results = [result]
+    return report
   }
 
   /// `12 passed, 1 failed, 2 skipped`.

@@ -51,7 +51,9 @@ extension Smoke {
   /// Whether the machine is what it was.
   func compare(with before: Footprint, _ mark: KernelLogMark? = nil, _ began: Duration? = nil) {
     var left = Footprint(provisioner).differences(from: before)
-    if provisioner.names().contains(located.profile.name) { left.append("the journal") }
+    do throws(ProvisioningError) {
+      if try provisioner.names().contains(located.profile.name) { left.append("the journal") }
+    } catch { left.append(error.message) }
     finish(
       .cleanTeardown,
       left.isEmpty

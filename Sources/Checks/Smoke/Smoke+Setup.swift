@@ -29,8 +29,11 @@ extension Smoke {
       _ = try provisioner.setUp(located, force: false) { way.hear($0) }
     } catch {
       switch error.kind {
-      case .needsPrivileges, .cannotCreate, .malformedProfile, .disruptive, .internal: throw error
-      case .timedOut where way.plan == nil: throw error
+      // Nothing was done, and no earlier run has anything to tell: the run could not begin.
+      case .needsPrivileges, .cannotCreate, .malformedProfile, .disruptive, .internal,
+        .timedOut
+      where record.run == 1 && !way.hasBegun:
+        throw error
       case .interrupted:
         way.finishReached()
         return false
@@ -52,6 +55,8 @@ extension Smoke {
     var plan: Plan?
     private var left: [SmokeCase: Int] = [:]
     private var current: SmokeCase?
+    /// Whether a step was tried.
+    var hasBegun: Bool { current != nil }
     private var mark: KernelLogMark?
     private var began: Duration = .zero
     private var durations: [SmokeCase: Duration] = [:]

@@ -92,7 +92,7 @@ public final class Smoke {
   /// - Throws: ``ProvisioningError`` when nothing was done: no privileges, locked, already set up.
   public func run() throws(ProvisioningError) -> TestReport {
     let name = located.profile.name
-    guard !provisioner.names().contains(name) else {
+    guard try !provisioner.names().contains(name) else {
       throw ProvisioningError(
         .disruptive, "\"\(name)\" is set up, or half set up: the run would take it down",
         operation: "smoke", path: provisioner.run.journalPath(name).string,
@@ -111,6 +111,9 @@ public final class Smoke {
     isFinalRun = true
     emit(all: true)
     report.signal = Signals.caught
+    // The signal's code says that everything is taken down.
+    let isDown = !(record.outcome(SmokeCase.cleanTeardown.rawValue)?.isFailure ?? false)
+    if isInterrupted, !isDown { report.failureCode = 76 }
     report.elapsed = now - start
     return report
   }

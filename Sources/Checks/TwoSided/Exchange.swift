@@ -68,15 +68,11 @@ public struct DirectoryExchange: Exchange {
 
   public func post(_ name: String, _ message: JSONValue) throws(ProvisioningError) {
     let path = directory.appending(name + ".json")
-    let beside = directory.appending(".\(name).\(getpid())")
     do {
-      let file = try FileDescriptor.open(
-        beside, .writeOnly, options: [.create, .truncate, .noFollow, .closeOnExec],
-        permissions: .ownerReadWrite)
-      try file.closeAfter { _ = try file.writeAll(message.compactText.utf8) }
-    } catch { throw Self.failure("write", beside, error as? Errno) }
-    let result = unsafe rename(beside.string, path.string)
-    guard result == 0 else { throw Self.failure("rename", path, .current) }
+      try AtomicFile.replace(
+        path, with: Array(message.compactText.utf8),
+        by: directory.appending(".\(name).\(getpid())"))
+    } catch { throw Self.failure(error.operation, path, error.errno) }
   }
 
   public func message(_ name: String, upTo limit: Duration) throws(ProvisioningError) -> JSONValue?

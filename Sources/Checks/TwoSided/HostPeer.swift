@@ -94,6 +94,9 @@ extension TestReport {
     elapsed = .milliseconds(json["elapsed"]?["value"]?.doubleValue ?? 0)
     signal = json["signal"]?.integerValue.map { CInt(clamping: $0) }
     self.results = results.compactMap(Result.init)
+    if self.results.first?.id == Self.beginID {
+      failureCode = json["exitCode"]?.integerValue.map { CInt(clamping: $0) }
+    }
     measurements = (json["measurements"]?.arrayValue ?? []).compactMap { item in
       let values = (item["values"]?.arrayValue ?? []).compactMap(\.doubleValue)
       guard let id = item["id"]?.stringValue, let unit = item["unit"]?.stringValue, !values.isEmpty

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
-internal import Glibc
+internal import LinuxFiles
 public import SystemPackage
 
 /// The journal of one profile: what was made and replaced, written and fsynced before each effect.
@@ -23,7 +23,7 @@ struct Journal: ~Copyable {
 
   let name: String
   private let path: FilePath
-  private let descriptor: CInt
+  private let file: Descriptor
   private var next: Int
 
   // MARK: Reading
@@ -107,33 +107,26 @@ struct Journal: ~Copyable {
   ) throws(ProvisioningError) {
     try run.create()
     let path = run.journalPath(name)
-    let temporary = run.path.appending(".\(name).new")
-    _ = unsafe unlink(temporary.string)
-    let descriptor = unsafe open(
-      temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw Self.failure("create", temporary) }
     var text =
       JSONValue.object([
         .init("epfnvme", .integer(Self.version)), .init("name", .string(name)),
       ]).compactText + "\n"
     for (index, entry) in committed.entries.enumerated() { text += Self.line(index + 1, entry) }
     if isFinished { text += #"{"commit":true}"# + "\n" }
-    do throws(ProvisioningError) {
-      try Self.write(text, to: descriptor, path)
-      guard unsafe rename(temporary.string, path.string) == 0 else {
-        throw Self.failure("create", path)
-      }
-    } catch {
-      _ = close(descriptor)
-      throw error
-    }
+    let file = try Self.replace(path, with: text, by: run.path.appending(".\(name).new"))
     self.name = name
     self.path = path
-    self.descriptor = descriptor
+    self.file = file
     next = committed.entries.count + 1
   }
 
-  deinit { _ = close(descriptor) }
+  private static func replace(
+    _ path: FilePath, with text: String, by temporary: FilePath
+  ) throws(ProvisioningError) -> Descriptor {
+    do {
+      return try AtomicFile.replace(path, with: Array(text.utf8), by: temporary, isDurable: true)
+    } catch { throw failure(error.operation, path, error.errno) }
+  }
 
   /// Announces an effect. After this call has returned the announcement survives a crash.
   mutating func intend(_ operation: Operation, undo: Operation?) throws(ProvisioningError) -> Int {
@@ -157,7 +150,7 @@ struct Journal: ~Copyable {
   }
 
   static func remove(_ name: String, in run: RunDirectory) {
-    _ = unsafe unlink(run.journalPath(name).string)
+    try? AtomicFile.remove(run.journalPath(name))
   }
 
   private static func line(_ number: Int, _ entry: JournalEntry) -> String {
@@ -170,29 +163,17 @@ struct Journal: ~Copyable {
   }
 
   private func write(_ text: String) throws(ProvisioningError) {
-    try Self.write(text, to: descriptor, path)
+    do throws(Errno) {
+      // A line that is cut short and followed by others could not be read any more.
+      try file.append(Array(text.utf8))
+      try file.synchronize()
+    } catch { throw Self.failure("write", path, error) }
   }
 
-  private static func write(
-    _ text: String, to descriptor: CInt, _ path: FilePath
-  ) throws(ProvisioningError) {
-    let bytes = Array(text.utf8)
-    var offset = 0
-    while offset < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(
-          descriptor, $0.baseAddress.map { unsafe $0 + offset }, bytes.count - offset)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw failure("write", path) }
-      offset += count
-    }
-    guard fdatasync(descriptor) == 0 else { throw failure("write", path) }
-  }
-
-  private static func failure(_ operation: String, _ path: FilePath) -> ProvisioningError {
-    let error = Errno(rawValue: errno)
-    return ProvisioningError(
+  private static func failure(
+    _ operation: String, _ path: FilePath, _ error: Errno
+  ) -> ProvisioningError {
+    ProvisioningError(
       .cannotCreate, "cannot \(operation) the journal \(path): \(error.nameAndText)",
       operation: operation, path: path.string, errno: error,
       hint: "nothing is changed without a journal")
@@ -200,22 +181,4 @@ struct Journal: ~Copyable {
 }
 
 /// The bytes of a file.
-public func readFile(_ path: FilePath) throws(Errno) -> [UInt8] {
-  let descriptor = unsafe open(path.string, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw Errno(rawValue: errno) }
-  defer { _ = close(descriptor) }
-  var bytes: [UInt8] = []
-  var chunk = [UInt8](repeating: 0, count: 65536)
-  while true {
-    let count = unsafe read(descriptor, &chunk, chunk.count)
-    if count < 0 {
-      let error = Errno(rawValue: errno)
-      if error == .interrupted { continue }
-      throw error
-    }
-    if count == 0 { return bytes }
-    bytes += chunk[..<count]
-    // A profile is never this large, and /dev/zero never ends.
-    if bytes.count > 64 << 20 { throw .fileTooLarge }
-  }
-}
+public func readFile(_ path: FilePath) throws(Errno) -> [UInt8] { try readBytes(path) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import Glibc
+internal import LinuxFiles
 public import SystemPackage
 
 /// The place of journals and of the machine's lock: `/run/epfnvme`, mode 0700.
@@ -19,46 +20,35 @@ public struct RunDirectory: Sendable {
   /// The names of all journals, in alphabetical order; none where the directory cannot be read.
   public func journalNames() -> [String] { (try? readNames()) ?? [] }
 
-  func readNames() throws(Errno) -> [String] {
-    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: errno) }
-    defer { unsafe _ = closedir(stream) }
-    var names: [String] = []
-    while let entry = unsafe readdir(stream) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name.hasSuffix(".json"), !name.hasPrefix(".") { names.append(String(name.dropLast(5))) }
+  /// The same; none where there is no directory.
+  /// - Throws: ``ProvisioningError`` when the directory cannot be read: of kind `needsPrivileges` when this user may not.
+  func names() throws(ProvisioningError) -> [String] {
+    do { return try readNames() } catch .noSuchFileOrDirectory { return [] } catch {
+      let isDenied = error == .permissionDenied
+      throw ProvisioningError(
+        isDenied ? .needsPrivileges : .cannotCreate,
+        "cannot see which profiles are set up: cannot read \(path): \(error.nameAndText)",
+        operation: "read", path: path.string, errno: error,
+        hint: isDenied ? "run as root" : "see what is at that path")
     }
-    return names.sorted()
+  }
+
+  func readNames() throws(Errno) -> [String] {
+    try directoryNames(path).filter { $0.hasSuffix(".json") && !$0.hasPrefix(".") }
+      .map { String($0.dropLast(5)) }.sorted()
   }
 
   /// Replaces a file, mode 0600; after this call has returned the new one survives a crash.
   func replace(_ file: FilePath, with text: String) throws(ProvisioningError) {
     try create()
-    let temporary = FilePath(file.string + ".new")
-    _ = unsafe unlink(temporary.string)
-    func failure(_ operation: String) -> ProvisioningError {
-      let error = Errno(rawValue: errno)
-      return ProvisioningError(
-        .cannotCreate, "cannot \(operation) \(file): \(error.nameAndText)", operation: operation,
-        path: file.string, errno: error, hint: "nothing is changed unless it can be put back")
-    }
-    let descriptor = unsafe open(
-      temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw failure("create") }
-    defer { _ = close(descriptor) }
-    let bytes = Array(text.utf8)
-    var offset = 0
-    while offset < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe write(descriptor, $0.baseAddress.map { unsafe $0 + offset }, bytes.count - offset)
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw failure("write") }
-      offset += count
-    }
-    guard fdatasync(descriptor) == 0, unsafe rename(temporary.string, file.string) == 0 else {
-      throw failure("write")
+    do {
+      try AtomicFile.replace(
+        file, with: Array(text.utf8), by: FilePath(file.string + ".new"), isDurable: true)
+    } catch {
+      throw ProvisioningError(
+        .cannotCreate, "cannot \(error.operation) \(file): \(error.errno.nameAndText)",
+        operation: error.operation, path: file.string, errno: error.errno,
+        hint: "nothing is changed unless it can be put back")
     }
   }
 

@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// SIGINT, SIGTERM and SIGHUP as a question that a run asks between two steps.
 ///
-/// The first signal makes setup undo what it did; an undo goes on to its end, since a half removed endpoint helps no one. A signal after the
+/// The first signal makes setup undo what it did; an undo goes on to its end, since a half removed endpoint is of no use. A signal after the
 /// undo has acknowledged the first one ends it where it is.
 public enum Signals {
   /// From now on the three signals are remembered instead of ending the process. SIGHUP stays ignored under `nohup`.

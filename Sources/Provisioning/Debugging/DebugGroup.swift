@@ -50,10 +50,12 @@ public struct DebugStatus: Hashable, Sendable {
   public var modules: [Module]
   /// Call sites that were changed to come to this.
   public var changed = 0
+  /// Why it is not known what is kept.
+  public var keptProblem: ProvisioningError?
 
   public var json: JSONValue {
     [
-      "changed": JSONValue(changed),
+      "changed": JSONValue(changed), "keptProblem": JSONValue(keptProblem?.message),
       "modules": .array(
         modules.map { module in
           [

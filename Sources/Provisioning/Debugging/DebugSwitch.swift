@@ -27,16 +27,19 @@ public struct DebugSwitch: Sendable {
 
   /// How the call sites stand; changes nothing.
   ///
-  /// One who may not read what is kept sees nothing kept.
+  /// One who may not read what is kept is told so.
   public func status(
     _ groups: [DebugGroup] = DebugGroup.allCases
   ) throws(ProvisioningError) -> DebugStatus {
-    let kept: KeptCallSites?
+    var kept: KeptCallSites?
+    var problem: ProvisioningError?
     do { kept = try KeptCallSites(in: run) } catch {
       guard error.kind == .needsPrivileges else { throw error }
-      kept = nil
+      problem = error
     }
-    return status(groups, try sites(), kept?.entries ?? [])
+    var result = status(groups, try sites(), kept?.entries ?? [])
+    result.keptProblem = problem
+    return result
   }
 
   /// Switches on what is off. The former state is kept first; what is kept already stays as it is.

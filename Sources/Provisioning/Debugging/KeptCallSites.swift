@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
-internal import Glibc
 internal import KernelModules
+internal import LinuxFiles
 internal import SystemPackage
 
 /// The call sites that were switched, as they were before: the file `call-sites` of the run directory, mode 0600.
@@ -40,7 +40,12 @@ struct KeptCallSites {
   /// Writes what is kept; no file for nothing.
   func save(in run: RunDirectory) throws(ProvisioningError) {
     guard !entries.isEmpty else {
-      _ = unsafe unlink(run.callSitesPath.string)
+      do { try AtomicFile.remove(run.callSitesPath) } catch {
+        throw ProvisioningError(
+          .cannotCreate, "cannot remove \(run.callSitesPath): \(error.nameAndText)",
+          operation: "remove", path: run.callSitesPath.string, errno: error,
+          hint: "remove it: what it holds is put back already")
+      }
       return
     }
     let json: JSONValue = [

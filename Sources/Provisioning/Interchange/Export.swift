@@ -24,7 +24,7 @@ extension Provisioner {
     _ names: [String] = [], as name: String? = nil, withSecrets: Bool = false
   ) throws(ProvisioningError) -> Export {
     let reader = try reader(names, withSecrets: withSecrets)
-    let known = self.names()
+    let known = (try? self.names()) ?? []
     let title = name ?? (names.count == 1 ? names[0] : known.count == 1 ? known[0] : "exported")
     var exporter = ProfileExporter(reader: reader, profile: Profile(name: title))
     do { try exporter.all() } catch {
@@ -48,7 +48,14 @@ extension Provisioner {
         .unsupported, "configfs is not mounted at \(machine.configFS.mountPoint)",
         hint: "nothing is set up on this machine: there is nothing to export")
     }
-    let known = self.names()
+    let known: [String]
+    var problem: ProvisioningError?
+    do { known = try self.names() } catch {
+      // An export of everything does not depend on what epfnvme made.
+      guard names.isEmpty else { throw error }
+      known = []
+      problem = error
+    }
     if let unknown = names.first(where: { !known.contains($0) }) {
       throw ProvisioningError(
         .inputMissing, "\"\(unknown)\" is not set up on \(machine.label)", operation: "read",
@@ -61,8 +68,10 @@ extension Provisioner {
     for name in names.isEmpty ? known : names {
       entries += try Journal.contents(name, in: run)?.all.entries ?? []
     }
-    return MachineReader(
+    let reader = MachineReader(
       machine, owned: Ledger(entries), isWhole: names.isEmpty, showsSecrets: withSecrets)
+    if let problem { reader.warn(run.path.string, problem.message, hint: problem.hint) }
+    return reader
   }
 }
 

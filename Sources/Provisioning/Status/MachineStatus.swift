@@ -68,6 +68,8 @@ public struct MachineStatus: Hashable, Sendable {
   public var nullBlockDevices: [Device] = []
   /// The profiles that epfnvme has set up, or began to.
   public var profiles: [String] = []
+  /// Why it is not known which they are.
+  public var profilesProblem: ProvisioningError?
 }
 
 extension Provisioner {
@@ -79,7 +81,7 @@ extension Provisioner {
     withoutWriting: Bool = false
   ) throws(ProvisioningError) -> MachineStatus {
     var status = MachineStatus()
-    status.profiles = run.journalNames()
+    do { status.profiles = try run.names() } catch { status.profilesProblem = error }
     status.isConfigFSMounted = machine.isConfigFSMounted()
     guard status.isConfigFSMounted else { return status }
     let reader = StatusReader(machine: machine, isWithoutWriting: withoutWriting)
@@ -226,7 +228,8 @@ extension MachineStatus {
   public var json: JSONValue {
     [
       "configFSMounted": .bool(isConfigFSMounted),
-      "profiles": .array(profiles.map { .string($0) }),
+      "profiles": profilesProblem == nil ? .array(profiles.map { .string($0) }) : .null,
+      "profilesProblem": JSONValue(profilesProblem?.message),
       "endpoints": .array(
         endpoints.map { endpoint in
           [

@@ -117,6 +117,7 @@ private enum ControllerSwitch {
   static func show(
     _ name: String, isStarted: Bool, changed: Bool, _ words: String, _ global: GlobalOptions
   ) {
+    if changed { Output.hasChanged("\(name): \(words)") }
     if global.json {
       let json: JSONValue = [
         "controller": .string(name), "started": .bool(isStarted), "changed": .bool(changed),

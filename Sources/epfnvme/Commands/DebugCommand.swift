@@ -63,6 +63,7 @@ struct DebugCommand: ParsableCommand {
         case .off: try debugging.switchOff(chosen)
         case .status: try debugging.status(chosen)
         }
+      if status.changed > 0 { Output.hasChanged("\(status.changed) call sites were changed") }
       if let signal = Signals.caught {
         throw ProvisioningError.interrupted(
           by: signal, "\(status.changed) call sites were changed before", operation: "debug")
@@ -85,6 +86,9 @@ struct DebugCommand: ParsableCommand {
           Terminal.printable(
             "\(group.rawValue)\t\(module.name)\t\(module.on) of \(module.sites) on\(kept)"))
       }
+    }
+    if let problem = status.keptProblem {
+      global.terminal.note("what is kept cannot be seen: \(problem.message)")
     }
     if verb != .status { global.terminal.note("\(status.changed) call sites changed") }
   }

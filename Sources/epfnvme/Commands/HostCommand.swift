@@ -63,6 +63,7 @@ struct HostRescanCommand: ParsableCommand {
     try global.run {
       let (machine, query) = (try global.hostBus(), try ids.query())
       do throws(HostViewError) { try machine.rescan(bus) } catch { throw ProvisioningError(error) }
+      Output.hasChanged("the kernel looked for new devices")
       if let query {
         try global.wait("no disk with \(query.words) can be used", "rescan") {
           machine.isUsable(query.ids)
@@ -94,6 +95,7 @@ struct HostRebindCommand: ParsableCommand {
       do throws(HostViewError) { try device.rebind(force: target.force) } catch {
         throw ProvisioningError(error)
       }
+      Output.hasChanged("\(device.name) was given to its driver again")
       try global.wait(
         "\(device.name) is with its driver, but no disk can be used", "rebind"
       ) { device.isUsable }
@@ -119,6 +121,7 @@ struct HostRemoveCommand: ParsableCommand {
       do throws(HostViewError) { try device.remove(force: target.force) } catch {
         throw ProvisioningError(error)
       }
+      Output.hasChanged("\(device.name) was removed")
       if global.json {
         print((["name": .string(device.name), "removed": true] as JSONValue).prettyText)
       } else if !global.quiet {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import ConfigFS
+internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
@@ -55,7 +56,9 @@ struct ImportCommand: ParsableCommand {
   }
 
   private func read(_ path: String) throws(ProvisioningError) -> [UInt8] {
-    do { return try readFile(FilePath(path == "-" ? "/dev/stdin" : path)) } catch {
+    do {
+      return try path == "-" ? StandardDescriptors.readInput() : readBytes(FilePath(path))
+    } catch {
       throw ProvisioningError(
         .inputMissing, "cannot read \(path): \(error.nameAndText)", operation: "read", path: path,
         errno: error, hint: "nvmetcli save FILE writes one")

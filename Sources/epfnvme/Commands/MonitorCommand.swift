@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import Checks
 internal import Glibc
 internal import KernelEvents
+internal import LinuxFiles
 internal import Provisioning
 
 struct MonitorCommand: ParsableCommand {
@@ -101,7 +102,7 @@ private struct MonitorView {
   /// - Returns: false when nobody reads any more.
   mutating func show(_ event: MonitorEvent) -> Bool {
     line.clear()
-    return Terminal.emit(isJSON ? event.json.compactText : text(event))
+    return Output.emit(isJSON ? event.json.compactText : text(event))
   }
 
   mutating func showStates(_ controllers: [ControllerState]) {
@@ -114,10 +115,7 @@ private struct MonitorView {
   mutating func finish() { line.clear() }
 
   /// Whether somebody still reads: a pipe without a reader is in error.
-  var isRead: Bool {
-    var request = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-    return unsafe poll(&request, 1, 0) <= 0 || request.revents & Int16(POLLERR) == 0
-  }
+  var isRead: Bool { StandardDescriptors.hasReader(STDOUT_FILENO) }
 
   private func text(_ event: MonitorEvent) -> String {
     let time = terminal.paint("[\(event.timeText)]", .dim)

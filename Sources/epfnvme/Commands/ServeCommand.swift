@@ -20,7 +20,7 @@ struct ServeCommand: ParsableCommand {
       A host that disconnects has been switched off; the next one may come. SIGTERM ends the server, with everything written.
 
         epfnvme serve Configs/profiles/null_blk-pci.json --socket ~/nvme/sock
-        epfnvme serve --print-qemu --socket ~/nvme/sock      QEMU's options, to copy
+        epfnvme serve Configs/profiles/null_blk-pci.json --print-qemu      QEMU's options, to copy
 
       With systemd's socket activation (LISTEN_FDS), --socket is not needed.
       """)
@@ -59,7 +59,9 @@ struct ServeCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp("Print figures every so many seconds.", valueName: "seconds"))
   var statsInterval: Double?
-  @Flag(help: "Print QEMU's options, and do nothing.") var printQemu = false
+  @Flag(
+    help: "Print QEMU's options for the server that the other options describe, and do nothing.")
+  var printQemu = false
   @Option(
     help: ArgumentHelp(
       "At the end, write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
@@ -80,7 +82,9 @@ struct ServeCommand: ParsableCommand {
   func run() throws {
     try global.run {
       if printQemu {
-        let arguments = QEMUArguments(socket: socket ?? Self.defaultSocket(name: "default"))
+        // The path that a server with the same options would use.
+        let arguments = QEMUArguments(
+          socket: try socket ?? Self.defaultSocket(name: servedName()))
         if global.json {
           print(JSONValue.array(arguments.all.map { .string($0) }).compactText)
         } else {
@@ -100,6 +104,8 @@ struct ServeCommand: ParsableCommand {
         served, global.terminal, isJSON: global.json, interval: statsInterval,
         keepsTrace: trace != nil)
       sayReady(served, listener)
+      // Who waits for that line would wait for ever. Later, a host that uses the disk matters more than what is said of it.
+      if Output.hasFailed { return }
       Server(served.function, memory: served.memory, at: listener).run(
         until: stop, observer: monitor)
       monitor.closeLine()
@@ -117,18 +123,32 @@ struct ServeCommand: ParsableCommand {
     reference ? .reference(mapsDoorbells: mappedDoorbells) : .driver
   }
 
-  private func servedFunction() throws -> ServedFunction {
+  /// The kernel whose function is served when no profile is given; nil without one.
+  private func kernelToServe() throws(ProvisioningError) -> SimulatedKernel? {
     let choice = global.kernel ?? KernelChoice.fromEnvironment
-    if !source.isGiven, case .simulated(let file?) = choice {
-      guard access(file, R_OK) == 0 else {
-        let errno = Errno(rawValue: Glibc.errno)
-        throw ProvisioningError(
-          .inputMissing, "cannot read the simulated kernel \(file): \(errno.nameAndText)",
-          operation: "serve", path: file, errno: errno,
-          hint: "epfnvme setup --kernel simulated=\(file) PROFILE makes it")
-      }
-      return try ServedFunction(
-        GlobalOptions.simulatedKernel(in: file), named: function, as: controller)
+    guard !source.isGiven, case .simulated(let file?) = choice else { return nil }
+    guard access(file, R_OK) == 0 else {
+      let errno = Errno(rawValue: Glibc.errno)
+      throw ProvisioningError(
+        .inputMissing, "cannot read the simulated kernel \(file): \(errno.nameAndText)",
+        operation: "serve", path: file, errno: errno,
+        hint: "epfnvme setup --kernel simulated=\(file) PROFILE makes it")
+    }
+    return try GlobalOptions.simulatedKernel(in: file)
+  }
+
+  /// The name of the function that would be served; no file or device is touched for it.
+  private func servedName() throws -> String {
+    if let kernel = try kernelToServe() { return try ServedFunction.name(function, on: kernel) }
+    let located = try source.located()
+    let emulation = try Emulation(
+      located, global.emulatedPersonality(for: located.profile), quirks: quirks.names)
+    return try ServedFunction.name(function, on: emulation.kernel)
+  }
+
+  private func servedFunction() throws -> ServedFunction {
+    if let kernel = try kernelToServe() {
+      return try ServedFunction(kernel, named: function, as: controller)
     }
     let located = try source.located()
     return try ServedFunction(
@@ -191,7 +211,7 @@ struct ServeCommand: ParsableCommand {
     } else if !global.quiet {
       print("\(served.name) (\(personality)) is at \(path); QEMU: \(arguments.text)")
     }
-    _ = fflush(nil)
+    Output.flush()
   }
 
   private func sayEnd(_ served: ServedFunction) {

@@ -40,6 +40,7 @@ struct SetupCommand: ParsableCommand {
         }
       }
       view.finish()
+      if outcome.changed { Output.hasChanged("\(outcome.plan.name) is set up") }
       show(outcome)
     }
   }

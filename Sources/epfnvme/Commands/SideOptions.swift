@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import Checks
+internal import ConfigFS
 internal import Glibc
+internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
@@ -108,10 +110,10 @@ struct ExchangeCommand: ParsableCommand {
         if let message = try directory.message(name, upTo: .zero) { print(message.compactText) }
       case .put:
         let bytes: [UInt8]
-        do throws(Errno) { bytes = try readFile("/dev/stdin") } catch {
+        do throws(Errno) { bytes = try StandardDescriptors.readInput() } catch {
           throw ProvisioningError(
-            .inputMissing, "cannot read the message from standard input", operation: "read",
-            errno: error)
+            .inputMissing, "cannot read the message from standard input: \(error.nameAndText)",
+            operation: "read", errno: error)
         }
         guard let json = try? LocatedJSON(parsing: bytes) else {
           throw ProvisioningError(.inputMissing, "standard input has no JSON", operation: "read")

@@ -10,7 +10,8 @@ struct SmokeCommand: ParsableCommand {
     commandName: "smoke", abstract: "Try a profile on this board from nothing to nothing, for CI.",
     discussion: """
       Setup, check, link bounces, check, teardown, leftovers. Whatever fails, and after SIGINT or SIGTERM too, everything is taken down and
-      every report is complete. What the machine does not have is a skip with its reason. The case ids are for good (--list-cases).
+      every report is complete; one of a run that could not begin has the case "begin" with the reason. What the machine does not have is a
+      skip with its reason. The case ids are for good (--list-cases).
 
         epfnvme smoke board.json --repeat 20 --bounces 3
         epfnvme smoke board.json --format junit --output smoke.xml --format html --output smoke.html
@@ -22,7 +23,8 @@ struct SmokeCommand: ParsableCommand {
         board# epfnvme smoke --role board board.json
         host#  epfnvme smoke --role host board.json --peer 'ssh board epfnvme'
 
-      Exit code 0: passed; 1: a case failed; 4: everything skipped; 130/143: interrupted.
+      Exit code 0: passed; 1: a case failed; 4: everything skipped; 129, 130, 143: interrupted; any other: the run could not begin, with the
+      code of setup, or a report could not be written (73).
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -56,16 +58,38 @@ struct SmokeCommand: ParsableCommand {
   func run() throws {
     if listCases { return list() }
     try global.run {
-      let located = try source.located()
       Signals.remember()
-      if sides.role == .host { return try host(located) }
-      let provisioner = try global.provisioner()
-      if force, provisioner.names().contains(located.profile.name) {
+      // First of all, so that a run that cannot begin has its reports, too.
+      let outputs = try reports.open(json: global.json, subject: source.name)
+      var known = TestReport(suite: "smoke", subject: source.name)
+      do {
+        let located = try source.located()
+        known.subject = located.profile.name
+        known.profile = source.text
+        if sides.role == .host {
+          try host(located, outputs)
+        } else {
+          try board(located, outputs, &known)
+        }
+      } catch {
+        if error is Ending || outputs.hasEnded { throw error }
+        try explain(error, in: outputs, known)
+      }
+    }
+  }
+
+  private func board(
+    _ located: Profile.Located, _ outputs: ReportOutputs, _ known: inout TestReport
+  ) throws {
+    let provisioner = try global.provisioner()
+    known.describe(provisioner, text: source.text)
+    let board = try sides.board(located.profile.name, runs: runs, provisioner.run)
+    do throws(ProvisioningError) {
+      if force, try provisioner.names().contains(located.profile.name) {
         var options = Provisioner.TeardownOptions()
         options.force = true
         _ = try provisioner.tearDown(located.profile.name, options: options) { _ in }
       }
-      let outputs = try reports.open(json: global.json)
       var options = Smoke.Options()
       options.runs = runs
       options.bounces = bounces
@@ -73,7 +97,6 @@ struct SmokeCommand: ParsableCommand {
       options.keeps = keep
       options.requiresLink = requireLink
       let view = SmokeView(global.terminal, outputs)
-      let board = try sides.board(located.profile.name, runs: runs, provisioner.run)
       let smoke = Smoke(
         provisioner, located, prediction: try prediction(located, provisioner), options: options,
         hostPart: hostPart(board)
@@ -84,8 +107,30 @@ struct SmokeCommand: ParsableCommand {
       view.finish(result)
       try outputs.end(result)
       try board?.finish(result)
-      if result.exitCode != 0 { throw Ending(code: result.exitCode) }
+      known = result
+    } catch {
+      // The other side is not to wait for a board that will not come.
+      if !outputs.hasEnded { try? board?.finish(known.withoutResults(because: error)) }
+      throw error
     }
+    if known.exitCode != 0 { throw Ending(code: known.exitCode) }
+  }
+
+  /// Completes every report of a run that could not begin, and ends with the exit code of the reason.
+  private func explain(
+    _ error: any Error, in outputs: ReportOutputs, _ known: TestReport
+  ) throws {
+    let report = known.withoutResults(because: error)
+    do { try outputs.end(without: report) } catch { global.terminal.complain(error) }
+    // Standard output has its one document: the failure is in it.
+    guard outputs.usesStandardOutput else { throw error }
+    switch error {
+    case let error as ProvisioningError: global.terminal.complain(error)
+    case let located as LocatedIssues:
+      for issue in located.issues.issues { global.terminal.complain(issue, in: located.file) }
+    default: throw error
+    }
+    throw Ending(code: report.exitCode)
   }
 
   private func hostPart(_ board: BoardSide?) -> Smoke.HostPart? {
@@ -94,8 +139,7 @@ struct SmokeCommand: ParsableCommand {
   }
 
   /// The other side: what this machine sees of the disk.
-  private func host(_ located: Profile.Located) throws {
-    let outputs = try reports.open(json: global.json)
+  private func host(_ located: Profile.Located, _ outputs: ReportOutputs) throws {
     let side = try HostSide(global, located, disk: sides.host)
     let limit = Duration.seconds(global.timeout ?? 5)
     let peer = HostPeer(
@@ -139,6 +183,7 @@ struct SmokeCommand: ParsableCommand {
   private func list() {
     for item in SmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
     for item in HostSmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
+    print("\(TestReport.beginID): \(TestReport.beginMeaning)")
   }
 }
 

@@ -17,12 +17,12 @@ struct StatusCommand: ParsableCommand {
       if watch { Signals.remember() }
       repeat {
         let status = try provisioner.status()
-        if watch, isatty(STDOUT_FILENO) == 1 { print("\u{1b}[H\u{1b}[2J", terminator: "") }
-        print(
+        let clear = watch && isatty(STDOUT_FILENO) == 1 ? "\u{1b}[H\u{1b}[2J" : ""
+        let text =
           global.json
-            ? (watch ? status.json.compactText : status.json.prettyText)
-            : StatusText(status: status, terminal: global.terminal).text)
-        fflush(nil)
+          ? (watch ? status.json.compactText : status.json.prettyText)
+          : StatusText(status: status, terminal: global.terminal).text
+        guard Output.emit(clear + text) else { break }
         // A signal ends the wait at once.
         if watch { _ = poll(nil, 0, 1000) }
       } while watch && Signals.caught == nil

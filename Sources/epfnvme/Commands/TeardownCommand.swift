@@ -9,7 +9,7 @@ struct TeardownCommand: ParsableCommand {
       Works from any state: complete, partial, after a crash, after others have been at it.
       Files that setup created hold data and stay, unless --delete-files is given.
 
-      SIGINT, SIGTERM or SIGHUP: the teardown goes on to its end, since a half removed endpoint helps no one, and the exit code is 130, 143 or \
+      SIGINT, SIGTERM or SIGHUP: the teardown goes on to its end, since a half removed endpoint is of no use, and the exit code is 130, 143 or \
       129. A second signal ends it where it is: exit code 76, with a list of what is left; the next teardown removes that.
       """)
 
@@ -55,7 +55,9 @@ struct TeardownCommand: ParsableCommand {
         let changed = try provisioner.tearDown(name, options: options) { progress in
           if !global.json { view.show(progress) }
         }
-        if changed { removed.append(name) }
+        guard changed else { continue }
+        removed.append(name)
+        Output.hasChanged("\(removed.joined(separator: ", ")) was taken down")
       }
       view.finish()
       if let signal = Signals.caught {
@@ -80,7 +82,7 @@ struct TeardownCommand: ParsableCommand {
   }
 
   private func names(_ provisioner: Provisioner) throws -> [String] {
-    let known = provisioner.names()
+    let known = try provisioner.names()
     if all { return known }
     guard let profile else {
       guard known.count <= 1 else {

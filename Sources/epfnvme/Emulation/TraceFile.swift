@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ControllerEmulation
 internal import NVMe
-internal import Glibc
 internal import Provisioning
-internal import SystemPackage
 
 /// Events in the Trace Event Format, which Perfetto and chrome://tracing open: a process a function, a track a queue, one for
 /// registers and state, one for interrupts.
@@ -78,18 +76,7 @@ struct TraceFile {
   /// - Throws: ``ProvisioningError`` of kind `cannotCreate`.
   func write(to path: String) throws(ProvisioningError) {
     let document: JSONValue = ["displayTimeUnit": "ms", "traceEvents": .array(events)]
-    let bytes = Array((document.compactText + "\n").utf8)
-    do {
-      let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [
-          .ownerReadWrite, .groupRead, .otherRead,
-        ])
-      try file.closeAfter { _ = try file.writeAll(bytes) }
-    } catch {
-      throw ProvisioningError(
-        .cannotCreate, "cannot write the trace \(path): \(error)", operation: "create", path: path,
-        errno: error as? Errno, hint: "name a file in a directory that you can write to")
-    }
+    try DocumentFile(name: "the trace", path: path, mode: 0o644)
+      .overwrite(document.compactText + "\n")
   }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import ConfigFS
 internal import Glibc
 internal import Provisioning
 internal import SystemPackage
@@ -22,22 +21,11 @@ struct ManualCommand: ParsableCommand {
       }
       for command in root.all {
         let page = ManualPage(command: command, root: root, date: Self.date)
-        try write(page.text, to: FilePath(directory).appending(page.fileName))
+        try DocumentFile(
+          name: "the manual page", path: FilePath(directory).appending(page.fileName).string,
+          mode: 0o644
+        ).overwrite(page.text)
       }
-    }
-  }
-
-  private func write(_ text: String, to path: FilePath) throws(ProvisioningError) {
-    do {
-      let file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-      try file.closeAfter { _ = try file.writeAll(text.utf8) }
-    } catch {
-      let errno = error as? Errno ?? .ioError
-      throw ProvisioningError(
-        .cannotCreate, "cannot write \(path): \(errno.nameAndText)", operation: "create file",
-        path: path.string, errno: errno, hint: "name a directory that exists")
     }
   }
 

@@ -6,20 +6,15 @@ struct LiveLine {
   private var isOpen = false
 
   mutating func show(_ text: String) {
-    Self.raw("\r\u{1b}[K" + String(Terminal.printable(text).prefix(Terminal.columns - 1)))
+    Terminal.raw("\r\u{1b}[K" + String(Terminal.printable(text).prefix(Terminal.columns - 1)))
     isOpen = true
   }
 
   /// Leaves nothing of it behind.
   mutating func clear() {
     guard isOpen else { return }
-    Self.raw("\r\u{1b}[K")
+    Terminal.raw("\r\u{1b}[K")
     isOpen = false
-  }
-
-  private static func raw(_ text: String) {
-    var bytes = Array(text.utf8)
-    _ = unsafe write(STDERR_FILENO, &bytes, bytes.count)
   }
 }
 

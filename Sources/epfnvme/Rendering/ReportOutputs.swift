@@ -46,80 +46,114 @@ struct ReportOptions: ParsableArguments {
     }
   }
 
+  /// Opens every output before anything else is done.
+  /// - Parameter subject: what a report is about that says that the run has not ended.
   /// - Throws: ``ProvisioningError`` when a file cannot be written.
-  func open(json: Bool) throws(ProvisioningError) -> ReportOutputs {
+  func open(json: Bool, subject: String) throws(ProvisioningError) -> ReportOutputs {
     let formats = format.isEmpty ? [json ? .json : .ktap] : format
     let paths = output.isEmpty ? ["-"] : output
     var outputs: [ReportOutput] = []
-    for (format, path) in zip(formats, paths) { outputs.append(try ReportOutput(format, path)) }
+    for (format, path) in zip(formats, paths) {
+      do { outputs.append(try ReportOutput(format, path, subject)) } catch {
+        let report = TestReport(suite: "smoke", subject: subject).withoutResults(because: error)
+        try? ReportOutputs(outputs).end(without: report)
+        throw error
+      }
+    }
     return ReportOutputs(outputs)
   }
 }
 
 /// One report while it is being written.
+///
+/// A format that grows with the run is written as it goes. Of any other the file says from the beginning that the run has not ended, which
+/// is what a run that is killed leaves; the whole report replaces it at the end.
 final class ReportOutput {
-  private let format: ReportFormat
+  private enum Place {
+    case standardOutput
+    case file(DocumentFile)
+    /// `lava-test-case`, where a LAVA job has it: the console is then LAVA's own business.
+    case program(String)
+  }
+
   private var writer: any ReportWriter
-  private let descriptor: FileDescriptor
-  private let path: String
-  /// `lava-test-case`, where a LAVA job has it: the console is then LAVA's own business.
-  private let program: String?
+  private let place: Place
+  private let growsWithRun: Bool
+  /// Of a format that grows.
+  private var file: Descriptor?
+  private var number: CInt?
   private(set) var failure: ProvisioningError?
 
-  init(_ format: ReportFormat, _ path: String) throws(ProvisioningError) {
-    self.format = format
-    self.path = path
+  init(_ format: ReportFormat, _ path: String, _ subject: String) throws(ProvisioningError) {
     writer = format.writer()
-    program = format == .lava && path == "-" ? ChildProcess.path(of: "lava-test-case") : nil
-    guard path != "-" else {
-      descriptor = .standardOutput
+    growsWithRun = format.growsWithRun
+    guard !DocumentFile.isStandardOutput(path) else {
+      let program = format == .lava ? ChildProcess.path(of: "lava-test-case") : nil
+      place = program.map { Place.program($0) } ?? Place.standardOutput
       return
     }
-    do {
-      descriptor = try FileDescriptor.open(
-        FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-    } catch {
-      let errno = error as? Errno
-      throw ProvisioningError(
-        .cannotCreate, "cannot write the report \(path): \(errno?.nameAndText ?? "\(error)")",
-        operation: "create", path: path, errno: errno,
-        hint: "name a file in a directory that you can write to")
+    let document = DocumentFile(name: "the report", path: path, mode: 0o644)
+    place = .file(document)
+    if format.growsWithRun {
+      let opened = try document.open()
+      number = opened.number
+      file = consume opened
+    } else if try document.isRegular() {
+      var whole = format.writer()
+      let open = TestReport(suite: "smoke", subject: subject).withoutResults(
+        "the run has not ended: it is going on, or it was killed")
+      try document.overwrite(whole.end(open))
     }
   }
 
-  var usesStandardOutput: Bool { path == "-" }
+  var usesStandardOutput: Bool {
+    if case .file = place { false } else { true }
+  }
 
   func begin(_ report: TestReport, count: Int) { put(writer.begin(report, count: count)) }
   func note(_ text: String) { put(writer.note(text)) }
 
   func result(_ result: TestReport.Result) {
     let text = writer.result(result)
-    if program != nil { call(LAVAWriter.arguments(result)) } else { put(text) }
+    if case .program(let program) = place {
+      call(program, LAVAWriter.arguments(result))
+    } else {
+      put(text)
+    }
   }
 
   func end(_ report: TestReport) {
     let text = writer.end(report)
-    if program != nil {
-      for measurement in report.measurements { call(LAVAWriter.arguments(measurement)) }
-    } else {
-      put(text)
-    }
-    if path != "-" { try? descriptor.close() }
+    do throws(ProvisioningError) {
+      switch place {
+      case .program(let program):
+        for measurement in report.measurements {
+          call(program, LAVAWriter.arguments(measurement))
+        }
+      case .file(let document) where !growsWithRun: try document.overwrite(text)
+      case .standardOutput, .file: put(text)
+      }
+    } catch { failure = error }
+    guard let file = file.take() else { return }
+    do { try file.close() } catch { fail(error) }
   }
 
   private func put(_ text: String) {
     guard !text.isEmpty, failure == nil else { return }
-    do { _ = try descriptor.writeAll(text.utf8) } catch {
-      let errno = error as? Errno
-      failure = ProvisioningError(
-        .cannotCreate, "cannot write the report \(path): \(errno?.nameAndText ?? "\(error)")",
-        operation: "write", path: path, errno: errno)
+    guard case .file = place else {
+      _ = Output.emit(text, terminator: "")
+      return
     }
+    guard let number else { return }
+    do { try StandardDescriptors.write(Array(text.utf8), to: number) } catch { fail(error) }
   }
 
-  private func call(_ arguments: [String]) {
-    guard let program else { return }
+  private func fail(_ error: Errno) {
+    guard failure == nil, case .file(let document) = place else { return }
+    failure = document.failure("write", error)
+  }
+
+  private func call(_ program: String, _ arguments: [String]) {
     var child = ChildProcess([program] + arguments)
     child.environment = ChildProcess.ownEnvironment
     child.limit = .seconds(30)
@@ -134,20 +168,48 @@ final class ReportOutput {
 }
 
 /// All reports of a run.
-struct ReportOutputs {
+final class ReportOutputs {
   private let outputs: [ReportOutput]
+  /// What the reports begin with, until there is something to report.
+  private var opening: (report: TestReport, count: Int)?
+  /// Whether every report is complete.
+  private(set) var hasEnded = false
+
   init(_ outputs: [ReportOutput]) { self.outputs = outputs }
 
   var usesStandardOutput: Bool { outputs.contains(where: \.usesStandardOutput) }
-  func begin(_ report: TestReport, count: Int) {
+
+  /// - Parameter count: how many results will come, unless the run cannot begin: nothing is written before the first.
+  func begin(_ report: TestReport, count: Int) { opening = (report, count) }
+
+  private func open() {
+    guard let (report, count) = opening else { return }
+    opening = nil
     for item in outputs { item.begin(report, count: count) }
   }
-  func note(_ text: String) { for item in outputs { item.note(text) } }
-  func result(_ result: TestReport.Result) { for item in outputs { item.result(result) } }
+
+  func note(_ text: String) {
+    open()
+    for item in outputs { item.note(text) }
+  }
+
+  func result(_ result: TestReport.Result) {
+    open()
+    for item in outputs { item.result(result) }
+  }
 
   /// - Throws: ``ProvisioningError`` when a report could not be written in full.
   func end(_ report: TestReport) throws(ProvisioningError) {
+    open()
+    hasEnded = true
     for item in outputs { item.end(report) }
     if let failure = outputs.lazy.compactMap(\.failure).first { throw failure }
+  }
+
+  /// Completes every report of a run that could not begin.
+  func end(without report: TestReport) throws(ProvisioningError) {
+    begin(report, count: report.results.count)
+    for item in report.results { result(item) }
+    try end(report)
   }
 }

@@ -15,6 +15,7 @@ struct StatusText {
   var text: String {
     guard status.isConfigFSMounted else {
       return "configfs is not mounted: nothing can be set up here yet (epfnvme setup mounts it)"
+        + (problem.map { "\n\($0)" } ?? "")
     }
     var roots = status.endpoints.map(endpoint)
     let shown = Set(status.endpoints.flatMap(\.functions).compactMap(\.nqn))
@@ -35,7 +36,16 @@ struct StatusText {
       lines.append(
         terminal.paint("set up by epfnvme: \(status.profiles.joined(separator: ", "))", .dim))
     }
+    if let problem { lines.append(problem) }
     return lines.joined(separator: "\n")
+  }
+
+  /// What cannot be seen, instead of leaving it out.
+  private var problem: String? {
+    status.profilesProblem.map { problem in
+      terminal.paint(
+        clean("\(problem.message)" + (problem.hint.map { " (\($0))" } ?? "")), .yellow)
+    }
   }
 
   private func append(_ nodes: [Node], prefix: String, to lines: inout [String]) {

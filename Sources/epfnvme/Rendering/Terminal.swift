@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
@@ -46,27 +47,24 @@ struct Terminal {
     colorsErrors ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
   }
 
-  /// A line on standard error, whatever the options say.
-  static func complain(_ text: String) { _ = write(text + "\n", to: STDERR_FILENO) }
-
-  /// A line on standard output at once, for whoever follows.
-  /// - Returns: false when nobody does any more.
-  static func emit(_ text: String) -> Bool { write(text + "\n", to: STDOUT_FILENO) }
-
-  private static func write(_ text: String, to descriptor: CInt) -> Bool {
-    let bytes = Array(text.utf8)
-    var offset = 0
-    while offset < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe Glibc.write(
-          descriptor, $0.baseAddress.map { unsafe $0 + offset }, $0.count - offset)
-      }
-      if count < 0, errno == EINTR { continue }
-      if count <= 0 { return false }
-      offset += count
-    }
-    return true
+  /// A line on standard error, whatever the options say; after what was printed before.
+  static func complain(_ text: String) {
+    Output.flush()
+    raw(text + "\n")
   }
+
+  /// Text on standard error as it is.
+  ///
+  /// A message that cannot be written is lost, and so are those after one for a reader that does not read: see
+  /// ``StandardDescriptors/write(_:to:)``.
+  static func raw(_ text: String) {
+    guard unsafe !isDeaf else { return }
+    do throws(Errno) {
+      try StandardDescriptors.write(Array(text.utf8), to: STDERR_FILENO)
+    } catch { unsafe isDeaf = error == .timedOut }
+  }
+
+  private nonisolated(unsafe) static var isDeaf = false
 
   /// A line on standard error, unless quiet.
   func note(_ text: String) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
 internal import Checks
 internal import Glibc
 internal import KernelEvents
@@ -18,6 +19,28 @@ extension TestReport {
     ]
     started = Self.now
     profile = text
+  }
+
+  /// The same report with nothing but the error for which there are no results, and its exit code.
+  func withoutResults(because error: any Error) -> TestReport {
+    var report: TestReport
+    switch error {
+    case let error as ProvisioningError:
+      let leftovers = error.leftovers.map { "left over: \($0)" }
+      let hints = error.hint.map { ["hint: \($0)"] } ?? []
+      report = withoutResults(
+        error.message, details: leftovers + hints, kernelLog: error.kernelLog)
+      report.failureCode = error.exitCode
+      report.signal = error.signal
+    case let located as LocatedIssues:
+      let texts = located.issues.issues.map { $0.text(file: located.file) }
+      report = withoutResults(texts.first ?? "malformed profile", details: texts)
+      report.failureCode = EX_DATAERR
+    default:
+      report = withoutResults(EPFNVMe.message(for: error))
+      report.failureCode = EX_USAGE
+    }
+    return report
   }
 
   private static var hostName: String {

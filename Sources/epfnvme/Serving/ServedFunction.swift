@@ -69,6 +69,14 @@ struct ServedFunction {
     notes = opener.notes
   }
 
+  /// The name of the function that is served from a kernel.
+  /// - Throws: ``ProvisioningError`` when there is none, or a choice.
+  static func name(
+    _ wanted: String?, on kernel: SimulatedKernel
+  ) throws(ProvisioningError) -> String {
+    Emulation.name(try choose(wanted, among: kernel.controllers.keys.sorted()))
+  }
+
   private static func choose(
     _ wanted: String?, among paths: [String]
   ) throws(ProvisioningError) -> String {

@@ -97,7 +97,7 @@ final class ServingMonitor: ServerObserver {
   func closeLine() {
     guard isLineOpen else { return }
     isLineOpen = false
-    write("\r\u{1b}[K")
+    Terminal.raw("\r\u{1b}[K")
   }
 
   /// The figures since the last time.
@@ -119,14 +119,18 @@ final class ServingMonitor: ServerObserver {
         "commands": .number("\(commands)"), "bytesRead": .number("\(read)"),
         "bytesWritten": .number("\(written)"),
       ]
-      return print(json.compactText)
+      _ = Output.emit(json.compactText)
+      return
     }
     let text =
       "\(name): \(state), \(function.liveIOQueues) I/O queues, \(iops) IOPS, "
       + "read \(Self.decimal(Double(read) / seconds / 1e6, 1)) MB/s, "
       + "written \(Self.decimal(Double(written) / seconds / 1e6, 1)) MB/s"
-    guard isLive else { return print(text) }
-    write("\r\u{1b}[K" + text)
+    guard isLive else {
+      _ = Output.emit(text)
+      return
+    }
+    Terminal.raw("\r\u{1b}[K" + text)
     isLineOpen = true
   }
 
@@ -136,10 +140,5 @@ final class ServingMonitor: ServerObserver {
     let whole = Int((value * Double(scale)).rounded())
     let rest = String(whole % scale)
     return "\(whole / scale)." + String(repeating: "0", count: digits - rest.count) + rest
-  }
-
-  private func write(_ text: String) {
-    let bytes = Array(text.utf8)
-    _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 }
