@@ -122,7 +122,7 @@ struct Teardown {
     }
   }
 
-  /// The configuration header of a driver stays as it is while others have functions of it.
+  /// The configuration header of a driver is that of the others as long as they have functions of it.
   private mutating func leaveHeaders() {
     var shared: [String: Bool] = [:]
     let root = machine.configFS.mountPoint.appending("pci_ep/functions").string + "/"
@@ -137,8 +137,22 @@ struct Teardown {
           $0.kind == .directory && !ownership.own.directories.contains("\(driver)/\($0.name)")
         }
       }
-      if shared[driver] == true { entries[index].undo = nil }
+      guard shared[driver] == true else { continue }
+      entries[index].undo = headerText(driver, path).map { text in
+        .write(path: path, value: .text(text), shown: text)
+      }
     }
+  }
+
+  /// What another profile gave its function of a driver as one field of the header.
+  private func headerText(_ driver: String, _ path: String) -> String? {
+    let name = path.dropFirst(path.parentPath.utf8.count)
+    for (_, ledger) in ownership.others {
+      for directory in ledger.directories where directory.parentPath == driver {
+        if let text = ledger.lastWritten[directory + name] { return text }
+      }
+    }
+    return nil
   }
 
   /// A function leaves its controller only while that is stopped; one that others use, or have started, is started again.
@@ -160,6 +174,13 @@ struct Teardown {
       }
       guard !others.isEmpty || ownership.own.lastWritten[start] == nil else { continue }
       interrupted.append((name, others.map(\.name)))
+      // Profiles that do not start it themselves have it stopped, as after their own setup.
+      let isNeeded =
+        ownership.own.lastWritten[start] == nil || !ownership.startedBy(start).isEmpty
+        || others.contains { link in
+          ownership.owner(of: controller.directory.path.appending(link.name).string) == nil
+        }
+      guard isNeeded else { continue }
       let on = Operation.write(
         path: start, value: .text(true.attributeText), shown: true.shownText)
       let off = Operation.write(

@@ -96,14 +96,14 @@ import Testing
           error.kind == .operationFailed && isOnlyForTheKernel(error, located.profile),
           "seed \(seed): \(error.kind): \(error.message)")
       }
-      #expect(machine.provisioner.names() == [], "seed \(seed)")
+      #expect(try machine.provisioner.names() == [], "seed \(seed)")
       return
     }
     tally.carriedOut += 1
     try examine(located, on: machine, "seed \(seed)")
     try machine.tearDown(located.profile.name)
     #expect(objects(machine.state()) == objects(before), "seed \(seed): something is left")
-    #expect(machine.provisioner.names() == [], "seed \(seed)")
+    #expect(try machine.provisioner.names() == [], "seed \(seed)")
   }
 
   /// What is there to say about a profile that is set up.
