@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import ConfigFS
 internal import PCIEndpoint
 internal import SystemPackage
@@ -229,7 +230,7 @@ struct Teardown {
       let device: String
       switch entry.undo {
       case .write(let path, _, _)? where path.hasSuffix("/power"):
-        device = "/dev/" + (FilePath(path.parentPath).lastComponent?.string ?? "")
+        device = "/dev/" + FilePath(path.parentPath).name
       case .detachLoop(_, _, let path?)?: device = path
       default: continue
       }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -94,8 +95,8 @@ public struct Provisioner: Sendable {
     for (index, fact) in planner.facts.enumerated() where planner.needsWork(index) {
       guard case .attribute(let path, let value, _, .usedAtBind(isShared: true)) = fact.content
       else { continue }
-      let driver = path.removingLastComponent().removingLastComponent()
-      let name = path.lastComponent?.string ?? ""
+      let driver = path.parent.parent
+      let name = path.name
       for sibling in (try? machine.configFS.entries(of: driver)) ?? [] {
         let directory = driver.appending(sibling.name)
         let isOwn = planner.facts.contains {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -229,7 +230,7 @@ struct Executor {
     guard !complaints.isEmpty else { return }
     throw ProvisioningError(
       .operationFailed,
-      "the function \(function.lastComponent?.string ?? "") was bound, but \(driver.name) could not create its NVMe controller",
+      "the function \(function.name) was bound, but \(driver.name) could not create its NVMe controller",
       operation: "verify", path: function.string,
       hint: Hints.hint(forControllerLines: complaints.map(\.text)),
       kernelLog: lines.suffix(20).map(\.text))

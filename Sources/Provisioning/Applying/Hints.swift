@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import SystemPackage
 
 /// What to do next, for the failures that the fact sheets know.
@@ -10,7 +11,7 @@ enum Hints {
     guard let errno else { return general }
     if case .link = operation, let hint = hint(forConnectLines: kernelLog) { return hint }
     let path = FilePath(operation.path)
-    let name = path.lastComponent?.string ?? ""
+    let name = path.name
     switch (operation, errno) {
     case (_, .permissionDenied) where operation.path.contains("/ports/"):
       return "an nvmet port takes changes only while no subsystem is linked into it"

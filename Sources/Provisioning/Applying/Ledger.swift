@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -82,8 +83,8 @@ struct Ledger: Hashable {
   func portIDs(below path: FilePath) -> [UInt16] {
     directories.compactMap { directory in
       let port = FilePath(directory)
-      guard port.removingLastComponent() == path else { return nil }
-      return port.lastComponent.flatMap { UInt16($0.string) }
+      guard port.parent == path else { return nil }
+      return UInt16(port.name)
     }.sorted()
   }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import ConfigFS
 internal import SystemPackage
 
@@ -47,11 +48,11 @@ struct Obstacles {
 
   /// Directories that come with the one above them.
   private static func madeByKernel(_ path: FilePath) -> Bool {
-    switch path.lastComponent?.string {
+    switch path.name {
     case "namespaces", "allowed_hosts", "passthru", "subsystems", "referrals", "ana_groups",
       "primary", "secondary", "nvme":
       true
-    case "1": path.removingLastComponent().lastComponent?.string == "ana_groups"
+    case "1": path.parent.name == "ana_groups"
     default: false
     }
   }

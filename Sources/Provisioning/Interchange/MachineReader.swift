@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import ConfigFS
 internal import NVMeTarget
 internal import PCIEndpoint
@@ -78,7 +79,7 @@ final class MachineReader {
   /// The last components of what a directory links to, sorted.
   func linkTargets(_ directory: ConfigDirectory) throws(ConfigFSError) -> [String] {
     guard directory.exists else { return [] }
-    return try directory.links().compactMap { $0.target.lastComponent?.string }.sorted()
+    return try directory.links().map(\.target.name).sorted()
   }
 
   /// What stands in a group whose items are numbers, in their order.

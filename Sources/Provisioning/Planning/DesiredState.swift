@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -138,7 +139,7 @@ struct DesiredState {
   /// Those of some facts that are about an attribute.
   func facts(_ facts: [Int], named names: Set<String>) -> [Int] {
     facts.filter { index in
-      names.contains(list.facts[index].path?.lastComponent?.string ?? "")
+      list.facts[index].path.map { names.contains($0.name) } ?? false
     }
   }
 
@@ -212,7 +213,7 @@ struct DesiredState {
     let shares = device.attributes.contains { $0.name == "shared_tags" }
     list.freeze(
       attributes.filter {
-        shares || list.facts[$0].path?.lastComponent?.string != "submit_queues"
+        shares || list.facts[$0].path?.name != "submit_queues"
       }, by: [power])
     // A device that was powered with them keeps its throttle and its cache as long as its directory lives.
     for index in facts(attributes, named: ["mbps", "cache_size"]) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -284,11 +285,11 @@ struct Observation {
 
   /// Whether a value is the one that another function of the driver was given.
   private func isOfSibling(_ shown: String, _ attribute: FilePath) -> Bool {
-    let own = attribute.removingLastComponent()
-    let driver = own.removingLastComponent()
-    let name = attribute.lastComponent?.string ?? ""
+    let own = attribute.parent
+    let driver = own.parent
+    let name = attribute.name
     let siblings = ((try? machine.configFS.entries(of: driver)) ?? []).filter {
-      $0.kind == .directory && $0.name != own.lastComponent?.string
+      $0.kind == .directory && $0.name != own.name
     }
     let ledgers = [owned] + ownership.others.map(\.ledger)
     return siblings.contains { sibling in

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 public import BlockDevices
 internal import ConfigFS
 public import KernelEvents
@@ -152,9 +153,4 @@ extension FabricsAddress {
     guard let address else { return transport }
     return "\(transport) \(address)" + (serviceID.map { ":\($0)" } ?? "")
   }
-}
-
-extension String {
-  /// The path without its last component; the paths of operations are absolute and have no slash at the end.
-  var parentPath: String { lastIndex(of: "/").map { String(self[..<$0]) } ?? "" }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -96,7 +97,7 @@ struct Planner {
     guard facts[index].wish == .absent, case .directory(let path) = facts[index].content,
       case .anaGroup? = address(path)
     else { return false }
-    let port = path.removingLastComponent().removingLastComponent()
+    let port = path.parent.parent
     return facts.contains { fact in
       guard case .directory(port) = fact.content else { return false }
       return fact.wish == .present
@@ -117,7 +118,7 @@ struct Planner {
     }
     if case .attribute(let path, _, _, let role) = fact.content, !Self.isState(role) {
       if let directory = remaking(index, path) { remake(directory) }
-      if path.lastComponent?.string == "zoned" { remakeNamespaces(of: path) }
+      if path.name == "zoned" { remakeNamespaces(of: path) }
       return
     }
     // A device that comes back may have another name, or other data.
@@ -155,7 +156,7 @@ struct Planner {
     guard isChanged(index) else { return nil }
     switch facts[index].remaking {
     case .never:
-      return isZonedUntilNow(index, path) ? path.removingLastComponent() : nil
+      return isZonedUntilNow(index, path) ? path.parent : nil
     case .always(let directory): return directory
     case .onceIdentified(let directory): return isIdentified(directory) ? directory : nil
     }
@@ -163,7 +164,7 @@ struct Planner {
 
   /// A namespace that was zoned stays so with another device.
   private func isZonedUntilNow(_ index: Int, _ path: FilePath) -> Bool {
-    path.lastComponent?.string == "device_path" && Hazard.wasZoned(path, machine)
+    path.name == "device_path" && Hazard.wasZoned(path, machine)
   }
 
   /// Whether a host has identified a subsystem: then a value that is there already is refused, too, and only then.
@@ -176,14 +177,15 @@ struct Planner {
 
   /// The namespaces that store to a device which stops being zoned.
   private mutating func remakeNamespaces(of attribute: FilePath) {
-    guard let text = try? machine.configFS.read(attribute), sameAttributeText(text, "1"),
-      let name = attribute.removingLastComponent().lastComponent?.string
-    else { return }
+    guard let text = try? machine.configFS.read(attribute), sameAttributeText(text, "1") else {
+      return
+    }
+    let name = attribute.parent.name
     for fact in facts {
       guard case .attribute(let path, .text(let device), _, _) = fact.content,
-        path.lastComponent?.string == "device_path", sameAttributeText(device, "/dev/\(name)")
+        path.name == "device_path", sameAttributeText(device, "/dev/\(name)")
       else { continue }
-      remake(path.removingLastComponent())
+      remake(path.parent)
     }
   }
 
@@ -289,7 +291,7 @@ struct Planner {
   /// Whether the driver of a function has another one, on the machine or in the profile.
   private func hasSiblings(_ fact: Fact) -> Bool {
     guard let path = fact.path else { return false }
-    return sharedDrivers.contains(path.removingLastComponent().removingLastComponent())
+    return sharedDrivers.contains(path.parent.parent)
   }
 
   /// The directories of function drivers that have more than one function.
@@ -298,10 +300,9 @@ struct Planner {
     let root = machine.configFS.mountPoint.appending("pci_ep/functions")
     for fact in facts {
       guard case .directory(let path) = fact.content,
-        path.removingLastComponent().removingLastComponent() == root,
-        let name = path.lastComponent?.string
+        path.parent.parent == root
       else { continue }
-      functions[path.removingLastComponent(), default: []].insert(name)
+      functions[path.parent, default: []].insert(path.name)
     }
     for driver in functions.keys {
       for entry in (try? machine.configFS.entries(of: driver)) ?? [] where entry.kind == .directory

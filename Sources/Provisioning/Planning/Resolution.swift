@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import ConfigFS
 internal import KernelEvents
 internal import KernelModules
@@ -260,9 +261,7 @@ struct Resolution {
       let path = item.directory.path.string
       id = item.id ?? 0
       transport = (try? item.transport.read())?.rawValue ?? ""
-      subsystems = try item.subsystems.directory.links().compactMap {
-        $0.target.lastComponent?.string
-      }
+      subsystems = try item.subsystems.directory.links().map(\.target.name)
       isOwn = ownership.own.directories.contains(path)
       owner = ownership.owner(of: path)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import ConfigFS
 internal import KernelEvents
 internal import PCIEndpoint
@@ -31,10 +32,10 @@ enum ClearedAtBind {
   static func explains(
     _ path: FilePath, shown current: String, wanted: String, on machine: Machine
   ) -> Bool {
-    guard path.lastComponent?.string == "dma_enable",
+    guard path.name == "dma_enable",
       Bool(attributeText: wanted) == true, Bool(attributeText: current) == false
     else { return false }
-    let function = path.removingLastComponent().removingLastComponent()
+    let function = path.parent.parent
     guard Hazard.isBound(function, machine) else { return false }
     // All functions of a machine find the same channels, so that the last line speaks for each. A log that has lost it, or
     // cannot be read, contradicts nothing.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import ConfigFS
 internal import KernelEvents
 internal import NVMeTarget
@@ -34,12 +35,12 @@ struct ChangeCheck {
     for step in steps {
       switch step.operation {
       case .write(let path, _, _) where path.hasSuffix("/attr_qid_max"):
-        try checkServers(of: FilePath(path).removingLastComponent(), "attr_qid_max cannot change")
+        try checkServers(of: FilePath(path).parent, "attr_qid_max cannot change")
       case .unlink(let path, let target) where isPortLink(path):
         try checkServers(of: FilePath(target), "it cannot leave its port")
       case .write(let path, .text(let text), _)
       where path.hasSuffix("/power") && Bool(attributeText: text) == false:
-        let device = FilePath(path).removingLastComponent().lastComponent?.string ?? ""
+        let device = FilePath(path).parent.name
         try checkUsers(ofDevice: "/dev/\(device)")
       case .detachLoop(_, _, let device?): try checkUsers(ofDevice: device)
       case .expectConnection(let address): try checkConnection(address)
@@ -81,7 +82,7 @@ struct ChangeCheck {
   private func checkServers(
     of subsystem: FilePath, _ consequence: String
   ) throws(ProvisioningError) {
-    let nqn = subsystem.lastComponent?.string ?? ""
+    let nqn = subsystem.name
     let all = (try? EndpointTree(on: machine.configFS).functions(of: .nvmetPCIEPF).all()) ?? []
     for function in all where !functions.contains(function.directory.path.string) {
       let group = TargetGroup(directory: function.directory.child("nvme"))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -203,9 +204,9 @@ extension Hazard {
   /// Whether a namespace stored to a zoned null_blk device until now.
   static func wasZoned(_ devicePath: FilePath, _ machine: Machine) -> Bool {
     guard let shown = try? machine.configFS.read(devicePath).withoutTrailingNewline,
-      shown.hasPrefix("/dev/"), let name = FilePath(shown).lastComponent
+      shown.hasPrefix("/dev/")
     else { return false }
-    let device = NullBlockTree(on: machine.configFS).devices[name.string]
+    let device = NullBlockTree(on: machine.configFS).devices[FilePath(shown).name]
     return (try? device.isZoned.read()) ?? false
   }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -85,7 +86,7 @@ struct Preflight {
   private func checkDirectory(
     of file: Profile.File, _ name: String
   ) throws(ProvisioningError) {
-    let directory = FilePath(file.path).removingLastComponent().string
+    let directory = FilePath(file.path).parent.string
     guard let found = try describe(directory, name) else {
       throw wrong(
         file.path, name, "cannot be created: there is no directory \(directory)",

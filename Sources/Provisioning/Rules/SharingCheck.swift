@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
@@ -105,7 +106,7 @@ struct SharingCheck {
       let wanted = SecretAttribute.reported(value.shown, at: attribute.string)
       throw ProvisioningError(
         .impossible,
-        "\(name(path)) is shared with \(others) and has \"\(told)\" in \(attribute.lastComponent?.string ?? ""), not \"\(wanted)\"",
+        "\(name(path)) is shared with \(others) and has \"\(told)\" in \(attribute.name), not \"\(wanted)\"",
         operation: "write", path: attribute.string, value: wanted, errno: .resourceBusy,
         hint: "say the same about it in both profiles, or use one of its own")
     }
@@ -116,7 +117,7 @@ struct SharingCheck {
     for (index, fact) in planner.facts.enumerated() {
       guard fact.wish == .present, planner.standings[index] == .satisfied,
         case .attribute(let path, .text(let text), let shown, .state(let on, let off)) =
-          fact.content, text == on, path.lastComponent?.string == "start",
+          fact.content, text == on, path.name == "start",
         ownership.own.lastWritten[path.string] == nil, !ownership.startedBy(path.string).isEmpty
       else { continue }
       claims.append(

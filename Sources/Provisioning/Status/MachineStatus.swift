@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 public import KernelEvents
@@ -125,7 +126,7 @@ private struct StatusReader {
     var found: [MachineStatus.Function] = []
     for function in try tree.allFunctions() {
       let primary =
-        (try? function.primary.directory.links().first?.target.lastComponent?.string) ?? nil
+        (try? function.primary.directory.links().first?.target.name) ?? nil
       found.append(
         self.function(function, controller: bound[function.directory.path] ?? primary))
     }
@@ -175,7 +176,7 @@ private struct StatusReader {
     for port in try tree.ports.all() {
       let transport = text(port.transport.path) ?? ""
       for link in try port.subsystems.directory.links() {
-        ports[link.target.lastComponent?.string ?? "", default: []].append(
+        ports[link.target.name, default: []].append(
           "\(transport) port \(port.name)")
       }
     }
@@ -205,7 +206,7 @@ private struct StatusReader {
     let isLoop = path.hasPrefix("/dev/loop")
     let file = isLoop ? (try? machine.storage.loopFile(of: FilePath(path))) ?? nil : nil
     let isNull = NullBlockTree(on: machine.configFS).devices[
-      FilePath(path).lastComponent?.string ?? ""
+      FilePath(path).name
     ].exists
     status.backing =
       file.map { "loop device of \($0)" }
