@@ -121,6 +121,14 @@ struct Teardown {
       guard case .removeDirectory(let path)? = entry.undo else { return true }
       return ownership.owner(of: path) == nil
     }
+    // What this profile alone has said about a host that stays is a fresh host's again.
+    for index in entries.indices {
+      guard case .write(let path, _, _) = entries[index].operation,
+        case .host? = ConfigAddress(path, below: machine.configFS.mountPoint),
+        ownership.owner(of: path.parentPath) != nil, ownership.isOwnAlone(path)
+      else { continue }
+      entries[index].undo = ProfileSchema.host.reset(path)
+    }
   }
 
   /// The configuration header of a driver is that of the others as long as they have functions of it.

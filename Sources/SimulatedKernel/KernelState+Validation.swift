@@ -37,11 +37,11 @@ extension KernelState {
         ?? outside("\(place).alignment", controller.alignment, 1...(1 << 32))
       if let found { return found }
       guard controller.alignment.nonzeroBitCount == 1 else {
-        return "\(place).alignment is no power of two"
+        return "\(place).alignment is not a power of two"
       }
       if case .fixed(let bytes) = controller.bar0 {
         if let found = outside("\(place).bar0", bytes, 1...(1 << 32)) { return found }
-        guard bytes.nonzeroBitCount == 1 else { return "\(place).bar0 is no power of two" }
+        guard bytes.nonzeroBitCount == 1 else { return "\(place).bar0 is not a power of two" }
       }
     }
     for (index, target) in machine.tcpTargets.enumerated() {
@@ -74,7 +74,7 @@ extension KernelState {
   private func counterDamage() -> String? {
     let times = linkChanges.map(\.time) + [clock]
     let found =
-      times.lazy.compactMap { outside("a time", Int($0), 0...Self.limit) }.first
+      times.lazy.compactMap { outside("a time", Int(clamping: $0), 0...Self.limit) }.first
       ?? outside("generation", generation, 0...Self.limit)
       ?? outside("nextRecord", nextRecord, 0...Self.limit)
       ?? outside("effects", effects, 0...Self.limit)
@@ -124,7 +124,7 @@ extension KernelState {
       bytes += 16 * vectors + (vectors + 63) / 64 * 8
     }
     guard nvme.bar0Size.nonzeroBitCount == 1 else {
-      return "\(place).bar0Size is \(nvme.bar0Size), no power of two"
+      return "\(place).bar0Size is \(nvme.bar0Size), not a power of two"
     }
     return outside("\(place).bar0Size", nvme.bar0Size, bytes...(1 << 33))
   }
@@ -147,6 +147,7 @@ extension Tree {
     guard numbers.allSatisfy({ (0...(1 << 60)).contains($0) }) else {
       return "a number of a node is out of range"
     }
+    guard isNextFree else { return "the next node would have the number of another one" }
     // Down from the root every node is met once, if each is the child of its parent alone.
     var met: Set<Int> = [0]
     var open = [0]

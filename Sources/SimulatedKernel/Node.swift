@@ -79,12 +79,18 @@ struct Tree: Codable, Sendable, Hashable {
   var count: Int { nodes.count }
   func has(_ id: Int) -> Bool { nodes[id] != nil }
 
-  /// Everything that is counted, and the names of nodes; all from 0.
+  /// Everything that is counted, and the numbers of nodes; all from 0.
   var numbers: [Int] {
     nodes.flatMap { id, node in
-      [id, node.parent, node.incomingLinks, node.number, Int(node.appears), node.target ?? 0]
-    } + [next, next - (nodes.keys.max() ?? 0) - 1]
+      [
+        id, node.parent, node.incomingLinks, node.number, Int(clamping: node.appears),
+        node.target ?? 0,
+      ]
+    } + [next]
   }
+
+  /// Whether the next node gets a number that no node has.
+  var isNextFree: Bool { nodes.keys.allSatisfy { $0 < next } }
 
   func child(_ name: String, of id: Int) -> Int? {
     self[id].children.first { sameBytes(self[$0].name, name) }

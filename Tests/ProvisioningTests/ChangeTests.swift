@@ -64,33 +64,38 @@ import Testing
     arguments: SimulatedKernel.Personality.allCases)
   func change(_ personality: SimulatedKernel.Personality) throws {
     for seed in 1...UInt64(Self.seeds) {
-      let (a, b) = try pair(seed, personality)
-      let machine = try empty(personality)
-      let start = state(machine)
-      let wanted = [try fresh(a, personality), try fresh(b, personality)]
-      for (profile, wanted) in [(a, wanted[0]), (b, wanted[1]), (a, wanted[0]), (b, wanted[1])] {
-        do { try machine.setUp(profile, force: true) } catch {
-          Issue.record("seed \(seed): \(error)")
-          break
-        }
-        let now = state(machine)
-        #expect(now == wanted, "seed \(seed): \(differences(now, wanted))")
-        let check = try machine.provisioner.check(profile)
-        #expect(check.failures.isEmpty, "seed \(seed): \(check.failures.prefix(3))")
-        let differing = try machine.provisioner.differences(profile)
-        #expect(differing.isEmpty, "seed \(seed): \(differing.prefix(3))")
-        let second = try machine.setUp(profile)
-        #expect(
-          second.plan.steps.isEmpty,
-          "seed \(seed): \(second.plan.steps.prefix(3).map(\.operation.sentence))")
-        #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
-        guard now == wanted, machine.kernel.crashes.isEmpty else { break }
-      }
-      try machine.tearDown(a.profile.name)
-      #expect(state(machine) == start, "seed \(seed): \(differences(state(machine), start))")
-      #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
+      // One that throws does not hide those behind it.
+      do { try change(seed, personality) } catch { Issue.record("seed \(seed): \(error)") }
     }
     print("changed profiles: \(personality.rawValue): \(Self.seeds) pairs, four setups each")
+  }
+
+  private func change(_ seed: UInt64, _ personality: SimulatedKernel.Personality) throws {
+    let (a, b) = try pair(seed, personality)
+    let machine = try empty(personality)
+    let start = state(machine)
+    let wanted = [try fresh(a, personality), try fresh(b, personality)]
+    for (profile, wanted) in [(a, wanted[0]), (b, wanted[1]), (a, wanted[0]), (b, wanted[1])] {
+      do { try machine.setUp(profile, force: true) } catch {
+        Issue.record("seed \(seed): \(error)")
+        break
+      }
+      let now = state(machine)
+      #expect(now == wanted, "seed \(seed): \(differences(now, wanted))")
+      let check = try machine.provisioner.check(profile)
+      #expect(check.failures.isEmpty, "seed \(seed): \(check.failures.prefix(3))")
+      let differing = try machine.provisioner.differences(profile)
+      #expect(differing.isEmpty, "seed \(seed): \(differing.prefix(3))")
+      let second = try machine.setUp(profile, force: true)
+      #expect(
+        second.plan.steps.isEmpty,
+        "seed \(seed): \(second.plan.steps.prefix(3).map(\.operation.sentence))")
+      #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
+      guard now == wanted, machine.kernel.crashes.isEmpty else { break }
+    }
+    try machine.tearDown(a.profile.name)
+    #expect(state(machine) == start, "seed \(seed): \(differences(state(machine), start))")
+    #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
   }
 
   @Test(
@@ -99,48 +104,57 @@ import Testing
   func sideBySide(_ personality: SimulatedKernel.Personality) throws {
     var refused = 0
     for seed in 1...UInt64(Self.seeds) {
-      let (a, b) = (
-        ProfileGenerator.profile(seed: seed, for: personality),
-        ProfileGenerator.profile(seed: seed + 200_000, for: personality)
-      )
-      // Functions have names of their own; hosts are shared every other time.
-      var text = b.json.compactText.replacing("\"function.", with: "\"second.")
-      if seed % 2 == 0 { text = text.replacing("example:host.", with: "example:guest.") }
-      let (first, second) = (
-        try Profile.decode(Array(a.json.compactText.utf8)), try Profile.decode(Array(text.utf8))
-      )
-      let machine = try empty(personality)
-      let start = state(machine)
-      try machine.setUp(first)
-      let alone = state(machine)
-      do { try machine.setUp(second, force: true) } catch {
-        // One address, one port with two meanings, one connection: refused, and nothing has happened.
-        refused += 1
-        #expect([.impossible, .operationFailed].contains(error.kind), "seed \(seed): \(error)")
-        #expect(state(machine) == alone, "seed \(seed): \(error)")
-        try machine.tearDown(a.name)
-        #expect(state(machine) == start, "seed \(seed): \(differences(state(machine), start))")
-        continue
+      do { if try !sideBySide(seed, personality) { refused += 1 } } catch {
+        Issue.record("seed \(seed): \(error)")
       }
-      for profile in [first, second] {
-        let failures = try machine.provisioner.check(profile).failures
-        #expect(failures.isEmpty, "seed \(seed): \(failures.prefix(3))")
-        #expect(try machine.setUp(profile).plan.steps.isEmpty, "seed \(seed)")
-      }
-      var options = Provisioner.TeardownOptions()
-      options.force = true
-      let isReversed = seed % 2 == 0
-      let (goes, stays) = isReversed ? (second, first) : (first, second)
-      _ = try machine.provisioner.tearDown(goes.profile.name, options: options) { _ in }
-      let failures = try machine.provisioner.check(stays).failures
-      #expect(failures.isEmpty, "seed \(seed): \(failures.prefix(3))")
-      #expect(try machine.setUp(stays).plan.steps.isEmpty, "seed \(seed)")
-      _ = try machine.provisioner.tearDown(stays.profile.name, options: options) { _ in }
-      #expect(state(machine) == start, "seed \(seed): \(differences(state(machine), start))")
-      #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
     }
     print("side by side: \(personality.rawValue): \(Self.seeds) pairs, \(refused) refused")
     #expect(refused < Self.seeds)
+  }
+
+  /// - Returns: whether the second profile was taken.
+  private func sideBySide(
+    _ seed: UInt64, _ personality: SimulatedKernel.Personality
+  ) throws -> Bool {
+    let (a, b) = (
+      ProfileGenerator.profile(seed: seed, for: personality),
+      ProfileGenerator.profile(seed: seed + 200_000, for: personality)
+    )
+    // Functions have names of their own; hosts are shared every other time.
+    var text = b.json.compactText.replacing("\"function.", with: "\"second.")
+    if seed % 2 == 0 { text = text.replacing("example:host.", with: "example:guest.") }
+    let (first, second) = (
+      try Profile.decode(Array(a.json.compactText.utf8)), try Profile.decode(Array(text.utf8))
+    )
+    let machine = try empty(personality)
+    let start = state(machine)
+    try machine.setUp(first)
+    let alone = state(machine)
+    do { try machine.setUp(second, force: true) } catch {
+      // One address, one port with two meanings, one connection: refused, and nothing has happened.
+      #expect([.impossible, .operationFailed].contains(error.kind), "seed \(seed): \(error)")
+      #expect(state(machine) == alone, "seed \(seed): \(error)")
+      try machine.tearDown(a.name)
+      #expect(state(machine) == start, "seed \(seed): \(differences(state(machine), start))")
+      return false
+    }
+    for profile in [first, second] {
+      let failures = try machine.provisioner.check(profile).failures
+      #expect(failures.isEmpty, "seed \(seed): \(failures.prefix(3))")
+      #expect(try machine.setUp(profile).plan.steps.isEmpty, "seed \(seed)")
+    }
+    var options = Provisioner.TeardownOptions()
+    options.force = true
+    let isReversed = seed % 2 == 0
+    let (goes, stays) = isReversed ? (second, first) : (first, second)
+    _ = try machine.provisioner.tearDown(goes.profile.name, options: options) { _ in }
+    let failures = try machine.provisioner.check(stays).failures
+    #expect(failures.isEmpty, "seed \(seed): \(failures.prefix(3))")
+    #expect(try machine.setUp(stays).plan.steps.isEmpty, "seed \(seed)")
+    _ = try machine.provisioner.tearDown(stays.profile.name, options: options) { _ in }
+    #expect(state(machine) == start, "seed \(seed): \(differences(state(machine), start))")
+    #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
+    return true
   }
 
   @Test(

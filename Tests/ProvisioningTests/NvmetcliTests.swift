@@ -174,8 +174,8 @@ import Testing
     ("{\"ports\": 3}", 1, 11, "an array was expected, not a number"),
     ("{\"ports\": [3]}", 1, 12, "an object was expected, not a number"),
     ("{\"ports\": [{}]}", 1, 12, "the key \"portid\" is missing"),
-    ("{\"ports\": [{\"portid\": 65536}]}", 1, 23, "\"65536\" is no number from 0 to 65535"),
-    ("{\"ports\": [{\"portid\": \"../1\"}]}", 1, 23, "\"../1\" is no number"),
+    ("{\"ports\": [{\"portid\": 65536}]}", 1, 23, "\"65536\" is not a number from 0 to 65535"),
+    ("{\"ports\": [{\"portid\": \"../1\"}]}", 1, 23, "\"../1\" is not a number"),
     (
       "{\"ports\": [{\"portid\": 1, \"addr\": {\"trtype\": \"lop\"}}]}", 1, 45,
       "unknown transport \"lop\""
@@ -189,7 +189,7 @@ import Testing
     ("{\"subsystems\": [{\"nqn\": [1]}]}", 1, 25, "a text was expected, not an array"),
     (
       "{\"subsystems\": [{\"nqn\": \"s\", \"attr\": {\"qid_max\": \"zz\"}}]}", 1, 50,
-      "\"zz\" is no number from 0 to 65535"
+      "\"zz\" is not a number from 0 to 65535"
     ),
     (
       "{\"subsystems\": [{\"nqn\": \"s\", \"attr\": {\"../../x\": \"1\"}}]}", 1, 50,

@@ -115,7 +115,7 @@ import Testing
     ("nvmet-pci-epf --nrioq four start", 23, "takes a number from 1 to 65535", nil),
     ("nvmet-pci-epf --nrioq 0 start", 23, "takes a number from 1", nil),
     ("nvmet-pci-epf --nrioq 64 start", 23, "need 65 vectors, not 32", nil),
-    ("nvmet-pci-epf --mdts 100 start", 22, "no power of two", nil),
+    ("nvmet-pci-epf --mdts 100 start", 22, "not a power of two", nil),
     ("nvmet-pci-epf --mqes 4 start", 22, "out of range: 16 to 1024", nil),
     ("nvme-epf -m start", 10, "meant different things", "write --disable-dma or --model"),
     ("nvmet-pci-epf stop", 15, "stop makes no profile", nil),

@@ -71,7 +71,10 @@ import Testing
     let document = try LocatedJSON(parsing: readFile(file)).value
     var refused = 0
     var used = 0
-    for (place, variant) in variants(document) {
+    let variants = variants(document)
+    let step = TestScale.isFull ? 1 : 7
+    for index in stride(from: 0, to: variants.count, by: step) {
+      let (place, variant) = variants[index]
       try save(variant.compactText, to: file)
       let kernel: SimulatedKernel
       do { kernel = try SimulatedKernel(contentsOf: file, personality: .mainline) } catch {
@@ -87,8 +90,8 @@ import Testing
     }
     print(
       "\(refused + used) states with an extreme: \(refused) refused, \(used) used; none trapped")
-    #expect(refused > 100)
-    #expect(used > 100)
+    #expect(refused > 100 / step)
+    #expect(used > 100 / step)
   }
 
   private func save(_ text: String, to file: FilePath) throws {

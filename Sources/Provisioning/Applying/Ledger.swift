@@ -60,7 +60,8 @@ struct Ledger: Hashable {
   /// What brings a directory back that is about to be removed: its values, but for switches, which are steps of their own.
   func restoration(of directory: String) -> Operation {
     var seen: Set<String> = []
-    let paths = (attributes[directory] ?? []) + (attributes[directory + "/nvme"] ?? [])
+    // With the groups that the kernel makes together with a function and a port.
+    let paths = ["", "/nvme", "/ana_groups/1"].flatMap { attributes[directory + $0] ?? [] }
     let texts = paths.filter { seen.insert($0).inserted && !ConfigAddress.isSwitch($0) }
     return .restoreDirectory(
       path: directory,

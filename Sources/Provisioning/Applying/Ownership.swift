@@ -44,6 +44,15 @@ struct Ownership {
   /// The other profile that made a directory, a link or a loop device.
   func owner(of path: String) -> String? { owners[path] }
 
+  /// Whether this profile has written an attribute, and no other one has.
+  func isOwnAlone(_ attribute: String) -> Bool {
+    own.lastWritten[attribute] != nil && !isWrittenByOthers(attribute)
+  }
+
+  func isWrittenByOthers(_ attribute: String) -> Bool {
+    others.contains { $0.ledger.lastWritten[attribute] != nil }
+  }
+
   /// The other profiles that count on a controller being started.
   func startedBy(_ start: String) -> [String] {
     others.filter { $0.ledger.lastWritten[start] != nil }.map(\.profile)

@@ -77,7 +77,7 @@ struct NvmetcliObject {
     guard let wide = text.kernelInteger(Int64.self), let value = T(exactly: wide) else {
       issues.add(
         .error, "\(path).\(key)", place(key),
-        "\"\(text.prefix(40))\" is no number from \(T.min) to \(T.max)")
+        "\"\(text.prefix(40))\" is not a number from \(T.min) to \(T.max)")
       return nil
     }
     return value

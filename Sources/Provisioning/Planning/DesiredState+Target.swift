@@ -18,10 +18,13 @@ extension DesiredState {
   }
 
   private mutating func hostDefaults(_ directory: ConfigDirectory, needs fact: Int) {
-    let rest = defaults(ProfileSchema.host.freshTexts(), directory, needs: fact)
-    // No write takes a secret back.
-    list.remake(
-      facts(rest, named: ["dhchap_key", "dhchap_ctrl_key"]), .always(directory.path))
+    let path = directory.path.string
+    let isShared = ownership.owner(of: path) != nil
+    // While others have the host as well, what they say about it holds; this profile takes back what it said itself.
+    let values = ProfileSchema.host.freshTexts().filter { name, _ in
+      !isShared || ownership.isOwnAlone("\(path)/\(name)")
+    }
+    _ = defaults(values, directory, needs: fact)
   }
 
   private mutating func hostDirectory(_ nqn: String) -> Int {

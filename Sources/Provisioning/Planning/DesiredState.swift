@@ -128,7 +128,8 @@ struct DesiredState {
       guard !stated.contains("\(path)/\(name)") else { return nil }
       var fact = Fact(
         content: .attribute(
-          FilePath("\(path)/\(name)"), .text(text + "\n"), shown: text + "\n", role),
+          FilePath("\(path)/\(name)"), .text(SecretAttribute.written(text + "\n", to: name)),
+          shown: text + "\n", role),
         reason: "the default, since the profile does not set it")
       fact.isDefault = true
       fact.needs = [needs]

@@ -73,9 +73,23 @@ struct Leftovers {
   private mutating func directory(_ path: String) {
     if ownership.owner(of: path) != nil {
       released.append(path)
+      if case .host? = address(path) { resetHost(path) }
       return
     }
     add(.directory(FilePath(path)))
+  }
+
+  /// What this profile alone has said about a host that stays for others is a fresh host's again.
+  private mutating func resetHost(_ path: String) {
+    for attribute in ownership.own.lastWritten.keys.sorted()
+    where attribute.parentPath == path && ownership.isOwnAlone(attribute) {
+      guard case .write(_, let value, let shown?)? = ProfileSchema.host.reset(attribute) else {
+        continue
+      }
+      let index = add(.attribute(FilePath(attribute), value, shown: shown, .plain), wish: .present)
+      facts[index].isDefault = true
+      wanted[attribute] = index
+    }
   }
 
   private mutating func link(_ path: String, _ target: String) {

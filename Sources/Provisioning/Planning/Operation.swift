@@ -128,6 +128,7 @@ extension Operation {
     case .createDirectory: "create \(path)"
     case .removeDirectory: "remove \(path)"
     case .restoreDirectory: "make \(path) again as it was"
+    case .write(_, .text(SecretAttribute.clearing), _): "clear \(path)"
     case .write: "write \(value ?? "") to \(path)"
     case .link: "link \(path) to \(value ?? "")"
     case .unlink: "unlink \(path)"

@@ -102,6 +102,7 @@ extension Plan {
         + attributes.flatMap { attribute in
           commands(for: .write(path: attribute.path, value: attribute.value, shown: nil))
         }
+    case .write(_, .text(SecretAttribute.clearing), _): return ["printf '\\0' > \(path)"]
     case .write(_, .text(let text), _):
       return text.last == "\n"
         ? ["put \(quoted(text.withoutTrailingNewline)) \(path)"]

@@ -162,9 +162,18 @@ struct Planner {
     }
   }
 
-  /// A namespace that was zoned stays so with another device.
+  /// A namespace that was zoned stays so with another device; whether it was is seen from the device that it leaves, which
+  /// must not become a zoned one meanwhile.
   private func isZonedUntilNow(_ index: Int, _ path: FilePath) -> Bool {
-    path.name == "device_path" && Hazard.wasZoned(path, machine)
+    guard path.name == "device_path" else { return false }
+    if Hazard.wasZoned(path, machine) { return true }
+    guard let device = try? machine.configFS.read(path).withoutTrailingNewline else { return false }
+    return facts.contains { fact in
+      guard case .attribute(let attribute, .text(let text), _, _) = fact.content,
+        attribute.name == "zoned", sameAttributeText(text, "1")
+      else { return false }
+      return device == "/dev/\(attribute.parent.name)"
+    }
   }
 
   /// Whether a host has identified a subsystem: then a value that is there already is refused, too, and only then.
@@ -370,8 +379,11 @@ struct Planner {
     switch (role, standings[index]) {
     case (.usedAtBind(isShared: true), _): .capture
     case (.raw, .absent): .ifDifferent
-    // What is unset cannot be written back.
-    case (.raw, .differs(let current)) where sameAttributeText(current, ""): .nothing
+    // What is unset cannot be written back, but for a secret.
+    case (.raw, .differs(let current))
+    where sameAttributeText(current, "")
+      && !SecretAttribute.matches(facts[index].path?.string ?? ""):
+      .nothing
     case (.state(_, let off), _): .write(off)
     case (_, .absent): .nothing
     // An unset path cannot be written back; it vanishes with its namespace.
@@ -386,6 +398,7 @@ struct Planner {
     guard let path = facts[index].path?.string else { return shown }
     // The driver keeps every byte, a line feed as well.
     if path.hasSuffix("/ctrl_opts") { return shown.withoutTrailingNewline }
+    if SecretAttribute.matches(path) { return SecretAttribute.written(shown, to: path) }
     guard let written = ownership.own.lastWritten[path], sameAttributeText(shown, written) else {
       return shown
     }

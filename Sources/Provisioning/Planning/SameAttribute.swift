@@ -7,7 +7,7 @@ internal import SystemPackage
 
 /// Whether two texts of an attribute mean the same: what the kernel shows beside what a profile, a journal or a plan has.
 ///
-/// Blanks at the end (a padded serial number) and the line feed do not count. Fabrics options are the same in any order.
+/// Blanks at the end (a padded serial number), the line feed, and the NUL that clears a secret do not count. Fabrics options are the same in any order.
 func sameAttributeText(_ a: String, _ b: String, at path: String = "") -> Bool {
   if path.lastPathComponent == "ctrl_opts" { return FabricsOptions.meanSame(a, b) }
   return a.withoutPadding == b.withoutPadding
@@ -16,7 +16,7 @@ func sameAttributeText(_ a: String, _ b: String, at path: String = "") -> Bool {
 extension String {
   fileprivate var withoutPadding: Substring {
     var text = Substring(self)
-    while let last = text.last, last == "\n" || last == " " { text.removeLast() }
+    while let last = text.last, last == "\n" || last == " " || last == "\0" { text.removeLast() }
     return text
   }
 

@@ -98,6 +98,7 @@ extension ProfileCheck {
       error(
         "\(path).offsetBytes",
         "\(offset) is not a multiple of the block size, \(block) bytes")
+      return
     }
     // A file that exists already may be larger than what create would make of it.
     guard loop.file.create, let size = loop.file.sizeMiB else { return }

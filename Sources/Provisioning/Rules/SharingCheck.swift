@@ -75,7 +75,11 @@ struct SharingCheck {
         path: path.string, errno: .fileExists,
         hint: "use another name, or take it down first: epfnvme teardown \(owner)")
     }
-    try checkEqual(index, path, "the profile \"\(owner)\"")
+    // A host has what any of its profiles says; a port or controller is the same for all.
+    let isHost = if case .host? = address(path) { true } else { false }
+    try checkEqual(
+      index, path, "the profile \"\(owner)\"",
+      except: { isHost && !ownership.isWrittenByOthers($0) })
     claims.append(
       JournalEntry(
         operation: .createDirectory(path: path.string), undo: .removeDirectory(path: path.string),
@@ -96,11 +100,12 @@ struct SharingCheck {
 
   /// What is shared has to be the same for both.
   private func checkEqual(
-    _ index: Int, _ path: FilePath, _ others: String
+    _ index: Int, _ path: FilePath, _ others: String,
+    except isFree: (String) -> Bool = { _ in false }
   ) throws(ProvisioningError) {
     for (inner, fact) in planner.facts.enumerated() where fact.needs.contains(index) {
       guard case .attribute(let attribute, let value, _, _) = fact.content,
-        case .differs(let current) = planner.standings[inner]
+        case .differs(let current) = planner.standings[inner], !isFree(attribute.string)
       else { continue }
       let told = SecretAttribute.reported(current.withoutTrailingNewline, at: attribute.string)
       let wanted = SecretAttribute.reported(value.shown, at: attribute.string)

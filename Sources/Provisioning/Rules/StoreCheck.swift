@@ -54,7 +54,8 @@ struct StoreCheck {
             "two namespaces on one store corrupt each other's data: give each a store of its own")
         }
         own.add(stores, "the backing \"\(backing.name)\"")
-        if let device = bound.user(of: stores) {
+        // A loop device that is named as a "block" backing is itself what its file is bound to.
+        if !backing.isBlockDevice, let device = bound.user(of: stores) {
           throw refusal(
             backing, "\(path) is already bound to \(device)",
             "detach it with losetup -d \(device), or use it as a \"block\" backing")
@@ -95,6 +96,10 @@ struct StoreCheck {
   func user(ofDevice path: String) -> String? {
     users.user(of: machine.storage.stores(behind: FilePath(path)))
   }
+}
+
+extension Profile.Backing {
+  fileprivate var isBlockDevice: Bool { if case .block = store { true } else { false } }
 }
 
 /// Stores and who uses them, found by number: a disk and its partitions are one store.

@@ -12,7 +12,7 @@ extension ProfileSchema {
       // Secrets: no text takes one back.
       SchemaRow(
         nil, .unkeyed,
-        [.init("dhchap_key", .unwritable("")), .init("dhchap_ctrl_key", .unwritable(""))]),
+        [.init("dhchap_key", .text("")), .init("dhchap_ctrl_key", .text(""))]),
       other("dhchap_hash", "hmac(sha256)"), other("dhchap_dhgroup", "null"),
     ])
 

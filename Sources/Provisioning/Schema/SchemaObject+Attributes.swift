@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
+internal import SystemPackage
 
 extension SchemaObject {
   /// The key that stands for an attribute; empty where no profile can say it; nil when there is no key.
@@ -18,6 +20,14 @@ extension SchemaObject {
       }
     }
     return texts
+  }
+
+  /// What makes an attribute as in a fresh object; nil where the table does not know it.
+  func reset(_ path: String) -> Operation? {
+    guard let fresh = row(ofAttribute: FilePath(path).name)?.attribute.freshText else { return nil }
+    return .write(
+      path: path, value: .text(SecretAttribute.written(fresh + "\n", to: path)),
+      shown: fresh + "\n")
   }
 
   /// What is left when attributes with keys, fresh ones and those without text are gone, in an order that the kernel
@@ -46,6 +56,16 @@ enum SecretAttribute {
 
   /// The text of an attribute as it may be shown; an absent secret is no secret.
   static func reported(_ text: String, at path: String) -> String {
-    matches(path) && !sameAttributeText(text, "") ? mask : text
+    guard matches(path) else { return text }
+    return sameAttributeText(text, "") ? "" : mask
+  }
+
+  /// The byte that clears a secret; an empty line is refused.
+  /// - Source: `drivers/nvme/target/auth.c`, `nvmet_auth_set_key`.
+  static let clearing = "\0"
+
+  /// What makes an attribute show a text.
+  static func written(_ shown: String, to path: String) -> String {
+    matches(path) && sameAttributeText(shown, "") ? clearing : shown
   }
 }
