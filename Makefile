@@ -84,7 +84,8 @@ install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)
 install-files:
 	@test -x "$(EPFNVME)" || { echo 'say EPFNVME=PROGRAM: an epfnvme that runs on this machine' >&2; exit 64; }
 	install -D -m 755 "$(EPFNVME)" $(destination)/bin/epfnvme
-	install -d $(share)/profiles $(share)/schema $(manual) $(units) $(rules) $(documentation)/Guides
+	install -d $(share)/profiles $(share)/schema $(manual) $(units) $(rules) $(documentation)/Guides \
+	  $(documentation)/Reference
 	install -d $(bash_completions) $(zsh_completions) $(fish_completions)
 	install -m 644 Configs/profiles/*.json $(share)/profiles
 	install -m 644 Configs/schema/*.json $(share)/schema
@@ -99,6 +100,7 @@ install-files:
 	install -m 644 Configs/udev/70-epfnvme.rules $(rules)
 	install -m 644 LICENSE README.md CHANGELOG.md $(documentation)
 	install -m 644 Docs/Guides/*.md $(documentation)/Guides
+	install -m 644 Docs/Reference/*.md $(documentation)/Reference
 
 uninstall: ## remove what install made from DESTDIR/PREFIX
 	rm -f $(destination)/bin/epfnvme $(bash_completions)/epfnvme $(zsh_completions)/_epfnvme

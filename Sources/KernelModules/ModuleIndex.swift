@@ -58,7 +58,7 @@
         .joined(separator: "; ")
       let reason = [FailureReason.loading(errno), said.isEmpty ? nil : said].compactMap(\.self)
       throw ModuleError(
-        .load, name, errno, reason: reason.isEmpty ? nil : reason.joined(separator: " — "))
+        .load, name, errno, reason: reason.isEmpty ? nil : reason.joined(separator: "; "))
     }
 
     private func find(_ name: String) throws(Errno) -> OpaquePointer {

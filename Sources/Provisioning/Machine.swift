@@ -24,6 +24,8 @@ public struct Machine: Sendable {
   public var kernelOption: @Sendable (String) -> Bool?
   /// How the machine is called in messages: `this kernel`, `the simulated kernel`.
   public var label: String
+  /// Where a function driver (`pci_epf_nvme`) is that this machine does not have; nil when it is not known.
+  public var hintForDriver: @Sendable (String) -> String? = { _ in nil }
 
   public init(
     configFS: any ConfigFSBackend, modules: any ModuleControl, log: any KernelLog,

@@ -142,6 +142,17 @@ extension SimulatedKernel {
       return controller
     }()
 
+    /// The controller of the RK3399: MSI without MSI-X, a link-up notifier, windows of 256 bytes, eight functions.
+    /// - Source: `drivers/pci/controller/pcie-rockchip-ep.c`, `rockchip_pcie_epc_features`;
+    ///   `arch/arm64/boot/dts/rockchip/rk3399.dtsi`, `max-functions`.
+    public static let rockPro64: EndpointController = {
+      var controller = EndpointController(name: "fd000000.pcie-ep")
+      controller.isMSIXCapable = false
+      controller.alignment = 256
+      controller.maximumFunctions = 8
+      return controller
+    }()
+
     /// A software controller as the lab's: MSI and MSI-X, no notifier, no DMA, small windows.
     public static func virtual(_ name: String) -> EndpointController {
       var controller = EndpointController(name: name)

@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import LinuxFiles
+internal import Provisioning
 
 /// The command line: commands parse, call the library and show the result.
 @main
@@ -11,18 +12,18 @@ struct EPFNVMe: ParsableCommand {
   static let introduction = """
     Try it on any machine, without a board:
 
-      epfnvme setup --kernel simulated=/tmp/board Configs/profiles/null_blk-loop.json
+      epfnvme setup --kernel simulated=/tmp/board
       epfnvme status --kernel simulated=/tmp/board
-      epfnvme teardown --kernel simulated=/tmp/board nullblk-loop
+      epfnvme teardown --kernel simulated=/tmp/board
 
     On a board, as root:
 
-      epfnvme doctor my.json       can this machine do it, and what mends it if not?
-      epfnvme validate my.json     check a profile; touches nothing
-      epfnvme plan my.json         what would be done, and why
-      epfnvme setup my.json        do it, all or nothing
-      epfnvme check my.json        is everything as it should be?
-      epfnvme teardown my.json     take it back, and only it
+      epfnvme doctor my.json       diagnose the machine for a profile
+      epfnvme validate my.json     check a profile; change nothing
+      epfnvme plan my.json         show what setup would do, and why
+      epfnvme setup my.json        apply the profile in one transaction
+      epfnvme check my.json        compare the machine with the profile
+      epfnvme teardown my.json     remove what setup created
 
     Results go to standard output, everything else to standard error.
     """
@@ -35,7 +36,7 @@ struct EPFNVMe: ParsableCommand {
 
       Exit codes:
 
-      \(ExitCodes.table.map { "  \($0.code): \($0.meaning)" }.joined(separator: "\n"))
+      \(ExitCodes.helpText)
       """,
     version: version,
     subcommands: [
@@ -74,9 +75,26 @@ struct EPFNVMe: ParsableCommand {
         print(BashCompletions.completed(message))
         return 0
       }
+      if code == .validationFailure, asksForJSON {
+        let hint = message.split(separator: "\n").last { $0.contains(" --help'") }
+        let failure = Failure(
+          usage: Self.message(for: error),
+          hint: hint.map { String($0.drop { $0 == " " }) })
+        print(failure.json.compactText)
+      }
       if !message.isEmpty { Terminal.complain(message) }
       return code == .validationFailure ? 64 : code.rawValue
     }
+  }
+
+  /// Whether a command line that cannot be parsed asks for JSON.
+  private static var asksForJSON: Bool {
+    let words = CommandLine.arguments.dropFirst().prefix { $0 != "--" }
+    let asksPlan =
+      words.first == "plan"
+      && (words.contains("--format=json")
+        || zip(words, words.dropFirst()).contains { $0 == ("--format", "json") })
+    return words.contains("--json") || asksPlan
   }
 }
 

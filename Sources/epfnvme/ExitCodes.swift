@@ -8,7 +8,7 @@ enum ExitCodes {
       "1",
       "`check` or `diff` found a difference, `doctor` an error, a case of `smoke` failed, or the emulated controller did not do its part"
     ),
-    ("4", "`check --host` could look at nothing, or `smoke` had to skip everything"),
+    ("4", "`check --host` could not inspect anything, or `smoke` had to skip everything"),
     (
       "64",
       "usage; also a change that would disturb a host, or whoever uses a disk, without `--force`"
@@ -16,7 +16,7 @@ enum ExitCodes {
     ("65", "the profile is malformed"),
     ("66", "an input, or a disk on the bus, is missing"),
     ("69", "the kernel lacks support"),
-    ("70", "a mistake in epfnvme"),
+    ("70", "internal error (please report)"),
     ("73", "a result, a report or the journal cannot be written"),
     ("74", "an operation failed; everything is rolled back"),
     ("75", "timed out, or another epfnvme is at work"),
@@ -31,4 +31,19 @@ enum ExitCodes {
       "SIGHUP, SIGINT or SIGTERM arrived; `setup` was rolled back completely, `teardown` was finished completely (they are the ordinary end, 0, of `monitor`, `serve` and `status --watch`)"
     ),
   ]
+
+  /// The table for the help: the help's own wrapping would begin the second line of a meaning in the first column.
+  static var helpText: String {
+    table.map { row in
+      var lines = ["  \(row.code):"]
+      for word in row.meaning.split(separator: " ") {
+        // The help breaks a line of 80 columns, too.
+        if lines[lines.count - 1].count + 1 + word.count > 79 {
+          lines.append("     ")
+        }
+        lines[lines.count - 1] += " \(word)"
+      }
+      return lines.joined(separator: "\n")
+    }.joined(separator: "\n")
+  }
 }

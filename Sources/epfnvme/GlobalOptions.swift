@@ -13,8 +13,8 @@ internal import SystemPackage
 struct GlobalOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The kernel to work on: live, simulated (in memory) or simulated=FILE (kept in a file).",
-      discussion: "EPFNVME_KERNEL sets the default.", valueName: "kernel"),
+      "The kernel to work on: live, simulated (in memory) or simulated=FILE (kept in a file); EPFNVME_KERNEL sets the default.",
+      valueName: "kernel"),
     completion: Candidates.kernels)
   var kernel: KernelChoice?
 
@@ -24,7 +24,7 @@ struct GlobalOptions: ParsableArguments {
       valueName: "name"), completion: Candidates.personalities)
   var personality: String?
 
-  @Flag(help: "Print the result as JSON.")
+  @Flag(help: "Print the result, or the error, as JSON.")
   var json = false
 
   @Flag(name: [.short, .long], help: "Show every step with its reason.")
@@ -38,7 +38,7 @@ struct GlobalOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The limit of each wait: for the kernel (5 without this), and for another run (0).",
+      "The limit of each wait: for the kernel (default: 5) and for another run of epfnvme (default: 0).",
       valueName: "seconds"))
   var timeout: Double?
 
@@ -56,25 +56,27 @@ struct GlobalOptions: ParsableArguments {
   var terminal: Terminal { Terminal(color: color, isQuiet: quiet, isVerbose: verbose) }
 
   /// The machine that the options name.
+  /// - Parameter profile: the profile for which a new simulated kernel is made.
   /// - Throws: ``ProvisioningError`` when a simulated kernel's file cannot be used.
-  func provisioner() throws(ProvisioningError) -> Provisioner {
+  func provisioner(for profile: Profile? = nil) throws(ProvisioningError) -> Provisioner {
     let choice = kernel ?? KernelChoice.fromEnvironment
     var provisioner: Provisioner
     switch choice {
     case .live:
       provisioner = Provisioner(.live(), run: RunDirectory())
     case .simulated(let file):
-      let personality =
-        personality.flatMap { SimulatedKernel.Personality(rawValue: $0) } ?? .mainline
+      let personality = personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
+      let board = SimulatedBoard.machine(for: profile)
       if let file {
-        let kernel = try Self.simulatedKernel(in: file, personality)
+        let kernel = try Self.simulatedKernel(in: file, personality, board)
         provisioner = Provisioner(.simulated(kernel), run: RunDirectory(FilePath(file + ".run")))
       } else {
         // Nothing outlives the process, so neither does its run directory.
         let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())")
         Terminal.directoryToRemove = run.string
         provisioner = Provisioner(
-          .simulated(SimulatedKernel(personality, machine: Self.board)), run: RunDirectory(run))
+          .simulated(SimulatedKernel(personality ?? .mainline, machine: board)),
+          run: RunDirectory(run))
       }
     }
     if let timeout {
@@ -85,18 +87,30 @@ struct GlobalOptions: ParsableArguments {
   }
 
   /// The simulated kernel that a file keeps; a new one when there is no file.
-  /// - Throws: ``ProvisioningError`` when the file cannot be used.
+  /// - Parameters:
+  ///   - personality: what it has to imitate; nil takes the file's, and `mainline-7.2` for a new one.
+  ///   - board: the machine around a new one.
+  /// - Throws: ``ProvisioningError`` when the file cannot be used, or when its kernel is another one.
   static func simulatedKernel(
-    in file: String, _ personality: SimulatedKernel.Personality = .mainline
+    in file: String, _ personality: SimulatedKernel.Personality? = nil,
+    _ board: SimulatedKernel.Machine = SimulatedBoard.machine(for: nil)
   ) throws(ProvisioningError) -> SimulatedKernel {
+    let kernel: SimulatedKernel
     do {
-      return try SimulatedKernel(
-        contentsOf: FilePath(file), personality: personality, machine: board)
+      kernel = try SimulatedKernel(
+        contentsOf: FilePath(file), personality: personality ?? .mainline, machine: board)
     } catch {
       throw ProvisioningError(
         .cannotCreate, "cannot use the simulated kernel: \(error)", path: file,
         hint: "name a file in a directory that you can write to")
     }
+    guard personality == nil || personality == kernel.personality else {
+      throw ProvisioningError(
+        .impossible, "the simulated kernel in \(file) is a \(kernel.personality.rawValue)",
+        operation: "open", path: file, value: personality?.rawValue,
+        hint: "--personality is for a new one: name another file, or remove this one")
+    }
+    return kernel
   }
 
   var isSimulated: Bool {
@@ -109,14 +123,9 @@ struct GlobalOptions: ParsableArguments {
     guard isSimulated else { return }
     throw ProvisioningError(
       .impossible, reason, operation: operation,
-      hint: "\(operation) looks at this machine: leave --kernel away, or say --kernel live")
-  }
-
-  /// A new simulated machine: a board with a host at the other end of its cable.
-  private static var board: SimulatedKernel.Machine {
-    var machine = SimulatedKernel.Machine()
-    for index in machine.controllers.indices { machine.controllers[index].cable = .host }
-    return machine
+      hint:
+        "\(operation) looks at this machine: omit --kernel and EPFNVME_KERNEL, or use --kernel live"
+    )
   }
 
   /// The driver that an emulation imitates: the one asked for, or the one that the profile needs.
@@ -129,25 +138,28 @@ struct GlobalOptions: ParsableArguments {
   }
 
   /// Runs a command's work; errors are shown as the options ask and end the process with their exit code.
-  /// - Parameter inLines: whether its JSON is an object on a line.
-  func run(inLines: Bool = false, _ work: () throws -> Void) throws {
+  /// - Parameters:
+  ///   - inJSON: whether the result is JSON, with or without `--json`.
+  ///   - inLines: whether its JSON is an object on a line.
+  func run(inJSON: Bool = false, inLines: Bool = false, _ work: () throws -> Void) throws {
     defer { Terminal.removeTemporaryDirectory() }
+    func show(_ failure: Failure) {
+      guard json || inJSON else { return }
+      print(inLines ? failure.json.compactText : failure.json.prettyText)
+    }
     do { try work() } catch let error as ProvisioningError {
-      let code = error.exitCode
-      if json {
-        let json = error.json(code: code)
-        print(inLines ? json.compactText : json.prettyText)
-      }
+      show(Failure(error))
       // Scripts read standard output; whoever watches reads this.
       terminal.complain(error)
-      throw Ending(code: code)
+      throw Ending(code: error.exitCode)
     } catch let located as LocatedIssues {
-      if json {
-        print(located.json.prettyText)
-      } else {
-        for issue in located.issues.issues { terminal.complain(issue, in: located.file) }
-      }
+      show(Failure(located))
+      for issue in located.issues.issues { terminal.complain(issue, in: located.file) }
       throw Ending(code: 65)
+    } catch let error as ValidationError {
+      show(Failure(usage: error.message))
+      Terminal.complain("Error: \(error.message)")
+      throw Ending(code: 64)
     }
   }
 }
@@ -183,16 +195,4 @@ enum KernelChoice: ExpressibleByArgument {
 struct LocatedIssues: Error {
   var file: String
   var issues: ProfileIssues
-
-  var json: JSONValue {
-    let first = issues.issues.first { $0.severity == .error }
-    return [
-      "error": [
-        "code": 65, "operation": "validate", "path": .string(file), "value": .null, "errno": .null,
-        "message": .string(first?.text(file: file) ?? "malformed profile"),
-        "hint": JSONValue(first?.hint), "kernelLog": [],
-        "issues": .array(issues.issues.map(\.json)),
-      ]
-    ]
-  }
 }

@@ -11,6 +11,9 @@ enum InstalledFiles {
     return (try? directoryNames(path)) == nil ? nil : path
   }
 
+  /// Where messages say that the shipped profiles are.
+  static var shippedProfiles: String { profiles?.string ?? "Configs/profiles of the source" }
+
   private static let share: FilePath? = {
     guard let program = try? linkText("/proc/self/exe") else { return nil }
     return FilePath(program).removingLastComponent().removingLastComponent()

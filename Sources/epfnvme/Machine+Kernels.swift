@@ -24,11 +24,17 @@ extension Machine {
   }
 
   static func simulated(_ kernel: SimulatedKernel) -> Machine {
-    Machine(
+    var machine = Machine(
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
       mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
       endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
+    machine.hintForDriver = { driver in
+      SimulatedKernel.Personality.allCases.first { $0.functionDriver == driver }.map {
+        "a new simulated kernel with --personality \($0.rawValue) has \(driver)"
+      }
+    }
+    return machine
   }
 }

@@ -7,12 +7,11 @@ struct OutputFile: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "Write to a file, mode 0600; - is standard output.",
-      discussion: "A device or a pipe is written to. A symbolic link to a file is refused.",
+      "Write to a file, mode 0600, or to a device or a pipe; - is standard output. A symbolic link to a file is refused.",
       valueName: "file"),
     completion: .file())
   var output: String?
-  @Flag(help: "Replace the file when it exists; only a regular file is replaced.") var force = false
+  @Flag(help: "Replace the file when it exists; only regular files are replaced.") var force = false
 
   func validate() throws {
     if force, output == nil { throw ValidationError("--force is for --output.") }

@@ -15,7 +15,8 @@ enum ProfileArgument {
       throw ProvisioningError(
         .inputMissing, "cannot read the profile \(path): \(error.nameAndText)", operation: "read",
         path: path, errno: error,
-        hint: error == .noSuchFileOrDirectory ? "shipped profiles are in Configs/profiles" : nil)
+        hint: error == .noSuchFileOrDirectory
+          ? "shipped profiles are in \(InstalledFiles.shippedProfiles)" : nil)
     }
     do { return try Profile.decode(bytes) } catch { throw LocatedIssues(file: path, issues: error) }
   }

@@ -90,10 +90,13 @@ struct EndpointWatchTests {
     #expect(stream.next(upTo: .zero).isEmpty)
   }
 
-  @Test("the keys of each kind of event are for good")
-  func json() {
+  @Test("the keys of each kind of event are for good, and those of the schema")
+  func json() throws {
+    let schema = try PublishedSchema.output()
     func text(_ kind: MonitorEvent.Kind) -> String {
-      MonitorEvent(time: .milliseconds(12_034), kind: kind).json.compactText
+      let json = MonitorEvent(time: .milliseconds(12_034), kind: kind).json
+      #expect(schema.violations(json, as: "monitor") == [])
+      return json.compactText
     }
     #expect(
       text(
@@ -108,5 +111,6 @@ struct EndpointWatchTests {
       text(.controller(ControllerState(name: "c", isStarted: nil)))
         == #"{"time":12.034000,"event":"controller","name":"c","started":null,"functions":[],"state":null,"ioQueues":null}"#
     )
+    #expect(schema.properties(of: "monitor").subtracting(schema.seen) == [])
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Checks
+import Provisioning
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("The disk on its host's bus")
@@ -53,6 +55,13 @@ struct HostBusTests {
     #expect(disk.isWanted == true)
     #expect(try HostDisk(fake.bus.device(Self.other), wanted: [Self.ours]).isWanted == false)
     #expect(try HostDisk(fake.bus.device(Self.other), wanted: nil).isWanted == nil)
+
+    let schema = try PublishedSchema.output()
+    for name in [Self.name, Self.other] {
+      let disk = try HostDisk(fake.bus.device(name), wanted: nil)
+      #expect(schema.violations(.array([disk.json]), as: "host-find") == [])
+    }
+    #expect(schema.properties(of: "host-find").subtracting(schema.seen) == [])
   }
 
   @Test("the driver's node leads to the function; a namespace and what is not there do not")

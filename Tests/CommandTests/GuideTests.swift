@@ -11,6 +11,8 @@ import Testing
 /// kernel; `/tmp` is that directory. A line must succeed unless a comment at its end says `# exit N`. What the guides
 /// show as a file is one: a block with a file's name after its language, or a whole profile under its own name.
 ///
+/// The simulated kernel is the one that the guide exports as `EPFNVME_KERNEL`, or one of the test for guides that are for a board.
+///
 /// The lines of a block `sh live` are for a real machine, the host's end of the cable above all. They are understood, and refused on the
 /// simulated kernel with exit code 78.
 @Suite struct GuideTests {
@@ -18,6 +20,8 @@ import Testing
     var number: Int
     var command: String
     var status: Int32
+    /// What the guide has exported as `EPFNVME_KERNEL` before this line.
+    var kernel: String?
     var description: String { "line \(number): \(command)" }
   }
 
@@ -26,14 +30,15 @@ import Testing
     var lines: [Line] = []
     /// Name → text.
     var files: [String: String] = [:]
+    private(set) var text = ""
+    private var kernel: String?
     var description: String { path.lastComponent?.string ?? "" }
 
     init(_ path: FilePath) {
       self.path = path
-      guard let text = try? readFile(path) else { return }
-      read(
-        String(decoding: text, as: UTF8.self).split(
-          separator: "\n", omittingEmptySubsequences: false))
+      guard let bytes = try? readFile(path) else { return }
+      text = String(decoding: bytes, as: UTF8.self)
+      read(text.split(separator: "\n", omittingEmptySubsequences: false))
     }
 
     private mutating func read(_ lines: [Substring]) {
@@ -41,6 +46,7 @@ import Testing
       var block: [(number: Int, text: String)] = []
       for (index, line) in lines.enumerated() {
         let text = line.trimmingCharacters(in: .whitespaces)
+        if language == nil { takeExport(line) }
         guard text.hasPrefix("```") else {
           if language != nil { block.append((index + 1, String(line))) }
           continue
@@ -78,9 +84,18 @@ import Testing
         }
         if command.hasPrefix("$ ") { command.removeFirst(2) }
         if command.hasPrefix("sudo ") { command.removeFirst(5) }
+        takeExport(Substring(command))
         guard command.hasPrefix("epfnvme ") else { continue }
         let exit = command.firstMatch(of: /# exit (\d+)\s*$/).flatMap { Int32($0.output.1) }
-        lines.append(Line(number: number, command: command, status: exit ?? status))
+        lines.append(
+          Line(number: number, command: command, status: exit ?? status, kernel: kernel))
+      }
+    }
+
+    /// In a block or in the text.
+    private mutating func takeExport(_ line: Substring) {
+      if let match = line.firstMatch(of: /export EPFNVME_KERNEL=([^\s`]+)/) {
+        kernel = String(match.output.1)
       }
     }
   }
@@ -105,12 +120,38 @@ import Testing
     }
     for (name, text) in guide.files { _ = try program.write(text, to: name) }
     for line in guide.lines {
-      let command = line.command.replacing("/tmp/", with: program.directory.string + "/")
+      let directory = program.directory.string + "/"
+      let command = line.command.replacing("/tmp/", with: directory)
+      var environment = ["COLUMNS": "80"]
+      environment["EPFNVME_KERNEL"] = line.kernel?.replacing("/tmp/", with: directory)
       // The limit is for a command that never ends, a server say, which no guide may have here.
       let result = try program.shell(
-        #"exec timeout 300 /bin/sh -c "$1""#, command, environment: ["COLUMNS": "80"])
+        #"exec timeout 300 /bin/sh -c "$1""#, command, environment: environment)
       #expect(result.status == line.status, "\(line): \(result.errors)")
     }
+  }
+
+  /// Commands that look at no machine.
+  private static let withoutMachine = ["validate", "import", "predict", "emulate", "serve", "help"]
+
+  @Test(
+    "a guide that says that it runs without a board says how, before the first line that needs it")
+  func withoutBoard() {
+    var claims = 0
+    for guide in Self.guides
+    where guide.text.lowercased().contains(
+      /without (?:a|the) board|(?:no|needs a) board|on any linux machine/)
+    {
+      claims += 1
+      for line in guide.lines where line.status != 78 {
+        let verb = line.command.split(separator: " ").dropFirst().first.map(String.init) ?? ""
+        let needsNone = Self.withoutMachine.contains(verb)
+        #expect(
+          needsNone || line.kernel != nil || line.command.contains("--kernel simulated"),
+          "\(guide): \(line)")
+      }
+    }
+    #expect(claims >= 5)
   }
 
   @Test("the guides have command lines, and every command of moving over runs")

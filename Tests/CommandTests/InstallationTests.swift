@@ -41,6 +41,7 @@ import Testing
       "share/man/man1/epfnvme.1", "share/man/man1/epfnvme-setup.1",
       "lib/systemd/system/epfnvme@.service", "lib/systemd/system/epfnvme.target",
       "lib/udev/rules.d/70-epfnvme.rules", "share/epfnvme/schema/profile.schema.json",
+      "share/epfnvme/schema/output.schema.json", "share/doc/epfnvme/Reference/json.md",
       "share/doc/epfnvme/LICENSE", "share/doc/epfnvme/README.md",
     ] { #expect(found.contains(name), "\(name)") }
     for name in ShippedProfile.names {

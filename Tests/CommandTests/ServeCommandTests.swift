@@ -374,7 +374,7 @@ import Testing
     let result = try place.program("serve", other, "--socket", place.socket)
     #expect(result.status == 66, "\(result.errors)")
     #expect(result.errors.contains(place.disk))
-    #expect(result.errors.contains(#"say "create": true"#))
+    #expect(result.errors.contains(#""create": true"#))
   }
 
   // MARK: What is told
@@ -393,6 +393,19 @@ import Testing
     #expect(events.allSatisfy { $0["ph"]?.stringValue != nil })
   }
 
+  @Test("--trace - prints the trace and nothing else")
+  func traceAsResult() throws {
+    let place = Place()
+    let server = try place.program.start(
+      ["serve", try place.profile(), "--socket", place.socket, "--trace", "-"])
+    try waitUntil("it is ready") { !server.errorsSoFar.isEmpty || !server.isRunning }
+    server.send(signal: SIGTERM)
+    let result = try server.finish()
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.json?["traceEvents"] != nil, "\(result.output)")
+    #expect(result.errors.contains("is at \(place.socket)"), "\(result.errors)")
+  }
+
   @Test("--stats-interval prints figures while a host is there")
   func statistics() throws {
     let place = Place()
@@ -400,12 +413,17 @@ import Testing
     let guest = try place.guest()
     try write(1..<3, by: guest.host)
     try waitUntil("there are figures") {
-      server.outputSoFar.contains(#""state":"enabled""#) || !server.isRunning
+      server.outputSoFar.contains(#""state":"enabled","ioQueues":4"#) || !server.isRunning
     }
     server.send(signal: SIGTERM)
     let result = try server.finish()
-    let figures = try objects(result.output).filter { $0["event"]?.stringValue == "statistics" }
+    let events = try objects(result.output)
+    let figures = events.filter { $0["event"]?.stringValue == "statistics" }
     #expect(figures.contains { $0["ioQueues"]?.compactText == "4" }, "\(result.output)")
+
+    let schema = try PublishedSchema.output()
+    for event in events { #expect(schema.violations(event, as: "serve") == []) }
+    #expect(schema.properties(of: "serve").subtracting(schema.seen) == [])
   }
 
   @Test("an interval that is none is a wrong use", arguments: ["0", "-1", "x", "1e9"])

@@ -3,6 +3,7 @@ import Foundation
 import KernelModules
 import Provisioning
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("Debug lines of the kernel")
@@ -56,6 +57,15 @@ struct DebugSwitchTests {
         .init(group: .target, name: "nvme_loop", sites: 1, on: 1, kept: 1),
         .init(group: .controller, name: "board_ep", sites: 3, on: 3, kept: 3),
       ])
+  }
+
+  @Test("the status as JSON is what the schema says")
+  func json() throws {
+    let control = FakeDynamicDebug(Self.sites)
+    let schema = try PublishedSchema.output()
+    let status = try make(control).switchOn(DebugGroup.allCases)
+    #expect(schema.violations(status.json, as: "debug") == [])
+    #expect(schema.properties(of: "debug").subtracting(schema.seen) == [])
   }
 
   @Test("off puts every call site back to exactly what it was, and keeps nothing")

@@ -31,12 +31,11 @@ import Testing
     "no extreme traps; what validate takes is carried out and taken back, or refused before a write"
   )
   func extremes() async throws {
-    let schema = try publishedSchema()
     let tally = try await withThrowingTaskGroup(of: Tally.self) { group in
       let workers: UInt64 = 4
       for worker in 0..<workers {
         group.addTask {
-          let schema = JSONSchema(schema)
+          let schema = try PublishedSchema.profile()
           var tally = Tally()
           for seed in stride(from: worker, to: Self.count, by: Int(workers)) {
             try Self.run(seed, schema, &tally)
@@ -55,11 +54,6 @@ import Testing
     #expect(tally.malformed > tally.total / 10)
     #expect(tally.carriedOut > tally.total / 10)
     #expect(tally.failed < tally.total / 20)
-  }
-
-  private func publishedSchema() throws -> JSONValue {
-    let path = ShippedProfile.repository.appending("Configs/schema/profile.schema.json")
-    return try LocatedJSON(parsing: readFile(path)).value
   }
 
   private static func run(_ seed: UInt64, _ schema: JSONSchema, _ tally: inout Tally) throws {

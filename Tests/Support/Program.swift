@@ -73,6 +73,11 @@ public final class Program: Sendable {
       String(decoding: (try? readFile(output)) ?? [], as: UTF8.self)
     }
 
+    /// What it has said on standard error by now.
+    public var errorsSoFar: String {
+      String(decoding: (try? readFile(errors)) ?? [], as: UTF8.self)
+    }
+
     public func send(signal number: Int32) { _ = kill(process.processIdentifier, number) }
 
     public func finish() throws -> Result {

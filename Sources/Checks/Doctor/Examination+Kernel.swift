@@ -16,7 +16,7 @@ extension Examination {
   ]
 
   static func build(_ option: String, or value: String = "y") -> String {
-    "set CONFIG_\(option)=\(value) and build the kernel; Configs/kernel/endpoint.config has all options that are needed"
+    "set CONFIG_\(option)=\(value) and build the kernel"
   }
 
   mutating func lookAtKernel() {

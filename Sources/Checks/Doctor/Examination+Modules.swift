@@ -124,7 +124,7 @@ extension Examination {
         mend:
           isOlder(than: [6, 14])
           ? "use Linux 6.14 or later with CONFIG_NVME_TARGET_PCI_EPF=m, or build the out-of-tree pci_epf_nvme for this kernel"
-          : "set CONFIG_NVME_TARGET=m and CONFIG_NVME_TARGET_PCI_EPF=m and build the kernel; Configs/kernel/endpoint.config has all options that are needed"
+          : "set CONFIG_NVME_TARGET=m and CONFIG_NVME_TARGET_PCI_EPF=m and build the kernel"
       )
       return
     }

@@ -53,7 +53,7 @@ extension Examination {
   private mutating func lookAtDMA() {
     let engines: FilePath = "/sys/class/dma"
     if let channels = try? files.names(in: engines).sorted(), !channels.isEmpty {
-      let count = "\(channels.count) channels (\(channels[0])…)"
+      let count = "\(channels.count) channels (\(channels[0])...)"
       see(
         "DMA", count + "; whether they are the endpoint controller's shows when a function is bound"
       )

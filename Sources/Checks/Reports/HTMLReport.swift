@@ -37,13 +37,13 @@ enum HTMLReport {
   // MARK: Sections
 
   private static func header(_ report: TestReport) -> String {
-    let runs = report.runs > 1 ? " · \(report.runs) runs" : ""
-    let signal = report.signal.map { " · ended by signal \($0)" } ?? ""
+    let runs = report.runs > 1 ? " &middot; \(report.runs) runs" : ""
+    let signal = report.signal.map { " &middot; ended by signal \($0)" } ?? ""
     return """
       <header class="\(report.verdict)">
       <p class="verdict">\(report.verdict)</p>
       <h1>\(escaped(report.suite)) <span>\(escaped(report.subject))</span></h1>
-      <p>\(report.summary)\(runs)\(signal) · \((report.elapsed.inMilliseconds / 1000).shortText) s · <time>\(escaped(report.started))</time></p>
+      <p>\(report.summary)\(runs)\(signal) &middot; \((report.elapsed.inMilliseconds / 1000).shortText) s &middot; <time>\(escaped(report.started))</time></p>
       </header>
       """
   }
@@ -83,7 +83,7 @@ enum HTMLReport {
       let most = item.values.max() ?? 0
       return """
         <tr><td><code>\(escaped(item.id))</code></td><td class="number">\(item.median.shortText)&nbsp;\(escaped(item.unit))</td>
-        <td class="number">\(least.shortText)&nbsp;–&nbsp;\(most.shortText)</td><td class="number">\(item.values.count)</td></tr>
+        <td class="number">\(least.shortText)&nbsp;&ndash;&nbsp;\(most.shortText)</td><td class="number">\(item.values.count)</td></tr>
         """
     }
     return """

@@ -80,7 +80,7 @@ enum Hints {
     func line(with text: String) -> String? { lines.last { $0.contains(text) } }
     if line(with: "No nvme fabrics options specified") != nil {
       return
-        "nvme/ctrl_opts of the function is empty: write transport=…,nqn=… into it before the function is linked"
+        "nvme/ctrl_opts of the function is empty: write transport=...,nqn=... into it before the function is linked"
     }
     if let said = line(with: "no handler found for transport") {
       let name = said.split(separator: " ").last.map { $0.filter { $0 != "." } } ?? ""

@@ -9,6 +9,13 @@ extension Plan {
   /// It has no journal, no lock and no rollback; it is for boards without epfnvme and for reading.
   public var shellScript: String {
     var script = Self.preamble(name)
+    let hasLoops = steps.contains { step in
+      switch step.operation {
+      case .attachLoop, .detachLoop: true
+      default: false
+      }
+    }
+    if hasLoops { script += Self.loopFunctions }
     script += "up() {\n"
     for step in steps {
       script += "  # \(step.reason.withoutLineFeeds)\n"
@@ -62,6 +69,41 @@ extension Plan {
     """
   }
 
+  /// Loop devices with the losetup of util-linux or of BusyBox, which has neither `--show` nor `-j`, block sizes nor direct I/O.
+  private static let loopFunctions = """
+    # Exits unless this losetup has the option $1, which is needed for $2.
+    need_losetup() {
+      losetup --help 2>&1 | grep -q -e "$1" || {
+        echo "losetup has no $1 (BusyBox?), and $2 needs it: install the losetup of util-linux" >&2
+        exit 69
+      }
+    }
+    # Binds a free loop device to the file $1 from byte $2 on, with blocks of $3 bytes (0: the kernel's choice), with direct
+    # I/O when $4 is yes, and prints its path.
+    attach_loop() {
+      file=$1 offset=$2 size=$3 direct=$4
+      set --
+      [ "$offset" = 0 ] || set -- "$@" -o "$offset"
+      [ "$size" = 0 ] || { need_losetup --sector-size "a block size of $size"; set -- "$@" --sector-size "$size"; }
+      [ "$direct" != yes ] || { need_losetup --direct-io "direct I/O"; set -- "$@" --direct-io=on; }
+      loop=$(losetup -f)
+      losetup "$@" "$loop" "$file"
+      echo "$loop"
+    }
+    # Releases the loop device that is bound to the file $1.
+    detach_loop() {
+      for loop in /sys/block/loop*; do
+        [ "$(cat "$loop/loop/backing_file" 2> /dev/null)" = "$1" ] || continue
+        losetup -d "/dev/${loop##*/}"
+        return
+      done
+      echo "no loop device is bound to $1" >&2
+      exit 74
+    }
+
+
+    """
+
   private static func shellUndo(of step: Step) -> Operation? {
     switch step.undo {
     case .nothing, .capture, .ifDifferent: nil
@@ -88,13 +130,11 @@ extension Plan {
       return ["[ -e \(path) ] || { umask 077; truncate -s \(bytes) \(path); }"]
     case .removeFile: return ["rm \(path)"]
     case .attachLoop(let backing, let loop):
-      let variable = self.variable(backing)
-      var options = ""
-      if loop.offset > 0 { options += " -o \(loop.offset)" }
-      if loop.blockSize > 0 { options += " -b \(loop.blockSize)" }
-      return ["\(variable)=$(losetup -f)", "losetup\(options) \"$\(variable)\" \(path)"]
-    case .detachLoop:
-      return ["losetup -d \"$(losetup -a | grep -F \(path) | head -n 1 | cut -d: -f1)\""]
+      let direct = loop.usesDirectIO ? "yes" : "no"
+      return [
+        "\(variable(backing))=$(attach_loop \(path) \(loop.offset) \(loop.blockSize) \(direct))"
+      ]
+    case .detachLoop: return ["detach_loop \(path)"]
     case .createDirectory: return ["mkdir \(path)"]
     case .removeDirectory: return ["rmdir \(path)"]
     case .restoreDirectory(_, let attributes):

@@ -137,7 +137,9 @@ struct Resolution {
       }
     throw ProvisioningError(
       needsFabrics && other != nil ? .impossible : .unsupported,
-      "\(machine.label) has no function driver \(names)", hint: hint)
+      "\(machine.label) has no function driver \(names)",
+      hint: [hint, wanted.compactMap { machine.hintForDriver($0.name) }.first].compactMap(\.self)
+        .joined(separator: "; "))
   }
 
   /// Values that only the other driver could carry out.
@@ -160,7 +162,8 @@ struct Resolution {
         warnings.append(ProfileIssue(.warning, path: "\(path).\(key)", message: message))
       }
       if driver == .nvmetPCIEPF {
-        if case .local(_, .loop) = function.target {
+        // Where the profile leaves the driver open, both words mean the local subsystem.
+        if profile.driver == .nvmetPCIEPF, case .local(_, .loop) = function.target {
           warn(
             "target.loop",
             "nvmet_pci_epf has no loop targets: the subsystem is served through a port of type pci")

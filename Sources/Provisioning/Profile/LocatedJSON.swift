@@ -206,7 +206,7 @@ private struct JSONParser {
     case "false": return .bool(false)
     case "null": return .null
     default:
-      let shown = text.count > 24 ? text.prefix(24) + "…" : Substring(text)
+      let shown = text.count > 24 ? text.prefix(24) + "..." : Substring(text)
       throw issue("\"\(shown)\" is no JSON word; strings stand in double quotes", at: start)
     }
   }

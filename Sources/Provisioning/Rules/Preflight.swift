@@ -34,7 +34,9 @@ struct Preflight {
     switch backing.store {
     case .nullBlock: break
     case .block(let path):
-      guard let found = try describe(path, name) else { throw missing(path, name) }
+      guard let found = try describe(path, name) else {
+        throw missing(path, name, "name a block device that is there: lsblk lists them")
+      }
       guard found.kind == .blockDevice else {
         throw wrong(
           path, name, "is \(Self.words[found.kind] ?? "no block device")",
@@ -68,7 +70,11 @@ struct Preflight {
     _ file: Profile.File, _ name: String
   ) throws(ProvisioningError) -> BackingDescription? {
     guard let found = try describe(file.path, name) else {
-      guard file.create else { throw missing(file.path, name) }
+      guard file.create else {
+        throw missing(
+          file.path, name,
+          "make it, or let the profile do so with \"create\": true and \"sizeMiB\"")
+      }
       try checkDirectory(of: file, name)
       return nil
     }
@@ -132,11 +138,10 @@ struct Preflight {
     }
   }
 
-  private func missing(_ path: String, _ name: String) -> ProvisioningError {
+  private func missing(_ path: String, _ name: String, _ hint: String) -> ProvisioningError {
     ProvisioningError(
       .inputMissing, "\(name): \(path) does not exist", operation: "open", path: path,
-      errno: .noSuchFileOrDirectory,
-      hint: "make it, or let the profile do so with \"create\": true and \"sizeMiB\"")
+      errno: .noSuchFileOrDirectory, hint: hint)
   }
 
   private func wrong(

@@ -57,7 +57,12 @@ struct ProfileCheck {
   // MARK: Subsystems
 
   func check(_ subsystem: Profile.Subsystem, _ path: String) {
-    warnOfName(subsystem.nqn, "\(path).nqn")
+    // A host on the PCI bus only reads the name; one on a network has to send it.
+    if profile.ports.contains(where: { port in
+      port.subsystems.contains(subsystem.nqn) && [.tcp, .rdma].contains(port.transport)
+    }) {
+      warnOfName(subsystem.nqn, "\(path).nqn")
+    }
     let low = Int(subsystem.controllerIDMinimum ?? 1)
     let high = Int(subsystem.controllerIDMaximum ?? 0xffef)
     if low > high {

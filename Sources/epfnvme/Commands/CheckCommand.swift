@@ -7,16 +7,19 @@ internal import SimulatedKernel
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Compare the machine with a profile, value by value.",
+    commandName: "check", abstract: "Compare this machine with a profile, value by value.",
     discussion: """
-      On the board: every module, device, attribute, link and controller that the profile means, and the driver's complaints in the kernel
-      log. With --host on the machine that sees the disk: configuration space, registers and Identify against the emulation of the
-      profile's driver; what the profile leaves to the board is compared by rule. Nothing is changed.
+      On the board, every module, device, attribute, link and controller of the profile is compared, and the kernel log is \
+      searched for errors of the driver. With --host, on the machine that sees the disk, configuration space, registers and \
+      Identify are compared with the emulation of the profile's driver; values that depend on the board are checked by \
+      rule. Nothing is changed.
 
-      With --lockstep, too: the host's driver is taken from the disk, enable, disable and shutdown are driven by registers, and every change
-      of CSTS is compared with the emulation given the same. Refused while the disk is in use; needs --destructive.
+      With --lockstep the disk is unbound from its driver, the controller is enabled, disabled and shut down by register \
+      writes, and every change of CSTS is compared with the emulation. This is refused while the disk is in use, and needs \
+      --destructive.
 
-      Exit code 0: all as it should be; 1: something differs; 4: nothing could be looked at. --verbose shows what is right, too.
+      Exit code 0: no difference; 1: something differs; 4: nothing could be inspected. With --verbose, values that agree are \
+      shown as well.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -28,7 +31,7 @@ struct CheckCommand: ParsableCommand {
   var host: String?
   @Flag(
     help:
-      "Expect the reference in place of the driver's controller, as serve and emulate have it (with --host)."
+      "Expect the reference controller instead of the driver's (with --host)."
   )
   var reference = false
   @Flag(help: "Also drive the controller's registers (with --host).") var lockstep = false
@@ -66,7 +69,7 @@ struct CheckCommand: ParsableCommand {
 
   /// The machine against the profile, and the driver's lines against those of its emulation.
   private func board(_ located: Profile.Located) throws(ProvisioningError) -> Check {
-    let provisioner = try global.provisioner()
+    let provisioner = try global.provisioner(for: located.profile)
     var check = try provisioner.check(located)
     guard let driver = check.driver else { return check }
     let facts = provisioner.machine.facts

@@ -4,11 +4,12 @@ internal import Provisioning
 
 struct StartCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "start", abstract: "Start an endpoint controller: its link comes up.")
+    commandName: "start", abstract: "Start an endpoint controller; its link comes up.",
+    usage: "epfnvme start [<options>] [<controller>]")
 
   @OptionGroup var global: GlobalOptions
   @Argument(
-    help: "The controller; may be left out when there is only one.",
+    help: "The controller; optional when there is only one.",
     completion: Candidates.controllers)
   var controller: String?
 
@@ -17,28 +18,30 @@ struct StartCommand: ParsableCommand {
 
 struct StopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "stop", abstract: "Stop an endpoint controller: its link goes down.")
+    commandName: "stop", abstract: "Stop an endpoint controller; its link goes down.",
+    usage: "epfnvme stop [<options>] [<controller>]")
 
   @OptionGroup var global: GlobalOptions
   @Argument(
-    help: "The controller; may be left out when there is only one.",
+    help: "The controller; optional when there is only one.",
     completion: Candidates.controllers)
   var controller: String?
-  @Flag(help: "Also while a host uses a function of it.") var force = false
+  @Flag(help: "Proceed although a host uses one of its functions.") var force = false
 
   func run() throws { try ControllerSwitch.set(false, controller, global, force: force) }
 }
 
 struct BounceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bounce", abstract: "Stop and start an endpoint controller.")
+    commandName: "bounce", abstract: "Stop and start an endpoint controller.",
+    usage: "epfnvme bounce [<options>] [<controller>]")
 
   @OptionGroup var global: GlobalOptions
   @Argument(
-    help: "The controller; may be left out when there is only one.",
+    help: "The controller; optional when there is only one.",
     completion: Candidates.controllers)
   var controller: String?
-  @Flag(help: "Also while a host uses a function of it.") var force = false
+  @Flag(help: "Proceed although a host uses one of its functions.") var force = false
 
   func run() throws {
     try global.run {
@@ -55,7 +58,8 @@ struct BounceCommand: ParsableCommand {
 
 struct ControllersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "controllers", abstract: "List the endpoint controllers.")
+    commandName: "controllers", abstract: "List the endpoint controllers.",
+    usage: "epfnvme controllers [<options>]")
 
   @OptionGroup var global: GlobalOptions
 

@@ -7,16 +7,17 @@ internal import Provisioning
 
 struct DebugCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "debug", abstract: "Switch the kernel's debug lines about the endpoint.",
+    commandName: "debug", abstract: "Turn kernel debug messages for the endpoint on or off.",
+    usage: "epfnvme debug [<options>] <verb> [<groups> ...]",
     discussion: """
-      on switches the call sites of the modules on (dynamic debug), after keeping how each of them was; off puts each back to exactly that.
-      A second on keeps what is kept. A module that is loaded after on is switched by another on.
+      on saves the state of each debug call site (dynamic debug) of the modules and turns all of them on; off restores the \
+      saved state. A second on keeps the state saved by the first. After a module is loaded, use on again.
 
         driver      nvmet_pci_epf, pci_epf_nvme
-        target      nvmet and its fabrics: nvme_loop, nvmet_tcp, nvme_tcp, nvme_fabrics
-        controller  the endpoint controller's own driver, and the kernel's endpoint framework
+        target      nvmet, nvme_loop, nvmet_tcp, nvme_tcp, nvme_fabrics
+        controller  the endpoint controller's driver and the endpoint framework
 
-      The lines are in the kernel's log: epfnvme monitor shows them as they come. The former state is kept in /run/epfnvme until off.
+      The messages go to the kernel log; the monitor command shows them. The saved state is in /run/epfnvme until off.
       """)
 
   enum Verb: String, ExpressibleByArgument, CaseIterable { case on, off, status }
@@ -24,7 +25,7 @@ struct DebugCommand: ParsableCommand {
   @OptionGroup var global: GlobalOptions
   @Argument(help: "on, off or status.") var verb: Verb
   @Argument(
-    help: "driver, target, controller; all of them when left out.",
+    help: "driver, target, controller; all three by default.",
     completion: .list(DebugGroup.allCases.map(\.rawValue)),
     transform: { text in
       guard let group = DebugGroup(rawValue: text) else {

@@ -5,12 +5,12 @@ internal import Provisioning
 struct DiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
-    abstract: "Show in what the machine differs from a profile, and what mending it would disturb.",
+    abstract: "Show how this machine differs from a profile, and which fixes disrupt a host.",
     discussion: """
-      What setup would make, change or take away, each with its reason and what a host would notice; and what somebody else has put into
-      the profile's own objects, which setup leaves alone. Nothing is changed.
+      Lists what setup would create, change or remove, each with its reason and with what a host would notice, and objects \
+      of others inside the profile's own objects, which setup does not touch. Nothing is changed.
 
-      Exit code 0: the machine is as the profile says; 1: something differs.
+      Exit code 0: no difference; 1: something differs.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -19,7 +19,8 @@ struct DiffCommand: ParsableCommand {
   func run() throws {
     try global.run {
       let located = try source.located()
-      let differences = try global.provisioner().differences(located)
+      let differences = try global.provisioner(for: located.profile).differences(
+        located)
       let name = located.profile.name
       if global.json {
         let json: JSONValue = [

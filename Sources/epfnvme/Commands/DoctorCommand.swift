@@ -8,13 +8,14 @@ internal import SimulatedKernel
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Find out whether this machine can be an NVMe endpoint, and what mends it if not.",
+    abstract: "Diagnose whether this machine can be an NVMe endpoint.",
+    usage: "epfnvme doctor [<options>] [<profile>]",
     discussion: """
-      Looks at kernel options, modules, configfs, endpoint controllers, functions, targets, backings, journals and the kernel's log. With a
-      profile it also says whether this machine can carry it out. Each finding has an id, what was seen and where, what it means, and what
-      mends it. Without root it says what it could not see and concludes nothing from that.
+      Inspects kernel options, modules, configfs, endpoint controllers, functions, targets, backings, journals and the \
+      kernel log, and with a profile also whether this machine can carry it out. Each finding has an id, the evidence, its \
+      meaning, and how to fix it. Without root the doctor reports what it could not read and draws no conclusion from it.
 
-      Exit code 0: no finding is an error; 1: one is.
+      Exit code 0: no finding is an error; 1: at least one is.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -24,7 +25,7 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     try global.run {
       let profile = try profile.map { try ProfileArgument.read($0) }
-      let provisioner = try global.provisioner()
+      let provisioner = try global.provisioner(for: profile?.profile)
       let files: any SystemFiles =
         (provisioner.machine.configFS as? SimulatedKernel)?.systemFiles ?? LiveSystemFiles()
       let diagnosis = Doctor(provisioner, files: files).examine(profile)

@@ -8,17 +8,18 @@ internal import SimulatedKernel
 
 struct EmulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "emulate", abstract: "Bring a profile's controller up with a host in process.",
+    commandName: "emulate",
+    abstract: "Run a profile's emulated controller against a simulated host.",
     discussion: """
-      Needs neither a board nor root, and touches nothing: the profile is set up on a simulated kernel, its backings are memory,
-      and a host goes the way of Linux's driver: probe, Identify, verified I/O on every namespace, shutdown.
-      --personality chooses the driver; --verbose shows doorbells and interrupts, too.
+      Needs neither a board nor root and changes nothing. The profile is set up on a simulated kernel with backings in \
+      memory, and a simulated host does what the Linux driver does: probe, Identify, verified I/O on every namespace, \
+      shutdown. --personality selects the driver; --verbose also shows doorbells and interrupts.
 
       Scenarios:
       \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
 
-      A quirk is a deviation of a driver from the specification. All that the driver has are imitated, unless --quirks names those that are
-      to be; --list-quirks shows them.
+      A quirk is a deviation of a driver from the specification. All quirks of the driver are emulated unless --quirks \
+      selects some of them; --list-quirks lists them.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -27,28 +28,35 @@ struct EmulateCommand: ParsableCommand {
   var transfers = 64
   @Option(
     help: ArgumentHelp(
-      "What happens: \(Scenario.all.map(\.name).joined(separator: ", ")).", valueName: "name"))
+      "The scenario.", valueName: "name"))
   var scenario = ScenarioName(scenario: Scenario.all[0])
   @Option(
     help: ArgumentHelp(
-      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"),
+      "The quirks to emulate: all, none, or names separated by commas.", valueName: "names"),
     completion: Candidates.quirks)
   var quirks = QuirkSelection.all
-  @Flag(help: "List the quirks of both drivers, and do nothing.") var listQuirks = false
+  @Flag(help: "List the quirks of both drivers and exit.") var listQuirks = false
   @Flag(
-    help: ArgumentHelp(
-      "Drive the reference in place of the driver: the same identity and namespaces, and what the specification asks."
-    ))
+    help:
+      "Run the reference controller instead of the driver's: same identity and namespaces, behaviour of the specification."
+  )
   var reference = false
-  @Flag(help: "Let time pass as on the machine's clock; otherwise waiting takes no time.")
+  @Flag(help: "Wait in real time; by default waiting takes no time.")
   var realTime = false
   @Option(
     help: ArgumentHelp(
-      "Also write a trace in the Trace Event Format, for Perfetto.", valueName: "file"),
+      "Also write a trace in the Trace Event Format, for Perfetto; - is standard output, without other results.",
+      valueName: "file"),
     completion: .file())
   var trace: String?
 
+  /// Whether what happens is told on standard output.
+  private var printsText: Bool { !global.json && !global.quiet && !TraceFile.isResult(trace) }
+
   func validate() throws {
+    if global.json, TraceFile.isResult(trace) {
+      throw ValidationError("--trace - takes standard output: name a file, or omit --json.")
+    }
     guard !reference || quirks.names == nil else {
       throw ValidationError("The reference has no quirks: leave --quirks out.")
     }
@@ -63,7 +71,7 @@ struct EmulateCommand: ParsableCommand {
       let located = try source.located()
       let emulation = try Emulation(
         located, global.emulatedPersonality(for: located.profile), quirks: quirks.names)
-      if !global.json, !global.quiet {
+      if printsText {
         for line in emulation.bindLog { print(Terminal.printable("kernel: \(line)")) }
       }
       var reports: [JSONValue] = []
@@ -115,7 +123,7 @@ struct EmulateCommand: ParsableCommand {
       let happened = endpoint.function.takeEvents()
       events += happened.trace
       diagnoses += happened.diagnoses
-      guard !global.json, !global.quiet else { return }
+      guard printsText else { return }
       print("\n" + global.terminal.paint("# \(endpoint.name): \(title)", .bold))
       if isTraced {
         for line in Self.merged(happened.trace, happened.log, isVerbose: global.verbose) {
@@ -123,7 +131,7 @@ struct EmulateCommand: ParsableCommand {
         }
       }
       for diagnosis in happened.diagnoses {
-        print(global.terminal.paint("\(diagnosis.row): \(diagnosis.text)", .red))
+        print(global.terminal.paint("\(Symbols.place(diagnosis.row)): \(diagnosis.text)", .red))
       }
     }
     endpoint.player.transfers = transfers
@@ -191,7 +199,7 @@ struct EmulateCommand: ParsableCommand {
   }
 
   private func describe(_ examination: Examination) {
-    guard !global.json, !global.quiet else { return }
+    guard printsText else { return }
     for rule in global.verbose ? examination.rules : examination.broken {
       let mark = rule.found == nil ? "kept    " : "broken  "
       print(Terminal.printable("\(mark)\(rule)"))
@@ -200,7 +208,7 @@ struct EmulateCommand: ParsableCommand {
   }
 
   private func describe(_ found: ProbeResult) {
-    guard !global.json, !global.quiet else { return }
+    guard printsText else { return }
     print("\nNVME Identify Controller:")
     for line in IdentifyText.lines(found.identifyController) {
       print(line)

@@ -6,17 +6,19 @@ struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
     abstract:
-      "Print what stands on the machine as a profile, as nvmetcli's JSON or as a shell script.",
+      "Export this machine's configuration as a profile, nvmetcli JSON or a script.",
     discussion: """
-      Without a name: everything, whoever made it. What the format cannot hold is named on standard error. Nothing is changed.
+      Without a name everything is exported, including objects that epfnvme did not create. What the format cannot \
+      represent is reported on standard error. Nothing is changed.
 
-      The nvmetcli format has the kernel's target only: hosts, ports, subsystems. The shell format is a script: sh SCRIPT up, sh SCRIPT down.
+      The nvmetcli format holds the kernel's NVMe target only: hosts, ports, subsystems. The shell format is a script: \
+      run it with the argument up or down.
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case profile, nvmetcli, shell }
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "Only what setup made for these profiles.", completion: Candidates.names)
+  @Argument(help: "Only what setup created for these profiles.", completion: Candidates.names)
   var names: [String] = []
   @Option(help: "profile, nvmetcli or shell.") var format: Format = .profile
   @Option(help: ArgumentHelp("The name of the exported profile.", valueName: "name"))
@@ -25,6 +27,9 @@ struct ExportCommand: ParsableCommand {
   @OptionGroup var file: OutputFile
 
   func validate() throws {
+    if global.json, format == .shell {
+      throw ValidationError("--format shell is a script: omit --json.")
+    }
     if let name = `as`, let problem = Profile.problem(withName: name) {
       throw ValidationError("--as: \(problem).")
     }
@@ -48,9 +53,7 @@ struct ExportCommand: ParsableCommand {
       case .shell:
         let export = try provisioner.export(names, as: `as`, withSecrets: withSecrets)
         let plan = try provisioner.planFromNothing(export.profile)
-        (text, warnings) = (
-          global.json ? plan.json.prettyText + "\n" : plan.shellScript, export.warnings
-        )
+        (text, warnings) = (plan.shellScript, export.warnings)
       }
       for warning in warnings { global.terminal.complain(warning, in: provisioner.machine.label) }
       try file.write(text)

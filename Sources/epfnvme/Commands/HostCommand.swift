@@ -9,9 +9,10 @@ internal import SystemPackage
 struct HostCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "host",
-    abstract: "Find, rescan, rebind or remove the disk on the machine that sees it.",
+    abstract: "Find, rescan, rebind or remove the disk on the host.",
     discussion: """
-      For the machine at the other end of the cable. Disks are found by PCI class and ids: those of --profile, or --vendor and --device.
+      For the machine at the other end of the cable. Disks are found by PCI class and by the IDs of --profile, or of \
+      --vendor and --device.
 
         epfnvme host find
         epfnvme host rescan --profile my.json
@@ -26,14 +27,16 @@ struct HostCommand: ParsableCommand {
 struct HostFindCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "find", abstract: "List the NVMe controllers on this machine's bus.",
+    usage: "epfnvme host find [<options>]",
     discussion: """
-      Name, ids, driver, controller, its state, namespaces, and who uses them. With ids only the controllers that have them, and exit code 66
-      when there is none; with --all every controller, those that have them marked with a star.
+      Shows name, IDs, driver, controller, state, namespaces, and what uses them. With IDs only matching controllers are \
+      listed, and the exit code is 66 when there is none; with --all every controller is listed, and a star marks those \
+      that match.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var ids: DiskOptions
-  @Flag(help: "With ids: list the other controllers, too.") var all = false
+  @Flag(help: "With IDs: list the other controllers as well.") var all = false
 
   func run() throws {
     try global.run {
@@ -49,10 +52,11 @@ struct HostFindCommand: ParsableCommand {
 
 struct HostRescanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rescan", abstract: "Make the kernel look for new devices.",
+    commandName: "rescan", abstract: "Rescan the PCI bus for new devices.",
+    usage: "epfnvme host rescan [<options>]",
     discussion: """
-      With ids it waits, up to --timeout SECONDS, until a disk that has them is live and has a namespace; exit code 75 when none comes.
-      Without ids it lists what is there then.
+      With IDs the command waits, up to the limit of --timeout, until a matching disk is live and has a namespace; the \
+      exit code is 75 when none appears. Without IDs it lists the controllers that are present after the rescan.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -77,11 +81,12 @@ struct HostRescanCommand: ParsableCommand {
 struct HostRebindCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rebind",
-    abstract: "Take a disk from its driver and give it to the NVMe driver again.",
+    abstract: "Unbind a disk from its driver and bind it to the NVMe driver again.",
+    usage: "epfnvme host rebind [<options>] [<disk>]",
     discussion: """
-      The driver resets and probes the controller anew. Waits, up to --timeout SECONDS, until it is live and has a namespace.
-      Refused with exit code 64 while a disk of it is mounted, swap, part of another device or held exclusively, and when another driver
-      than nvme has it, unless --force is given.
+      The driver resets and probes the controller again. The command waits, up to the limit of --timeout, until the \
+      controller is live and has a namespace. It is refused with exit code 64 while the disk is mounted, used as swap, \
+      part of another device or opened exclusively, or bound to a driver other than nvme, unless --force is given.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -106,10 +111,11 @@ struct HostRebindCommand: ParsableCommand {
 
 struct HostRemoveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "remove", abstract: "Take a disk off the bus, as if it were unplugged.",
+    commandName: "remove", abstract: "Remove a disk from the PCI bus, as if it were unplugged.",
+    usage: "epfnvme host remove [<options>] [<disk>]",
     discussion: """
-      For a board that goes away or restarts; epfnvme host rescan finds it again.
-      Refused with exit code 64 while a disk of it is mounted, swap, part of another device or held exclusively, unless --force is given.
+      For a board that is about to be switched off or restarted; the rescan command finds it again. Refused with exit code \
+      64 while the disk is mounted, used as swap, part of another device or opened exclusively, unless --force is given.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -134,7 +140,7 @@ struct HostRemoveCommand: ParsableCommand {
 /// Ids from a profile or by themselves.
 struct DiskOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The profile whose functions' ids the disk has.", valueName: "file"),
+    help: ArgumentHelp("The profile whose functions have the IDs of the disk.", valueName: "file"),
     completion: Candidates.profiles)
   var profile: String?
   @Option(help: ArgumentHelp("PCI vendor ID.", valueName: "hex")) var vendor: String?
@@ -172,11 +178,11 @@ struct DiskOptions: ParsableArguments {
 /// The one disk that is changed.
 struct DiskArgument: ParsableArguments {
   @Argument(
-    help: "A PCI function (0000:01:00.0) or /dev/nvmeN; without it the disk that has the ids.",
+    help: "A PCI function (0000:01:00.0) or /dev/nvmeN; by default the disk with the IDs.",
     completion: Candidates.disks)
   var disk: String?
   @OptionGroup var options: DiskOptions
-  @Flag(help: "Even when somebody uses it.") var force = false
+  @Flag(help: "Proceed although the disk is in use.") var force = false
 
   func validate() throws {
     let hasIDs = options.profile != nil || options.vendor != nil
@@ -225,7 +231,7 @@ extension GlobalOptions {
     guard isThere else {
       throw ProvisioningError(
         .timedOut, "\(words) within \(limit) s", operation: operation,
-        hint: "--timeout SECONDS waits longer; the kernel's log says what the NVMe driver thinks")
+        hint: "--timeout SECONDS waits longer; see dmesg for the NVMe driver's reason")
     }
   }
 }

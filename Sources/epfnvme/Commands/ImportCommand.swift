@@ -8,9 +8,11 @@ internal import SystemPackage
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
-    abstract: "Turn nvmetcli's JSON, or a script's command line, into a profile.",
+    abstract: "Convert nvmetcli JSON or a script's command line to a profile.",
+    usage: "epfnvme import [<options>] [<input>]",
     discussion: """
-      Needs neither root nor a board, and touches nothing. What cannot be carried over is an error or a warning that says what and why.
+      Needs neither root nor a board and changes nothing. What cannot be converted is an error or a warning with its \
+      reason.
 
         epfnvme import /etc/nvmet/config.json --output disk.json
         epfnvme import --from-script 'nvmet-pci-epf --nrioq 4 --mdts 256 start'

@@ -9,28 +9,30 @@ internal import Provisioning
 struct MonitorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "monitor",
-    abstract: "Show what the kernel tells about the endpoint, as it happens.",
+    abstract: "Show kernel events of the endpoint as they happen.",
+    usage: "epfnvme monitor [<options>]",
     discussion: """
-      Uevents of pci_epc, pci-epf, block, nvme, nvme-subsystem, module and pci; the kernel's log lines about the endpoint, and its alarms;
-      and each endpoint controller, at first and whenever it stands otherwise: started, functions, what the function driver last said of
-      link and controller, I/O queues that the target allows. On a terminal the last line is always how the controllers stand.
-      The time is when the monitor heard of it, on the clock of the kernel's log: for a line a little later than dmesg has it.
-      Nothing is written to the kernel.
+      Shows uevents of pci_epc, pci-epf, block, nvme, nvme-subsystem, module and pci, kernel messages about the endpoint, \
+      alarms, and each endpoint controller at the start and whenever its state changes: started or stopped, functions, the \
+      last state that the function driver reported, I/O queues. On a terminal the last line always shows the controllers. \
+      Times are those at which the monitor received the event, on the clock of the kernel log. Nothing is written to the \
+      kernel.
 
-      With --json one object a line: time, event, and for "device" action, subsystem, name, path; for "kernel" level, text, state;
-      for "controller" name, started, functions, state, ioQueues.
+      With --json each line is one object: time and event; for "device" action, subsystem, name and path; for "kernel" \
+      level, text and state; for "controller" name, started, functions, state and ioQueues.
 
-      A simulated kernel sends no uevents: with --kernel simulated=FILE there are its log's lines and its controllers, as other runs of
-      epfnvme on the same file change them.
+      A simulated kernel sends no uevents; its log and its controllers are shown as other runs of epfnvme with the same \
+      simulated=FILE change them.
 
-      Ends with exit code 0 at SIGINT, SIGTERM or SIGHUP, when nobody reads any more, after --timeout SECONDS, and after --count events.
-      With both, the time being up before the count is exit code 75.
+      The monitor ends with exit code 0 after SIGINT, SIGTERM or SIGHUP, when its reader closes the pipe, after the time \
+      of --timeout, or after the number of events of --count. With both options, it ends with exit code 75 when the time \
+      is over first.
       """)
 
   @OptionGroup var global: GlobalOptions
   @Option(
     help: ArgumentHelp(
-      "End after so many events; how the controllers stand at first does not count.",
+      "End after this number of events; the controllers' initial state does not count.",
       valueName: "number"))
   var count: Int?
 
@@ -56,7 +58,7 @@ struct MonitorCommand: ParsableCommand {
           "the kernel's log cannot be read: there will be no lines of it; run as root")
       }
       if !stream.hasDeviceEvents, !global.isSimulated {
-        global.terminal.note("uevents cannot be heard here: there will be none")
+        global.terminal.note("uevents are not available here")
       }
       var view = MonitorView(global)
       var watch = EndpointWatch(provisioner)
@@ -109,7 +111,8 @@ private struct MonitorView {
     guard isLive else { return }
     line.show(
       controllers.isEmpty
-        ? "no endpoint controller" : controllers.map(\.sentence).joined(separator: " · "))
+        ? "no endpoint controller"
+        : controllers.map(\.sentence).joined(separator: Symbols.separator))
   }
 
   mutating func finish() { line.clear() }

@@ -5,23 +5,33 @@ internal import Provisioning
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan", abstract: "Show what setup would do and why; change nothing.",
-    discussion: "--format shell prints a script of plain commands: sh SCRIPT up, sh SCRIPT down.")
+    discussion: """
+      --format shell prints a script of plain commands: run it with the argument up or down.
+      """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case text, json, shell }
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
-  @Option(help: "text, json or shell.") var format: Format = .text
+  @Option(help: "The format (default: text).") var format: Format?
 
-  func run() throws {
-    try global.run {
-      let located = try source.located()
-      try Self.show(global.provisioner().plan(located), format, source.name, global)
+  func validate() throws {
+    if global.json, let format, format != .json {
+      throw ValidationError(
+        "--json and --format \(format.rawValue) are different formats: use one of them.")
     }
   }
 
-  static func show(_ plan: Plan, _ format: Format, _ file: String, _ global: GlobalOptions) {
-    switch global.json ? .json : format {
+  func run() throws {
+    try global.run(inJSON: format == .json) {
+      let located = try source.located()
+      let provisioner = try global.provisioner(for: located.profile)
+      try Self.show(provisioner.plan(located), format, source.name, global)
+    }
+  }
+
+  static func show(_ plan: Plan, _ format: Format?, _ file: String, _ global: GlobalOptions) {
+    switch global.json ? .json : format ?? .text {
     case .json: print(plan.json.prettyText)
     case .shell: print(plan.shellScript, terminator: "")
     case .text:

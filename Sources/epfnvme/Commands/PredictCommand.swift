@@ -8,22 +8,23 @@ internal import SimulatedKernel
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
-    abstract: "Say what a profile will become: registers, queues, Identify, kernel lines.",
+    abstract: "Predict the device that a profile creates.",
     discussion: """
-      From the emulation of the driver, for a machine as the profile's controllerFeatures and the options under Machine say; without
-      them it is a ROCK 5B with eight processors. Changes nothing. --personality chooses the driver.
+      Prints registers, queues, Identify data and kernel messages, from the emulation of the driver. The board is that of \
+      the profile's controllerFeatures and of the options under Machine, by default a ROCK 5B with eight processors. \
+      Nothing is changed. --personality selects the driver.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
   @Flag(
     help:
-      "Predict the reference in place of the driver: the same identity and namespaces, and what the specification asks."
+      "Predict the reference controller instead of the driver's: same identity and namespaces, behaviour of the specification."
   )
   var reference = false
   @Flag(
     help:
-      "Also the answer to every command of nvme-cli that only asks, and the registers that it shows."
+      "Also predict registers and the results of every nvme-cli command that only reads."
   )
   var commands = false
   @OptionGroup(title: "Machine") var facts: MachineFacts

@@ -12,15 +12,16 @@ internal import VFIOUser
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Put a profile's controller before a real host: QEMU, by vfio-user.",
+    abstract: "Serve the emulated controller to QEMU over vfio-user.",
     discussion: """
-      Needs neither a board nor root. The emulated controller of the profile answers at a Unix socket; QEMU 10.1 or later shows it to a
-      machine of its own, whose driver uses it like a disk. Files and devices of the profile are used as they are; null_blk devices are
-      memory, or nothing when they have none. With --kernel simulated=FILE and no profile, what was set up there is served.
-      A host that disconnects has been switched off; the next one may come. SIGTERM ends the server, with everything written.
+      Needs neither a board nor root. The profile's emulated controller is served at a Unix socket, and QEMU 10.1 or later \
+      plugs it into a virtual machine, whose NVMe driver uses it. Files and devices of the profile are used; a null_blk \
+      device is memory, or discards its data when it is not memory-backed. With --kernel and a simulated kernel's file, \
+      and no profile, the server serves what was set up there. When a host disconnects, the next one can connect. SIGTERM \
+      flushes all data and ends the server.
 
-        epfnvme serve Configs/profiles/null_blk-pci.json --socket ~/nvme/sock
-        epfnvme serve Configs/profiles/null_blk-pci.json --print-qemu      QEMU's options, to copy
+        epfnvme serve my.json --socket ~/nvme/sock
+        epfnvme serve my.json --print-qemu      print the options for QEMU
 
       With systemd's socket activation (LISTEN_FDS), --socket is not needed.
       """)
@@ -29,42 +30,41 @@ struct ServeCommand: ParsableCommand {
   @OptionGroup var source: ProfileSource
   @Option(
     help: ArgumentHelp(
-      "The socket; by default NAME.sock in $XDG_RUNTIME_DIR/epfnvme or /run/epfnvme.",
+      "The socket (default: NAME.sock in $XDG_RUNTIME_DIR/epfnvme or /run/epfnvme).",
       valueName: "path"), completion: .file())
   var socket: String?
   @Option(
-    help: ArgumentHelp("Permissions of the socket (0600 without this).", valueName: "octal"))
+    help: ArgumentHelp("Permissions of the socket (default: 0600).", valueName: "octal"))
   var socketMode: OctalMode?
   @Option(help: ArgumentHelp("The socket's group, by name or number.", valueName: "group"))
   var socketGroup: String?
-  @Option(help: ArgumentHelp("Which function, when there are several.", valueName: "name"))
+  @Option(help: ArgumentHelp("The function to serve, when there are several.", valueName: "name"))
   var function: String?
   @Option(
     help: ArgumentHelp(
-      "The quirks to imitate: all, none, or names with commas between.", valueName: "names"),
+      "The quirks to emulate: all, none, or names separated by commas.", valueName: "names"),
     completion: Candidates.quirks)
   var quirks = QuirkSelection.all
   @Flag(
     help:
-      "Serve the reference in place of the driver: the same identity and namespaces, and what the specification asks."
+      "Serve the reference controller instead of the driver's: same identity and namespaces, behaviour of the specification."
   )
   var reference = false
   @Flag(
-    help: ArgumentHelp(
-      "The reference's doorbells are memory that the host maps.",
-      discussion:
-        "Fastest. Nobody tells the server of a new command, so that it looks by itself: all the time while the host is busy, and every 10 ms while it is idle."
-    ))
+    help:
+      "Map the reference controller's doorbells into the host. The server then polls for new commands: continuously while the host is busy, every 10 ms while it is idle."
+  )
   var mappedDoorbells = false
   @Option(
-    help: ArgumentHelp("Print figures every so many seconds.", valueName: "seconds"))
+    help: ArgumentHelp("Print statistics at this interval.", valueName: "seconds"))
   var statsInterval: Double?
   @Flag(
-    help: "Print QEMU's options for the server that the other options describe, and do nothing.")
+    help: "Print the options with which QEMU uses this server, and exit.")
   var printQemu = false
   @Option(
     help: ArgumentHelp(
-      "At the end, write a trace in the Trace Event Format, for Perfetto.", valueName: "file"))
+      "At the end, write a trace in the Trace Event Format, for Perfetto; - is standard output, without other results.",
+      valueName: "file"), completion: .file())
   var trace: String?
 
   func validate() throws {
@@ -74,13 +74,16 @@ struct ServeCommand: ParsableCommand {
     guard reference || !mappedDoorbells else {
       throw ValidationError("The drivers' doorbells cannot be mapped: add --reference.")
     }
+    if global.json, TraceFile.isResult(trace) {
+      throw ValidationError("--trace - takes standard output: name a file, or omit --json.")
+    }
     if let statsInterval, !(statsInterval >= 0.1 && statsInterval <= 86400) {
       throw ValidationError("--stats-interval takes 0.1 to 86400 seconds.")
     }
   }
 
   func run() throws {
-    try global.run {
+    try global.run(inLines: !printQemu) {
       if printQemu {
         // The path that a server with the same options would use.
         let arguments = QEMUArguments(
@@ -102,7 +105,7 @@ struct ServeCommand: ParsableCommand {
       for note in served.notes { global.terminal.note("note: " + Terminal.printable(note)) }
       let monitor = ServingMonitor(
         served, global.terminal, isJSON: global.json, interval: statsInterval,
-        keepsTrace: trace != nil)
+        keepsTrace: trace != nil, hasResult: !TraceFile.isResult(trace))
       sayReady(served, listener)
       // Who waits for that line would wait for ever. Later, a host that uses the disk matters more than what is said of it.
       if Output.hasFailed { return }
@@ -132,7 +135,7 @@ struct ServeCommand: ParsableCommand {
       throw ProvisioningError(
         .inputMissing, "cannot read the simulated kernel \(file): \(errno.nameAndText)",
         operation: "serve", path: file, errno: errno,
-        hint: "epfnvme setup --kernel simulated=\(file) PROFILE makes it")
+        hint: "epfnvme setup --kernel simulated=\(file) PROFILE creates it")
     }
     return try GlobalOptions.simulatedKernel(in: file)
   }
@@ -208,8 +211,13 @@ struct ServeCommand: ParsableCommand {
         "socket": JSONValue(listener.path), "qemu": .array(arguments.all.map { .string($0) }),
       ]
       print(json.compactText)
-    } else if !global.quiet {
-      print("\(served.name) (\(personality)) is at \(path); QEMU: \(arguments.text)")
+    } else {
+      let text = "\(served.name) (\(personality)) is at \(path); QEMU: \(arguments.text)"
+      if TraceFile.isResult(trace) {
+        global.terminal.note(text)
+      } else if !global.quiet {
+        print(text)
+      }
     }
     Output.flush()
   }

@@ -4,10 +4,10 @@ internal import Provisioning
 
 struct SetupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "setup", abstract: "Make the machine what a profile says, all or nothing.",
+    commandName: "setup", abstract: "Apply a profile in one transaction.",
     discussion: """
-      Without a profile: one null_blk namespace behind one function, shaped by the options below.
-      A second run does nothing. What would disturb a host needs --force.
+      Without a profile: one null_blk namespace behind one function, adjusted by the options below. A second run changes \
+      nothing. A change that a host would notice needs --force.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -16,15 +16,15 @@ struct SetupCommand: ParsableCommand {
   @Flag(help: "Also make changes that a host would notice.")
   var force = false
 
-  @Flag(help: "Only show what would be done, as epfnvme plan does.")
+  @Flag(help: "Only show what would be done, like the plan command.")
   var dryRun = false
 
   func run() throws {
     try global.run {
       let located = try source.located()
-      let provisioner = try global.provisioner()
+      let provisioner = try global.provisioner(for: located.profile)
       if dryRun {
-        try PlanCommand.show(provisioner.plan(located), .text, source.name, global)
+        try PlanCommand.show(provisioner.plan(located), nil, source.name, global)
         return
       }
       Signals.remember()

@@ -15,16 +15,16 @@ struct SideOptions: ParsableArguments {
   var role: Role?
   @Option(
     help: ArgumentHelp(
-      "A directory that both sides see; without it, one in the run directory of this machine.",
+      "A directory that both sides can access (default: exchange in this machine's run directory).",
       valueName: "directory"), completion: .directory)
   var exchange: String?
   @Option(
     help: ArgumentHelp(
-      "A command that runs epfnvme on the other side, whose directory is used then.",
+      "A command that runs epfnvme on the other side; the directory is then on that side.",
       valueName: "command"))
   var peer: String?
   @Option(
-    help: ArgumentHelp("How long the other side may take for each step.", valueName: "seconds"))
+    help: ArgumentHelp("The limit for each step of the other side.", valueName: "seconds"))
   var peerTimeout = 120.0
   @Option(
     help: ArgumentHelp(
@@ -33,11 +33,11 @@ struct SideOptions: ParsableArguments {
   var host = "auto"
   @Flag(
     help:
-      "On the host: write to the disk, whatever is on it. Without this only disks that the profile keeps in null_blk's memory are written to."
+      "On the host: write to the disk and overwrite its data. By default only disks in the memory of null_blk are written."
   )
   var destructive = false
   @Option(
-    help: ArgumentHelp("On the host: how much is written to each namespace.", valueName: "MiB"))
+    help: ArgumentHelp("On the host: how much to write to each namespace.", valueName: "MiB"))
   var dataMib: UInt64 = 64
 
   var limit: Duration { .seconds(peerTimeout) }
@@ -89,6 +89,7 @@ struct SideOptions: ParsableArguments {
 struct ExchangeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "exchange", abstract: "Read or leave a message of a two-sided run.",
+    usage: "epfnvme exchange [<options>] <verb> <name>",
     shouldDisplay: false)
 
   enum Verb: String, ExpressibleByArgument, CaseIterable { case get, put }

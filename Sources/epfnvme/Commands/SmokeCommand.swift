@@ -7,47 +7,52 @@ internal import SimulatedKernel
 
 struct SmokeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "smoke", abstract: "Try a profile on this board from nothing to nothing, for CI.",
+    commandName: "smoke", abstract: "Set up, verify and tear down a profile on this board, for CI.",
     discussion: """
-      Setup, check, link bounces, check, teardown, leftovers. Whatever fails, and after SIGINT or SIGTERM too, everything is taken down and
-      every report is complete; one of a run that could not begin has the case "begin" with the reason. What the machine does not have is a
-      skip with its reason. The case ids are for good (--list-cases).
+      Setup, check, link bounces, check, teardown, search for leftovers. After a failure and after SIGINT or SIGTERM the \
+      profile is torn down and every report is completed; the report of a run that could not begin has the case "begin" \
+      with the reason. A case that the hardware does not support is skipped, with the reason. Case ids never change \
+      (--list-cases).
 
         epfnvme smoke board.json --repeat 20 --bounces 3
-        epfnvme smoke board.json --format junit --output smoke.xml --format html --output smoke.html
+        epfnvme smoke board.json --format junit --output smoke.xml
 
-      With --role the machine that sees the disk takes part, and both get one result: board runs on the board, host on that machine, with the
-      same profile. They meet in a LAVA MultiNode job, in a directory that both see (--exchange), or by a command that runs epfnvme on the
-      other machine:
+      With --role the machine that sees the disk takes part, and both sides report one result: run board on the board and \
+      host on that machine, with the same profile. They exchange messages in a LAVA MultiNode job, in a directory that \
+      both can access (--exchange), or through a command that runs epfnvme on the other machine (--peer):
 
         board# epfnvme smoke --role board board.json
         host#  epfnvme smoke --role host board.json --peer 'ssh board epfnvme'
 
-      Exit code 0: passed; 1: a case failed; 4: everything skipped; 129, 130, 143: interrupted; any other: the run could not begin, with the
-      code of setup, or a report could not be written (73).
+      Exit code 0: passed; 1: a case failed; 4: all cases skipped; 129, 130, 143: interrupted; 73: a report could not be \
+      written; any other: the run could not begin, with the code of setup.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var source: ProfileSource
   @OptionGroup var reports: ReportOptions
 
-  @Option(name: .customLong("repeat"), help: ArgumentHelp("How many times.", valueName: "count"))
+  @Option(
+    name: .customLong("repeat"), help: ArgumentHelp("The number of runs.", valueName: "count"))
   var runs = 1
   @Option(
     help: ArgumentHelp(
-      "How often the endpoint controller is stopped and started in each run.", valueName: "count"))
+      "How often each run stops and starts the endpoint controller.", valueName: "count"))
   var bounces = 1
   @Option(
-    help: ArgumentHelp("How long the link is watched after the bounces.", valueName: "seconds"))
+    help: ArgumentHelp("How long to watch the link after the bounces.", valueName: "seconds"))
   var hold = 0.5
-  @Flag(help: "Leave everything up after the last run.") var keep = false
-  @Flag(help: "A link that does not come up is a failure, not the absence of a host.")
+  @Flag(help: "Keep the profile set up after the last run.") var keep = false
+  @Flag(help: "Fail when the link does not come up; by default that case is skipped.")
   var requireLink = false
   @OptionGroup var sides: SideOptions
-  @Flag(help: "Take down what is set up under the profile's name first.") var force = false
-  @Flag(help: "List the cases and what each shows.") var listCases = false
+  @Flag(help: "First tear down what is set up under the profile's name.") var force = false
+  @Flag(help: "List the cases and what each of them verifies.") var listCases = false
 
   func validate() throws {
+    if global.json, !reports.format.isEmpty {
+      throw ValidationError("--json is a report by itself: use --format json in its place.")
+    }
     guard (1...100_000).contains(runs) else { throw ValidationError("--repeat takes 1 to 100000.") }
     guard hold >= 0, hold <= 86400 else {
       throw ValidationError("--hold takes 0 to 86400 seconds.")
@@ -81,7 +86,7 @@ struct SmokeCommand: ParsableCommand {
   private func board(
     _ located: Profile.Located, _ outputs: ReportOutputs, _ known: inout TestReport
   ) throws {
-    let provisioner = try global.provisioner()
+    let provisioner = try global.provisioner(for: located.profile)
     known.describe(provisioner, text: source.text)
     let board = try sides.board(located.profile.name, runs: runs, provisioner.run)
     do throws(ProvisioningError) {
@@ -128,7 +133,7 @@ struct SmokeCommand: ParsableCommand {
     case let error as ProvisioningError: global.terminal.complain(error)
     case let located as LocatedIssues:
       for issue in located.issues.issues { global.terminal.complain(issue, in: located.file) }
-    default: throw error
+    default: Terminal.complain(EPFNVMe.fullMessage(for: error))
     }
     throw Ending(code: report.exitCode)
   }
@@ -181,9 +186,17 @@ struct SmokeCommand: ParsableCommand {
   }
 
   private func list() {
-    for item in SmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
-    for item in HostSmokeCase.allCases { print("\(item.rawValue): \(item.meaning)") }
-    print("\(TestReport.beginID): \(TestReport.beginMeaning)")
+    let cases =
+      SmokeCase.allCases.map { ($0.rawValue, $0.meaning) }
+      + HostSmokeCase.allCases.map { ($0.rawValue, $0.meaning) }
+      + [(TestReport.beginID, TestReport.beginMeaning)]
+    guard !global.json else {
+      let json = cases.map { (id, meaning) -> JSONValue in
+        ["id": .string(id), "meaning": .string(meaning)]
+      }
+      return print(JSONValue.array(json).prettyText)
+    }
+    for (id, meaning) in cases { print("\(id): \(meaning)") }
   }
 }
 

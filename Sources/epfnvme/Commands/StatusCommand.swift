@@ -6,13 +6,14 @@ internal import Provisioning
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "Show controllers, functions, targets, namespaces and backings.")
+    abstract: "Show controllers, functions, targets, namespaces and backings.",
+    usage: "epfnvme status [<options>]")
 
   @OptionGroup var global: GlobalOptions
-  @Flag(help: "Show it again every second until interrupted.") var watch = false
+  @Flag(help: "Update every second until interrupted.") var watch = false
 
   func run() throws {
-    try global.run {
+    try global.run(inLines: watch) {
       let provisioner = try global.provisioner()
       if watch { Signals.remember() }
       repeat {

@@ -4,25 +4,27 @@ internal import Provisioning
 
 struct TeardownCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "teardown", abstract: "Take back what setup made, and only that.",
+    commandName: "teardown", abstract: "Remove what setup created, and nothing else.",
     discussion: """
-      Works from any state: complete, partial, after a crash, after others have been at it.
-      Files that setup created hold data and stay, unless --delete-files is given.
+      Works from any state: complete, partial, after a crash, after changes by others. Files that setup created hold data \
+      and are kept, unless --delete-files is given.
 
-      SIGINT, SIGTERM or SIGHUP: the teardown goes on to its end, since a half removed endpoint is of no use, and the exit code is 130, 143 or \
-      129. A second signal ends it where it is: exit code 76, with a list of what is left; the next teardown removes that.
+      After SIGINT, SIGTERM or SIGHUP the teardown continues to its end, because a partly removed endpoint is of no use, \
+      and the exit code is 130, 143 or 129. A second signal stops it: exit code 76, with a list of what is left; the next \
+      teardown removes that.
       """)
 
   @OptionGroup var global: GlobalOptions
   @Argument(
-    help: "The profile's name or its file; may be left out when there is only one.",
+    help: "The profile's name or its file; optional when only one is set up.",
     completion: Candidates.namesAndProfiles)
   var profile: String?
-  @Flag(help: "Everything that epfnvme made on this machine.") var all = false
+  @Flag(help: "Remove everything that epfnvme created on this machine.") var all = false
   @Flag(help: "Also unload the modules that setup loaded.") var unloadModules = false
-  @Flag(help: "Also delete files that setup created, with the data in them.") var deleteFiles =
+  @Flag(help: "Also delete files that setup created, with their data.") var deleteFiles =
     false
-  @Flag(help: "Also while a host, or another function of the controller, is in use.") var force =
+  @Flag(help: "Proceed although a host, or another function of the controller, is in use.")
+  var force =
     false
   @Flag(help: "Only show what would be done.") var dryRun = false
 
@@ -41,11 +43,16 @@ struct TeardownCommand: ParsableCommand {
       options.removesFiles = deleteFiles
       options.force = force
       if dryRun {
+        var plans: [JSONValue] = []
         for name in names {
-          if let plan = try provisioner.teardownPlan(name, options: options) {
-            PlanCommand.show(plan, .text, name, global)
+          guard let plan = try provisioner.teardownPlan(name, options: options) else { continue }
+          if global.json {
+            plans.append(plan.json)
+          } else {
+            PlanCommand.show(plan, nil, name, global)
           }
         }
+        if global.json { print(JSONValue.array(plans).prettyText) }
         return
       }
       let view = ProgressView(global.terminal)
@@ -103,6 +110,7 @@ struct TeardownCommand: ParsableCommand {
     throw ProvisioningError(
       .inputMissing, "\"\(profile)\" is not set up on \(provisioner.machine.label)",
       operation: "read", path: profile,
-      hint: known.isEmpty ? "no profile is" : "there are: " + known.joined(separator: ", "))
+      hint: known.isEmpty
+        ? "no profile is set up there" : "set up there: " + known.joined(separator: ", "))
   }
 }

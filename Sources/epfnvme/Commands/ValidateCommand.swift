@@ -4,7 +4,8 @@ internal import Provisioning
 
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "validate", abstract: "Check profiles; needs no root and touches nothing.")
+    commandName: "validate", abstract: "Check profiles; needs no root and changes nothing.",
+    usage: "epfnvme validate [<options>] <profiles> ...")
 
   @OptionGroup var global: GlobalOptions
   @Argument(help: "The profiles; - is standard input.", completion: Candidates.profiles)
@@ -24,7 +25,7 @@ struct ValidateCommand: ParsableCommand {
         for issue in located.warnings { global.terminal.complain(issue, in: file) }
         if !global.quiet { print("\(file): valid") }
       } catch let error as LocatedIssues {
-        code = 65
+        code = max(code, 65)
         reports.append([
           "file": .string(file), "valid": false,
           "issues": .array(error.issues.issues.map(\.json)),
@@ -35,7 +36,7 @@ struct ValidateCommand: ParsableCommand {
       } catch let error as ProvisioningError {
         code = max(code, error.exitCode)
         reports.append([
-          "file": .string(file), "valid": false, "error": .string(error.message), "issues": [],
+          "file": .string(file), "valid": false, "error": Failure(error).value, "issues": [],
         ])
         if !global.json { global.terminal.complain(error) }
       }

@@ -44,7 +44,9 @@ final class Emulation {
         throw ProvisioningError(
           .different, "the controller does not do its part: \(error)", operation: error.step,
           path: name,
-          hint: "the trace shows what led to it; a quirk of the driver may be why (--list-quirks)")
+          hint:
+            "the trace shows what led to it; a quirk of the driver may be why (epfnvme emulate --list-quirks)"
+        )
       }
     }
 
@@ -54,7 +56,8 @@ final class Emulation {
       do { return Array(zip(inquiries, try player.host.answers(to: inquiries))) } catch {
         throw ProvisioningError(
           .different, "the controller does not do its part: \(error)", operation: error.step,
-          path: name, hint: "emulate --scenario strict shows what it answers and what not")
+          path: name,
+          hint: "epfnvme emulate --scenario strict shows what it answers and what not")
       }
     }
 
@@ -196,12 +199,7 @@ final class Emulation {
     }
     for index in machine.controllers.indices {
       machine.controllers[index].maximumFunctions = 8
-      let name = machine.controllers[index].name
-      for function in profile.functions where ["auto", name].contains(function.controller) {
-        guard let features = function.controllerFeatures else { continue }
-        if let msix = features.msix { machine.controllers[index].isMSIXCapable = msix }
-        if let msi = features.msi { machine.controllers[index].isMSICapable = msi }
-      }
+      machine.controllers[index].apply(profile)
     }
     for backing in profile.backings {
       switch backing.store {

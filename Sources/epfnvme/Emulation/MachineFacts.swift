@@ -5,13 +5,13 @@ internal import SimulatedKernel
 /// What a board's machine is like, where it decides what a profile becomes.
 struct MachineFacts: ParsableArguments {
   @Option(help: ArgumentHelp("Processors of the board.", valueName: "count")) var cpus = 8
-  @Option(help: ArgumentHelp("Its kernel's release, which becomes FR.", valueName: "release"))
+  @Option(help: ArgumentHelp("The kernel release, which becomes FR.", valueName: "release"))
   var release: String?
-  @Option(help: ArgumentHelp("Bytes of its pages: 4096, 16384 or 65536.", valueName: "bytes"))
+  @Option(help: ArgumentHelp("The page size in bytes: 4096, 16384 or 65536.", valueName: "bytes"))
   var pageSize = 4096
   @Option(
     help: ArgumentHelp(
-      "The endpoint controller's features, with commas between: msix, msi, intx, notifier and dma as NAME=yes or NAME=no, align=BYTES, and bar0=programmable, resizable, reserved, disabled or fixed:BYTES.",
+      "Features of the endpoint controller, separated by commas: msix, msi, intx, notifier and dma as NAME=yes or NAME=no, align=BYTES, and bar0=programmable, resizable, reserved, disabled or fixed:BYTES.",
       valueName: "features"))
   var epc: ControllerFeatures?
 

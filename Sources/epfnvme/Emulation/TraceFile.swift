@@ -73,9 +73,16 @@ struct TraceFile {
       "\(nanoseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest)
   }
 
+  /// Whether the trace is what a command prints, instead of its other results.
+  static func isResult(_ path: String?) -> Bool {
+    path.map(DocumentFile.isStandardOutput) ?? false
+  }
+
+  /// Writes the trace into a file, or to standard output.
   /// - Throws: ``ProvisioningError`` of kind `cannotCreate`.
   func write(to path: String) throws(ProvisioningError) {
     let document: JSONValue = ["displayTimeUnit": "ms", "traceEvents": .array(events)]
+    guard !Self.isResult(path) else { return print(document.compactText) }
     try DocumentFile(name: "the trace", path: path, mode: 0o644)
       .overwrite(document.compactText + "\n")
   }

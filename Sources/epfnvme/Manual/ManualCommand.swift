@@ -8,6 +8,7 @@ internal import SystemPackage
 struct ManualCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "manual", abstract: "Write the manual pages into a directory.",
+    usage: "epfnvme manual [<options>] <directory>",
     discussion: "SOURCE_DATE_EPOCH sets their date.", shouldDisplay: false)
 
   @OptionGroup var global: GlobalOptions

@@ -119,7 +119,7 @@ struct ManualPage {
     guard isRoot else { return }
     page.raw(".PP")
     page.line(
-      "With `--json` a failure is an object `error` on standard output: code, operation, path, value, errno, message, hint and the kernel's lines."
+      "With `--json` a failure, also a usage error, is an object `error` on standard output: code, operation, path, value, errno, message, hint and the kernel's lines."
     )
   }
 
@@ -144,7 +144,7 @@ struct ManualPage {
     ("/sys/kernel/config", "configfs, with nvmet, pci_ep and nullb; setup mounts it."),
     (
       "PREFIX/share/epfnvme",
-      "The shipped profiles and the schema of profiles; PREFIX is /usr/local unless the installation says otherwise."
+      "The shipped profiles, and the schemas of profiles and of what commands print with --json; PREFIX is /usr/local unless the installation says otherwise."
     ),
   ]
 
@@ -154,6 +154,7 @@ struct ManualPage {
       "EPFNVME_LAVA_CACHE",
       "Where lava\u{2d}wait leaves messages, /tmp/lava_multi_node_cache.txt by default."
     ),
+    ("LC_ALL, LC_CTYPE, LANG", "The locale: ASCII is printed where it is not UTF-8."),
     ("NO_COLOR", "When set, no colour, unless --color always is given."),
     ("TERM", "With the value dumb: no colour and no moving text."),
   ]

@@ -19,7 +19,8 @@ final class ProgressView {
     case .begins(let number, let count, let step):
       if isLive { replace("[\(number)/\(count)] \(step.operation.sentence)") }
     case .done(let number, let count, let step):
-      let reason = terminal.isVerbose ? terminal.paintError("  — \(step.reason)", .dim) : ""
+      let reason =
+        terminal.isVerbose ? terminal.paintError("  \(Symbols.dash) \(step.reason)", .dim) : ""
       if isLive {
         if number == count { finish() }
       } else {

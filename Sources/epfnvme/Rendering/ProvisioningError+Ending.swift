@@ -22,16 +22,4 @@ extension ProvisioningError {
     case .interrupted: 128 + (signal ?? 2)
     }
   }
-
-  func json(code: CInt) -> JSONValue {
-    [
-      "error": [
-        "code": JSONValue(code), "kind": .string(kind.rawValue), "operation": JSONValue(operation),
-        "path": JSONValue(path), "value": JSONValue(value), "errno": JSONValue(errno?.name),
-        "message": .string(message), "hint": JSONValue(hint),
-        "kernelLog": .array(kernelLog.map { .string($0) }),
-        "leftovers": .array(leftovers.map { .string($0) }),
-      ]
-    ]
-  }
 }

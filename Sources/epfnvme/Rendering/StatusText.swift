@@ -51,8 +51,8 @@ struct StatusText {
   private func append(_ nodes: [Node], prefix: String, to lines: inout [String]) {
     for (index, node) in nodes.enumerated() {
       let isLast = index == nodes.count - 1
-      lines.append(prefix + (isLast ? "└─ " : "├─ ") + node.text)
-      append(node.children, prefix: prefix + (isLast ? "   " : "│  "), to: &lines)
+      lines.append(prefix + (isLast ? Symbols.lastChild : Symbols.child) + node.text)
+      append(node.children, prefix: prefix + (isLast ? "   " : Symbols.passing), to: &lines)
     }
   }
 
@@ -76,16 +76,20 @@ struct StatusText {
     }
     facts.append("MSI-X \(function.msixVectors ?? 0), MSI \(function.msiVectors ?? 0)")
     if let mdts = function.mdtsKiB { facts.append("MDTS \(mdts) KiB") }
-    var text = terminal.paint(clean(function.name), .bold) + "  " + facts.joined(separator: " · ")
+    var text =
+      terminal.paint(clean(function.name), .bold) + "  "
+      + facts.joined(separator: Symbols.separator)
     if let exists = function.hasController, function.controller != nil {
-      text += " · " + state(exists ? "NVMe controller up" : "no NVMe controller", isGood: exists)
+      text +=
+        Symbols.separator
+        + state(exists ? "NVMe controller up" : "no NVMe controller", isGood: exists)
     }
     if let connection = function.connection {
       text +=
-        " · "
+        Symbols.separator
         + state("\(connection.name) \(connection.state ?? "connected")", isGood: connection.isLive)
     } else if function.controller != nil, function.driver == "pci_epf_nvme" {
-      text += " · " + state("no connection", isGood: false)
+      text += Symbols.separator + state("no connection", isGood: false)
     }
     var children: [Node] = []
     if let nqn = function.nqn, !nqn.isEmpty {
@@ -111,7 +115,8 @@ struct StatusText {
     var children = subsystem.namespaces.map(namespace)
     if children.isEmpty { children = [Node(text: terminal.paint("no namespace", .yellow))] }
     return Node(
-      text: terminal.paint(clean(subsystem.nqn), .cyan) + "  " + facts.joined(separator: " · "),
+      text: terminal.paint(clean(subsystem.nqn), .cyan) + "  "
+        + facts.joined(separator: Symbols.separator),
       children: children)
   }
 

@@ -119,7 +119,8 @@ private struct BackingFiles {
       switch backing.store {
       case .nullBlock: break
       case .file(let file): try add(file)
-      case .block(let path): try add(path, created: nil)
+      case .block(let path):
+        try add(path, created: nil, "name a block device that is there: lsblk lists them")
       case .loopDevice(let loop):
         try add(loop.file)
         offsets[loop.file.path] = loop.offset
@@ -128,10 +129,15 @@ private struct BackingFiles {
   }
 
   private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
-    try add(file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil)
+    try add(
+      file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
+      "make it, or let the profile do so with \"create\": true and \"sizeMiB\"")
   }
 
-  private mutating func add(_ path: String, created size: UInt64?) throws(ProvisioningError) {
+  /// - Parameter hint: what to do when it is not there.
+  private mutating func add(
+    _ path: String, created size: UInt64?, _ hint: String
+  ) throws(ProvisioningError) {
     let store = LiveBackingStore()
     func failure(_ operation: String, _ error: Errno, _ hint: String?) -> ProvisioningError {
       ProvisioningError(
@@ -140,12 +146,16 @@ private struct BackingFiles {
     }
     if let size {
       do { try store.createFile(FilePath(path), size: size) } catch {
-        guard error == .fileExists else { throw failure("create", error, nil) }
+        guard error == .fileExists else {
+          let directory = FilePath(path).removingLastComponent()
+          throw failure(
+            "create", error, error == .noSuchFileOrDirectory ? "mkdir -p \(directory)" : nil)
+        }
       }
     }
     do { found[path] = try store.describe(FilePath(path)) } catch {
       throw failure(
-        "open", error, error == .noSuchFileOrDirectory ? "make it, or say \"create\": true" : nil)
+        "open", error, error == .noSuchFileOrDirectory ? hint : nil)
     }
   }
 
@@ -203,7 +213,7 @@ private final class BackingOpener {
         errno == .permissionDenied ? .needsPrivileges : .inputMissing,
         "cannot open \(path) for reading and writing: \(errno.nameAndText)", operation: "open",
         path: path, errno: errno,
-        hint: errno == .resourceBusy ? "it is mounted or in use: give it free first" : nil)
+        hint: errno == .resourceBusy ? "it is mounted or in use: unmount or release it first" : nil)
     }
   }
 }

@@ -14,6 +14,8 @@ final class ServingMonitor: ServerObserver {
   /// Nanoseconds between two figures; nil for none.
   private let interval: UInt64?
   private let keepsTrace: Bool
+  /// Whether regular figures are the result; else they are messages.
+  private let hasResult: Bool
 
   private let clock = RealTime(at: .zero)
   private var isConnected = false
@@ -26,13 +28,14 @@ final class ServingMonitor: ServerObserver {
 
   init(
     _ served: ServedFunction, _ terminal: Terminal, isJSON: Bool, interval: Double?,
-    keepsTrace: Bool
+    keepsTrace: Bool, hasResult: Bool
   ) {
     name = served.name
     function = served.function
     self.terminal = terminal
     self.isJSON = isJSON
     self.keepsTrace = keepsTrace
+    self.hasResult = hasResult
     isLive = interval == nil && !isJSON && !terminal.isQuiet && Terminal.isInteractive
     let seconds = interval ?? (isLive ? 1 : nil)
     self.interval = seconds.map { UInt64($0 * 1e9) }
@@ -83,7 +86,9 @@ final class ServingMonitor: ServerObserver {
     let happened = function.takeEvents()
     if keepsTrace, trace.count < Self.traceLimit { trace += happened.trace }
     for line in happened.log { self.line(TraceText.line(line)) }
-    for diagnosis in happened.diagnoses { line("\(diagnosis.row): \(diagnosis.text)") }
+    for diagnosis in happened.diagnoses {
+      line("\(Symbols.place(diagnosis.row)): \(diagnosis.text)")
+    }
     // The kernel's copy is for a simulated one.
     _ = function.takeKernelLog()
   }
@@ -127,7 +132,7 @@ final class ServingMonitor: ServerObserver {
       + "read \(Self.decimal(Double(read) / seconds / 1e6, 1)) MB/s, "
       + "written \(Self.decimal(Double(written) / seconds / 1e6, 1)) MB/s"
     guard isLive else {
-      _ = Output.emit(text)
+      if hasResult { _ = Output.emit(text) } else { Terminal.complain(text) }
       return
     }
     Terminal.raw("\r\u{1b}[K" + text)
