@@ -27,7 +27,7 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test check fmt demo lab lab-host bench bench-serve fuzz install static packages
+.PHONY: help build test test-all check fmt demo lab lab-host bench bench-serve fuzz install static packages
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -41,6 +41,10 @@ test: packages ## run the tests
 	@mkdir -p .build; rm -f .build/tests.xml
 	swift test $(debug) --disable-xctest --xunit-output .build/tests.xml
 	@grep -q '<testsuite .*tests="[1-9]' .build/tests.xml || { echo 'no test ran' >&2; exit 1; }
+
+# Property tests have a short form and a full one, with thousands of generated profiles, which wants an optimised build.
+test-all: packages ## run the tests with the full form of property tests (an optimised build)
+	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --disable-xctest
 
 check: packages ## what a change has to pass: format, build without warnings, tests
 	swift format lint --strict -r $(swift_sources)

@@ -183,7 +183,8 @@ import Testing
         cases += 1
         guard let error else { continue }
         let label = "seed \(seed), effect \(effect) of \(effects), \(plan.steps.count) steps"
-        #expect(error.kind != .rollbackIncomplete, "\(label): \(error)")
+        #expect(
+          error.kind != .rollbackIncomplete, "\(label): \(error): \(error.leftovers.first ?? "")")
         #expect(
           state(copy) == before, "\(label): \(error.message): \(differences(state(copy), before))")
         #expect(copy.kernel.crashes.isEmpty, "\(label)")

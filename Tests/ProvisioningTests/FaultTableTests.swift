@@ -12,19 +12,22 @@ import Testing
     .resourceBusy, .invalidArgument, .ioError, .noSpace, .permissionDenied,
   ]
 
-  /// The fault that hits a step of a plan.
-  private func fault(at index: Int, of plan: Plan, _ action: SimulatedKernel.Fault.Action)
-    -> SimulatedKernel.Fault?
-  {
-    let operation = plan.steps[index].operation
-    guard let call = operation.call else { return nil }
-    let earlier = plan.steps[..<index].count {
-      $0.operation.call == call && ($0.operation.path == operation.path || call == .connections)
-    }
+  /// The fault that hits a step from its beginning; nil for one without a system call.
+  private func fault(in step: Step, _ errno: Errno) -> SimulatedKernel.Fault? {
+    guard let call = step.operation.call else { return nil }
     // Connections are listed, whichever is meant.
     return .init(
-      call, at: call == .connections ? nil : operation.path, occurrence: earlier + 1, action: action
-    )
+      call, at: call == .connections ? nil : step.operation.path, action: .errno(errno))
+  }
+
+  /// Sets a profile up with a fault that is there from the beginning of a step: what is looked at before does not meet it.
+  private func setUp(
+    _ located: Profile.Located, on machine: SimulatedMachine, step index: Int,
+    _ fault: SimulatedKernel.Fault
+  ) throws(ProvisioningError) {
+    _ = try machine.provisioner.setUp(located, force: false) { progress in
+      if case .begins(index + 1, _, _) = progress { machine.kernel.inject(fault) }
+    }
   }
 
   @Test(
@@ -43,14 +46,13 @@ import Testing
       let reference = SimulatedMachine(kernel: start.kernel.copy())
       try onlyModules(of: plan.steps[..<index], on: reference.kernel)
       for errno in Self.errnos {
-        guard let fault = fault(at: index, of: plan, .errno(errno)) else { continue }
+        guard let fault = fault(in: step, errno) else { continue }
         let machine = SimulatedMachine(kernel: start.kernel.copy())
-        machine.kernel.inject(fault)
         let label = "\(errno.name) at step \(index + 1): \(step.operation.sentence)"
         cases += 1
         guard
           let error = machine.failure({ (machine) throws(ProvisioningError) in
-            try machine.setUp(located)
+            try setUp(located, on: machine, step: index, fault)
           })
         else {
           // A shared header field that is right already needs no system call, so none can fail.
@@ -99,10 +101,12 @@ import Testing
       }
       let path = plan.steps[index].operation.path
       let machine = SimulatedMachine(kernel: start.kernel.copy())
-      machine.kernel.inject(try #require(fault(at: last, of: plan, .errno(.ioError))))
+      let failure = try #require(fault(in: plan.steps[last], .ioError))
       machine.kernel.inject(.init(undo, at: path, action: .errno(.resourceBusy), count: nil))
       let error = try #require(
-        machine.failure { (machine) throws(ProvisioningError) in try machine.setUp(located) },
+        machine.failure { (machine) throws(ProvisioningError) in
+          try setUp(located, on: machine, step: last, failure)
+        },
         "the last step failed and nobody noticed")
       cases += 1
       #expect(error.kind == .rollbackIncomplete, "\(path): \(error)")

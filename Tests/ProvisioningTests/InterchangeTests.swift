@@ -20,8 +20,8 @@ import Testing
   }
 
   @Test(
-    "for 1,000 generated profiles: the text says the profile, the export says the machine",
-    arguments: 0..<20)
+    "for generated profiles: the text says the profile, the export says the machine",
+    arguments: 0..<(TestScale.isFull ? 20 : 2))
   func generated(_ block: UInt64) throws {
     for seed in block * 50..<block * 50 + 50 {
       let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed
@@ -70,8 +70,8 @@ import Testing
   }
 
   @Test(
-    "nvmetcli's JSON of a target makes the same target, for 200 generated profiles",
-    arguments: 0..<10)
+    "nvmetcli's JSON of a target makes the same target, for generated profiles",
+    arguments: 0..<(TestScale.isFull ? 10 : 2))
   func nvmetcli(_ block: UInt64) throws {
     for seed in block * 20..<block * 20 + 20 {
       let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed

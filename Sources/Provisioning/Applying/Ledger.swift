@@ -154,11 +154,16 @@ private struct Compaction {
   private func vanishes(_ path: String) -> Bool {
     guard !ConfigAddress.isSwitch(path) else { return false }
     let parent = path.parentPath
-    if parent.parentPath.parentPath.hasSuffix("/pci_ep/functions") { return false }
+    if isHeader(path) { return false }
     if places["directory \(parent)"] != nil { return true }
     if parent.hasSuffix("/nvme") { return places["directory \(parent.parentPath)"] != nil }
     guard parent.hasSuffix("/ana_groups/1") else { return false }
     return places["directory \(parent.parentPath.parentPath)"] != nil
+  }
+
+  /// Whether an attribute is a field of the configuration header, which all functions of a driver share.
+  private func isHeader(_ path: String) -> Bool {
+    path.parentPath.parentPath.parentPath.hasSuffix("/pci_ep/functions")
   }
 
   mutating func add(_ entry: JournalEntry) {
@@ -191,9 +196,9 @@ private struct Compaction {
     var entry = entry
     if let first = take("attribute \(path)") {
       entry.undo = first.undo
-      // Back to where it was before us: nothing is left to undo.
+      // Back to where it was before us: nothing is left to undo. What a function was bound with is still to be known.
       if case .write(_, let old, _)? = first.undo, case .write(_, let new, _) = entry.operation,
-        old == new
+        old == new, !isHeader(path)
       {
         return
       }

@@ -91,8 +91,11 @@ extension DesiredState {
       needs: directory)
     beforeControllers += defaults(
       freshSubsystem(item.directory), item.directory, needs: directory)
+    // Binding a function of pci_epf_nvme is a host that identifies the subsystem: what was written before could not be taken back.
+    let isIdentifiedAtBind = resolution.driver == .pciEPFNVMe && !functions.isEmpty
     list.remake(
-      facts(beforeControllers, named: Self.identity), .onceIdentified(item.directory.path))
+      facts(beforeControllers, named: Self.identity),
+      isIdentifiedAtBind ? .always(item.directory.path) : .onceIdentified(item.directory.path))
 
     let isOpen = subsystem.allowAnyHost ?? subsystem.allowedHosts.isEmpty
     list.add(

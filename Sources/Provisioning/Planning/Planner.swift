@@ -156,24 +156,28 @@ struct Planner {
     guard isChanged(index) else { return nil }
     switch facts[index].remaking {
     case .never:
-      return isZonedUntilNow(index, path) ? path.parent : nil
+      return isZonedOnOneSide(index, path) ? path.parent : nil
     case .always(let directory): return directory
     case .onceIdentified(let directory): return isIdentified(directory) ? directory : nil
     }
   }
 
-  /// A namespace that was zoned stays so with another device; whether it was is seen from the device that it leaves, which
-  /// must not become a zoned one meanwhile.
-  private func isZonedUntilNow(_ index: Int, _ path: FilePath) -> Bool {
+  /// A namespace that was enabled with a zoned device stays zoned with another one. So the namespace of a device that is zoned,
+  /// or becomes so, is not given another device; nor is one given a zoned device, which an undo could not take back.
+  private func isZonedOnOneSide(_ index: Int, _ path: FilePath) -> Bool {
     guard path.name == "device_path" else { return false }
     if Hazard.wasZoned(path, machine) { return true }
-    guard let device = try? machine.configFS.read(path).withoutTrailingNewline else { return false }
-    return facts.contains { fact in
+    let zoned = facts.compactMap { fact -> String? in
       guard case .attribute(let attribute, .text(let text), _, _) = fact.content,
         attribute.name == "zoned", sameAttributeText(text, "1")
-      else { return false }
-      return device == "/dev/\(attribute.parent.name)"
+      else { return nil }
+      return "/dev/\(attribute.parent.name)"
     }
+    let current = (try? machine.configFS.read(path).withoutTrailingNewline) ?? ""
+    guard case .attribute(_, .text(let wanted), _, _) = facts[index].content else {
+      return zoned.contains(current)
+    }
+    return zoned.contains(current) || zoned.contains(wanted.withoutTrailingNewline)
   }
 
   /// Whether a host has identified a subsystem: then a value that is there already is refused, too, and only then.
