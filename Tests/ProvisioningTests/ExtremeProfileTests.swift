@@ -136,11 +136,26 @@ import Testing
     // Attributes that came after 6.12; whether a kernel has one shows when its object is made.
     let isMissing =
       error.errno == .noSuchFileOrDirectory
-      && ["/param_mdts", "/resv_enable", "/attr_vendor_id", "/attr_subsys_vendor_id"].contains {
+      && [
+        "/rotational", "/param_mdts", "/resv_enable", "/attr_vendor_id", "/attr_subsys_vendor_id",
+      ].contains {
         path.hasSuffix($0)
       }
     let isPort = path.contains("/nvmet/ports/") && path.contains("/subsystems/")
-    return isPort || isMissing || attributes.contains { path.hasSuffix("/" + $0.name) }
+    // Kernels before 6.15 have no blocks larger than a page.
+    let hasLargeBlocks = profile.backings.contains {
+      guard case .nullBlock(let device) = $0.store else { return false }
+      return device.blockSize ?? 0 > 4096
+    }
+    let isBlockSize = path.hasSuffix("/power") && error.errno == .invalidArgument && hasLargeBlocks
+    // A remote target answers as it likes.
+    let isRemote =
+      path.contains("/pci_ep/controllers/")
+      && profile.functions.contains {
+        if case .tcp = $0.target { $0.name == FilePath(path).lastComponent?.string } else { false }
+      }
+    return isPort || isMissing || isRemote || isBlockSize
+      || attributes.contains { path.hasSuffix("/" + $0.name) }
   }
 
   /// Without the modules that setup loads and leaves: their trees and the shared header stay.

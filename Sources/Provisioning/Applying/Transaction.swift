@@ -101,6 +101,13 @@ struct Transaction: ~Copyable {
     do { try executor.perform(step.operation) } catch {
       if Self.happenedNevertheless(step.operation, error) {
         done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .intended)))
+      } else if case .disconnect = step.operation {
+        // The connection is still there, and making its link again would open a second one: the undo tries once more.
+        done.append(
+          (
+            number,
+            JournalEntry(operation: step.operation, undo: step.operation, state: .intended)
+          ))
       } else {
         try? journal.withdraw(number, failed: true)
       }

@@ -223,12 +223,14 @@ struct Planner {
   // MARK: Down
 
   private func takingDown(_ indices: [Int]) -> [Step] {
-    let mountPoint = machine.configFS.mountPoint
+    // A connection goes right after its binding: a link that is made again by an undo connects again.
+    func rank(_ step: Step) -> ConfigAddress.Rank {
+      if case .disconnect = step.operation { return .binding }
+      return step.operation.rank(below: machine.configFS.mountPoint)
+    }
     return indices.compactMap { index in step(takingDown: index).map { (index, $0) } }
       .sorted { a, b in
-        let ranks = (
-          a.1.operation.rank(below: mountPoint), b.1.operation.rank(below: mountPoint)
-        )
+        let ranks = (rank(a.1), rank(b.1))
         return ranks.0 == ranks.1 ? a.0 > b.0 : ranks.0 > ranks.1
       }.map(\.1)
   }
