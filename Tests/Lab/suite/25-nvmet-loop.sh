@@ -48,7 +48,8 @@ if has_mainline && ! has_seed; then
   if [ "$status" -eq 0 ]; then
     port=$(find "$config/nvmet/ports" -mindepth 1 -maxdepth 1)
     equal 'howto profile on mainline: adapted to a pci port' pci "$(cat "$port/addr_trtype")"
-    says 'howto profile on mainline: says that it adapted' 'loop'
+    # A loop target is a local subsystem; the driver was not named, so there is nothing to warn of.
+    check 'howto profile on mainline: no warning about the target' jq -e '[.warnings[].path] | index("functions[0].target.loop") == null' out
   else
     check 'howto profile on mainline: refused as impossible' test "$status" -eq 65 -o "$status" -eq 78
     says 'howto profile on mainline: the refusal names the place' 'target'
