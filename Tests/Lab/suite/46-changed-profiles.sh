@@ -72,7 +72,7 @@ own_host() {
   for lib_fabric in /sys/class/nvme/nvme*; do
     [ "$(cat "$lib_fabric/subsysnqn")" = "$1" ] && own_controller=$lib_fabric
   done
-  wait_for 'the own host sees namespace 1' sh -c "ls -d $own_controller/nvme*n1 $own_controller/nvme*c*n1" || return 1
+  wait_for 'the own host sees namespace 1' sh -c "ls -d $own_controller/nvme*n1" || return 1
   own_disk=/dev/$(ls "$own_controller" "/sys/class/nvme-subsystem/"*/ 2>/dev/null | grep -x 'nvme[0-9]*n1' | tail -n 1)
 }
 reads() { dd if="$own_disk" of=/dev/null bs=4096 count=1 iflag=direct; }
