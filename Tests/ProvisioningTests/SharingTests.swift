@@ -151,6 +151,41 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("org.example") })
   }
 
+  @Test(
+    "what two profiles state about a host stays until the last of them drops it",
+    arguments: [false, true])
+  func hostAttribute(_ leaves: Bool) throws {
+    func stating(_ name: String, _ service: String, _ hash: String?) throws -> Profile.Located {
+      var located = try offered(
+        name, port: Self.port.replacing("\"id\": 7", with: "\"id\": \(service.suffix(1))"))
+      located.profile.ports[0].service = service
+      located.profile.hosts = [
+        .init(
+          nqn: "nqn.2026-01.org.example:host",
+          attributes: hash.map { [.init(name: "dhchap_hash", text: $0)] } ?? [])
+      ]
+      return try Profile.decode(Array(located.profile.json.compactText.utf8))
+    }
+    let path = Self.root + "nvmet/hosts/nqn.2026-01.org.example:host/dhchap_hash"
+    let machine = machine()
+    try machine.setUp(try stating("a", "4421", "hmac(sha512)"))
+    let second = try stating("b", "4422", "hmac(sha512)")
+    try machine.setUp(second)
+    if leaves {
+      try machine.tearDown("a")
+    } else {
+      let plan = try machine.setUp(try stating("a", "4421", nil)).plan
+      #expect(plan.steps.map(\.operation.sentence) == [])
+    }
+    #expect(text(machine, path) == "hmac(sha512)")
+    #expect(try machine.provisioner.check(second).failures == [])
+    try machine.setUp(try stating("b", "4422", nil))
+    #expect(text(machine, path) == "hmac(sha256)")
+    if !leaves { try machine.tearDown("a") }
+    try machine.tearDown("b")
+    #expect(text(machine, path) == nil)
+  }
+
   @Test("a port that the other profile has with another address is refused")
   func otherAddress() throws {
     let machine = SimulatedMachine()

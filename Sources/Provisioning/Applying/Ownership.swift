@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import LinuxFiles
 internal import SystemPackage
 
 /// Who made what on a machine: the journals of all profiles, as one of them sees it.
@@ -49,8 +50,14 @@ struct Ownership {
     own.lastWritten[attribute] != nil && !isWrittenByOthers(attribute)
   }
 
+  /// Whether another profile states an attribute of a host; one that was reset to its default is not stated any more.
   func isWrittenByOthers(_ attribute: String) -> Bool {
-    others.contains { $0.ledger.lastWritten[attribute] != nil }
+    let fresh = attribute.lastComponent.flatMap {
+      ProfileSchema.host.row(ofAttribute: $0)?.attribute.freshText
+    }
+    return others.contains { _, ledger in
+      ledger.lastWritten[attribute].map { !sameAttributeText($0, fresh ?? "") } ?? false
+    }
   }
 
   /// The other profiles that count on a controller being started.

@@ -103,11 +103,9 @@ struct Transaction: ~Copyable {
         done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .intended)))
       } else if case .disconnect = step.operation {
         // The connection is still there, and making its link again would open a second one: the undo tries once more.
-        done.append(
-          (
-            number,
-            JournalEntry(operation: step.operation, undo: step.operation, state: .intended)
-          ))
+        undo = step.operation
+        try? journal.confirm(number, undo: undo)
+        done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .done)))
       } else {
         try? journal.withdraw(number, failed: true)
       }

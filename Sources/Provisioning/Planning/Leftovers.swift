@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import LinuxFiles
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
@@ -126,6 +126,8 @@ struct Leftovers {
         Self.state(path), disruption: "the device /dev/\(device) goes away")
     case .namespace(let nqn, let id)? where wanted[path] == nil && ConfigAddress.isSwitch(path):
       add(Self.state(path), disruption: isSeen(nqn) ? "namespace \(id) goes away" : nil)
+    case .host? where wanted[path] == nil && ownership.isWrittenByOthers(path):
+      released.append(path)
     default: unknown(path, value, entry)
     }
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 
@@ -84,6 +84,14 @@ struct SharingCheck {
       JournalEntry(
         operation: .createDirectory(path: path.string), undo: .removeDirectory(path: path.string),
         state: .done))
+    // What both say about a host stays when one of them leaves.
+    guard isHost else { return }
+    for (inner, fact) in planner.facts.enumerated() where fact.needs.contains(index) {
+      guard case .attribute = fact.content, planner.standings[inner] == .satisfied,
+        let claim = adoption(inner)
+      else { continue }
+      claims.append(claim)
+    }
   }
 
   /// A port of others that links subsystems of theirs.

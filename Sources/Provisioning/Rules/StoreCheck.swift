@@ -55,7 +55,9 @@ struct StoreCheck {
         }
         own.add(stores, "the backing \"\(backing.name)\"")
         // A loop device that is named as a "block" backing is itself what its file is bound to.
-        if !backing.isBlockDevice, let device = bound.user(of: stores) {
+        if let device = bound.user(of: stores),
+          (try? machine.storage.identity(of: FilePath(device)))?.number != stores.first?.number
+        {
           throw refusal(
             backing, "\(path) is already bound to \(device)",
             "detach it with losetup -d \(device), or use it as a \"block\" backing")
@@ -96,10 +98,6 @@ struct StoreCheck {
   func user(ofDevice path: String) -> String? {
     users.user(of: machine.storage.stores(behind: FilePath(path)))
   }
-}
-
-extension Profile.Backing {
-  fileprivate var isBlockDevice: Bool { if case .block = store { true } else { false } }
 }
 
 /// Stores and who uses them, found by number: a disk and its partitions are one store.
