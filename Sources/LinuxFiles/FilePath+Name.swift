@@ -5,7 +5,7 @@ package import SystemPackage
 // checks their invariants: a plan asks for thousands of names.
 extension FilePath {
   /// The last component, or an empty text for a path that has none.
-  package var name: String { String(string.nameOfPath) }
+  package var name: String { string.lastComponent ?? "" }
 
   /// The directory that the last component of an absolute path is in; the root's is the root.
   package var parent: FilePath {
@@ -15,9 +15,13 @@ extension FilePath {
 }
 
 extension String {
-  /// What stands after the last slash.
-  fileprivate var nameOfPath: Substring {
-    utf8.lastIndex(of: UInt8(ascii: "/")).map { self[utf8.index(after: $0)...] } ?? self[...]
+  /// The last component of a path; nil for a path that has none.
+  package var lastComponent: String? {
+    let slash = UInt8(ascii: "/")
+    guard let end = utf8.lastIndex(where: { $0 != slash }) else { return nil }
+    let path = self[...end]
+    return String(
+      path[(path.utf8.lastIndex(of: slash).map(path.utf8.index(after:)) ?? startIndex)...])
   }
 
   /// A path without its last component and the slash before that.

@@ -31,9 +31,6 @@ package func directoryNames(_ path: FilePath) throws(Errno) -> [String] {
 extension String {
   /// Without the line feed of sysfs.
   package var trimmed: String { last == "\n" ? String(dropLast()) : self }
-
-  /// The last component of a path.
-  package var lastComponent: String? { split(separator: "/").last.map(String.init) }
 }
 
 /// Where a symbolic link leads to, as it is written.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 

@@ -66,16 +66,7 @@ import Testing
 
   private func helps() throws -> [(command: String, text: String)] {
     let program = Program()
-    let dump = try #require(try program.start(["--experimental-dump-help"]).finish().json)
-    var commands: [[String]] = []
-    func walk(_ command: JSONValue, _ path: [String]) {
-      commands.append(path)
-      for child in command["subcommands"]?.arrayValue ?? [] {
-        guard let name = child["commandName"]?.stringValue, name != "help" else { continue }
-        walk(child, path + [name])
-      }
-    }
-    walk(try #require(dump["command"]), [])
+    let commands = try CommandTree.all().map(\.words)
     #expect(commands.count > 20)
     return try commands.map { path in
       let result = try program.start(path + ["--help"], environment: ["COLUMNS": "80"]).finish()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import ConfigFS
+internal import LinuxFiles
 internal import SystemPackage
 
 /// What is in, or linked to, a directory that cannot be removed.

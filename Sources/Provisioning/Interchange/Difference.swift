@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import LinuxFiles
 internal import SystemPackage
 
 /// One thing in which a machine and a profile differ.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import ConfigFS
+internal import LinuxFiles
 internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import ConfigFS
+internal import LinuxFiles
 internal import SystemPackage
 
 /// What a path below configfs names: an object of `nullb`, `nvmet` or `pci_ep`, or something in one.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 public import BlockDevices
 internal import ConfigFS
 public import KernelEvents
+internal import LinuxFiles
 
 /// One effect on the machine, as data.
 public enum Operation: Hashable, Sendable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
 internal import KernelModules
+internal import LinuxFiles
 internal import SystemPackage
 
 /// Desired minus observed: the ordered steps from what is to what shall be.

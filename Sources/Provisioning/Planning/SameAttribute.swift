@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import ConfigFS
 internal import KernelEvents
+internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 
@@ -9,7 +9,7 @@ internal import SystemPackage
 ///
 /// Blanks at the end (a padded serial number), the line feed, and the NUL that clears a secret do not count. Fabrics options are the same in any order.
 func sameAttributeText(_ a: String, _ b: String, at path: String = "") -> Bool {
-  if path.lastPathComponent == "ctrl_opts" { return FabricsOptions.meanSame(a, b) }
+  if path.lastComponent == "ctrl_opts" { return FabricsOptions.meanSame(a, b) }
   return a.withoutPadding == b.withoutPadding
 }
 
@@ -18,10 +18,6 @@ extension String {
     var text = Substring(self)
     while let last = text.last, last == "\n" || last == " " || last == "\0" { text.removeLast() }
     return text
-  }
-
-  fileprivate var lastPathComponent: Substring {
-    split(separator: "/", omittingEmptySubsequences: true).last ?? ""
   }
 }
 

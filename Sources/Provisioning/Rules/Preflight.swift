@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import LinuxFiles
 internal import SystemPackage
 
 /// What must hold on the machine before the first write: privileges, backings that open, sizes that make a block.

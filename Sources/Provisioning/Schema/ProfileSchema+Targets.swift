@@ -9,7 +9,7 @@ extension ProfileSchema {
     [
       SchemaRow("nqn", .text(.nqn), required: true),
       SchemaRow("attributes", .attributes),
-      // Secrets: no text takes one back.
+      // Secrets: a NUL byte clears one.
       SchemaRow(
         nil, .unkeyed,
         [.init("dhchap_key", .text("")), .init("dhchap_ctrl_key", .text(""))]),

@@ -51,7 +51,8 @@ struct SmokeCommand: ParsableCommand {
 
   func validate() throws {
     if global.json, !reports.format.isEmpty {
-      throw ValidationError("--json is a report by itself: use --format json in its place.")
+      throw ValidationError(
+        "--json cannot be combined with --format: replace --json with --format json.")
     }
     guard (1...100_000).contains(runs) else { throw ValidationError("--repeat takes 1 to 100000.") }
     guard hold >= 0, hold <= 86400 else {

@@ -26,7 +26,7 @@ enum Symbols {
   static let lastChild = areUTF8 ? "└─ " : "`- "
   static let passing = areUTF8 ? "│  " : "|  "
 
-  /// A place in a fact sheet (`nvmet §21 row 1`) as the locale can show it.
+  /// A reference with a section sign, as the locale can show it.
   static func place(_ text: String) -> String {
     areUTF8 ? text : text.replacing("§", with: "section ")
   }
