@@ -18,6 +18,23 @@ public struct NullBlockTree: Sendable {
   /// The parameters to load it with: by default it would make a device `/dev/nullb0` that configfs cannot touch.
   public static let moduleParameters = ["nr_devices=0"]
 
+  /// What a fresh device's attributes show because of the module's parameters. An attribute that is not among them has the
+  /// kernel's own value.
+  /// - Source: `drivers/block/null_blk/main.c`, `null_alloc_dev`.
+  public static func freshValues(parameters: [String: String]) -> [String: String] {
+    var values: [String: String] = [:]
+    for (name, text) in parameters {
+      switch (name, text) {
+      case ("gb", _): values["size"] = Int(text).map { "\($0 &* 1024)" }
+      case ("bs", _): values["blocksize"] = text
+      case (_, "Y"), (_, "y"): values[name] = "1"
+      case (_, "N"), (_, "n"): values[name] = "0"
+      default: values[name] = text
+      }
+    }
+    return values
+  }
+
   /// Whether `null_blk` is loaded and configfs mounted.
   public var isAvailable: Bool { directory.exists }
 

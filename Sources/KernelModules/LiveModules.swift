@@ -44,10 +44,13 @@ public struct LiveModules: ModuleControl {
     }
   }
 
-  /// The parameters of a loaded or built-in module, as far as this process may read them.
+  /// The parameters of a loaded or built-in module, as far as this process may read them; for any other, the options of
+  /// `/etc/modprobe.d`.
   /// - Source: `kernel/params.c`, `param_attr_show`.
   public func parameters(of name: String) -> [String: String] {
-    let directory = FilePath("/sys/module").appending(Self.canonical(name)).appending("parameters")
+    let name = Self.canonical(name)
+    guard presentState(of: name) != nil else { return configuredParameters(of: name) }
+    let directory = FilePath("/sys/module").appending(name).appending("parameters")
     var values: [String: String] = [:]
     for parameter in (try? directoryNames(directory)) ?? [] {
       if let text = try? readFile(directory.appending(parameter)) {
@@ -55,6 +58,15 @@ public struct LiveModules: ModuleControl {
       }
     }
     return values
+  }
+
+  private func configuredParameters(of name: String) -> [String: String] {
+    #if Libkmod
+      let options = (try? ModuleIndex().options(of: name)) ?? ""
+    #else
+      let options = LoaderProgram.ofRunningKernel.options(of: name)
+    #endif
+    return ModuleOptions.values(of: options.split(whereSeparator: \.isWhitespace))
   }
 
   /// What `/sys/module` tells: a loaded module has a state; a directory without one belongs to a built-in module that

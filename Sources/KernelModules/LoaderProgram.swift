@@ -28,6 +28,21 @@ struct LoaderProgram {
       .load, name, errno, reason: said.isEmpty ? FailureReason.loading(errno) : said)
   }
 
+  /// The options that the machine's configuration has for a module; none with a program that cannot tell.
+  func options(of name: String) -> String {
+    guard let ending = try? ChildProcess([path, "--showconfig"]).run(), ending.status == 0 else {
+      return ""
+    }
+    let lines = ending.output.split(separator: "\n").compactMap { line -> Substring? in
+      let words = line.split(separator: " ", maxSplits: 2)
+      guard words.count == 3, words[0] == "options",
+        LiveModules.canonical(String(words[1])) == name
+      else { return nil }
+      return words[2]
+    }
+    return lines.joined(separator: " ")
+  }
+
   /// The errno that a program's last words name; `modprobe` ends a line with `strerror`'s text.
   static func errno(namedIn text: String) -> Errno {
     let lines = text.split(separator: "\n")

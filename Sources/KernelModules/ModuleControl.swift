@@ -9,8 +9,27 @@ public protocol ModuleControl: Sendable {
   /// - Parameter parameters: `name=value` items.
   func load(_ name: String, parameters: [String]) throws(ModuleError)
 
+  /// The values of a module's parameters: those that it has, or those that the machine's configuration sets when it is
+  /// loaded. Empty where neither is known.
+  func parameters(of name: String) -> [String: String]
+
   /// Unloads a module.
   func unload(_ name: String) throws(ModuleError)
+}
+
+/// The options that a module is loaded with.
+public enum ModuleOptions {
+  /// Parameter → value. The last item for a parameter counts; a name alone is a switch that is on.
+  /// - Parameter items: `name=value` or `name`.
+  public static func values(of items: some Sequence<some StringProtocol>) -> [String: String] {
+    var values: [String: String] = [:]
+    for item in items {
+      let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = parts.first else { continue }
+      values[String(name)] = parts.count == 2 ? String(parts[1]) : "Y"
+    }
+    return values
+  }
 }
 
 /// Where a module stands.

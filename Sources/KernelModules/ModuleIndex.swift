@@ -61,6 +61,14 @@
         .load, name, errno, reason: reason.isEmpty ? nil : reason.joined(separator: "; "))
     }
 
+    /// The options that the machine's configuration has for a module.
+    func options(of name: String) throws(Errno) -> String {
+      let module = unsafe try find(name)
+      defer { _ = unsafe kmod_module_unref(module) }
+      guard let options = unsafe kmod_module_get_options(module) else { return "" }
+      return unsafe String(cString: options)
+    }
+
     private func find(_ name: String) throws(Errno) -> OpaquePointer {
       var module: OpaquePointer?
       let status = unsafe kmod_module_new_from_name(context, name, &module)

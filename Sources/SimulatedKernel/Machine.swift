@@ -168,12 +168,17 @@ extension SimulatedKernel {
     /// `builtIn`, `loaded` (at boot), `loadable` or `missing`.
     public var state: ModuleState
     public var dependencies: [String]
+    /// The `name=value` items that modprobe's configuration has for it; nil is none.
+    public var options: [String]?
 
-    public init(_ name: String, _ state: ModuleState = .loadable, needs dependencies: [String] = [])
-    {
+    public init(
+      _ name: String, _ state: ModuleState = .loadable, needs dependencies: [String] = [],
+      options: [String]? = nil
+    ) {
       self.name = name
       self.state = state
       self.dependencies = dependencies
+      self.options = options
     }
   }
 

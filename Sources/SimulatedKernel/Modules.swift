@@ -61,14 +61,15 @@ extension KernelState {
     }
     guard !isModulePresent(name) else { return }
     for dependency in module.dependencies { try loadModule(dependency, parameters: []) }
-    var values: [String: String] = [:]
-    for parameter in parameters {
-      let parts = parameter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      values[String(parts[0])] = parts.count == 2 ? String(parts[1]) : "Y"
-    }
+    let values = ModuleOptions.values(of: (module.options ?? []) + parameters)
     do { try bringUp(name, parameters: values) } catch {
       throw ModuleError(.load, name, error, reason: log.last?.text)
     }
+  }
+
+  func moduleParameters(_ name: String) -> [String: String] {
+    let name = Self.moduleName(name)
+    return modules[name] ?? ModuleOptions.values(of: module(name)?.options ?? [])
   }
 
   /// A module's init.

@@ -388,6 +388,10 @@ extension SimulatedKernel: ModuleControl {
     }
   }
 
+  public func parameters(of name: String) -> [String: String] {
+    observe { $0.moduleParameters(name) }
+  }
+
   public func unload(_ name: String) throws(ModuleError) {
     try changeModule(.unload, name) { (kernel) throws(ModuleError) in
       try kernel.unloadModule(name)

@@ -65,7 +65,7 @@ struct GlobalOptions: ParsableArguments {
     case .live:
       provisioner = Provisioner(.live(), run: RunDirectory())
     case .simulated(let file):
-      let personality = personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
+      let personality = chosenPersonality
       let board = SimulatedBoard.machine(for: profile)
       if let file {
         let kernel = try Self.simulatedKernel(in: file, personality, board)
@@ -128,11 +128,14 @@ struct GlobalOptions: ParsableArguments {
     )
   }
 
+  /// What `--personality` names.
+  var chosenPersonality: SimulatedKernel.Personality? {
+    personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
+  }
+
   /// The driver that an emulation imitates: the one asked for, or the one that the profile needs.
   func emulatedPersonality(for profile: Profile) -> SimulatedKernel.Personality {
-    if let named = personality.flatMap({ SimulatedKernel.Personality(rawValue: $0) }) {
-      return named
-    }
+    if let named = chosenPersonality { return named }
     let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
     return profile.driver == .pciEPFNVMe || isRemote ? .seed : .mainline
   }

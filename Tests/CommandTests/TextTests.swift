@@ -117,7 +117,7 @@ import Testing
   private static let foreignOptions: Set<String> = [
     "--setrw", "--sector-size", "--direct-io", "--show", "--size", "--help", "--version",
     "--result", "--measurement", "--nrioq", "--units", "--experimental-dump-help",
-    "--generate-completion-script",
+    "--generate-completion-script", "--showconfig",
   ]
 
   /// Sources that are about the options of other programs, or about style sheets.

@@ -121,6 +121,7 @@ extension CrashPoints: ModuleControl {
       try kernel.load(name, parameters: parameters)
     }
   }
+  public func parameters(of name: String) -> [String: String] { kernel.parameters(of: name) }
   public func unload(_ name: String) throws(ModuleError) {
     try effect("unload", name) { () throws(ModuleError) in try kernel.unload(name) }
   }

@@ -64,7 +64,7 @@ struct Timeline {
   /// Long paths lose their middle.
   private static func short(_ label: String) -> String {
     guard label.count > 28 else { return label }
-    return String(label.prefix(12)) + "..." + String(label.suffix(15))
+    return String(label.prefix(12)) + "..." + String(label.suffix(13))
   }
 }
 

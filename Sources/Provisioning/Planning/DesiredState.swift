@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelModules
 internal import KernelEvents
 internal import LinuxFiles
 internal import NVMeTarget
@@ -114,9 +115,10 @@ struct DesiredState {
 
   /// The values of a fresh object, for the attributes of a directory that no fact has yet.
   /// - Parameter values: attribute → text without the line feed.
+  /// - Parameter fresh: attribute → what a fresh object of this machine shows instead.
   mutating func defaults(
     _ values: [String: String], _ directory: ConfigDirectory, needs: Int,
-    role: Fact.Role = .plain
+    role: Fact.Role = .plain, fresh: [String: String] = [:]
   ) -> [Int] {
     let path = directory.path.string
     let stated = Set(
@@ -131,7 +133,7 @@ struct DesiredState {
           FilePath("\(path)/\(name)"), .text(SecretAttribute.written(text + "\n", to: name)),
           shown: text + "\n", role),
         reason: "the default, since the profile does not set it")
-      fact.isDefault = true
+      fact.isDefault = fresh[name].map { sameAttributeText($0, text) } ?? true
       fact.needs = [needs]
       return list.add(fact)
     }
@@ -206,7 +208,9 @@ struct DesiredState {
     }
     attributes += raw(device.attributes, item.directory, reason, needs: directory)
     attributes += defaults(
-      SchemaObject.freshNullBlock(device), item.directory, needs: directory)
+      SchemaObject.freshNullBlock(device), item.directory, needs: directory,
+      fresh: NullBlockTree.freshValues(
+        parameters: machine.modules.parameters(of: NullBlockTree.moduleName)))
     let power = list.add(
       item.isPowered, isOn: true, "\(reason) appears as a block device",
       disruption: "the device /dev/\(name) is replaced", needs: [directory])

@@ -90,10 +90,11 @@ extension Plan {
       losetup "$@" "$loop" "$file"
       echo "$loop"
     }
-    # Releases the loop device that is bound to the file $1.
+    # Releases the loop device that is bound to the file $1; the kernel shows the file's path without symbolic links.
     detach_loop() {
+      file=$(readlink -f "$1") || file=$1
       for loop in /sys/block/loop*; do
-        [ "$(cat "$loop/loop/backing_file" 2> /dev/null)" = "$1" ] || continue
+        [ "$(cat "$loop/loop/backing_file" 2> /dev/null)" = "$file" ] || continue
         losetup -d "/dev/${loop##*/}"
         return
       done

@@ -207,7 +207,7 @@ private struct JSONParser {
     case "null": return .null
     default:
       let shown = text.count > 24 ? text.prefix(24) + "..." : Substring(text)
-      throw issue("\"\(shown)\" is no JSON word; strings stand in double quotes", at: start)
+      throw issue("\"\(shown)\" is not a JSON value; quote strings", at: start)
     }
   }
 

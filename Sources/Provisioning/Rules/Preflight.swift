@@ -35,7 +35,7 @@ struct Preflight {
     case .nullBlock: break
     case .block(let path):
       guard let found = try describe(path, name) else {
-        throw missing(path, name, "name a block device that is there: lsblk lists them")
+        throw missing(path, name, BackingHint.missingDevice)
       }
       guard found.kind == .blockDevice else {
         throw wrong(
@@ -71,9 +71,7 @@ struct Preflight {
   ) throws(ProvisioningError) -> BackingDescription? {
     guard let found = try describe(file.path, name) else {
       guard file.create else {
-        throw missing(
-          file.path, name,
-          "make it, or let the profile do so with \"create\": true and \"sizeMiB\"")
+        throw missing(file.path, name, BackingHint.missingFile)
       }
       try checkDirectory(of: file, name)
       return nil
@@ -156,4 +154,11 @@ struct Preflight {
     .regularFile: "a regular file", .blockDevice: "a block device", .directory: "a directory",
     .characterDevice: "a character device", .other: "neither a file nor a block device",
   ]
+}
+
+/// What to do about a backing that is not there.
+package enum BackingHint {
+  package static let missingDevice = "name an existing block device; lsblk lists them"
+  package static let missingFile =
+    "create it, or set \"create\": true and \"sizeMiB\" in the profile"
 }

@@ -58,7 +58,7 @@ struct EmulateCommand: ParsableCommand {
       throw ValidationError("--trace - takes standard output: name a file, or omit --json.")
     }
     guard !reference || quirks.names == nil else {
-      throw ValidationError("The reference has no quirks: leave --quirks out.")
+      throw ValidationError("The reference has no quirks: omit --quirks.")
     }
     guard (1...1_000_000).contains(transfers) else {
       throw ValidationError("--transfers takes 1 to 1000000.")

@@ -69,7 +69,7 @@ struct ServeCommand: ParsableCommand {
 
   func validate() throws {
     guard !reference || quirks.names == nil else {
-      throw ValidationError("The reference has no quirks: leave --quirks out.")
+      throw ValidationError("The reference has no quirks: omit --quirks.")
     }
     guard reference || !mappedDoorbells else {
       throw ValidationError("The drivers' doorbells cannot be mapped: add --reference.")
@@ -137,7 +137,7 @@ struct ServeCommand: ParsableCommand {
         operation: "serve", path: file, errno: errno,
         hint: "epfnvme setup --kernel simulated=\(file) PROFILE creates it")
     }
-    return try GlobalOptions.simulatedKernel(in: file)
+    return try GlobalOptions.simulatedKernel(in: file, global.chosenPersonality)
   }
 
   /// The name of the function that would be served; no file or device is touched for it.

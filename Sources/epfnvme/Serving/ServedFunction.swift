@@ -120,7 +120,7 @@ private struct BackingFiles {
       case .nullBlock: break
       case .file(let file): try add(file)
       case .block(let path):
-        try add(path, created: nil, "name a block device that is there: lsblk lists them")
+        try add(path, created: nil, BackingHint.missingDevice)
       case .loopDevice(let loop):
         try add(loop.file)
         offsets[loop.file.path] = loop.offset
@@ -131,7 +131,7 @@ private struct BackingFiles {
   private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
     try add(
       file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
-      "make it, or let the profile do so with \"create\": true and \"sizeMiB\"")
+      BackingHint.missingFile)
   }
 
   /// - Parameter hint: what to do when it is not there.

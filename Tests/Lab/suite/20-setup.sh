@@ -115,6 +115,23 @@ same_tree 'changed profile: nothing is left' before.tree
 no_journal 'changed profile: no journal is left'
 clean
 
+# The defaults of a profile do not depend on the parameters that null_blk was loaded with.
+rmmod null_blk
+modprobe null_blk nr_devices=0 gb=1 bs=4096 hw_queue_depth=16 irqmode=0 completion_nsec=5
+profile parameters '{"nullBlock": {"device": "labnull"}}'
+run setup parameters.json
+status_is 'null_blk with parameters: setup' 0
+equal 'null_blk with parameters: the size' 256000 "$(cat "$config/nullb/labnull/size")"
+equal 'null_blk with parameters: the block size' 512 "$(cat "$config/nullb/labnull/blocksize")"
+run diff parameters.json
+status_is 'null_blk with parameters: diff' 0
+run setup parameters.json --json
+json 'null_blk with parameters: again nothing to do' '.changed == false'
+run teardown parameters
+status_is 'null_blk with parameters: teardown' 0
+rmmod null_blk
+load_drivers
+
 # Stop, start, bounce.
 run setup null.json
 start=$config/pci_ep/controllers/$controller/start

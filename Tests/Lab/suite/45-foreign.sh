@@ -167,7 +167,11 @@ under() {
   begin max_functions=2
   # Theirs before and after. What a port computes when its first subsystem comes is there already.
   mkdir "$config/nvmet/subsystems/other.nqn" "$config/nvmet/ports/7"
-  echo loop >"$config/nvmet/ports/7/addr_trtype"
+  # With pci_epf_nvme a loop port would be ours as well.
+  echo tcp >"$config/nvmet/ports/7/addr_trtype"
+  echo ipv4 >"$config/nvmet/ports/7/addr_adrfam"
+  echo 127.0.0.1 >"$config/nvmet/ports/7/addr_traddr"
+  echo 4420 >"$config/nvmet/ports/7/addr_trsvcid"
   ln -s "$config/nvmet/subsystems/other.nqn" "$config/nvmet/ports/7/subsystems/other.nqn"
   tree before.tree
   profile ours "$backing_null"
@@ -298,3 +302,5 @@ done
 no_journal 'over a live set-up: no journal is left'
 check 'over a live set-up: ours is gone' test ! -e "$config/nvmet/subsystems/over.0.nqn" -a ! -e "$config/pci_ep/functions/$driver/over.0"
 clean
+# The suites that follow load it as usual.
+rmmod null_blk
