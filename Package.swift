@@ -79,8 +79,12 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
-        "Provisioning", systemPackage,
+        "Provisioning", "ControllerEmulation", "HostDriver", systemPackage,
       ], path: "Tests/Support"),
+    // Profiles for the lab.
+    .executableTarget(
+      name: "RandomProfiles", dependencies: ["Provisioning", "SimulatedKernel", "TestSupport"],
+      path: "Tests/RandomProfiles"),
     .target(
       name: "RecordedConfigFS", dependencies: ["ConfigFS", systemPackage],
       path: "Tests/RecordedConfigFS"),
@@ -108,7 +112,7 @@ let package = Package(
       name: "SimulatedKernelTests",
       dependencies: [
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel", "PCI",
-        "ControllerEmulation", "HostDriver", systemPackage,
+        "ControllerEmulation", "HostDriver", "TestSupport", systemPackage,
       ]),
     .target(
       name: "SpecificationHost", dependencies: ["ControllerEmulation", "PCI"],
@@ -119,12 +123,14 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(
-      name: "HostDriverTests", dependencies: ["ControllerEmulation", "HostDriver", "NVMe", "PCI"]),
+      name: "HostDriverTests",
+      dependencies: ["ControllerEmulation", "HostDriver", "NVMe", "PCI", "TestSupport"]),
     .testTarget(
       name: "ProvisioningTests",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "TestSupport", systemPackage,
+        "SimulatedKernel", "Provisioning", "ControllerEmulation", "HostDriver", "TestSupport",
+        systemPackage,
       ]),
     .target(
       name: "ServedHost",

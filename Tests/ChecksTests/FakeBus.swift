@@ -6,6 +6,7 @@ import HostDriver
 import NVMe
 import PCI
 import SystemPackage
+import TestSupport
 
 /// A controller that a host has probed, and what sysfs would show of it on the host's machine.
 final class FakeBus {
@@ -16,12 +17,6 @@ final class FakeBus {
   private var device: URL { root.appending(path: "bus/pci/devices/\(Self.name)") }
 
   static let name = "0000:01:00.0"
-
-  private final class Clock: HostClock {
-    let function: NVMeFunction
-    init(_ function: NVMeFunction) { self.function = function }
-    func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
-  }
 
   init(_ personality: Personality, without quirk: Quirk? = nil) throws {
     var model = ControllerModel(personality)
@@ -39,7 +34,7 @@ final class FakeBus {
     ]
     let memory = HostMemory(count: 16 << 20)
     function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
-    let host = LinuxHost(function, memory: memory, clock: Clock(function))
+    let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
     function.linkUp()
     let found = try host.probe()
     view = EmulatedView("emulation", function, host, found)

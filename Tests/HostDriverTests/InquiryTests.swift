@@ -3,6 +3,7 @@ import ControllerEmulation
 import HostDriver
 import NVMe
 import PCI
+import TestSupport
 import Testing
 
 /// Commands that only ask, and what each kind of controller answers.
@@ -19,7 +20,7 @@ import Testing
     let memory = HostMemory(count: 16 << 20)
     let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
     function.linkUp()
-    let host = LinuxHost(function, memory: memory, clock: LinuxHostTests.Clock(function))
+    let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
     let found = try host.probe()
     let inquiries = Inquiry.all(for: found)
     return (found, Array(zip(inquiries, try host.answers(to: inquiries))))

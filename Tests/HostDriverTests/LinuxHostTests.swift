@@ -3,16 +3,11 @@ import ControllerEmulation
 import Glibc
 import HostDriver
 import PCI
+import TestSupport
 import Testing
 
 /// A host and a device that know each other by PCI only.
 @Suite struct LinuxHostTests {
-  final class Clock: HostClock {
-    let function: NVMeFunction
-    init(_ function: NVMeFunction) { self.function = function }
-    func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
-  }
-
   struct Machine {
     let function: NVMeFunction
     let host: LinuxHost
@@ -32,7 +27,7 @@ import Testing
     change(&model)
     let memory = HostMemory(count: 16 << 20)
     let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
-    let host = LinuxHost(function, memory: memory, clock: Clock(function))
+    let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
     function.linkUp()
     return Machine(function: function, host: host)
   }
@@ -127,7 +122,7 @@ import Testing
     machine.function.linkDown()
     let silent = SilentFunction(machine.function)
     let host = LinuxHost(
-      silent, memory: HostMemory(count: 16 << 20), clock: Clock(machine.function))
+      silent, memory: HostMemory(count: 16 << 20), clock: DeviceClock(machine.function))
     let error = #expect(throws: HostError.self) { _ = try host.probe() }
     #expect(error?.message.contains("not ready") == true)
   }

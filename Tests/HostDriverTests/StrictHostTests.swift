@@ -2,6 +2,7 @@
 import ControllerEmulation
 import HostDriver
 import PCI
+import TestSupport
 import Testing
 
 /// The specification's rules, and which of them each driver does not keep.
@@ -25,7 +26,7 @@ import Testing
     let memory = HostMemory(count: 16 << 20)
     let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
     function.linkUp()
-    return try StrictHost(function, memory: memory, clock: LinuxHostTests.Clock(function))
+    return try StrictHost(function, memory: memory, clock: DeviceClock(function))
       .examine()
   }
 

@@ -61,6 +61,15 @@ case 50-interchange in
   *"${LAB_FILTER:-}"*) nvmetcli=$("$lab/build-nvmetcli.sh") || say "no nvmetcli: its cases will be skipped" ;;
 esac
 
+# Random profiles for the suite of changes.
+profiles=
+case 47-random-changes in
+  *"${LAB_FILTER:-}"*)
+    (cd "$root" && swift build -c release --static-swift-stdlib --product RandomProfiles >&2)
+    profiles=$(cd "$root" && swift build -c release --show-bin-path)/RandomProfiles
+    ;;
+esac
+
 # ---- The initramfs ----
 
 image=$work/image
@@ -135,6 +144,9 @@ depmod -b "$image" "$release"
 mkdir -p "$image/lab"
 cp -r "$lab/suite" "$image/lab/suite"
 [ ! -d "$root/Configs" ] || cp -r "$root/Configs" "$image/lab/Configs"
+if [ -n "$profiles" ]; then
+  for driver in nvmet_pci_epf pci_epf_nvme; do "$profiles" 80 "$driver" >"$image/lab/pairs.$driver"; done
+fi
 cp "$lab/init.sh" "$image/init"
 chmod +x "$image/init"
 printf '%s\n' "${LAB_FILTER:-}" >"$image/lab/filter"

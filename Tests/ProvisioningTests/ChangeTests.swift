@@ -42,12 +42,10 @@ import Testing
   private func pair(
     _ seed: UInt64, _ personality: SimulatedKernel.Personality
   ) throws -> (Profile.Located, Profile.Located) {
-    let first = ProfileGenerator.profile(seed: seed, for: personality)
-    let other = ProfileGenerator.profile(seed: seed + 100_000, for: personality)
-    let text = other.json.compactText.replacing(other.name, with: first.name)
+    let (first, second) = ProfileGenerator.pair(seed: seed, for: personality)
     return (
       try Profile.decode(Array(first.json.compactText.utf8)),
-      try Profile.decode(Array(text.utf8))
+      try Profile.decode(Array(second.json.compactText.utf8))
     )
   }
 

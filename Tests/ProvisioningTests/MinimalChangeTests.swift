@@ -16,6 +16,15 @@ import Testing
     /// Whether the change is applied to the profile before, and taken back.
     var isReversed = false
     var change: @Sendable (inout Profile) -> Void
+
+    /// The profile before the change, and after it.
+    func profiles() throws -> (Profile.Located, Profile.Located) {
+      let plain = try profile(MinimalChangeTests.base)
+      var altered = plain
+      change(&altered.profile)
+      altered = try Profile.decode(Array(altered.profile.json.compactText.utf8))
+      return isReversed ? (altered, plain) : (plain, altered)
+    }
   }
 
   /// A function's subsystem and one that a tcp port offers to two hosts.
@@ -146,11 +155,7 @@ import Testing
   @Test(
     "the steps are those of the change, and what a host notices needs force", arguments: changes)
   func steps(_ change: Change) throws {
-    let plain = try profile(Self.base)
-    var altered = plain
-    change.change(&altered.profile)
-    altered = try Profile.decode(Array(altered.profile.json.compactText.utf8))
-    let (before, after) = change.isReversed ? (altered, plain) : (plain, altered)
+    let (before, after) = try change.profiles()
     let machine = SimulatedMachine()
     try machine.setUp(before)
     let plan = try machine.provisioner.plan(after)

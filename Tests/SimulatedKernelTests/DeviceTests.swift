@@ -4,16 +4,11 @@ import HostDriver
 import PCI
 import SimulatedKernel
 import SystemPackage
+import TestSupport
 import Testing
 
 /// A bound function is a device that a host can drive; kernel and device see one another's doings.
 @Suite struct DeviceTests {
-  private final class Clock: HostClock {
-    let function: NVMeFunction
-    init(_ function: NVMeFunction) { self.function = function }
-    func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
-  }
-
   private static let controller = "a40000000.pcie-ep"
 
   private func bound(_ personality: SimulatedKernel.Personality) throws -> SimulatedKernel {
@@ -33,7 +28,7 @@ import Testing
   }
 
   private static func host(_ device: SimulatedKernel.Device) -> LinuxHost {
-    LinuxHost(device.function, memory: device.memory, clock: Clock(device.function))
+    LinuxHost(device.function, memory: device.memory, clock: DeviceClock(device.function))
   }
 
   @Test(

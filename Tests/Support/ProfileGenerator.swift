@@ -35,6 +35,15 @@ public struct ProfileGenerator {
     return generator.profile("generated-\(seed)")
   }
 
+  /// A profile and another one of the same name, so that objects coincide.
+  public static func pair(
+    seed: UInt64, for personality: SimulatedKernel.Personality
+  ) -> (Profile, Profile) {
+    let first = profile(seed: seed, for: personality)
+    var generator = ProfileGenerator(seed: seed + 100_000, personality)
+    return (first, generator.profile(first.name))
+  }
+
   /// A machine that takes every generated profile.
   public static var machine: SimulatedKernel.Machine {
     var machine = SimulatedKernel.Machine()
