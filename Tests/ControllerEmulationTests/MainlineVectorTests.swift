@@ -105,12 +105,14 @@ import Testing
     },
   ]
 
-  @Test("§24: test vectors", arguments: vectors)
+  // nvmet_pci_epf.md, 24
+  @Test("test vectors", arguments: vectors)
   func vector(_ row: MainlineRow) throws {
     try row.act(mainline())
   }
 
-  @Test("§24: the configuration header")
+  // nvmet_pci_epf.md, 24
+  @Test("the configuration header")
   func header() {
     let function = NVMeFunction(
       sheetModel(.nvmetPCIEPF), memory: HostMemory(count: 4096), deviceID: 0x1234,

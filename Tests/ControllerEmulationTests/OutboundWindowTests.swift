@@ -79,8 +79,9 @@ import Testing
     #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf: outbound windows" })
   }
 
+  // pci_epf_nvme.md, 13, Q1
   @Test(
-    "pci_epf_nvme, Q1: a piece that needs two mappings is refused and diagnosed; by the specification it moves",
+    "a piece that needs two mappings is refused and diagnosed; by the specification it moves",
     arguments: [true, false])
   func repeats(_ isQuirk: Bool) {
     var model = sheetModel(.pciEPFNVMe)

@@ -64,7 +64,8 @@ struct HazardTests {
     #expect(kernel.errno { try $0.load("loop") } == .ioError)
   }
 
-  @Test("pci_ep §21 row 8: link down after a failed initialisation")
+  // pci_ep.md, 21, row 8
+  @Test("link down after a failed initialisation")
   func failedInit() throws {
     let kernel = SimulatedKernel(.mainline)
     try kernel.makeFunction(msix: 1)
@@ -75,7 +76,8 @@ struct HazardTests {
     #expect(kernel.crashes.count == 1)
   }
 
-  @Test("nvmet §21 row 5: kernels with TLS cannot run nvmet_pci_epf")
+  // nvmet.md, 21, row 5
+  @Test("kernels with TLS cannot run nvmet_pci_epf")
   func tls() throws {
     var machine = SimulatedKernel.Machine()
     machine.options.insert(.tcpTLS)
