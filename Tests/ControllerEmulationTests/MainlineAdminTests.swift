@@ -5,7 +5,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: admin commands, features, log pages and events (§14, §16 to §18).
+/// `nvmet_pci_epf` of Linux 7.2: admin commands, features, log pages and events (nvmet_pci_epf.md, 14, 16, 17, 18).
 @Suite struct MainlineAdminTests {
   // MARK: nvmet_pci_epf.md, 14
 
@@ -679,7 +679,7 @@ import Testing
     }
     #expect(host.diagnoses.isEmpty)
     host.pass(6000)
-    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf Q5"])
+    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf: keep-alive timer"])
     #expect(
       host.log.suffix(2) == [
         "nvmet: ctrl 1 keep-alive timer (2 seconds) expired!",

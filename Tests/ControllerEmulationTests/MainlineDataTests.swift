@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: from a command to its data, by PRP and by SGL (§11, §12).
+/// `nvmet_pci_epf` of Linux 7.2: from a command to its data, by PRP and by SGL (nvmet_pci_epf.md, 11, 12).
 @Suite struct MainlineDataTests {
   /// A read of some blocks of 512 bytes, whose pattern is in the namespace, into memory that is all FFh.
   struct Read: Sendable, CustomTestStringConvertible {
@@ -287,7 +287,7 @@ import Testing
       let entry = Host.Entry(
         opcode: 2, flags: 0x40, namespace: 1, prp1: page, prp2: length, words: [0, 0, 7])
       #expect(host.status(of: entry, on: 1) == (isHidden ? 0 : status))
-      #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf §12" } == isHidden)
+      #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf: SGL length" } == isHidden)
     }
   }
 

@@ -6,7 +6,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: I/O commands, on block devices and on files (§19).
+/// `nvmet_pci_epf` of Linux 7.2: I/O commands, on block devices and on files (nvmet_pci_epf.md, 19).
 @Suite struct MainlineIOTests {
   enum Back: String, Sendable, CaseIterable { case block, file }
 
@@ -182,7 +182,7 @@ import Testing
         ])
       let status = back == .file ? row.file ?? row.status : row.status
       #expect(host.status(of: entry, on: 1) == status)
-      // Q2: what fails in execution with data to the host.
+      // nvmet_pci_epf.md, 20, Q2: what fails in execution with data to the host.
       #expect(host.isHanging == (row.opcode == 2 && status != 0 && quirk == nil))
       withExtendedLifetime(file) {}
     }

@@ -5,7 +5,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: Identify (§15).
+/// `nvmet_pci_epf` of Linux 7.2: Identify (nvmet_pci_epf.md, 15).
 @Suite struct MainlineIdentifyTests {
   /// Namespaces 1, 2 (disabled), 3 (write-protected), 5 (in another group) and 70000.
   private func host(_ quirk: Quirk? = nil) -> Host {

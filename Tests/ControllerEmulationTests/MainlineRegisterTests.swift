@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (§3, §4).
+/// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (nvmet_pci_epf.md, 3, 4).
 @Suite struct MainlineRegisterTests {
   // MARK: nvmet_pci_epf.md, 3
 

@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: the controller's life, CC, enable and disable (§5 to §8).
+/// `nvmet_pci_epf` of Linux 7.2: the controller's life, CC, enable and disable (nvmet_pci_epf.md, 5, 6, 7, 8).
 @Suite struct MainlineStateTests {
   // MARK: nvmet_pci_epf.md, 5
 
@@ -329,7 +329,7 @@ import Testing
     #expect(host.diagnoses.isEmpty)
     host.write(0x1000, 1)
     host.pass(20)
-    #expect(host.diagnoses.first?.row == "nvmet_pci_epf Q8")
+    #expect(host.diagnoses.first?.row == "nvmet_pci_epf: tail doorbell")
   }
 
   // MARK: nvmet_pci_epf.md, 8

@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: what a real host has asked a running kernel, and its answers (§24).
+/// `nvmet_pci_epf` of Linux 7.2: what a real host has asked a running kernel, and its answers (nvmet_pci_epf.md, 24).
 @Suite struct MainlineVectorTests {
   static let vectors: [MainlineRow] = [
     MainlineRow("CAP and VS") { host in

@@ -96,6 +96,6 @@ import Testing
     let status = host.status(
       of: .init(opcode: 2, namespace: 1, prp1: page, prp2: page + 4096, words: [0, 0, 15]), on: 1)
     #expect(status == (isQuirk ? 0x4004 : 0))
-    #expect(host.diagnoses.contains { $0.row == "pci_epf_nvme Q1" } == isQuirk)
+    #expect(host.diagnoses.contains { $0.row == "pci_epf_nvme: partial mapping" } == isQuirk)
   }
 }

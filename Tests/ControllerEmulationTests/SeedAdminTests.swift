@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §11: admin commands, queues, Identify, log pages, features.
+/// `pci_epf_nvme`: admin commands, queues, Identify, log pages, features (pci_epf_nvme.md, 11).
 @Suite struct SeedAdminTests {
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     SeedStateTests.host(enabled: true, change)
@@ -118,7 +118,7 @@ import Testing
     }
   }
 
-  // pci_epf_nvme.md, 11
+  // pci_epf_nvme.md, 11.6
   @Test("0Bh is kept") func eventConfiguration() {
     let host = Self.host()
     #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0x100])) == 0)
@@ -146,7 +146,7 @@ import Testing
     #expect(host.log == before)
   }
 
-  // pci_epf_nvme.md, 11; pci_epf_nvme.md, 13, Q12
+  // pci_epf_nvme.md, 11.6; pci_epf_nvme.md, 13, Q12
   @Test(
     "the number of queues is the target's; as the spec it is the PCI side's",
     arguments: [true, false])
@@ -253,7 +253,7 @@ import Testing
     let host = Self.host()
     #expect(host.createCompletionQueue(1) == 0)
     #expect(host.createSubmissionQueue(5, on: 1) == 0x4101)
-    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q8"])
+    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme: queue id"])
   }
 
   static let deletions: [Row] = [
@@ -377,7 +377,7 @@ import Testing
   func shortEffects() {
     let host = Self.host()
     _ = host.run(.init(opcode: 2, prp1: host.page(), words: [4 << 16 | 5]))
-    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q11"])
+    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme: effects log"])
   }
 
   // pci_epf_nvme.md, 13, Q8; pci_epf_nvme.md, 13, Q11

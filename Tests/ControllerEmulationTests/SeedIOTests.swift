@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §12: submission queues, opcodes, the order of checks, data pointers, completions, interrupts.
+/// `pci_epf_nvme`: submission queues, opcodes, the order of checks, data pointers, completions, interrupts (pci_epf_nvme.md, 12).
 @Suite struct SeedIOTests {
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     let host = SeedStateTests.host(enabled: true, change)
@@ -66,7 +66,7 @@ import Testing
       let host = Self.host()
       host.write(0x1008, 64)
       host.pass(50)
-      #expect(Set(host.diagnoses.map(\.row)) == ["pci_epf_nvme Q15"])
+      #expect(Set(host.diagnoses.map(\.row)) == ["pci_epf_nvme: tail doorbell"])
     },
     Row("a queue that cannot be mapped is given up for this round, and tried again") {
       let host = SeedStateTests.host(enabled: true)
@@ -441,7 +441,8 @@ import Testing
         #expect(host.interrupts == [1])
       }
     },
-    Row("Q6 as the spec: no interrupt without IEN") {
+    // pci_epf_nvme.md, 13, Q6
+    Row("as the spec: no interrupt without IEN") {
       let host = SeedStateTests.host(enabled: true) { $0.quirks.remove(.interruptEnableIgnored) }
       #expect(host.makeQueues(interrupts: false))
       host.pass(20)

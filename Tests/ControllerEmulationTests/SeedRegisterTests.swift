@@ -4,9 +4,9 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §9: the registers, at the beginning, field by field, and what writes to them do.
+/// `pci_epf_nvme`: the registers, at the beginning, field by field, and what writes to them do (pci_epf_nvme.md, 9).
 @Suite struct SeedRegisterTests {
-  /// The controller of the sheet with its link up, not enabled.
+  /// The controller with its link up, not enabled.
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     var model = sheetModel(.pciEPFNVMe)
     model.interrupts = .msix(vectors: 32)

@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §10: what the register poll decides, enable, disable, and how long they take.
+/// `pci_epf_nvme`: what the register poll decides, enable, disable, and how long they take (pci_epf_nvme.md, 10).
 @Suite struct SeedStateTests {
   static func host(
     enabled: Bool, _ change: (inout ControllerModel) -> Void = { _ in }

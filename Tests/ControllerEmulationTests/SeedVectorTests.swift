@@ -4,8 +4,8 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §19: the worked examples. Create CQ (§19.3) is with the admin commands, queue limits (§19.1) and what `cat` shows (§19.5)
-/// with the simulated kernel.
+/// `pci_epf_nvme`: the worked examples (pci_epf_nvme.md, 19). Create CQ is with the admin commands, queue limits and what `cat` shows with
+/// the simulated kernel.
 @Suite struct SeedVectorTests {
   private func host() -> Host { SeedStateTests.host(enabled: true) }
 

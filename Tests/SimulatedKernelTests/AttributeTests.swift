@@ -6,7 +6,7 @@ import Testing
 /// What is written, and what is shown then, without the line feed; nil is EINVAL.
 typealias Vector = (written: String, shown: String?)
 
-@Suite("Parsers: the vectors of the fact sheets")
+@Suite("Parsers: the examples of the reference")
 struct AttributeTests {
   private func check(
     _ kernel: SimulatedKernel, _ attribute: String, _ written: String, _ shown: String?,
@@ -162,7 +162,7 @@ struct AttributeTests {
     #expect(try target().errno { try $0.make("nvmet/" + path) } == errno)
   }
 
-  // nvmet.md, 5
+  // nvmet.md, 2
   @Test("the 1025th namespace gives ENOMEM")
   func manyNamespaces() throws {
     let kernel = try target()

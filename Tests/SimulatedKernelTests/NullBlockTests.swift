@@ -122,7 +122,7 @@ struct NullBlockTests {
     #expect(kernel.errno { try $0.put("8192", "nullb/d/zone_offline") } == nil)
   }
 
-  // null_blk.md, 1
+  // null_blk.md, 1, 13
   @Test("the module's parameters are the defaults, and its own disks go with it")
   func parameters() throws {
     let kernel = SimulatedKernel(.mainline)

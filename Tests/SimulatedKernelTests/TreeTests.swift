@@ -6,7 +6,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-@Suite("configfs-semantics: the rules of all trees")
+@Suite("configfs: the rules of all trees")
 struct TreeTests {
   /// A mainline kernel with one function `f0`, one subsystem, one port, one null_blk directory.
   private func prepared() throws -> SimulatedKernel {
