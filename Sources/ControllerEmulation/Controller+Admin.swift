@@ -145,7 +145,8 @@ extension Controller {
       model.personality == .nvmetPCIEPF, has(.failedReadHangs)
     {
       diagnose(
-        "nvmet_pci_epf Q2",
+        // nvmet_pci_epf.md, 20, Q2
+        "nvmet_pci_epf: failed read",
         "command 0x\(hexadecimal(command.opcode)) failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
       )
     }
@@ -269,7 +270,8 @@ extension Controller {
       if id == submissions.count || target >= completions.count {
         if has(.submissionQueueBeyondArrays) {
           diagnose(
-            "pci_epf_nvme Q8",
+            // pci_epf_nvme.md, 13, Q8
+            "pci_epf_nvme: queue id",
             "Create I/O SQ \(id) on CQ \(target): the driver uses entries beyond its arrays")
         }
         return .failure(
@@ -374,7 +376,8 @@ extension Controller {
 
   private mutating func beyondArrays(_ id: Int) -> Outcome {
     diagnose(
-      "nvmet_pci_epf Q4",
+      // nvmet_pci_epf.md, 20, Q4
+      "nvmet_pci_epf: queue id",
       "queue \(id) is beyond the \(submissions.count) that the driver has room for: it would write past its arrays"
     )
     return .failure(.invalidQueueID)

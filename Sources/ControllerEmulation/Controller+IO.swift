@@ -182,7 +182,8 @@ extension Controller {
   private mutating func diagnoseHang(_ command: SubmissionEntry) {
     guard model.personality == .nvmetPCIEPF, has(.failedReadHangs) else { return }
     diagnose(
-      "nvmet_pci_epf Q2",
+      // nvmet_pci_epf.md, 20, Q2
+      "nvmet_pci_epf: failed read",
       "a read failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
     )
   }

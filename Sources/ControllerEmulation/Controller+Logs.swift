@@ -74,7 +74,8 @@ extension Controller {
       if let failure = short(4096) { return failure }
       if has(.effectsLogOverrun), count < 24 {
         diagnose(
-          "pci_epf_nvme Q11",
+          // pci_epf_nvme.md, 13, Q11
+          "pci_epf_nvme: effects log",
           "an effects log of \(count) bytes: the driver edits the first 24 and writes past its buffer"
         )
       }

@@ -20,7 +20,8 @@ extension Controller {
         reportDoorbell(.value)
       } else {
         diagnose(
-          model.personality == .pciEPFNVMe ? "pci_epf_nvme Q15" : "nvmet_pci_epf Q8",
+          // pci_epf_nvme.md, 13, Q15; nvmet_pci_epf.md, 20, Q8
+          "\(model.personality.rawValue): tail doorbell",
           "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch for ever"
         )
       }

@@ -19,7 +19,7 @@ extension Controller {
 
   // MARK: PRP
 
-  /// - Source: NVM Express Base 2.1, 4.3.1; the drivers' own rules in the fact sheets, §12.
+  /// - Source: NVM Express Base 2.1, 4.3.1; the drivers' own rules: nvmet_pci_epf.md, 12; pci_epf_nvme.md, 12.4.
   private mutating func parsePRP(_ entry: PRP, _ prp2: UInt64, _ count: Int) -> Status {
     let page = pageSize
     let prp1 = entry.rawValue
@@ -204,7 +204,8 @@ extension Controller {
   private mutating func finishSGL(_ total: Int, _ count: Int) -> Status {
     if total != count, model.personality == .nvmetPCIEPF, has(.transferFailureSucceeds) {
       diagnose(
-        "nvmet_pci_epf §12",
+        // nvmet_pci_epf.md, 12
+        "nvmet_pci_epf: SGL length",
         "an SGL of \(total) bytes for \(count): the driver does not compare, and moves what the SGL says"
       )
       return Status.invalidSGLLength

@@ -48,7 +48,7 @@ public struct TraceEvent: Sendable, Hashable {
 
 /// Where a real board would hang, crash or corrupt memory.
 public struct Diagnosis: Sendable, Hashable {
-  /// The row of the fact sheet: `nvmet_pci_epf Q4`.
+  /// The driver, and what goes wrong there: `nvmet_pci_epf: queue id`.
   public var row: String
   public var text: String
 }

@@ -2,7 +2,7 @@
 internal import NVMe
 
 /// The windows through which an endpoint controller reaches the host's memory without DMA.
-/// - Source: `drivers/pci/endpoint/pci-epc-mem.c`; the fact sheets of both drivers on transfers and mapping.
+/// - Source: `drivers/pci/endpoint/pci-epc-mem.c`; nvmet_pci_epf.md, 10, 12; pci_epf_nvme.md, 12.5.
 public struct OutboundWindows: Sendable, Hashable {
   public var count: Int
   /// Bytes that one maps at most.
@@ -51,7 +51,8 @@ extension Controller {
     guard model.personality == .pciEPFNVMe, has(.partialMappingRepeats) else { return nil }
     for segment in segments where windows.reach(from: segment.address) < UInt64(segment.count) {
       diagnose(
-        "pci_epf_nvme Q1",
+        // pci_epf_nvme.md, 13, Q1
+        "pci_epf_nvme: partial mapping",
         "a piece of \(segment.count) bytes needs more than one mapping: the driver would move its first part again and again"
       )
       return Status.dataTransferError

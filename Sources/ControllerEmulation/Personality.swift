@@ -15,12 +15,12 @@ public enum Personality: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// A deviation of a driver from the specification, by its number in the fact sheets.
+/// A deviation of a driver from the specification, by its number: pci_epf_nvme.md, 13; nvmet_pci_epf.md, 20.
 ///
 /// One that is switched off leaves the controller there as the specification wants it.
 ///
-/// Numbers that are missing are races and leftovers that no host can see of a controller whose steps are whole (pci_epf_nvme Q5, Q13, Q14,
-/// Q24), or what the emulation refuses whoever asks (nvmet_pci_epf Q4, Q6 to Q8, Q17).
+/// Numbers that are missing are races and leftovers that no host can see of a controller whose steps are whole (pci_epf_nvme.md, 13, Q5,
+/// Q13, Q14, Q24), or what the emulation refuses or diagnoses whoever asks (nvmet_pci_epf.md, 20, Q4, Q5, Q6, Q7, Q8, Q17).
 public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   // pci_epf_nvme
   case partialMappingRepeats = "seed-Q1"

@@ -97,7 +97,8 @@ extension Controller {
       "nvmet: ctrl \(model.controllerID) keep-alive timer (\(keepAlive.seconds) seconds) expired!")
     log(.error, "nvmet: ctrl \(model.controllerID) fatal error occurred!")
     diagnose(
-      "nvmet_pci_epf Q5",
+      // nvmet_pci_epf.md, 20, Q5
+      "nvmet_pci_epf: keep-alive timer",
       "the keep-alive timer of \(keepAlive.seconds) s has expired: the kernel calls what is not there and crashes"
     )
   }

@@ -10,18 +10,21 @@ extension KernelState {
     switch tree[holder].kind {
     case .controller:
       guard tree[target].kind == .function else {
-        return crash("pci_ep §7: a controller linked to something that is no function")
+        // pci_ep.md, 7
+        return crash("a controller linked to something that is no function")
       }
       try attach(target, to: holder, isPrimary: true)
     case .primary, .secondary:
       guard tree[target].kind == .controller else {
-        return crash("pci_ep §7: an interface linked to something that is no controller")
+        // pci_ep.md, 7
+        return crash("an interface linked to something that is no controller")
       }
       let isPrimary = tree[holder].kind == .primary
       try attach(tree[holder].parent, to: target, isPrimary: isPrimary)
     default:
       guard tree[target].kind == .function else {
-        return crash("pci_ep §7: a function linked to something that is no function")
+        // pci_ep.md, 7
+        return crash("a function linked to something that is no function")
       }
       try addVirtualFunction(target, to: holder)
     }
@@ -38,7 +41,8 @@ extension KernelState {
 
   private mutating func addVirtualFunction(_ child: Int, to parent: Int) throws(Errno) {
     guard child != parent else {
-      return crash("pci_ep §21 row 4: a function linked into itself")
+      // pci_ep.md, 21, row 4
+      return crash("a function linked into itself")
     }
     guard let physical = functions[parent], let virtual = functions[child] else {
       throw .invalidArgument
@@ -72,7 +76,8 @@ extension KernelState {
       throw .invalidArgument
     }
     if isPrimary ? function.secondary != nil : function.primary != nil {
-      return crash("pci_ep §21 row 3: secondary together with primary binds the driver twice")
+      // pci_ep.md, 21, row 3
+      return crash("secondary together with primary binds the driver twice")
     }
     guard isPrimary else {
       log(.warning, "WARNING: drivers/pci/endpoint: bind without a primary controller")

@@ -212,7 +212,8 @@ extension KernelState {
       let node = tree.child(name, of: functions)
     else { return }
     if !tree[node].children.isEmpty {
-      crash("pci_ep §21 row 5: \(name) unloaded with function directories left")
+      // pci_ep.md, 21, row 5
+      crash("\(name) unloaded with function directories left")
     }
     tree.remove(node)
     headers[name] = nil

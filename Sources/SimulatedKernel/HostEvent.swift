@@ -56,7 +56,8 @@ extension KernelState {
       case .linkDown:
         guard controller.hasLinkUpNotifier else { continue }
         if isMainline, function.failedToInitialize {
-          return crash("pci_ep §21 row 8: link down for a function that failed to initialise")
+          // pci_ep.md, 21, row 8
+          return crash("link down for a function that failed to initialise")
         }
         deviceEvents.append(DeviceEvent(node, .linkDown))
       case .enable:

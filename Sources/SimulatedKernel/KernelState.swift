@@ -94,9 +94,9 @@ struct KernelState: Codable, Sendable {
   }
 
   /// Records undefined behaviour: a real kernel might do anything from here on.
-  mutating func crash(_ row: String) {
-    crashes.append(row)
-    log(.alert, "simulated kernel: undefined behaviour, \(row)")
+  mutating func crash(_ cause: String) {
+    crashes.append(cause)
+    log(.alert, "simulated kernel: undefined behaviour, \(cause)")
   }
 
   // MARK: Attributes of directories

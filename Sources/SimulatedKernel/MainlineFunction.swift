@@ -20,7 +20,8 @@ extension AttributeTable {
       store: { (state, node, written) throws(Errno) in
         try busyWithController(&state, node)
         guard written.count <= 223 else {
-          return state.crash("pci_ep §21 row 2: subsysnqn longer than 222 characters")
+          // pci_ep.md, 21, row 2
+          return state.crash("subsysnqn longer than 222 characters")
         }
         let kept = written.bytes.prefix(written.count - 1)
         state.set("subsysnqn", String(decoding: kept, as: UTF8.self), of: node)
@@ -75,11 +76,13 @@ extension KernelState {
       return log(.error, node, "Virtual functions are not supported")
     }
     guard function.nvme == nil else {
-      return crash("nvmet_pci_epf §5: a second epc_init without deinit")
+      // nvmet_pci_epf.md, 5
+      return crash("a second epc_init without deinit")
     }
     guard number("msix_interrupts", of: node) <= function.msixAtBind || !controller.isMSIXCapable
     else {
-      return crash("pci_ep §21 row 7: msix_interrupts grew between link and init")
+      // pci_ep.md, 21, row 7
+      return crash("msix_interrupts grew between link and init")
     }
     let group = group(of: node)
     let setup = setup(of: node, on: controller)

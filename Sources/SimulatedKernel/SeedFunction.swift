@@ -100,7 +100,8 @@ extension KernelState {
     _ node: Int, on controller: SimulatedKernel.EndpointController
   ) {
     guard functions[node]?.isDeinitialized != true || !has(.reinitializationCrashes) else {
-      return crash("pci_epf_nvme Q19: epc_init after epc_deinit")
+      // pci_epf_nvme.md, 13, Q19
+      return crash("epc_init after epc_deinit")
     }
     guard functions[node]?.nvme != nil else { return }
     let interrupts = setup(of: node, on: controller).interrupts

@@ -116,7 +116,7 @@ public final class SimulatedKernel: Sendable {
     observe { $0.option(name).map { $0 != .missing } }
   }
 
-  /// Undefined behaviour that calls have run into, each with the row of the fact sheet.
+  /// Undefined behaviour that calls have run into, each in words.
   public var crashes: [String] { observe(\.crashes) }
 
   /// The controllers that hosts would find, by the path of the function's directory below configfs.

@@ -41,7 +41,8 @@ extension AttributeTable {
           let group = try written.unsigned(upTo: UInt64(UInt32.max))
           guard (1...128).contains(group) else { throw .invalidArgument }
           guard group < 128 else {
-            return state.crash("nvmet §21 row 2: ana_grpid 128")
+            // nvmet.md, 21, row 2
+            return state.crash("ana_grpid 128")
           }
           state.set("ana_grpid", String(group), of: node)
         }),

@@ -46,8 +46,7 @@ extension AttributeTable {
   }
 
   /// A word of limited length.
-  private static func word(_ name: String, _ what: String, longest: Int, row: Int) -> AttributeRule
-  {
+  private static func word(_ name: String, _ what: String, longest: Int) -> AttributeRule {
     let lock = portLock(name)
     return AttributeRule(
       name: name, show: { state, node in state.value(name, of: node) + "\n" },
@@ -59,7 +58,8 @@ extension AttributeTable {
         try lock(&state, node)
         let word = written.firstWord
         guard word.utf8.count < longest else {
-          return state.crash("nvmet §21 row \(row): \(name) of \(longest) bytes")
+          // nvmet.md, 21, row 3
+          return state.crash("\(name) of \(longest) bytes")
         }
         state.set(name, word, of: node)
       })
@@ -89,8 +89,8 @@ extension AttributeTable {
     return [
       choice("addr_adrfam", adrfam, "adrfam", families),
       choice("addr_treq", "not specified", "treq", requirements),
-      word("addr_traddr", "traddr", longest: 256, row: 3),
-      word("addr_trsvcid", "trsvcid", longest: 32, row: 3),
+      word("addr_traddr", "traddr", longest: 256),
+      word("addr_trsvcid", "trsvcid", longest: 32),
       choice("addr_trtype", "", "trtype", types),
     ]
   }
@@ -159,7 +159,8 @@ extension KernelState {
   mutating func makeANAGroup(_ name: String, in parent: Int) throws(Errno) {
     let group = try Written(name).unsigned(upTo: UInt64(UInt32.max))
     guard (2...128).contains(group) else { throw .invalidArgument }
-    guard group < 128 else { return crash("nvmet §21 row 2: ANA group 128") }
+    // nvmet.md, 21, row 2
+    guard group < 128 else { return crash("ANA group 128") }
     _ = tree.add(name, .anaGroup, in: parent, number: Int(group))
   }
 
@@ -185,7 +186,8 @@ extension KernelState {
 
   mutating func unlinkSubsystem(_ target: Int, from holder: Int) {
     let port = tree[holder].parent
-    deleteControllers(row: "nvmet §21 row 1: a subsystem unlinked from its port") {
+    // nvmet.md, 21, row 1
+    deleteControllers(cause: "a subsystem unlinked from its port") {
       $0.port == port && $0.subsystem == target
     }
   }

@@ -107,7 +107,8 @@ extension AttributeTable {
           let value = try written.shortNumber()
           guard (1...128).contains(value) else { throw .invalidArgument }
           state.set("attr_qid_max", String(value), of: node)
-          state.deleteControllers(row: "nvmet §21 row 1: attr_qid_max written") {
+          // nvmet.md, 21, row 1
+          state.deleteControllers(cause: "attr_qid_max written") {
             $0.subsystem == node
           }
         }),
@@ -366,7 +367,8 @@ extension KernelState {
       return nil
     }
     if transport == "pci", has(.tcpTLS) {
-      crash("nvmet §21 row 5: nvmet_pci_epf on a kernel with CONFIG_NVME_TARGET_TCP_TLS")
+      // nvmet.md, 21, row 5
+      crash("nvmet_pci_epf on a kernel with CONFIG_NVME_TARGET_TCP_TLS")
     }
     let controller = TargetController(
       id: id, subsystem: subsystem, port: port, transport: transport, host: host)
@@ -385,10 +387,10 @@ extension KernelState {
   }
 
   /// Deletes controllers, which loop can and the PCI transport cannot.
-  mutating func deleteControllers(row: String, where matches: (TargetController) -> Bool) {
+  mutating func deleteControllers(cause: String, where matches: (TargetController) -> Bool) {
     let doomed = targetControllers.filter(matches)
     if doomed.contains(where: { $0.transport == "pci" }) {
-      return crash("\(row) while a PCI controller lives")
+      return crash("\(cause) while a PCI controller lives")
     }
     for controller in doomed {
       targetControllers.removeAll { $0.id == controller.id }

@@ -52,7 +52,7 @@ extension Expectation {
     },
     Expectation(
       "reset: event requests end without a completion", "none",
-      mainline: .rule("nvmet_pci_epf §8: they complete with 0x4006 before", "0x4006")
+      mainline: .rule("nvmet_pci_epf.md, 8: they complete with 0x4006 before", "0x4006")
     ) { host in
       host.submit(.init(opcode: 0x0c))
       host.pass(20)
@@ -69,8 +69,8 @@ extension Expectation {
     },
     Expectation(
       "number of queues: not once there are queues", "0x400c",
-      seed: .rule("pci_epf_nvme §11: the target does not know of the queues", "0x0"),
-      mainline: .rule("nvmet_pci_epf §16: not looked at", "0x0")
+      seed: .rule("pci_epf_nvme.md, 11.6: the target does not know of the queues", "0x0"),
+      mainline: .rule("nvmet_pci_epf.md, 16: not looked at", "0x0")
     ) { host in
       _ = host.makeQueues()
       return text(host.status(of: .init(opcode: 9, words: [7, 0x0001_0001])))
@@ -89,7 +89,7 @@ extension Expectation {
     },
     Expectation(
       "shutdown: completes on a disabled controller, too", "2",
-      seed: .rule("pci_epf_nvme §10.3: only while enabled", "0"),
+      seed: .rule("pci_epf_nvme.md, 10.1: only while enabled", "0"),
       mainline: .quirk(.shutdownWhileDisabledIgnored, "0")
     ) { host in
       host.write(0x14, 0x0046_0000)

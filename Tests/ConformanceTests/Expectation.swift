@@ -10,7 +10,7 @@ struct Expectation: Sendable, CustomTestStringConvertible {
     enum Reason: Sendable {
       /// Can be switched off.
       case quirk(Quirk)
-      /// A rule of the driver that its fact sheet has, by section.
+      /// A rule of the driver, by section of the reference.
       case rule(String)
     }
     var outcome: String

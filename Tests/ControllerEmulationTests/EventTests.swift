@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// Asynchronous events of namespaces that change under a running controller: Base 5.1.2 and `nvmet_pci_epf` §18.
+/// Asynchronous events of namespaces that change under a running controller: Base 5.1.2; nvmet_pci_epf.md, 18.
 @Suite struct EventTests {
   private func host(_ personality: Personality) -> Host {
     let host = Host(sheetModel(personality))

@@ -5,9 +5,9 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: admin commands, features, log pages and events (§14, §16 to §18).
+/// `nvmet_pci_epf` of Linux 7.2: admin commands, features, log pages and events (nvmet_pci_epf.md, 14, 16, 17, 18).
 @Suite struct MainlineAdminTests {
-  // MARK: §14
+  // MARK: nvmet_pci_epf.md, 14
 
   struct Command: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -72,7 +72,8 @@ import Testing
     Command(testDescription: "an opcode that is none", opcode: 0x7e, status: 0x6001),
   ]
 
-  @Test("§14: the order of checks", arguments: checks)
+  // nvmet_pci_epf.md, 14
+  @Test("the order of checks", arguments: checks)
   func order(_ row: Command) {
     let host = mainline(configuration: row.configuration)
     let completion = host.run(
@@ -88,8 +89,9 @@ import Testing
     }
   }
 
+  // nvmet_pci_epf.md, 12; nvmet_pci_epf.md, 20, Q1
   @Test(
-    "§12, Q1: admin data where a pointer cannot be followed: 0 and nothing moved; as the spec, it fails",
+    "admin data where a pointer cannot be followed: 0 and nothing moved; as the spec, it fails",
     arguments: [true, false])
   func hiddenFailure(_ isHidden: Bool) {
     let host = mainline(without: isHidden ? nil : .transferFailureSucceeds)
@@ -108,8 +110,9 @@ import Testing
     ![0, 1, 2, 4, 5, 6, 8, 9, 0x0a, 0x0c, 0x18, 0x7f].contains($0)
   }
 
+  // nvmet_pci_epf.md, 14
   @Test(
-    "§14: all other opcodes are invalid: Format, Firmware, Sanitize, Directives and the rest",
+    "all other opcodes are invalid: Format, Firmware, Sanitize, Directives and the rest",
     arguments: unknownOpcodes)
   func unknown(_ opcode: UInt8) {
     let host = mainline(memoryBytes: 2 << 20)
@@ -117,7 +120,7 @@ import Testing
     #expect(!host.isHanging)
   }
 
-  // MARK: §16
+  // MARK: nvmet_pci_epf.md, 16
 
   struct Feature: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -192,7 +195,8 @@ import Testing
       status: 0, result: 5),
     Feature(testDescription: "81 without EXHID", isSet: true, word10: 0x81, status: 0x6002),
     Feature(
-      testDescription: "81 with EXHID, Q10", isSet: true, word10: 0x81, value: 1,
+      // nvmet_pci_epf.md, 20, Q10
+      testDescription: "81 with EXHID", isSet: true, word10: 0x81, value: 1,
       status: 0x600f),
     Feature(
       testDescription: "82 Reservation Mask", isSet: true, word10: 0x82, namespace: 1,
@@ -225,7 +229,8 @@ import Testing
     }
   }
 
-  @Test("§16: Get Features and Set Features", arguments: got + set + refused)
+  // nvmet_pci_epf.md, 16
+  @Test("Get Features and Set Features", arguments: got + set + refused)
   func feature(_ row: Feature) {
     let host = mainline { model in
       model.namespaces.append(Namespace(id: 2, backend: .null(size: 1 << 20)))
@@ -241,8 +246,9 @@ import Testing
     #expect(host.isHanging == (!row.isSet && row.word10 == 0x81 && row.status != 0))
   }
 
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q15
   @Test(
-    "§16, Q15: the burst keeps two bits and loses the weights; as the spec, unlimited stays",
+    "the burst keeps two bits and loses the weights; as the spec, unlimited stays",
     arguments: [(0, 0, 0), (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 0, 4), (7, 3, 7), (0xff00, 0, 0)]
       as [(UInt32, UInt64, UInt64)])
   func burst(_ value: UInt32, _ result: UInt64, _ specified: UInt64) {
@@ -254,8 +260,9 @@ import Testing
     #expect(strict.getFeature(1)?.result == specified)
   }
 
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q15
   @Test(
-    "§16, Q15: a threshold reads back one more, FFh as 0, and the time is lost; as the spec, it reads back",
+    "a threshold reads back one more, FFh as 0, and the time is lost; as the spec, it reads back",
     arguments: [(0, 1, 0), (3, 4, 3), (0xff, 0, 0xff), (0x1203, 4, 3)]
       as [(UInt32, UInt64, UInt64)])
   func threshold(_ value: UInt32, _ result: UInt64, _ specified: UInt64) {
@@ -267,7 +274,8 @@ import Testing
     #expect(strict.getFeature(8)?.result == specified)
   }
 
-  @Test("§16: Interrupt Vector Configuration reads back with its vector")
+  // nvmet_pci_epf.md, 16
+  @Test("Interrupt Vector Configuration reads back with its vector")
   func vectorConfiguration() {
     let host = mainline()
     #expect(host.makeQueues(1))
@@ -278,7 +286,8 @@ import Testing
     #expect(host.getFeature(9, 1)?.result == 1)
   }
 
-  @Test("§16: Number of Queues is the target's, whatever the PCI side has", arguments: [1, 4, 127])
+  // nvmet_pci_epf.md, 16
+  @Test("Number of Queues is the target's, whatever the PCI side has", arguments: [1, 4, 127])
   func queueCount(_ count: Int) {
     let host = mainline {
       $0.ioQueues = 2
@@ -288,7 +297,8 @@ import Testing
     #expect(host.getFeature(7)?.result == value << 16 | value)
   }
 
-  @Test("§16: the event mask reads back, and stays over a disable")
+  // nvmet_pci_epf.md, 16
+  @Test("the event mask reads back, and stays over a disable")
   func eventMask() {
     let host = mainline()
     #expect(host.setFeature(0xb, 0x100)?.status == 0)
@@ -298,7 +308,8 @@ import Testing
     #expect(host.getFeature(0xb)?.result == 0x100)
   }
 
-  @Test("§16: the host identifier is 16 bytes of zero")
+  // nvmet_pci_epf.md, 16
+  @Test("the host identifier is 16 bytes of zero")
   func hostIdentifier() {
     let host = mainline()
     let page = host.page()
@@ -307,12 +318,14 @@ import Testing
     #expect(host.bytes(at: page, 17) == [UInt8](repeating: 0, count: 16) + [0xff])
   }
 
-  @Test("§16, Q10: as the spec, Set Host Identifier is a sequence error")
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q10
+  @Test("as the spec, Set Host Identifier is a sequence error")
   func hostIdentifierSpecified() {
     #expect(mainline(without: .hostIdentifierHasNoLength).setFeature(0x81, 1)?.status == 0x400c)
   }
 
-  @Test("§16: Write Protect is kept over a disable, shows in Identify, and can be taken back")
+  // nvmet_pci_epf.md, 16
+  @Test("Write Protect is kept over a disable, shows in Identify, and can be taken back")
   func writeProtect() {
     let host = mainline()
     #expect(host.setFeature(0x84, 1, namespace: 1)?.status == 0)
@@ -328,7 +341,7 @@ import Testing
     #expect(host.identify(0, namespace: 1).1[99] == 0)
   }
 
-  // MARK: §17
+  // MARK: nvmet_pci_epf.md, 17
 
   struct Log: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -390,7 +403,8 @@ import Testing
   static let otherPages: [Log] = [0x06, 0x07, 0x08, 0x0a, 0x0d, 0x0e, 0x13, 0x70, 0x81, 0xbf, 0xff]
     .map { Log(testDescription: "other: \($0)", page: $0, bytes: 512, status: 0x6002) }
 
-  @Test("§17: log pages and their lengths; what fails hangs", arguments: pages + otherPages)
+  // nvmet_pci_epf.md, 17
+  @Test("log pages and their lengths; what fails hangs", arguments: pages + otherPages)
   func log(_ row: Log) {
     let host = mainline()
     #expect(
@@ -404,7 +418,8 @@ import Testing
     #expect(!strict.isHanging)
   }
 
-  @Test("§17: offsets are ignored", arguments: [4, 1024, 0xffff_fffc] as [UInt32])
+  // nvmet_pci_epf.md, 17
+  @Test("offsets are ignored", arguments: [4, 1024, 0xffff_fffc] as [UInt32])
   func offset(_ offset: UInt32) {
     let host = mainline()
     let whole = host.logPage(5, bytes: 4096)
@@ -412,7 +427,8 @@ import Testing
     #expect(other.0 == 0 && other.1 == whole.1)
   }
 
-  @Test("§17: Supported Log Pages")
+  // nvmet_pci_epf.md, 17
+  @Test("Supported Log Pages")
   func supportedPages() {
     let bytes = mainline().logPage(0, bytes: 1024).1
     let pages = (0..<256).filter { bytes.number(4 * $0, 4) != 0 }
@@ -420,7 +436,8 @@ import Testing
     #expect(pages.allSatisfy { bytes.number(4 * $0, 4) == 1 })
   }
 
-  @Test("§14, §17: an error with MORE is in the error log, the newest first; one without is not")
+  // nvmet_pci_epf.md, 14, 17
+  @Test("an error with MORE is in the error log, the newest first; one without is not")
   func errorLog() throws {
     let host = mainline()
     try #require(host.makeQueues(1))
@@ -446,7 +463,8 @@ import Testing
     #expect(host.logPage(2, bytes: 512, namespace: .max).1.number(176, 8) == 2)
   }
 
-  @Test("§17: the error log holds 128 entries")
+  // nvmet_pci_epf.md, 17
+  @Test("the error log holds 128 entries")
   func errorLogWraps() {
     let host = mainline()
     for _ in 0..<130 { #expect(host.status(of: .init(opcode: 0x7e)) == 0x6001) }
@@ -454,7 +472,8 @@ import Testing
     #expect((0..<128).map { bytes.number(64 * $0, 8) } == (3...130).reversed().map { UInt64($0) })
   }
 
-  @Test("§17: SMART counts what block devices moved, in thousands of 512 bytes; the rest is zero")
+  // nvmet_pci_epf.md, 17
+  @Test("SMART counts what block devices moved, in thousands of 512 bytes; the rest is zero")
   func health() throws {
     let host = mainline { model in
       model.namespaces.append(
@@ -484,12 +503,14 @@ import Testing
     #expect([48, 64, 96, 112].map { group.number($0, 8) } == [1, 0, 3, 0])
   }
 
-  @Test("§17: firmware slots are zero")
+  // nvmet_pci_epf.md, 17
+  @Test("firmware slots are zero")
   func firmware() {
     #expect(mainline().logPage(3, bytes: 512).1.allSatisfy { $0 == 0 })
   }
 
-  @Test("§17: Commands Supported and Effects")
+  // nvmet_pci_epf.md, 17
+  @Test("Commands Supported and Effects")
   func effects() {
     let bytes = mainline().logPage(5, bytes: 4096).1
     let admin: [Int: UInt64] = [
@@ -518,7 +539,8 @@ import Testing
     }
   }
 
-  @Test("§17: ANA has the groups in use with their states and namespaces")
+  // nvmet_pci_epf.md, 17
+  @Test("ANA has the groups in use with their states and namespaces")
   func groups() {
     let host = groupedHost()
     let (status, bytes) = host.logPage(0x0c, bytes: 512)
@@ -530,7 +552,8 @@ import Testing
     #expect([92, 96, 108].map { bytes.number($0, 4) } == [5, 0, 1])
   }
 
-  @Test("§17: ANA with RGO has no namespaces")
+  // nvmet_pci_epf.md, 17
+  @Test("ANA with RGO has no namespaces")
   func groupsOnly() {
     let bytes = groupedHost().logPage(0x0c, bytes: 512, flags: 1 << 8).1
     #expect(bytes.number(8, 2) == 3)
@@ -539,7 +562,8 @@ import Testing
     }
   }
 
-  @Test("§17: ANA in a short buffer is cut off, and still says how many groups there are")
+  // nvmet_pci_epf.md, 17
+  @Test("ANA in a short buffer is cut off, and still says how many groups there are")
   func groupsCut() {
     let (status, bytes) = groupedHost().logPage(0x0c, bytes: 60)
     #expect(status == 0)
@@ -547,13 +571,15 @@ import Testing
     #expect([52, 56].map { bytes.number($0, 4) } == [3, 2])
   }
 
-  @Test("§17: group 1 is there even without a namespace")
+  // nvmet_pci_epf.md, 17
+  @Test("group 1 is there even without a namespace")
   func noGroups() {
     let bytes = mainline { $0.namespaces = [] }.logPage(0x0c, bytes: 64).1
     #expect(bytes.number(8, 2) == 1 && bytes.number(16, 8) == 1)
   }
 
-  @Test("§17: Feature Identifiers Supported and Effects")
+  // nvmet_pci_epf.md, 17
+  @Test("Feature Identifiers Supported and Effects")
   func featureEffects() {
     let bytes = mainline().logPage(0x12, bytes: 1024).1
     let features: [Int: UInt64] = [
@@ -565,9 +591,10 @@ import Testing
     }
   }
 
-  // MARK: §18
+  // MARK: nvmet_pci_epf.md, 18
 
-  @Test("§18: four event requests wait, the fifth is one too many")
+  // nvmet_pci_epf.md, 18
+  @Test("four event requests wait, the fifth is one too many")
   func eventLimit() {
     let host = mainline()
     for _ in 0..<4 { host.submit(.init(opcode: 0x0c)) }
@@ -575,8 +602,9 @@ import Testing
     #expect(host.status(of: .init(opcode: 0x0c)) == 0x4105)
   }
 
+  // nvmet_pci_epf.md, 18
   @Test(
-    "§18: a changed namespace completes the last request, and is told once until its log is read")
+    "a changed namespace completes the last request, and is told once until its log is read")
   func event() {
     let host = mainline()
     let ids = (0..<2).map { _ in host.submit(.init(opcode: 0x0c)) }
@@ -597,14 +625,16 @@ import Testing
     #expect(host.reap()?.id == ids[0])
   }
 
-  @Test("§18: an event without a request waits for one")
+  // nvmet_pci_epf.md, 18
+  @Test("an event without a request waits for one")
   func pendingEvent() {
     let host = mainline()
     #expect(host.setFeature(0x84, 1, namespace: 1)?.status == 0)
     #expect(host.run(.init(opcode: 0x0c))?.result == 0x0004_0002)
   }
 
-  @Test("§18: an event that the host does not want is not told, but is in the log")
+  // nvmet_pci_epf.md, 18
+  @Test("an event that the host does not want is not told, but is in the log")
   func unwantedEvent() {
     let host = mainline()
     #expect(host.setFeature(0xb, 0x800)?.status == 0)
@@ -614,15 +644,17 @@ import Testing
     #expect(host.logPage(4, bytes: 4096).1.number(0, 8) == 1)
   }
 
+  // nvmet_pci_epf.md, 18
   @Test(
-    "§18: Abort succeeds, and has not aborted, whatever it names",
+    "Abort succeeds, and has not aborted, whatever it names",
     arguments: [0, 0x0001_0001, 0xffff_ffff] as [UInt32])
   func abort(_ word: UInt32) {
     let completion = mainline().run(.init(opcode: 8, words: [word]))
     #expect(completion?.status == 0 && completion?.result == 1)
   }
 
-  @Test("§18: Keep Alive without a timer is refused, with one it succeeds")
+  // nvmet_pci_epf.md, 18
+  @Test("Keep Alive without a timer is refused, with one it succeeds")
   func keepAlive() {
     let host = mainline()
     #expect(host.status(of: .init(opcode: 0x18)) == 0x001a)
@@ -635,7 +667,8 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  @Test("§16, Q5: the timer expires when nothing comes for so long: the kernel would crash")
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q5
+  @Test("the timer expires when nothing comes for so long: the kernel would crash")
   func keepAliveExpires() {
     let host = mainline()
     #expect(host.setFeature(0xf, 2000)?.status == 0)
@@ -646,7 +679,7 @@ import Testing
     }
     #expect(host.diagnoses.isEmpty)
     host.pass(6000)
-    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf Q5"])
+    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf: keep-alive timer"])
     #expect(
       host.log.suffix(2) == [
         "nvmet: ctrl 1 keep-alive timer (2 seconds) expired!",

@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: from a command to its data, by PRP and by SGL (§11, §12).
+/// `nvmet_pci_epf` of Linux 7.2: from a command to its data, by PRP and by SGL (nvmet_pci_epf.md, 11, 12).
 @Suite struct MainlineDataTests {
   /// A read of some blocks of 512 bytes, whose pattern is in the namespace, into memory that is all FFh.
   struct Read: Sendable, CustomTestStringConvertible {
@@ -126,8 +126,9 @@ import Testing
     Read("SGL, data where nothing is", flags: 0x40, status: 0x4004) { _, _ in (nowhere, 4096) },
   ]
 
+  // nvmet_pci_epf.md, 12; nvmet_pci_epf.md, 20, Q1
   @Test(
-    "§12, Q1: a data pointer that cannot be followed completes with 0 and moves nothing; as the spec, it fails",
+    "a data pointer that cannot be followed completes with 0 and moves nothing; as the spec, it fails",
     arguments: failures)
   func failure(_ row: Read) throws {
     for isHidden in [true, false] {
@@ -143,7 +144,8 @@ import Testing
     }
   }
 
-  @Test("§12: the pointer of a write that cannot be followed leaves the blocks as they were")
+  // nvmet_pci_epf.md, 12
+  @Test("the pointer of a write that cannot be followed leaves the blocks as they were")
   func writeFailure() throws {
     let host = try host()
     let write = Host.Entry(opcode: 1, namespace: 1, prp1: Self.nowhere, words: [0, 0, 7])
@@ -154,8 +156,9 @@ import Testing
     #expect(host.bytes(at: page, 512) == [UInt8](repeating: 1, count: 512))
   }
 
+  // nvmet_pci_epf.md, 12
   @Test(
-    "§12: more than MDTS completes with 0 and moves nothing; as the spec, it is an invalid field",
+    "more than MDTS completes with 0 and moves nothing; as the spec, it is an invalid field",
     arguments: [(8, 16), (512, 1024)] as [(Int, UInt32)])
   func tooLong(_ kibibytes: Int, _ blocks: UInt32) {
     for isHidden in [true, false] {
@@ -238,7 +241,8 @@ import Testing
     },
   ]
 
-  @Test("§12: pointers that can be followed", arguments: successes)
+  // nvmet_pci_epf.md, 12
+  @Test("pointers that can be followed", arguments: successes)
   func success(_ row: Read) throws {
     let host = try host()
     let base = host.page(16)
@@ -249,7 +253,8 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  @Test("§12: PRP1 = 0 is taken in the case of two pages")
+  // nvmet_pci_epf.md, 12
+  @Test("PRP1 = 0 is taken in the case of two pages")
   func zeroPRP1() throws {
     let host = try host()
     let page = host.page()
@@ -259,7 +264,8 @@ import Testing
     #expect(host.bytes(at: page, 4096) == (4096..<8192).map(Self.pattern))
   }
 
-  @Test("§12: the offset of PRP1 makes the first page shorter")
+  // nvmet_pci_epf.md, 12
+  @Test("the offset of PRP1 makes the first page shorter")
   func offset() throws {
     let host = try host()
     let (first, second) = (host.page(), host.page())
@@ -270,8 +276,9 @@ import Testing
     #expect(host.bytes(at: second, 3072) == (1024..<4096).map(Self.pattern))
   }
 
+  // nvmet_pci_epf.md, 12
   @Test(
-    "§12: an SGL whose sum is not the command's length is answered with 0 and diagnosed; as the spec, only a short one fails",
+    "an SGL whose sum is not the command's length is answered with 0 and diagnosed; as the spec, only a short one fails",
     arguments: [(512, 0x400f), (8192, 0)] as [(UInt64, UInt16)])
   func sum(_ length: UInt64, _ status: UInt16) throws {
     for isHidden in [true, false] {
@@ -280,11 +287,12 @@ import Testing
       let entry = Host.Entry(
         opcode: 2, flags: 0x40, namespace: 1, prp1: page, prp2: length, words: [0, 0, 7])
       #expect(host.status(of: entry, on: 1) == (isHidden ? 0 : status))
-      #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf §12" } == isHidden)
+      #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf: SGL length" } == isHidden)
     }
   }
 
-  @Test("§11: the data of a read are there before its completion, and those of a write are taken")
+  // nvmet_pci_epf.md, 11
+  @Test("the data of a read are there before its completion, and those of a write are taken")
   func order() throws {
     let host = try host()
     let page = host.page()
@@ -299,10 +307,11 @@ import Testing
     #expect(host.bytes(at: page, 512) == [UInt8](repeating: 0xab, count: 512))
   }
 
-  // MARK: §11
+  // MARK: nvmet_pci_epf.md, 11
 
+  // nvmet_pci_epf.md, 11
   @Test(
-    "§11: a status that is not 0 is logged with queue, opcode and value",
+    "a status that is not 0 is logged with queue, opcode and value",
     arguments: [
       (0, 0x7e, 0x6001, "CQ[0]: Command Admin Cmd (0x7e) status 0x6001"),
       (1, 0x05, 0x6001, "CQ[1]: Command I/O Cmd (0x5) status 0x6001"),
@@ -315,7 +324,8 @@ import Testing
     #expect(host.log.last == line)
   }
 
-  @Test("§11: success is not logged, and neither is an event request that is one too many")
+  // nvmet_pci_epf.md, 11
+  @Test("success is not logged, and neither is an event request that is one too many")
   func notLogged() {
     let host = mainline()
     let lines = host.log.count

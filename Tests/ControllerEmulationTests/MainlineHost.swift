@@ -3,7 +3,7 @@ import ControllerEmulation
 import SpecificationHost
 import Testing
 
-/// A row of `nvmet_pci_epf`'s fact sheet that is more than its numbers: what to do, and what is to be seen.
+/// A row of a table in nvmet_pci_epf.md that is more than its numbers: what to do, and what is to be seen.
 struct MainlineRow: Sendable, CustomTestStringConvertible {
   var testDescription: String
   var act: @Sendable (Host) throws -> Void
@@ -14,7 +14,7 @@ struct MainlineRow: Sendable, CustomTestStringConvertible {
   }
 }
 
-/// A host in front of the sheet's controller (§24): enabled, and without I/O queues.
+/// A host in front of the controller of nvmet_pci_epf.md, 24: enabled, and without I/O queues.
 func mainline(
   enabled: Bool = true, configuration: UInt32 = 0x0046_0001, without quirk: Quirk? = nil,
   memoryBytes: Int = 3 << 20, _ change: (inout ControllerModel) -> Void = { _ in }
@@ -61,7 +61,7 @@ extension Host {
   var model: ControllerModel { controller.model }
   var isLinkUp: Bool { controller.isLinkUp }
 
-  var isHanging: Bool { diagnoses.contains { $0.row == "nvmet_pci_epf Q2" } }
+  var isHanging: Bool { diagnoses.contains { $0.row == "nvmet_pci_epf: failed read" } }
 }
 
 extension [UInt8] {

@@ -6,7 +6,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: I/O commands, on block devices and on files (§19).
+/// `nvmet_pci_epf` of Linux 7.2: I/O commands, on block devices and on files (nvmet_pci_epf.md, 19).
 @Suite struct MainlineIOTests {
   enum Back: String, Sendable, CaseIterable { case block, file }
 
@@ -77,7 +77,8 @@ import Testing
     Check(testDescription: "the opcode", opcode: 5, namespace: 1, status: 0x6001),
   ]
 
-  @Test("§19: the order of checks", arguments: checks)
+  // nvmet_pci_epf.md, 19
+  @Test("the order of checks", arguments: checks)
   func check(_ row: Check) throws {
     let (host, _) = try host { model in
       for id in 2...9 as ClosedRange<UInt32> {
@@ -102,7 +103,8 @@ import Testing
     #expect(!host.isHanging)
   }
 
-  @Test("§16, §19: a namespace that the host protects refuses writes until it takes that back")
+  // nvmet_pci_epf.md, 16, 19
+  @Test("a namespace that the host protects refuses writes until it takes that back")
   func protected() throws {
     let (host, _) = try host()
     func statuses() -> [UInt16?] {
@@ -168,7 +170,8 @@ import Testing
       status: 0x6006, file: 0x6081),
   ]
 
-  @Test("§19: commands and their ends", arguments: commands, Back.allCases)
+  // nvmet_pci_epf.md, 19
+  @Test("commands and their ends", arguments: commands, Back.allCases)
   func command(_ row: Command, _ back: Back) throws {
     for quirk in [nil, Quirk.failedReadHangs] {
       let (host, file) = try host(back, without: quirk)
@@ -179,7 +182,7 @@ import Testing
         ])
       let status = back == .file ? row.file ?? row.status : row.status
       #expect(host.status(of: entry, on: 1) == status)
-      // Q2: what fails in execution with data to the host.
+      // nvmet_pci_epf.md, 20, Q2: what fails in execution with data to the host.
       #expect(host.isHanging == (row.opcode == 2 && status != 0 && quirk == nil))
       withExtendedLifetime(file) {}
     }
@@ -187,8 +190,9 @@ import Testing
 
   static let unknownOpcodes: [UInt8] = (0...255).filter { ![0, 1, 2, 8, 9].contains($0) }
 
+  // nvmet_pci_epf.md, 19
   @Test(
-    "§19: all other opcodes: reservations and zones without them, Compare, Verify, Copy and the rest",
+    "all other opcodes: reservations and zones without them, Compare, Verify, Copy and the rest",
     arguments: unknownOpcodes)
   func unknown(_ opcode: UInt8) throws {
     let (host, _) = try host()
@@ -197,8 +201,9 @@ import Testing
     #expect(!host.isHanging)
   }
 
+  // nvmet_pci_epf.md, 19
   @Test(
-    "§19: the same on a file", arguments: [0x04, 0x05, 0x0c, 0x0d, 0x0e, 0x11, 0x15, 0x19, 0x79])
+    "the same on a file", arguments: [0x04, 0x05, 0x0c, 0x0d, 0x0e, 0x11, 0x15, 0x19, 0x79])
   func unknownOnFile(_ opcode: UInt8) throws {
     let (host, file) = try host(.file)
     let entry = Host.Entry(opcode: opcode, namespace: 1, prp1: host.page(), words: [0, 0, 0])
@@ -225,7 +230,8 @@ import Testing
     return (0..<8).map { host.bytes(at: page + 512 * UInt64($0), 1)[0] }
   }
 
-  @Test("§19: what is written is read, with FUA, too", arguments: Back.allCases)
+  // nvmet_pci_epf.md, 19
+  @Test("what is written is read, with FUA, too", arguments: Back.allCases)
   func roundTrip(_ back: Back) throws {
     let (host, file) = try host(back)
     #expect(read(host, 100) == [0, 0, 0, 0, 0, 0, 0, 0])
@@ -236,8 +242,9 @@ import Testing
     withExtendedLifetime(file) {}
   }
 
+  // nvmet_pci_epf.md, 19
   @Test(
-    "§19: the length is NLB + 1 blocks",
+    "the length is NLB + 1 blocks",
     arguments: [(9, 0, 512), (9, 7, 4096), (12, 0, 4096)]
       as [(UInt8, UInt32, Int)])
   func length(_ shift: UInt8, _ count: UInt32, _ bytes: Int) throws {
@@ -249,8 +256,9 @@ import Testing
     #expect(host.bytes(at: page, 8192).firstIndex(of: 0xff) == bytes)
   }
 
+  // nvmet_pci_epf.md, 19
   @Test(
-    "§19: Write Zeroes zeroes, with DEAC or without; a file system that cannot is an invalid opcode",
+    "Write Zeroes zeroes, with DEAC or without; a file system that cannot is an invalid opcode",
     arguments: Back.allCases, [0, 1 << 25] as [UInt32])
   func writeZeroes(_ back: Back, _ flags: UInt32) throws {
     let (host, file) = try host(back)
@@ -300,7 +308,8 @@ import Testing
       testDescription: "all bits above NR: nothing", word10: 0xffff_ff00, ranges: [(0, 8)]),
   ]
 
-  @Test("§19: Dataset Management", arguments: ranges, Back.allCases)
+  // nvmet_pci_epf.md, 19
+  @Test("Dataset Management", arguments: ranges, Back.allCases)
   func dataset(_ row: Ranges, _ back: Back) throws {
     let (host, file) = try host(back)
     write(host, 0, 0x33)
@@ -322,7 +331,8 @@ import Testing
     withExtendedLifetime(file) {}
   }
 
-  @Test("§19: ranges that nothing is at: success and no effect, Q1; as the spec, a transfer error")
+  // nvmet_pci_epf.md, 19; nvmet_pci_epf.md, 20, Q1
+  @Test("ranges that nothing is at: success and no effect; as the spec, a transfer error")
   func datasetPointer() throws {
     for isHidden in [true, false] {
       let (host, _) = try host(without: isHidden ? nil : .transferFailureSucceeds)
@@ -333,8 +343,9 @@ import Testing
 
   // MARK: Failures of files
 
+  // nvmet_pci_epf.md, 19
   @Test(
-    "§19: what a file's errors become",
+    "what a file's errors become",
     arguments: [
       ("ENOSPC", ENOSPC, 0x6081), ("EREMOTEIO", EREMOTEIO, 0x6080),
       ("EOPNOTSUPP", EOPNOTSUPP, 0x6001), ("ENODATA", ENODATA, 0x2286), ("EIO", EIO, 0x6006),
@@ -347,7 +358,8 @@ import Testing
     #expect(found.rawValue == status, "\(name)")
   }
 
-  @Test("§19: a file that has become shorter is an internal error, and a read of it hangs")
+  // nvmet_pci_epf.md, 19
+  @Test("a file that has become shorter is an internal error, and a read of it hangs")
   func shorter() throws {
     let (host, file) = try host(.file)
     try #require(file).truncate(to: 1 << 20)
@@ -356,7 +368,8 @@ import Testing
     #expect(host.isHanging)
   }
 
-  @Test("§12, §19: a file finds that an SGL is not as long as the command")
+  // nvmet_pci_epf.md, 12, 19
+  @Test("a file finds that an SGL is not as long as the command")
   func sgl() throws {
     let (host, file) = try host(.file)
     for (opcode, hangs) in [(1, false), (2, true)] as [(UInt8, Bool)] {

@@ -5,7 +5,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: Identify (§15).
+/// `nvmet_pci_epf` of Linux 7.2: Identify (nvmet_pci_epf.md, 15).
 @Suite struct MainlineIdentifyTests {
   /// Namespaces 1, 2 (disabled), 3 (write-protected), 5 (in another group) and 70000.
   private func host(_ quirk: Quirk? = nil) -> Host {
@@ -85,8 +85,9 @@ import Testing
       Structure(testDescription: "other: \($0)", structure: $0, namespace: 1, status: 0x6002)
     }
 
+  // nvmet_pci_epf.md, 15; nvmet_pci_epf.md, 20, Q2
   @Test(
-    "§15: structures by CNS, NSID and CSI; what fails hangs, Q2",
+    "structures by CNS, NSID and CSI; what fails hangs",
     arguments: structures + otherStructures)
   func structure(_ row: Structure) {
     let host = host()
@@ -105,8 +106,9 @@ import Testing
     stride(from: 0, to: 4096, by: width).map { bytes.number($0, width) }
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: 02 and 07 list the active namespaces after an id",
+    "02 and 07 list the active namespaces after an id",
     arguments: [(0, [1, 3, 5, 70_000]), (1, [3, 5, 70_000]), (4, [5, 70_000]), (70_000, [])]
       as [(UInt32, [UInt64])])
   func list(_ after: UInt32, _ wanted: [UInt64]) {
@@ -115,8 +117,9 @@ import Testing
     #expect(ids(host().identify(7, namespace: after).1) == wanted + rest)
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: 19 has a count, and each namespace as an endurance group",
+    "19 has a count, and each namespace as an endurance group",
     arguments: [(0, [3, 1, 3, 5]), (3, [1, 5])] as [(UInt32, [UInt64])])
   func enduranceGroups(_ after: UInt32, _ wanted: [UInt64]) {
     let host = mainline { model in
@@ -130,8 +133,9 @@ import Testing
     #expect(ids(host.bytes(at: page, 4096), 2) == wanted + rest)
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: 03 has the UUID and the NGUID where they are not zero, and the command set",
+    "03 has the UUID and the NGUID where they are not zero, and the command set",
     arguments: [(true, true), (true, false), (false, true), (false, false)])
   func descriptors(_ hasUUID: Bool, _ hasNGUID: Bool) {
     let uuid = [UInt8](1...16)
@@ -150,8 +154,9 @@ import Testing
     #expect(bytes.dropFirst(wanted.count).allSatisfy { $0 == 0 })
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: 05 has how much a block device discards; nothing for a file", arguments: [false, true])
+    "05 has how much a block device discards; nothing for a file", arguments: [false, true])
   func commandSetNamespace(_ isFile: Bool) throws {
     let file = try TemporaryFile(bytes: 1 << 20)
     let store = try FileStore(path: file.path)
@@ -162,8 +167,9 @@ import Testing
     #expect(bytes.indices.allSatisfy { bytes[$0] == 0 || $0 == 268 || $0 == 284 })
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: 08: no write cache, shared, its group, write protection, ready",
+    "08: no write cache, shared, its group, write protection, ready",
     arguments: [(1, 1, 0), (3, 1, 1), (5, 7, 0)] as [(UInt32, UInt8, UInt8)])
   func independent(_ namespace: UInt32, _ group: UInt8, _ isProtected: UInt8) {
     let bytes = host().identify(8, namespace: namespace).1
@@ -203,12 +209,14 @@ import Testing
     }.identify(1).1
   }
 
-  @Test("§15: fields of Identify Controller", arguments: controllerFields)
+  // nvmet_pci_epf.md, 15
+  @Test("fields of Identify Controller", arguments: controllerFields)
   func controllerField(_ name: String, _ offset: Int, _ value: [UInt8]) {
     #expect(Array(Self.controller()[offset..<offset + value.count]) == value, "\(name)")
   }
 
-  @Test("§15: all else of Identify Controller is zero")
+  // nvmet_pci_epf.md, 15
+  @Test("all else of Identify Controller is zero")
   func controllerRest() {
     var bytes = Self.controller()
     for (_, offset, value) in Self.controllerFields {
@@ -217,8 +225,9 @@ import Testing
     #expect(bytes.indices.filter { bytes[$0] != 0 } == [])
   }
 
+  // nvmet_pci_epf.md, 15; nvmet_pci_epf.md, 20, Q16
   @Test(
-    "§15, Q16: MDTS is log2 of pages; limits below a page let no Identify through",
+    "MDTS is log2 of pages; limits below a page let no Identify through",
     arguments: [
       (1, nil), (2, nil), (4, 0), (8, 1), (16, 2), (128, 5), (512, 7), (2048, 9),
     ] as [(Int, UInt8?)])
@@ -228,8 +237,9 @@ import Testing
     #expect(bytes.allSatisfy { $0 == 0 } == (field == nil))
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: what the model decides",
+    "what the model decides",
     arguments: [16, 256, 1024])
   func commands(_ entries: Int) {
     let bytes = Self.controller {
@@ -240,7 +250,8 @@ import Testing
     #expect(bytes.number(78, 2) == 77)
   }
 
-  @Test("§15: Identify Controller marks the subsystem as discovered; nothing else does")
+  // nvmet_pci_epf.md, 15
+  @Test("Identify Controller marks the subsystem as discovered; nothing else does")
   func discovered() {
     let host = mainline()
     _ = host.identify(0, namespace: 1)
@@ -275,8 +286,9 @@ import Testing
     return host.identify(0, namespace: 1).1
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: fields of Identify Namespace, of a block device and of a file", arguments: namespaceFields
+    "fields of Identify Namespace, of a block device and of a file", arguments: namespaceFields
   )
   func namespaceField(
     _ name: String, _ offset: Int, _ width: Int, _ block: UInt64, _ file: UInt64
@@ -285,7 +297,8 @@ import Testing
     #expect(try namespace(isFile: true).number(offset, width) == file, "\(name), file")
   }
 
-  @Test("§15: all else of Identify Namespace is zero", arguments: [false, true])
+  // nvmet_pci_epf.md, 15
+  @Test("all else of Identify Namespace is zero", arguments: [false, true])
   func namespaceRest(_ isFile: Bool) throws {
     var bytes = try namespace(isFile: isFile)
     for (_, offset, width, _, _) in Self.namespaceFields {
@@ -295,8 +308,9 @@ import Testing
     #expect(bytes.indices.filter { bytes[$0] != 0 } == [])
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: sizes are rounded down to blocks",
+    "sizes are rounded down to blocks",
     arguments: [(1_000_000, 9, 1953), (1_000_000, 12, 244), (4096, 12, 1)]
       as [(Int, UInt8, UInt64)])
   func size(_ bytes: Int, _ shift: UInt8, _ blocks: UInt64) throws {
@@ -311,8 +325,9 @@ import Testing
     }
   }
 
+  // nvmet_pci_epf.md, 15
   @Test(
-    "§15: NUSE is 0 where the group cannot be reached",
+    "NUSE is 0 where the group cannot be reached",
     arguments: [
       (.optimized, 131_072), (.nonOptimized, 131_072), (.inaccessible, 0), (.persistentLoss, 0),
       (.change, 131_072),
@@ -325,7 +340,8 @@ import Testing
     #expect(host.logPage(0x0c, bytes: 64).1[32] == state.rawValue)
   }
 
-  @Test("§15: group and write protection are the namespace's", arguments: [3, 5] as [UInt32])
+  // nvmet_pci_epf.md, 15
+  @Test("group and write protection are the namespace's", arguments: [3, 5] as [UInt32])
   func attributes(_ namespace: UInt32) {
     let bytes = host().identify(0, namespace: namespace).1
     #expect(bytes[92] == (namespace == 5 ? 7 : 1))

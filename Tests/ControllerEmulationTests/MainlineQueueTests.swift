@@ -4,25 +4,27 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: fetching, completing, interrupts, creating and deleting queues (§9, §10, §13).
+/// `nvmet_pci_epf` of Linux 7.2: fetching, completing, interrupts, creating and deleting queues (nvmet_pci_epf.md, 9, 10, 13).
 @Suite struct MainlineQueueTests {
   private static var flush: Host.Entry { Host.Entry(opcode: 0, namespace: 1) }
 
-  // MARK: §9
+  // MARK: nvmet_pci_epf.md, 9
 
+  // nvmet_pci_epf.md, 9
   @Test(
-    "§9: submission",
+    "submission",
     arguments: [
       MainlineRow("16 bits of the tail doorbell count") { host in
         host.submitSilently(flush, to: 1)
         host.write(0x1008, 0x0001_0001)
         #expect(host.reap(1)?.1.status == 0)
       },
-      MainlineRow("Q8: a tail beyond the queue is diagnosed, and nothing is executed") { host in
+      // nvmet_pci_epf.md, 20, Q8
+      MainlineRow("a tail beyond the queue is diagnosed, and nothing is executed") { host in
         host.submitSilently(flush, to: 1)
         host.write(0x1008, 64)
         host.pass(20)
-        #expect(host.diagnoses.map(\.row).contains("nvmet_pci_epf Q8"))
+        #expect(host.diagnoses.map(\.row).contains("nvmet_pci_epf: tail doorbell"))
         #expect(host.number(at: host.completions(of: 1)) == 0)
         #expect(host.interrupts.last == 0)
       },
@@ -55,7 +57,8 @@ import Testing
     try row.act(host)
   }
 
-  @Test("§9: a fetch that fails is tried again and again, until the memory is there")
+  // nvmet_pci_epf.md, 9
+  @Test("a fetch that fails is tried again and again, until the memory is there")
   func fetchRetry() throws {
     let host = mainline()
     let address: UInt64 = 1 << 32
@@ -75,7 +78,8 @@ import Testing
     #expect(host.number(at: completions + 8) == 0x0001_0042_0001_0001)
   }
 
-  @Test("§9: polled without a pause until 5 s have passed without a command, then every 5 ms")
+  // nvmet_pci_epf.md, 9
+  @Test("polled without a pause until 5 s have passed without a command, then every 5 ms")
   func polling() {
     let host = mainline()
     #expect(host.getFeature(7)?.status == 0)
@@ -93,7 +97,8 @@ import Testing
     #expect(isPosted(2))
   }
 
-  @Test("§9: after enable, the first look comes within 5 ms")
+  // nvmet_pci_epf.md, 9
+  @Test("after enable, the first look comes within 5 ms")
   func firstPoll() {
     let host = mainline()
     host.submit(.init(opcode: 0x0a, words: [7]))
@@ -101,9 +106,10 @@ import Testing
     #expect(host.number(at: host.completions(of: 0) + 8) != 0)
   }
 
-  // MARK: §10, completions
+  // MARK: nvmet_pci_epf.md, 10: completions
 
-  @Test("§10: an entry has the result, SQHD, SQID, CID, and a phase that begins with 1 and turns")
+  // nvmet_pci_epf.md, 10
+  @Test("an entry has the result, SQHD, SQID, CID, and a phase that begins with 1 and turns")
   func entry() throws {
     let host = mainline()
     for round in 0..<3 {
@@ -121,8 +127,9 @@ import Testing
     }
   }
 
+  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md, 20, Q3
   @Test(
-    "§10, Q3: a completion goes to the queue of the submission queue's id; as the spec, to its own",
+    "a completion goes to the queue of the submission queue's id; as the spec, to its own",
     arguments: [true, false])
   func sameID(_ isSame: Bool) {
     let host = mainline(without: isSame ? nil : .completionQueueOfSameID)
@@ -150,8 +157,9 @@ import Testing
     (0..<4).map { host.number(at: address + UInt64(16 * $0) + 12, 2) }
   }
 
+  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md, 20, Q9
   @Test(
-    "§10, Q9: without the wrap, a full queue with head 0 is not found full; as the spec, entries wait",
+    "without the wrap, a full queue with head 0 is not found full; as the spec, entries wait",
     arguments: [true, false])
   func overwritten(_ isQuirk: Bool) throws {
     let (host, address) = smallQueue(isQuirk ? nil : .fullTestWithoutWrap)
@@ -169,7 +177,8 @@ import Testing
     if !isQuirk { #expect(ids(host, address) == [5, 6, 3, 4]) }
   }
 
-  @Test("§10: elsewhere a full queue is found; it is tried again each millisecond")
+  // nvmet_pci_epf.md, 10
+  @Test("elsewhere a full queue is found; it is tried again each millisecond")
   func full() throws {
     let (host, address) = smallQueue()
     let submissions = try #require(host.submissions(of: 1))
@@ -188,7 +197,7 @@ import Testing
     #expect(ids(host, address) == [1, 2, 0, 0])
   }
 
-  // MARK: §10, interrupts
+  // MARK: nvmet_pci_epf.md, 10: interrupts
 
   struct Interrupts: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(count) \(isAdmin ? "admin" : "I/O") completions, \(setting)" }
@@ -218,7 +227,8 @@ import Testing
       Interrupts(setting: "threshold 256", feature: (8, 0xff), count: $0, interrupts: $1)
     }
 
-  @Test("§10: interrupts of a run of completions", arguments: runs)
+  // nvmet_pci_epf.md, 10
+  @Test("interrupts of a run of completions", arguments: runs)
   func interrupts(_ row: Interrupts) throws {
     let host = mainline()
     try #require(host.makeQueues(1))
@@ -237,7 +247,8 @@ import Testing
     #expect(host.interrupts == [UInt16](repeating: UInt16(queue), count: row.interrupts))
   }
 
-  @Test("§10: a queue without IEN raises none")
+  // nvmet_pci_epf.md, 10
+  @Test("a queue without IEN raises none")
   func interruptsDisabled() throws {
     let host = mainline()
     try #require(host.makeQueues(1, interrupts: false))
@@ -246,8 +257,9 @@ import Testing
     #expect(host.interrupts.isEmpty)
   }
 
+  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md, 20, Q14
   @Test(
-    "§10, Q14: any vector is taken, and raising it fails; as the spec, it is refused",
+    "any vector is taken, and raising it fails; as the spec, it is refused",
     arguments: [8, 9, 1000, 0xffff] as [UInt32])
   func badVector(_ vector: UInt32) throws {
     let host = mainline()
@@ -264,7 +276,8 @@ import Testing
     #expect(strict.createCompletionQueue(2, vector: vector) == 0x4108)
   }
 
-  @Test("§10: settings belong to a slot: the queue that comes next has them, whatever its vector")
+  // nvmet_pci_epf.md, 10
+  @Test("settings belong to a slot: the queue that comes next has them, whatever its vector")
   func slots() {
     let host = mainline()
     #expect(host.createCompletionQueue(1, vector: 1) == 0)
@@ -289,7 +302,8 @@ import Testing
     func interrupt(vector: Int) { levels = [] }
   }
 
-  @Test("§10: a host that has enabled neither MSI nor MSI-X hears INTx, each time as a pulse")
+  // nvmet_pci_epf.md, 10
+  @Test("a host that has enabled neither MSI nor MSI-X hears INTx, each time as a pulse")
   func pin() {
     let machine = Machine()
     let function = NVMeFunction(
@@ -311,7 +325,7 @@ import Testing
     #expect(machine.levels == [true, false, true, false])
   }
 
-  // MARK: §13
+  // MARK: nvmet_pci_epf.md, 13
 
   struct Command: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -418,8 +432,9 @@ import Testing
       status: 0x4101),
   ]
 
+  // nvmet_pci_epf.md, 13
   @Test(
-    "§13: create and delete, with their checks in order",
+    "create and delete, with their checks in order",
     arguments: completionQueues + submissionQueues + deletions)
   func queue(_ row: Command) {
     let host = mainline()
@@ -439,7 +454,8 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  @Test("§13: a completion queue in use stays; without its submission queue it goes")
+  // nvmet_pci_epf.md, 13
+  @Test("a completion queue in use stays; without its submission queue it goes")
   func deletionInOrder() {
     let host = mainline()
     #expect(host.makeQueues())
@@ -450,7 +466,8 @@ import Testing
     #expect(host.makeQueues())
   }
 
-  @Test("§13: a queue's address is used as it is")
+  // nvmet_pci_epf.md, 13
+  @Test("a queue's address is used as it is")
   func address() throws {
     let host = mainline()
     let (completions, submissions) = (host.page() + 0x40, host.page() + 0x80)
@@ -465,8 +482,9 @@ import Testing
     #expect(host.number(at: completions + 8) == 0x0001_0007_0001_0001)
   }
 
+  // nvmet_pci_epf.md, 13
   @Test(
-    "§13: a completion queue needs a window, and has to fit it",
+    "a completion queue needs a window, and has to fit it",
     arguments: [
       (1, 1 << 16, 64, 0x4006, "Failed to map CQ 1 (err=-12)"),
       (2, 4096, 512, 0x4006, "Invalid partial mapping of queue 1"), (2, 4096, 256, 0, nil),
@@ -477,8 +495,9 @@ import Testing
     if let line { #expect(host.log.contains(line)) }
   }
 
+  // nvmet_pci_epf.md, 13; nvmet_pci_epf.md, 20, Q4
   @Test(
-    "§13, Q4: ids between the driver's queues and max_qid are refused and diagnosed, not followed",
+    "ids between the driver's queues and max_qid are refused and diagnosed, not followed",
     arguments: [5, 6, 8] as [UInt32])
   func beyondArrays(_ id: UInt32) {
     let host = mainline { $0.targetIOQueues = 8 }
@@ -490,7 +509,7 @@ import Testing
     #expect(
       host.status(of: .init(opcode: 1, prp1: host.page(), words: [0x001f_0000 | id, 0x0001_0001]))
         == 0x4101)
-    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf Q4", "nvmet_pci_epf Q4"])
+    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf: queue id", "nvmet_pci_epf: queue id"])
     #expect(
       host.status(of: .init(opcode: 5, prp1: host.page(), words: [0x001f_0009, 3])) == 0x4101)
     #expect(host.diagnoses.count == 2, "beyond max_qid the core says it")

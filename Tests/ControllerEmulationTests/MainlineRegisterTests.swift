@@ -4,12 +4,13 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (§3, §4).
+/// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (nvmet_pci_epf.md, 3, 4).
 @Suite struct MainlineRegisterTests {
-  // MARK: §3
+  // MARK: nvmet_pci_epf.md, 3
 
+  // nvmet_pci_epf.md, 3
   @Test(
-    "§3: BAR 0 by vectors and alignment, 1 MiB where it is resizable",
+    "BAR 0 by vectors and alignment, 1 MiB where it is resizable",
     arguments: [
       (0, 1, 8192), (8, 1, 8192), (190, 1, 8192), (191, 1, 16384), (3000, 1, 65536),
       (8, 65536, 65536),
@@ -26,8 +27,9 @@ import Testing
     if alignment == 1 { #expect(model.bar0Size == Int(size)) }
   }
 
+  // nvmet_pci_epf.md, 3
   @Test(
-    "§3: registers, doorbells, 16 bytes a vector, and pending bits in whole quadwords",
+    "registers, doorbells, 16 bytes a vector, and pending bits in whole quadwords",
     arguments: [(0, 0x1400), (1, 0x1418), (8, 0x1488), (64, 0x1808), (65, 0x1820)]
       as [(Int, UInt64)])
   func registerBytes(_ vectors: Int, _ bytes: UInt64) {
@@ -38,7 +40,8 @@ import Testing
     #expect(setup.registerBytes == 0x1400)
   }
 
-  @Test("§3: a fixed BAR is taken as it is, and has to be large enough")
+  // nvmet_pci_epf.md, 3
+  @Test("a fixed BAR is taken as it is, and has to be large enough")
   func fixedBar() {
     var setup = DriverSetup(.nvmetPCIEPF)
     setup.msixVectors = 8
@@ -48,8 +51,9 @@ import Testing
     #expect(setup.bar0Size == nil)
   }
 
+  // nvmet_pci_epf.md, 3
   @Test(
-    "§3: what nothing has written is zero",
+    "what nothing has written is zero",
     arguments: [
       0x0c, 0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x38, 0x40, 0x58, 0x68, 0x6c, 0xe00, 0xffc, 0x1000,
       0x1004, 0x13fc, 0x1400, 0x1ffc, 0x2000,
@@ -58,8 +62,9 @@ import Testing
     #expect(mainline(enabled: false).read(offset) == 0)
   }
 
+  // nvmet_pci_epf.md, 3; nvmet_pci_epf.md, 20, Q13
   @Test(
-    "§3, Q13: the host can write every byte of the BAR and reads it back; as the spec, not CAP, VS and CSTS",
+    "the host can write every byte of the BAR and reads it back; as the spec, not CAP, VS and CSTS",
     arguments: [
       0x00, 0x04, 0x08, 0x0c, 0x10, 0x18, 0x1c, 0x20, 0x38, 0x68, 0xe00, 0xffc, 0x1018, 0x13fc,
       0x1500, 0x1ffc,
@@ -77,14 +82,16 @@ import Testing
     #expect(strict.read(offset) == (isReadOnly ? before : 0x1234_5678))
   }
 
-  @Test("§3: beyond the BAR there is nothing")
+  // nvmet_pci_epf.md, 3
+  @Test("beyond the BAR there is nothing")
   func beyond() {
     let host = mainline()
     host.write(0x2000, 1)
     #expect(host.read(0x2000) == 0)
   }
 
-  @Test("§3: the driver writes CAP and VS once: what the host wrote stays over enable and link")
+  // nvmet_pci_epf.md, 3
+  @Test("the driver writes CAP and VS once: what the host wrote stays over enable and link")
   func writtenOnce() {
     let host = mainline()
     for offset in [0, 4, 8] { host.write(offset, 0xabcd_ef01) }
@@ -94,8 +101,9 @@ import Testing
     #expect([0, 4, 8].map(host.read) == [0xabcd_ef01, 0xabcd_ef01, 0xabcd_ef01])
   }
 
+  // nvmet_pci_epf.md, 3
   @Test(
-    "§3: CC and CSTS are zero at creation, after link down and after a failed enable",
+    "CC and CSTS are zero at creation, after link down and after a failed enable",
     arguments: [
       MainlineRow("creation") { host in host.linkDown() },
       MainlineRow("link down") { host in
@@ -111,7 +119,8 @@ import Testing
     #expect(host.status == 0)
   }
 
-  @Test("§3: a doorbell is zero when its queue has been created")
+  // nvmet_pci_epf.md, 3
+  @Test("a doorbell is zero when its queue has been created")
   func doorbells() {
     let host = mainline()
     for offset in [0x1008, 0x100c] { host.write(offset, 7) }
@@ -125,10 +134,11 @@ import Testing
     #expect(host.number(at: host.completions(of: 1)) == 0)
   }
 
-  // MARK: §4
+  // MARK: nvmet_pci_epf.md, 4
 
+  // nvmet_pci_epf.md, 4
   @Test(
-    "§4: the fields of CAP",
+    "the fields of CAP",
     arguments: [
       ("MQES", 0, 16, 1023), ("CQR", 16, 1, 1), ("AMS", 17, 2, 0), ("TO", 24, 8, 15),
       ("DSTRD", 32, 4, 0), ("NSSRS", 36, 1, 0), ("CSS, NVM", 37, 1, 1), ("CSS, others", 38, 5, 0),
@@ -139,21 +149,24 @@ import Testing
     #expect(mainline(enabled: false).capabilities >> bit & (1 << width - 1) == value, "\(field)")
   }
 
-  @Test("§4: MQES is the port's limit less one", arguments: [16, 512, 1024])
+  // nvmet_pci_epf.md, 4
+  @Test("MQES is the port's limit less one", arguments: [16, 512, 1024])
   func queueEntries(_ entries: Int) {
     let host = mainline(enabled: false) { $0.maximumQueueEntries = entries }
     #expect(host.capabilities & 0xffff == UInt64(entries - 1))
   }
 
-  @Test("§4: VS is what the subsystem says", arguments: [0x0001_0300, 0x0002_0000, 0x0002_0100])
+  // nvmet_pci_epf.md, 4
+  @Test("VS is what the subsystem says", arguments: [0x0001_0300, 0x0002_0000, 0x0002_0100])
   func version(_ version: UInt32) {
     let host = mainline { $0.version = version }
     #expect(host.read(8) == version)
     #expect(host.identify(1).1.number(80, 4) == UInt64(version))
   }
 
+  // nvmet_pci_epf.md, 4
   @Test(
-    "§4: INTMS, INTMC and NSSR have no function",
+    "INTMS, INTMC and NSSR have no function",
     arguments: [(0x0c, 0xffff_ffff), (0x10, 0xffff_ffff), (0x20, 0x4e56_4d65)]
       as [(Int, UInt32)])
   func noFunction(_ offset: Int, _ value: UInt32) {
@@ -165,7 +178,8 @@ import Testing
     #expect(host.status == 1)
   }
 
-  @Test("§4, Q13: the host can write CSTS, and it stays until CC changes")
+  // nvmet_pci_epf.md, 4; nvmet_pci_epf.md, 20, Q13
+  @Test("the host can write CSTS, and it stays until CC changes")
   func writableStatus() {
     let host = mainline()
     host.write(0x1c, 0xff)
@@ -175,8 +189,9 @@ import Testing
     #expect(host.status == 0)
   }
 
+  // nvmet_pci_epf.md, 4
   @Test(
-    "§4: AQA, ASQ and ACQ are read at enable: 12 bits of size, the low 12 bits of an address masked",
+    "AQA, ASQ and ACQ are read at enable: 12 bits of size, the low 12 bits of an address masked",
     arguments: [
       (0x24, 0xf000_f000), (0x28, 0xfff), (0x30, 0xabc),
     ] as [(Int, UInt32)])

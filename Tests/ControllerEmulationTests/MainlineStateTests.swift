@@ -4,11 +4,12 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: the controller's life, CC, enable and disable (§5 to §8).
+/// `nvmet_pci_epf` of Linux 7.2: the controller's life, CC, enable and disable (nvmet_pci_epf.md, 5, 6, 7, 8).
 @Suite struct MainlineStateTests {
-  // MARK: §5
+  // MARK: nvmet_pci_epf.md, 5
 
-  @Test("§5: the link comes up: a line, and CC is looked at in 10 ms")
+  // nvmet_pci_epf.md, 5
+  @Test("the link comes up: a line, and CC is looked at in 10 ms")
   func linkUp() {
     let host = mainline(enabled: false)
     host.write(0x14, 0x0046_0001)
@@ -22,7 +23,8 @@ import Testing
     #expect(host.log == ["PCI link up", "Enabling controller"])
   }
 
-  @Test("§5: without a notifier the link is up at once")
+  // nvmet_pci_epf.md, 5
+  @Test("without a notifier the link is up at once")
   func noNotifier() {
     let host = mainline(enabled: false) { $0.hasLinkUpNotifier = false }
     #expect(host.isLinkUp)
@@ -30,8 +32,9 @@ import Testing
     #expect(host.status == 1)
   }
 
+  // nvmet_pci_epf.md, 5
   @Test(
-    "§5: the link goes down: disabled if enabled, CC and CSTS zero, CC no longer looked at",
+    "the link goes down: disabled if enabled, CC and CSTS zero, CC no longer looked at",
     arguments: [true, false])
   func linkDown(_ isEnabled: Bool) {
     let host = mainline(enabled: isEnabled)
@@ -44,7 +47,8 @@ import Testing
     #expect(host.status == 0)
   }
 
-  @Test("§5: the function goes: the driver says so, and then does as when the link goes down")
+  // nvmet_pci_epf.md, 5
+  @Test("the function goes: the driver says so, and then does as when the link goes down")
   func removed() {
     let host = mainline()
     host.controller.remove(at: host.controller.now)
@@ -66,8 +70,9 @@ import Testing
     var line: String?
   }
 
+  // nvmet_pci_epf.md, 5
   @Test(
-    "§5: queues are the least of qid_max + 1, 128 and the vectors; two have to remain",
+    "queues are the least of qid_max + 1, 128 and the vectors; two have to remain",
     arguments: [
       Queues(
         testDescription: "MSI-X, qid_max decides", msix: 8, target: 4, queues: 4,
@@ -94,7 +99,7 @@ import Testing
     }
   }
 
-  // MARK: §6
+  // MARK: nvmet_pci_epf.md, 6
 
   struct Transition: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -162,7 +167,8 @@ import Testing
     Transition(testDescription: "CC as it was", past: [on], configuration: on, status: 1),
   ]
 
-  @Test("§6: transitions of CC, with what the host sees in CSTS", arguments: transitions)
+  // nvmet_pci_epf.md, 6
+  @Test("transitions of CC, with what the host sees in CSTS", arguments: transitions)
   func transition(_ row: Transition) {
     let host = mainline(configuration: 0)
     for value in row.past { host.configure(value) }
@@ -173,7 +179,8 @@ import Testing
     #expect(host.read(0x14) == row.after ?? row.configuration)
   }
 
-  @Test("§6: EN 1→0→1 between two looks is not seen")
+  // nvmet_pci_epf.md, 6
+  @Test("EN 1→0→1 between two looks is not seen")
   func toggle() {
     let host = mainline()
     host.write(0x14, Self.off)
@@ -184,7 +191,8 @@ import Testing
     #expect(host.identify(1).0 == 0)
   }
 
-  @Test("§6: every change of CC writes CSTS, even one that does nothing")
+  // nvmet_pci_epf.md, 6
+  @Test("every change of CC writes CSTS, even one that does nothing")
   func statusWritten() {
     let host = mainline()
     host.write(0x1c, 0xff)
@@ -192,8 +200,9 @@ import Testing
     #expect(host.status == 1)
   }
 
+  // nvmet_pci_epf.md, 6; nvmet_pci_epf.md, 20, Q12
   @Test(
-    "§6, Q12: a shutdown while disabled is ignored; as the spec it completes",
+    "a shutdown while disabled is ignored; as the spec it completes",
     arguments: [true, false])
   func shutdownWhileDisabled(_ isIgnored: Bool) {
     let host = mainline(
@@ -202,10 +211,11 @@ import Testing
     #expect(host.status == (isIgnored ? 0 : 8))
   }
 
-  // MARK: §7
+  // MARK: nvmet_pci_epf.md, 7
 
+  // nvmet_pci_epf.md, 7
   @Test(
-    "§7: entry sizes that cannot be fail the enable",
+    "entry sizes that cannot be fail the enable",
     arguments: [
       (0, 4, "Unsupported I/O SQES 1 (need 64)"), (5, 4, "Unsupported I/O SQES 32 (need 64)"),
       (6, 0, "Unsupported I/O CQES 1 (need 16)"), (6, 3, "Unsupported I/O CQES 8 (need 16)"),
@@ -218,7 +228,8 @@ import Testing
     #expect(host.log == ["PCI link up", "Enabling controller", line])
   }
 
-  @Test("§7: an admin completion queue that cannot be mapped fails the enable")
+  // nvmet_pci_epf.md, 7
+  @Test("an admin completion queue that cannot be mapped fails the enable")
   func noAdminQueue() {
     let host = mainline { $0.windows = OutboundWindows(count: 0, size: 1 << 16) }
     #expect(host.status == 0 && host.read(0x14) == 0)
@@ -228,8 +239,9 @@ import Testing
       ])
   }
 
+  // nvmet_pci_epf.md, 7; nvmet_pci_epf.md, 20, Q11
   @Test(
-    "§7, Q11: RDY shows although the core has given up, and every command is a sequence error; as the spec, it is a fatal status",
+    "RDY shows although the core has given up, and every command is a sequence error; as the spec, it is a fatal status",
     arguments: [
       ("IOSQES 7", 0x0047_0001), ("IOCQES 5", 0x0056_0001), ("MPS 1", 0x0046_0081),
       ("AMS 1", 0x0046_0801), ("AMS 7", 0x0046_3801), ("CSS 001b", 0x0046_0011),
@@ -248,13 +260,15 @@ import Testing
     #expect(mainline(configuration: configuration, without: .readyDespiteFatal).status == 2)
   }
 
+  // nvmet_pci_epf.md, 7
   @Test(
-    "§7: command sets that it can serve", arguments: [0x0046_0001, 0x0046_0061] as [UInt32])
+    "command sets that it can serve", arguments: [0x0046_0001, 0x0046_0061] as [UInt32])
   func servable(_ configuration: UInt32) {
     #expect(mainline(configuration: configuration).identify(1).0 == 0)
   }
 
-  @Test("§7: the core's status is not the register's: Property Get shows CFS")
+  // nvmet_pci_epf.md, 7
+  @Test("the core's status is not the register's: Property Get shows CFS")
   func coreStatus() {
     func status(_ host: Host) -> UInt64? {
       host.run(.init(opcode: 0x7f, namespace: 4, words: [0, 0x1c]))?.result
@@ -263,8 +277,9 @@ import Testing
     #expect(status(mainline(configuration: 0x0046_0081)) == 2)
   }
 
+  // nvmet_pci_epf.md, 7; nvmet_pci_epf.md, 20, Q14
   @Test(
-    "§7: every enable resets burst and threshold; disabled coalescing stays in its slot (Q14); as the spec, it goes",
+    "every enable resets burst and threshold; disabled coalescing stays in its slot; as the spec, it goes",
     arguments: [true, false])
   func features(_ isSticky: Bool) {
     let host = mainline(without: isSticky ? nil : .vectorNotChecked)
@@ -280,8 +295,9 @@ import Testing
     #expect(host.getFeature(9, 1)?.result == (isSticky ? 0x1_0001 : 1))
   }
 
+  // nvmet_pci_epf.md, 7
   @Test(
-    "§7: what is not checked",
+    "what is not checked",
     arguments: [
       MainlineRow("ASQ and ACQ zero") { host in
         for offset in [0x28, 0x2c, 0x30, 0x34] { host.write(offset, 0) }
@@ -301,7 +317,8 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  @Test("§7: a queue of one entry never carries a command")
+  // nvmet_pci_epf.md, 7
+  @Test("a queue of one entry never carries a command")
   func oneEntry() {
     let host = mainline()
     host.configure(Self.off)
@@ -312,13 +329,14 @@ import Testing
     #expect(host.diagnoses.isEmpty)
     host.write(0x1000, 1)
     host.pass(20)
-    #expect(host.diagnoses.first?.row == "nvmet_pci_epf Q8")
+    #expect(host.diagnoses.first?.row == "nvmet_pci_epf: tail doorbell")
   }
 
-  // MARK: §8
+  // MARK: nvmet_pci_epf.md, 8
 
+  // nvmet_pci_epf.md, 8
   @Test(
-    "§8: disable and shutdown end parked event requests with 0x4006, the last one first; a lost link says nothing",
+    "disable and shutdown end parked event requests with 0x4006, the last one first; a lost link says nothing",
     arguments: [("disable", off), ("shutdown", 0x0046_4001), ("link down", nil)]
       as [(String, UInt32?)])
   func parkedEvents(_ name: String, _ configuration: UInt32?) {
@@ -335,8 +353,9 @@ import Testing
     #expect(!host.log.contains { $0.hasPrefix("CQ[") }, "event requests are not logged")
   }
 
+  // nvmet_pci_epf.md, 8
   @Test(
-    "§8: the queues are gone, and can be made again",
+    "the queues are gone, and can be made again",
     arguments: [
       MainlineRow("disable") { $0.configure(off) },
       MainlineRow("shutdown") { $0.configure(0x0046_4001) },
@@ -357,7 +376,8 @@ import Testing
     #expect(host.makeQueues(1) && host.makeQueues(2))
   }
 
-  @Test("§8: what has been fetched completes before its queue goes")
+  // nvmet_pci_epf.md, 8
+  @Test("what has been fetched completes before its queue goes")
   func fetched() {
     let host = mainline()
     host.submit(.init(opcode: 0x0a, words: [7]))

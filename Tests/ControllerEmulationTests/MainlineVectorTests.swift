@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `nvmet_pci_epf` of Linux 7.2: what a real host has asked a running kernel, and its answers (§24).
+/// `nvmet_pci_epf` of Linux 7.2: what a real host has asked a running kernel, and its answers (nvmet_pci_epf.md, 24).
 @Suite struct MainlineVectorTests {
   static let vectors: [MainlineRow] = [
     MainlineRow("CAP and VS") { host in
@@ -105,12 +105,14 @@ import Testing
     },
   ]
 
-  @Test("§24: test vectors", arguments: vectors)
+  // nvmet_pci_epf.md, 24
+  @Test("test vectors", arguments: vectors)
   func vector(_ row: MainlineRow) throws {
     try row.act(mainline())
   }
 
-  @Test("§24: the configuration header")
+  // nvmet_pci_epf.md, 24
+  @Test("the configuration header")
   func header() {
     let function = NVMeFunction(
       sheetModel(.nvmetPCIEPF), memory: HostMemory(count: 4096), deviceID: 0x1234,

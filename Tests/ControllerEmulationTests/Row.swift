@@ -2,7 +2,7 @@
 import SpecificationHost
 import Testing
 
-/// A row of a fact sheet's table: its words, and a look at whether the controller does so.
+/// A row of a table in the reference: its words, and a look at whether the controller does so.
 struct Row: Sendable, CustomTestStringConvertible {
   var name: String
   var check: @Sendable () throws -> Void

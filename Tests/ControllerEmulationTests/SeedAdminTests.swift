@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §11: admin commands, queues, Identify, log pages, features.
+/// `pci_epf_nvme`: admin commands, queues, Identify, log pages, features (pci_epf_nvme.md, 11).
 @Suite struct SeedAdminTests {
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     SeedStateTests.host(enabled: true, change)
@@ -32,7 +32,8 @@ import Testing
     ("C0h, a vendor's", 0xc0, "Admin Cmd (0xc0)"),
   ]
 
-  @Test("§11: opcodes that are not handled", arguments: local)
+  // pci_epf_nvme.md, 11
+  @Test("opcodes that are not handled", arguments: local)
   func unhandled(_ name: String, _ opcode: UInt8, _ words: String?) {
     let host = Self.host()
     #expect(host.status(of: .init(opcode: opcode)) == 0x4001)
@@ -104,7 +105,8 @@ import Testing
       entry: { _ in .init(opcode: 0x0a, namespace: 1, words: [0x84]) }, status: 0),
   ]
 
-  @Test("§11, §11.6, §11.7: commands that the target answers", arguments: passed)
+  // pci_epf_nvme.md, 11, 11.6, 11.7
+  @Test("commands that the target answers", arguments: passed)
   func pass(_ row: Command) {
     let host = Self.host()
     let completion = host.run(row.entry(host.page(2)))
@@ -116,14 +118,16 @@ import Testing
     }
   }
 
-  @Test("§11: 0Bh is kept") func eventConfiguration() {
+  // pci_epf_nvme.md, 11.6
+  @Test("0Bh is kept") func eventConfiguration() {
     let host = Self.host()
     #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0x100])) == 0)
     #expect(host.run(.init(opcode: 0x0a, words: [0x0b]))?.result == 0x100)
   }
 
+  // pci_epf_nvme.md, 11; pci_epf_nvme.md, 13, Q22
   @Test(
-    "§11, Q22: an event request never completes; as the spec it is answered at disable or by an event"
+    "an event request never completes; as the spec it is answered at disable or by an event"
   )
   func events() {
     let host = Self.host()
@@ -132,7 +136,8 @@ import Testing
     #expect(host.status(of: .init(opcode: 0x0a, words: [7])) == 0, "the next command does")
   }
 
-  @Test("§11: local rejections are not logged")
+  // pci_epf_nvme.md, 11
+  @Test("local rejections are not logged")
   func silentRejection() {
     let host = Self.host()
     let before = host.log
@@ -141,8 +146,9 @@ import Testing
     #expect(host.log == before)
   }
 
+  // pci_epf_nvme.md, 11.6; pci_epf_nvme.md, 13, Q12
   @Test(
-    "§11, Q12: the number of queues is the target's; as the spec it is the PCI side's",
+    "the number of queues is the target's; as the spec it is the PCI side's",
     arguments: [true, false])
   func queueCount(_ isTarget: Bool) {
     let host = Self.host {
@@ -155,12 +161,14 @@ import Testing
 
   // MARK: Queues
 
+  // pci_epf_nvme.md, 11.1, 19.3
   @Test(
-    "§11.1, §19.3: Create CQ decisions in their order, with five queues, 32 vectors and MQES 1023",
+    "Create CQ decisions in their order, with five queues, 32 vectors and MQES 1023",
     arguments: [
       ("good", 1, 1, 1023, 1, 0), ("the last id", 4, 1, 31, 4, 0),
       ("CQID 0", 0, 1, 31, 0, 0x4101), ("CQID = number of queues", 5, 1, 31, 1, 0x4101),
-      ("not contiguous, Q7", 2, 0, 31, 2, 0x410c), ("QSIZE 0", 2, 1, 0, 2, 0x4102),
+      // pci_epf_nvme.md, 13, Q7
+      ("not contiguous", 2, 0, 31, 2, 0x410c), ("QSIZE 0", 2, 1, 0, 2, 0x4102),
       ("QSIZE above MQES", 2, 1, 1024, 2, 0x4102), ("vector 32", 2, 1, 31, 32, 0x4108),
       ("the last vector", 2, 1, 31, 31, 0),
       ("id before PC", 5, 0, 31, 1, 0x4101), ("PC before size", 2, 0, 0, 2, 0x410c),
@@ -180,7 +188,8 @@ import Testing
     }
   }
 
-  @Test("§11.1: the vector is checked without IEN, too; the address is not checked at all")
+  // pci_epf_nvme.md, 11.1
+  @Test("the vector is checked without IEN, too; the address is not checked at all")
   func completionQueueDetails() {
     let host = Self.host()
     #expect(
@@ -189,8 +198,9 @@ import Testing
     #expect(host.status(of: .init(opcode: 5, prp1: 0x123, words: [0x001f_0001, 1])) == 0)
   }
 
+  // pci_epf_nvme.md, 7.3
   @Test(
-    "§7.3: with INTx only vector 0 is taken",
+    "with INTx only vector 0 is taken",
     arguments: [(0, 0), (1, 0x4108)] as [(UInt32, UInt16)])
   func lineVector(_ vector: UInt32, _ status: UInt16) {
     let host = Self.host { $0.interrupts = .intx }
@@ -199,8 +209,9 @@ import Testing
         == status)
   }
 
+  // pci_epf_nvme.md, 11.2
   @Test(
-    "§11.2: Create SQ decisions in their order",
+    "Create SQ decisions in their order",
     arguments: [
       ("good", 1, 1, 31, 1, 0), ("SQID 0", 0, 1, 31, 1, 0x4101),
       ("SQID beyond the number of queues", 6, 1, 31, 1, 0x4101),
@@ -226,21 +237,23 @@ import Testing
     }
   }
 
-  @Test("§11.2: submission queues share a completion queue; priority and NVM set do not count")
+  // pci_epf_nvme.md, 11.2
+  @Test("submission queues share a completion queue; priority and NVM set do not count")
   func sharing() {
     let host = Self.host()
     #expect(host.createCompletionQueue(1) == 0)
     for id in 1...4 { #expect(host.createSubmissionQueue(id, on: 1, flags: 7) == 0, "\(id)") }
   }
 
+  // pci_epf_nvme.md, 11.2; pci_epf_nvme.md, 13, Q8
   @Test(
-    "§11.2, Q8: the id that passes the driver's test and is beyond its arrays is refused and diagnosed"
+    "the id that passes the driver's test and is beyond its arrays is refused and diagnosed"
   )
   func beyondArrays() {
     let host = Self.host()
     #expect(host.createCompletionQueue(1) == 0)
     #expect(host.createSubmissionQueue(5, on: 1) == 0x4101)
-    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q8"])
+    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme: queue id"])
   }
 
   static let deletions: [Row] = [
@@ -264,7 +277,8 @@ import Testing
         #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
       }
     },
-    Row("Delete CQ with an SQ, Q10: succeeds, and the queue goes on") {
+    // pci_epf_nvme.md, 13, Q10
+    Row("Delete CQ with an SQ: succeeds, and the queue goes on") {
       let host = Self.host()
       #expect(host.makeQueues())
       #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
@@ -283,13 +297,15 @@ import Testing
     },
   ]
 
-  @Test("§11.3: Delete", arguments: deletions)
+  // pci_epf_nvme.md, 11.3
+  @Test("Delete", arguments: deletions)
   func delete(_ row: Row) throws { try row.check() }
 
   // MARK: Identify
 
+  // pci_epf_nvme.md, 11.4
   @Test(
-    "§11.4: Identify Controller: what the driver edits and what the target has",
+    "Identify Controller: what the driver edits and what the target has",
     arguments: [
       ("VID: the header's", 0, [0x96, 0x1b]), ("SSVID: the same as VID", 2, [0x96, 0x1b]),
       ("MDTS: of mdts_kb", 77, [5]), ("CMIC: 0", 76, [0]), ("APSTA: 0", 265, [0]),
@@ -311,8 +327,9 @@ import Testing
     #expect(Array(found[offset..<offset + bytes.count]) == bytes)
   }
 
+  // pci_epf_nvme.md, 11.4
   @Test(
-    "§11.4: CNS by CNS",
+    "CNS by CNS",
     arguments: [
       (0, 1, 0), (1, 0, 0), (2, 0, 0), (3, 1, 0), (6, 0, 0), (4, 0, 0x4002), (7, 0, 0x4002),
       (8, 1, 0x4002), (0x10, 0, 0x4002), (0x1c, 0, 0x4002),
@@ -321,8 +338,9 @@ import Testing
     #expect(Self.host().identify(structure, namespace: namespace).0 == status)
   }
 
+  // pci_epf_nvme.md, 11.5
   @Test(
-    "§11.5: log pages that nvmet 6.12 has, and one that it has not",
+    "log pages that nvmet 6.12 has, and one that it has not",
     arguments: [
       (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (0x0c, 0), (0, 0x4002), (6, 0x4002), (0x80, 0x4002),
     ] as [(UInt32, UInt16)])
@@ -335,8 +353,9 @@ import Testing
         == status)
   }
 
+  // pci_epf_nvme.md, 11.5
   @Test(
-    "§11.5: the queue commands are marked as supported in the effects log", arguments: [0, 1, 4, 5])
+    "the queue commands are marked as supported in the effects log", arguments: [0, 1, 4, 5])
   func effects(_ opcode: Int) {
     let host = Self.host()
     let page = host.page()
@@ -344,7 +363,8 @@ import Testing
     #expect(host.bytes(at: page + UInt64(4 * opcode), 1)[0] & 1 == 1)
   }
 
-  @Test("§11.5: a log page longer than MDTS is an invalid field")
+  // pci_epf_nvme.md, 11.5
+  @Test("a log page longer than MDTS is an invalid field")
   func longLog() {
     let host = Self.host()
     #expect(
@@ -352,14 +372,16 @@ import Testing
         of: .init(opcode: 2, prp1: host.page(), words: [0x8000 << 16 | 1])) == 0x4002)
   }
 
-  @Test("§11.5, Q11: an effects log too short for the driver's edit is diagnosed")
+  // pci_epf_nvme.md, 11.5; pci_epf_nvme.md, 13, Q11
+  @Test("an effects log too short for the driver's edit is diagnosed")
   func shortEffects() {
     let host = Self.host()
     _ = host.run(.init(opcode: 2, prp1: host.page(), words: [4 << 16 | 5]))
-    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme Q11"])
+    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme: effects log"])
   }
 
-  @Test("Q8, Q11: what is undefined is refused without a diagnosis once the quirk is off")
+  // pci_epf_nvme.md, 13, Q8; pci_epf_nvme.md, 13, Q11
+  @Test("what is undefined is refused without a diagnosis once the quirk is off")
   func undefined() {
     let host = Self.host {
       $0.quirks.subtract([.submissionQueueBeyondArrays, .effectsLogOverrun])
@@ -370,8 +392,9 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
+  // pci_epf_nvme.md, 13, Q20
   @Test(
-    "Q20: MDTS by mdts_kb wraps below 8 KiB; as it should be 8 KiB is the least",
+    "MDTS by mdts_kb wraps below 8 KiB; as it should be 8 KiB is the least",
     arguments: [(128, true, 5), (4, true, 0), (4, false, 1), (128, false, 5), (1, false, 1)]
       as [(Int, Bool, UInt8)])
   func transfer(_ kilobytes: Int, _ isOn: Bool, _ field: UInt8) {

@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §12: submission queues, opcodes, the order of checks, data pointers, completions, interrupts.
+/// `pci_epf_nvme`: submission queues, opcodes, the order of checks, data pointers, completions, interrupts (pci_epf_nvme.md, 12).
 @Suite struct SeedIOTests {
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     let host = SeedStateTests.host(enabled: true, change)
@@ -12,7 +12,7 @@ import Testing
     return host
   }
 
-  // MARK: §12.1
+  // MARK: pci_epf_nvme.md, 12.1
 
   static let submission: [Row] = [
     Row("a tail equal to the head: nothing new") {
@@ -61,11 +61,12 @@ import Testing
       #expect(host.reap(1)?.1.status == 0)
       #expect(host.reap(1)?.1.status == 0, "the entry between is not looked at")
     },
-    Row("Q15: a tail beyond the queue is diagnosed") {
+    // pci_epf_nvme.md, 13, Q15
+    Row("a tail beyond the queue is diagnosed") {
       let host = Self.host()
       host.write(0x1008, 64)
       host.pass(50)
-      #expect(Set(host.diagnoses.map(\.row)) == ["pci_epf_nvme Q15"])
+      #expect(Set(host.diagnoses.map(\.row)) == ["pci_epf_nvme: tail doorbell"])
     },
     Row("a queue that cannot be mapped is given up for this round, and tried again") {
       let host = SeedStateTests.host(enabled: true)
@@ -81,13 +82,15 @@ import Testing
     },
   ]
 
-  @Test("§12.1: submission queue work", arguments: submission)
+  // pci_epf_nvme.md, 12.1
+  @Test("submission queue work", arguments: submission)
   func submit(_ row: Row) throws { try row.check() }
 
-  // MARK: §12.2
+  // MARK: pci_epf_nvme.md, 12.2
 
+  // pci_epf_nvme.md, 12.2
   @Test(
-    "§12.2: I/O opcodes",
+    "I/O opcodes",
     arguments: [
       ("00h Flush", 0x00, 0), ("01h Write", 0x01, 0), ("02h Read", 0x02, 0),
       ("08h Write Zeroes", 0x08, 0), ("09h Dataset Management", 0x09, 0),
@@ -107,8 +110,9 @@ import Testing
       (host.log.last == "Unhandled IO command I/O Cmd (0x\(digits))") == (status == 0x4001))
   }
 
+  // pci_epf_nvme.md, 12.2
   @Test(
-    "§12.2: a namespace that is not there: Invalid Namespace, without a line",
+    "a namespace that is not there: Invalid Namespace, without a line",
     arguments: [0, 2, 9, 0xffff_ffff] as [UInt32], [0, 1, 2, 8, 9, 5] as [UInt8])
   func namespace(_ id: UInt32, _ opcode: UInt8) {
     let host = Self.host()
@@ -117,7 +121,8 @@ import Testing
     #expect(host.log == before)
   }
 
-  @Test("§12.2: fused bits, protection information and the metadata pointer do not count")
+  // pci_epf_nvme.md, 12.2
+  @Test("fused bits, protection information and the metadata pointer do not count")
   func ignoredFields() {
     let host = Self.host()
     let page = host.page()
@@ -126,8 +131,9 @@ import Testing
     #expect(host.status(of: entry, on: 1) == 0)
   }
 
+  // pci_epf_nvme.md, 12.2; pci_epf_nvme.md, 13, Q9
   @Test(
-    "§12.2, Q9: deallocation is a success that does nothing; as the spec it is done",
+    "deallocation is a success that does nothing; as the spec it is done",
     arguments: [true, false])
   func deallocate(_ ignores: Bool) {
     let host = Self.host { if !ignores { $0.quirks.remove(.deallocateIgnored) } }
@@ -144,7 +150,7 @@ import Testing
     #expect(host.bytes(at: page, 512).allSatisfy { $0 == (ignores ? 7 : 0) })
   }
 
-  // MARK: §12.3
+  // MARK: pci_epf_nvme.md, 12.3
 
   static let checks: [Row] = [
     Row("1: length above MDTS, before anything of the pointers") {
@@ -215,11 +221,13 @@ import Testing
     },
   ]
 
-  @Test("§12.3: the order of checks", arguments: checks)
+  // pci_epf_nvme.md, 12.3
+  @Test("the order of checks", arguments: checks)
   func check(_ row: Row) throws { try row.check() }
 
+  // pci_epf_nvme.md, 13, Q21
   @Test(
-    "Q21: a command of exactly 1 MiB fails on a loop target; as it should be it does not",
+    "a command of exactly 1 MiB fails on a loop target; as it should be it does not",
     arguments: [true, false], [true, false])
   func mebibyte(_ isOn: Bool, _ isLoop: Bool) {
     let host = Self.host {
@@ -241,7 +249,7 @@ import Testing
     #expect(read(2040) == 0)
   }
 
-  // MARK: §12.4
+  // MARK: pci_epf_nvme.md, 12.4
 
   /// A read of blocks of 512 bytes.
   private static func read(_ host: Host, _ blocks: UInt32, _ prp1: UInt64, _ prp2: UInt64)
@@ -357,10 +365,11 @@ import Testing
     },
   ]
 
-  @Test("§12.4: PRP rules", arguments: pointers)
+  // pci_epf_nvme.md, 12.4
+  @Test("PRP rules", arguments: pointers)
   func pointer(_ row: Row) throws { try row.check() }
 
-  // MARK: §12.6
+  // MARK: pci_epf_nvme.md, 12.6
 
   static let completions: [Row] = [
     Row("not ready any more: nothing is posted") {
@@ -395,7 +404,8 @@ import Testing
       let host = Self.host()
       #expect(host.status(of: .init(opcode: 2, namespace: 9), on: 1).map { $0 >> 14 & 1 } == 1)
     },
-    Row("full: the rest of the batch is lost, Q15; as the spec nothing is") {
+    // pci_epf_nvme.md, 13, Q15
+    Row("full: the rest of the batch is lost; as the spec nothing is") {
       for loses in [true, false] {
         let host = SeedStateTests.host(enabled: true) {
           if !loses { $0.quirks.remove(.lostCompletions) }
@@ -418,7 +428,8 @@ import Testing
       #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
       #expect(host.read(0x100c) == 1, "what the host has written")
     },
-    Row("one interrupt for a batch, IEN or not, Q6") {
+    // pci_epf_nvme.md, 13, Q6
+    Row("one interrupt for a batch, IEN or not") {
       for isEnabled in [true, false] {
         let host = SeedStateTests.host(enabled: true)
         #expect(host.makeQueues(interrupts: isEnabled))
@@ -430,7 +441,8 @@ import Testing
         #expect(host.interrupts == [1])
       }
     },
-    Row("Q6 as the spec: no interrupt without IEN") {
+    // pci_epf_nvme.md, 13, Q6
+    Row("as the spec: no interrupt without IEN") {
       let host = SeedStateTests.host(enabled: true) { $0.quirks.remove(.interruptEnableIgnored) }
       #expect(host.makeQueues(interrupts: false))
       host.pass(20)
@@ -450,6 +462,7 @@ import Testing
     },
   ]
 
-  @Test("§12.6: completion", arguments: completions)
+  // pci_epf_nvme.md, 12.6
+  @Test("completion", arguments: completions)
   func complete(_ row: Row) throws { try row.check() }
 }

@@ -4,9 +4,9 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §9: the registers, at the beginning, field by field, and what writes to them do.
+/// `pci_epf_nvme`: the registers, at the beginning, field by field, and what writes to them do (pci_epf_nvme.md, 9).
 @Suite struct SeedRegisterTests {
-  /// The controller of the sheet with its link up, not enabled.
+  /// The controller with its link up, not enabled.
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     var model = sheetModel(.pciEPFNVMe)
     model.interrupts = .msix(vectors: 32)
@@ -29,12 +29,14 @@ import Testing
     ("SQ 15 tail doorbell", 0x1078, 0), ("CQ 15 head doorbell", 0x107c, 0),
   ]
 
-  @Test("§9.1: initial values", arguments: initial)
+  // pci_epf_nvme.md, 9.1
+  @Test("initial values", arguments: initial)
   func initialValue(_ name: String, _ offset: Int, _ value: UInt32) {
     #expect(Self.host().read(offset) == value)
   }
 
-  @Test("§9.1: what was written before the link came is the driver's again with link_up")
+  // pci_epf_nvme.md, 9.1
+  @Test("what was written before the link came is the driver's again with link_up")
   func linkUp() {
     let host = Self.host()
     for offset in [0x00, 0x04, 0x08, 0x14, 0x1c] { host.write(offset, 0x0ee0_0000) }
@@ -46,7 +48,8 @@ import Testing
     }
   }
 
-  @Test("§9.1: the doorbells of a queue are zero when it is created")
+  // pci_epf_nvme.md, 9.1
+  @Test("the doorbells of a queue are zero when it is created")
   func doorbells() {
     let host = Self.host()
     host.enable()
@@ -57,22 +60,25 @@ import Testing
     #expect(host.read(0x100c) == 0)
   }
 
+  // pci_epf_nvme.md, 9.1
   @Test(
-    "§9.1: MQES follows the target port's largest queue",
+    "MQES follows the target port's largest queue",
     arguments: [(16, 15), (128, 127), (1024, 1023)])
   func queueEntries(_ entries: Int, _ field: UInt64) {
     let host = Self.host { $0.maximumQueueEntries = entries }
     #expect(host.bits(host.capabilities, 0...15) == field)
   }
 
+  // pci_epf_nvme.md, 9.1
   @Test(
-    "§9.1: VS is the target's", arguments: [0x0001_0300, 0x0002_0100] as [UInt32])
+    "VS is the target's", arguments: [0x0001_0300, 0x0002_0100] as [UInt32])
   func version(_ version: UInt32) {
     #expect(Self.host { $0.version = version }.read(8) == version)
   }
 
+  // pci_epf_nvme.md, 9.2
   @Test(
-    "§9.2: CAP field by field",
+    "CAP field by field",
     arguments: [
       ("MQES", 0...15, 1023), ("CQR, forced to 1", 16...16, 1), ("AMS", 17...18, 0),
       ("TO", 24...31, 15), ("DSTRD, forced to 0", 32...35, 0), ("NSSRS, forced to 0", 36...36, 0),
@@ -164,11 +170,13 @@ import Testing
     },
   ]
 
-  @Test("§9.3: handling of the other registers", arguments: behaviours)
+  // pci_epf_nvme.md, 9.3
+  @Test("handling of the other registers", arguments: behaviours)
   func behaviour(_ row: Row) throws { try row.check() }
 
+  // pci_epf_nvme.md, 7.2; pci_epf_nvme.md, 13, Q23
   @Test(
-    "§7.2, Q23: a write to a read-only register stays until the driver writes it; as the spec it is dropped",
+    "a write to a read-only register stays until the driver writes it; as the spec it is dropped",
     arguments: [0x00, 0x04, 0x08, 0x1c], [true, false])
   func readOnly(_ offset: Int, _ isTaken: Bool) {
     let host = Self.host { if !isTaken { $0.quirks.remove(.wholeBARWritable) } }
@@ -177,8 +185,9 @@ import Testing
     #expect(host.read(offset) == (isTaken ? 0x1234_5678 : before))
   }
 
+  // pci_epf_nvme.md, 7.2
   @Test(
-    "§7.2: the size of BAR 0 by the number of vectors",
+    "the size of BAR 0 by the number of vectors",
     arguments: [
       (0, 8192), (4, 8192), (32, 8192), (246, 8192), (247, 16384), (1024, 32768), (2048, 65536),
     ])

@@ -4,7 +4,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §10: what the register poll decides, enable, disable, and how long they take.
+/// `pci_epf_nvme`: what the register poll decides, enable, disable, and how long they take (pci_epf_nvme.md, 10).
 @Suite struct SeedStateTests {
   static func host(
     enabled: Bool, _ change: (inout ControllerModel) -> Void = { _ in }
@@ -49,7 +49,8 @@ import Testing
       line: "Disabling controller"),
   ]
 
-  @Test("§10.1: what a poll tick decides by the old and the new CC", arguments: ticks)
+  // pci_epf_nvme.md, 10.1
+  @Test("what a poll tick decides by the old and the new CC", arguments: ticks)
   func tick(_ row: Tick) {
     let host = Self.host(enabled: row.old & 1 == 1)
     host.write(0x14, row.old)
@@ -62,7 +63,8 @@ import Testing
     #expect(host.log.dropFirst(before) == (row.line.map { [$0] } ?? [])[...])
   }
 
-  @Test("§10.1: EN and SHN set together: enabled at one tick, shut down at the next")
+  // pci_epf_nvme.md, 10.1
+  @Test("EN and SHN set together: enabled at one tick, shut down at the next")
   func enableAndShutDown() {
     let host = Self.host(enabled: false)
     host.enable(configuration: 0x0046_4001)
@@ -71,7 +73,8 @@ import Testing
     #expect(host.status == 8)
   }
 
-  @Test("§10.1: a toggle of EN between two ticks is not seen", arguments: [true, false])
+  // pci_epf_nvme.md, 10.1
+  @Test("a toggle of EN between two ticks is not seen", arguments: [true, false])
   func toggle(_ isEnabled: Bool) {
     let host = Self.host(enabled: isEnabled)
     let before = host.log
@@ -117,7 +120,8 @@ import Testing
       host.pass(6)
       #expect(host.status == 8)
     },
-    Row("ENABLED: 9 after an earlier shutdown, Q3; as the spec 1") {
+    // pci_epf_nvme.md, 13, Q3
+    Row("ENABLED: 9 after an earlier shutdown; as the spec 1") {
       for isSticky in [true, false] {
         let host = Self.host(enabled: true) {
           if !isSticky { $0.quirks.remove(.shutdownStatusSticks) }
@@ -141,14 +145,16 @@ import Testing
       host.enable()
       #expect(host.status == 1)
     },
-    Row("ENABLE_FAILED, Q4: as the spec CFS is set") {
+    // pci_epf_nvme.md, 13, Q4
+    Row("ENABLE_FAILED: as the spec CFS is set") {
       let host = Self.host(enabled: false) { $0.quirks.remove(.failedEnableIsSilent) }
       host.enable(configuration: 0x0000_0001)
       #expect(host.status & 2 == 2)
     },
   ]
 
-  @Test("§10.2: states", arguments: states)
+  // pci_epf_nvme.md, 10.2
+  @Test("states", arguments: states)
   func state(_ row: Row) throws { try row.check() }
 
   static let enabling: [Row] = [
@@ -213,11 +219,13 @@ import Testing
     },
   ]
 
-  @Test("§10.3: enable, step by step", arguments: enabling)
+  // pci_epf_nvme.md, 10.3
+  @Test("enable, step by step", arguments: enabling)
   func enable(_ row: Row) throws { try row.check() }
 
+  // pci_epf_nvme.md, 10.3; pci_epf_nvme.md, 13, Q4
   @Test(
-    "§10.3, Q4: a failed enable shows neither RDY nor CFS",
+    "a failed enable shows neither RDY nor CFS",
     arguments: [
       (0x0040_0001, "Unsupported IO sqes 1 (need 64)"),
       (0x0006_0001, "Unsupported IO cqes 64 (need 16)"),
@@ -290,7 +298,8 @@ import Testing
     },
   ]
 
-  @Test("§10.4: disable, step by step", arguments: disabling)
+  // pci_epf_nvme.md, 10.4
+  @Test("disable, step by step", arguments: disabling)
   func disable(_ row: Row) throws { try row.check() }
 
   static let timing: [Row] = [
@@ -336,11 +345,13 @@ import Testing
     },
   ]
 
-  @Test("§10.5: how long it takes", arguments: timing)
+  // pci_epf_nvme.md, 10.5
+  @Test("how long it takes", arguments: timing)
   func time(_ row: Row) throws { try row.check() }
 
+  // pci_epf_nvme.md, 10.1; pci_epf_nvme.md, 13, Q2
   @Test(
-    "§10.1, Q2: an abrupt shutdown is ignored until EN goes; as the spec it is done",
+    "an abrupt shutdown is ignored until EN goes; as the spec it is done",
     arguments: [true, false])
   func abruptShutdown(_ ignores: Bool) {
     let host = Self.host(enabled: true) { if !ignores { $0.quirks.remove(.abruptShutdownIgnored) } }

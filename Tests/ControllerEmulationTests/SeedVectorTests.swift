@@ -4,12 +4,13 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// `pci_epf_nvme` §19: the worked examples. Create CQ (§19.3) is with the admin commands, queue limits (§19.1) and what `cat` shows (§19.5)
-/// with the simulated kernel.
+/// `pci_epf_nvme`: the worked examples (pci_epf_nvme.md, 19). Create CQ is with the admin commands, queue limits and what `cat` shows with
+/// the simulated kernel.
 @Suite struct SeedVectorTests {
   private func host() -> Host { SeedStateTests.host(enabled: true) }
 
-  @Test("§19.2: the life of the registers")
+  // pci_epf_nvme.md, 19.2
+  @Test("the life of the registers")
   func life() {
     let host = host()
     #expect(host.status == 1)
@@ -19,7 +20,8 @@ import Testing
     #expect(host.read(0x14) == 0x0046_0000)
     host.write(0x14, 0x0046_0001)
     host.pass(6)
-    #expect(host.status == 9, "Q3: shutdown complete sticks")
+    // pci_epf_nvme.md, 13, Q3
+    #expect(host.status == 9, "shutdown complete sticks")
     host.write(0x14, 0x0046_0000)
     host.pass(6)
     #expect(host.status == 8)
@@ -68,7 +70,8 @@ import Testing
       description: "more than MDTS", blocks: 257, offset: 0, prp2: .list(offset: 0), status: 0x4002),
   ]
 
-  @Test("§19.4: data pointers; what was written comes back", arguments: pointers)
+  // pci_epf_nvme.md, 19.4
+  @Test("data pointers; what was written comes back", arguments: pointers)
   func dataPointers(_ row: Pointer) {
     let host = host()
     #expect(host.makeQueues())

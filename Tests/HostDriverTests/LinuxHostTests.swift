@@ -75,8 +75,9 @@ import Testing
     #expect(try machine.host.probe().namespaces.count == 2)
   }
 
+  // pci_epf_nvme.md, 13, Q12
   @Test(
-    "pci_epf_nvme Q12: with more queues promised than there are, the host goes on with those that it gets"
+    "with more queues promised than there are, the host goes on with those that it gets"
   )
   func promisedQueues() throws {
     let machine = machine(.pciEPFNVMe) {

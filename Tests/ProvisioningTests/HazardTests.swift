@@ -6,7 +6,7 @@ import Testing
 
 @testable import Provisioning
 
-/// Every row of the fact sheets that is marked undefined or crashing: the tool refuses it, whoever asks, or cannot say it.
+/// Everything in the reference that is marked undefined or crashing: the tool refuses it, whoever asks, or cannot say it.
 @Suite struct HazardTests {
   static let root = "/sys/kernel/config/"
   static let function = root + "pci_ep/functions/nvmet_pci_epf/nullblk-pci"
@@ -15,14 +15,14 @@ import Testing
   static let subsystem = root + "nvmet/subsystems/" + nqn
   static let port = root + "nvmet/ports/1"
 
-  /// A row of a sheet, the hazard that stands for it, and what runs into it on a machine with one function in service.
+  /// What the reference says, the hazard that stands for it, and what runs into it on a machine with one function in service.
   struct Row: Sendable, CustomStringConvertible {
-    var sheet: String
+    var fact: String
     var hazard: Hazard
     var operations: [Provisioning.Operation]
     var seed = false
 
-    var description: String { "\(sheet): \(hazard.id)" }
+    var description: String { "\(fact): \(hazard.id)" }
   }
 
   private static func write(_ path: String, _ text: String) -> Provisioning.Operation {
@@ -30,68 +30,79 @@ import Testing
   }
 
   static let guarded: [Row] = [
+    // nvmet.md, 4.1; nvmet.md, 21, row 1; nvmet_pci_epf.md, 20, Q6
     Row(
-      sheet: "nvmet §4 attr_qid_max, §21 row 1; nvmet_pci_epf Q6", hazard: .limitUnderController,
+      fact: "attr_qid_max", hazard: .limitUnderController,
       operations: [write(subsystem + "/attr_qid_max", "2\n")]),
+    // nvmet.md, 13; nvmet.md, 21, row 1; nvmet_pci_epf.md, 20, Q6
     Row(
-      sheet: "nvmet §12 unlink subsystem from port, §21 row 1; nvmet_pci_epf Q6",
-      hazard: .portUnderController,
+      fact: "unlink subsystem from port", hazard: .portUnderController,
       operations: [.unlink(path: port + "/subsystems/" + nqn, target: subsystem)]),
+    // nvmet.md, 5, 11; nvmet.md, 21, row 2
     Row(
-      sheet: "nvmet §5 ana_grpid, ana_groups 128, §21 row 2", hazard: .anaGroup128,
+      fact: "ana_grpid, ana_groups 128", hazard: .anaGroup128,
       operations: [
         write(subsystem + "/namespaces/1/ana_grpid", "128\n"),
         write(subsystem + "/namespaces/1/ana_grpid", "0x80"),
         write(subsystem + "/namespaces/1/ana_grpid", "0200\n"),
         .createDirectory(path: port + "/ana_groups/128"),
       ]),
+    // nvmet.md, 9.1; nvmet.md, 21, row 3
     Row(
-      sheet: "nvmet §9 traddr of 256, trsvcid of 32 bytes, §21 row 3", hazard: .addressLength,
+      fact: "traddr of 256, trsvcid of 32 bytes", hazard: .addressLength,
       operations: [
         write(port + "/addr_traddr", String(repeating: "a", count: 256)),
         write(port + "/addr_trsvcid", String(repeating: "1", count: 32) + "\n"),
       ]),
+    // nvmet.md, 2; nvmet.md, 21, row 4
     Row(
-      sheet: "nvmet §3 names beyond 223 bytes are cut", hazard: .cutNQN,
+      fact: "names beyond 223 bytes are cut", hazard: .cutNQN,
       operations: [
         .createDirectory(
           path: root + "nvmet/subsystems/" + String(repeating: "n", count: 224))
       ]),
+    // pci_ep.md, 6.1; pci_ep.md, 21, row 2
     Row(
-      sheet: "pci_ep §5 subsysnqn beyond its buffer", hazard: .longName,
+      fact: "subsysnqn beyond its buffer", hazard: .longName,
       operations: [
         write(function + "/nvme/subsysnqn", String(repeating: "q", count: 223)),
         write(function + "/nvme/subsysnqn", String(repeating: "q", count: 224) + "\n"),
         write(function + "/nvme/subsysnqn", String(repeating: "q", count: 4000)),
       ]),
+    // configfs.md, 8; pci_ep.md, 7
     Row(
-      sheet: "configfs-semantics §9, pci_ep §7 target types are not checked", hazard: .wrongTarget,
+      fact: "target types are not checked", hazard: .wrongTarget,
       operations: [
         .link(path: controller + "/x", target: subsystem),
         .link(path: controller + "/x", target: function + "/nvme"),
         .link(path: function + "/primary/x", target: root + "pci_ep/controllers"),
         .link(path: function + "/primary/x", target: port),
       ]),
+    // pci_ep.md, 7; pci_ep.md, 21, row 3
     Row(
-      sheet: "pci_ep §7 secondary: bound twice", hazard: .secondary,
+      fact: "secondary: bound twice", hazard: .secondary,
       operations: [.link(path: function + "/secondary/x", target: controller)]),
+    // pci_ep.md, 10; pci_ep.md, 21, row 4
     Row(
-      sheet: "pci_ep §9 a function linked into a function or itself", hazard: .virtualFunction,
+      fact: "a function linked into a function or itself", hazard: .virtualFunction,
       operations: [
         .link(path: function + "/x", target: function),
         .link(
           path: function + "/x", target: root + "pci_ep/functions/nvmet_pci_epf/other"),
       ]),
+    // pci_ep.md, 18; pci_ep.md, 21, row 5
     Row(
-      sheet: "pci_ep §18 rmmod with functions left", hazard: .moduleUnderFunction,
+      fact: "rmmod with functions left", hazard: .moduleUnderFunction,
       operations: [.unloadModule("nvmet-pci-epf"), .unloadModule("nvmet_pci_epf")]),
+    // pci_ep.md, 13; pci_ep.md, 21, row 7
     Row(
-      sheet: "pci_ep §12 msix_interrupts between bind and init", hazard: .vectorsAfterBind,
+      fact: "msix_interrupts between bind and init", hazard: .vectorsAfterBind,
       operations: [
         write(function + "/msix_interrupts", "64\n"), write(function + "/msi_interrupts", "16\n"),
       ]),
+    // pci_epf_nvme.md, 4.3
     Row(
-      sheet: "pci_epf_nvme §4 dma_enable after a bind without channels", hazard: .dmaAfterBind,
+      fact: "dma_enable after a bind without channels", hazard: .dmaAfterBind,
       operations: [
         write(root + "pci_ep/functions/pci_epf_nvme/pci_epf_nvme.0/nvme/dma_enable", "1\n")
       ],
@@ -220,21 +231,24 @@ import Testing
   }
 
   /// What a profile may not ask for.
-  static let unwelcome: [(hazard: Hazard, sheet: String, functions: String, namespaces: String)] = [
+  static let unwelcome: [(hazard: Hazard, fact: String, functions: String, namespaces: String)] = [
+    // nvmet_pci_epf.md, 20, Q4; nvmet.md, 21, row 6
     (
-      .queuesBeyondVectors, "nvmet_pci_epf Q4",
+      .queuesBeyondVectors, "queues beyond the vectors",
       """
       { "name": "a", "vendorID": 1, "deviceID": 1, "msixVectors": 4, "ioQueues": 4, "target": { "pci": "nqn.2026-01.org.example:a" } }
       """, #"{ "id": 1, "backing": "d" }"#
     ),
+    // nvmet.md, 21, row 7
     (
-      .sharedBacking, "null_blk, nvmet: two namespaces on one store",
+      .sharedBacking, "two namespaces on one store",
       """
       { "name": "a", "vendorID": 1, "deviceID": 1, "target": { "pci": "nqn.2026-01.org.example:a" } }
       """, #"{ "id": 1, "backing": "d" }, { "id": 2, "backing": "d" }"#
     ),
+    // pci_ep.md, 4; pci_ep.md, 21, row 10
     (
-      .lateHeader, "nvmet_pci_epf, pci_ep: one header for all functions of a driver",
+      .lateHeader, "one header for all functions of a driver",
       """
       { "name": "a", "vendorID": 1, "deviceID": 1, "target": { "pci": "nqn.2026-01.org.example:a" } },
       { "name": "b", "vendorID": 1, "deviceID": 2, "target": { "pci": "nqn.2026-01.org.example:a" } }
@@ -253,7 +267,7 @@ import Testing
       """
     var found: [ProfileIssue]
     do { found = try Profile.decode(Array(text.utf8)).warnings } catch { found = error.issues }
-    #expect(!found.isEmpty, "\(row.sheet): accepted")
+    #expect(!found.isEmpty, "\(row.fact): accepted")
   }
 
   @Test(

@@ -6,7 +6,7 @@ import Testing
 /// What is written, and what is shown then, without the line feed; nil is EINVAL.
 typealias Vector = (written: String, shown: String?)
 
-@Suite("Parsers: the vectors of the fact sheets")
+@Suite("Parsers: the examples of the reference")
 struct AttributeTests {
   private func check(
     _ kernel: SimulatedKernel, _ attribute: String, _ written: String, _ shown: String?,
@@ -33,8 +33,9 @@ struct AttributeTests {
     return kernel
   }
 
+  // configfs.md, 5.1; nvmet.md, 4.1
   @Test(
-    "configfs-semantics §5.1, nvmet §4.1: kstrtou16 in attr_vendor_id",
+    "kstrtou16 in attr_vendor_id",
     arguments: [
       ("010", "0x8"), ("+5", "0x5"), ("0x1F\n", "0x1f"), ("0X1f", "0x1f"), ("65535\n", "0xffff"),
       (" 5", nil), ("5\n\n", nil), ("0x", nil), ("08", nil), ("-5", nil), ("65536", nil),
@@ -44,8 +45,9 @@ struct AttributeTests {
     check(try target(), Names.subsystem + "/attr_vendor_id", vector.written, vector.shown)
   }
 
+  // configfs.md, 5.2
   @Test(
-    "configfs-semantics §5.2: kstrtobool",
+    "kstrtobool",
     arguments: [
       ("1", "1"), ("yes", "1"), ("T", "1"), ("on", "1"), ("oNx", "1"), ("10", "1"), ("0", "0"),
       ("no", "0"), ("false", "0"), ("oF", "0"), ("0x1", "0"), ("enable", "1"), ("disabled", "0"),
@@ -61,8 +63,9 @@ struct AttributeTests {
     check(seed, attribute, vector.written, isWord ? nil : vector.shown)
   }
 
+  // nvmet.md, 4.1
   @Test(
-    "nvmet §4.1: the attributes of a subsystem",
+    "the attributes of a subsystem",
     arguments: [
       ("attr_cntlid_min", "5junk", "5"), ("attr_cntlid_min", "65537", "1"),
       ("attr_cntlid_min", "-1", nil), ("attr_cntlid_min", "0x10", nil),
@@ -84,7 +87,8 @@ struct AttributeTests {
     check(try target(), Names.subsystem + "/" + name, written, shown)
   }
 
-  @Test("nvmet §4.1: defaults, and what 6.12 lacks")
+  // nvmet.md, 4.1
+  @Test("defaults, and what 6.12 lacks")
   func defaults() throws {
     let kernel = try target()
     func text(_ name: String) -> String? { kernel.text(Names.subsystem + "/attr_" + name) }
@@ -109,8 +113,9 @@ struct AttributeTests {
       seed.errno { try $0.put("pci\n", Names.port + "/addr_trtype") } == .invalidArgument)
   }
 
+  // nvmet.md, 5
   @Test(
-    "nvmet §5: the attributes of a namespace",
+    "the attributes of a namespace",
     arguments: [
       (
         "device_nguid", "0123456789abcdef0123456789ABCDEF",
@@ -138,8 +143,9 @@ struct AttributeTests {
     check(try target(), attribute, written, shown, errno ?? .invalidArgument)
   }
 
+  // nvmet.md, 2
   @Test(
-    "nvmet §2: names",
+    "names",
     arguments: [
       ("subsystems/nqn.2014-08.org.nvmexpress.discovery", .invalidArgument),
       ("subsystems/with space", nil), ("subsystems/nq/namespaces/0", .invalidArgument),
@@ -156,7 +162,8 @@ struct AttributeTests {
     #expect(try target().errno { try $0.make("nvmet/" + path) } == errno)
   }
 
-  @Test("nvmet §5: the 1025th namespace gives ENOMEM")
+  // nvmet.md, 2
+  @Test("the 1025th namespace gives ENOMEM")
   func manyNamespaces() throws {
     let kernel = try target()
     for id in 2...1024 { try kernel.make(Names.subsystem + "/namespaces/\(id)") }
@@ -164,8 +171,9 @@ struct AttributeTests {
       kernel.errno { try $0.make(Names.subsystem + "/namespaces/2000") } == .noMemory)
   }
 
+  // nvmet.md, 9.1, 11, 8
   @Test(
-    "nvmet §9.1, §11, §8: ports, ANA groups and hosts",
+    "ports, ANA groups and hosts",
     arguments: [
       ("ports/1/addr_trtype", "pci\n", "pci"), ("ports/1/addr_trtype", "pcie\n", nil),
       ("ports/1/addr_adrfam", "pcie", nil), ("ports/1/addr_adrfam", "ipv6", "ipv6"),
@@ -187,22 +195,25 @@ struct AttributeTests {
     check(try target(), "nvmet/" + path, written, shown)
   }
 
+  // nvmet.md, 3
   @Test(
-    "nvmet §3: discovery_nqn",
+    "discovery_nqn",
     arguments: [("n", nil), ("nqx", "nqx"), ("\n", nil), ("d", "d")]
       as [Vector])
   func discovery(vector: Vector) throws {
     check(try target(), "nvmet/discovery_nqn", vector.written, vector.shown)
   }
 
-  @Test("nvmet §3: discovery_nqn doesn't count the line feed")
+  // nvmet.md, 3
+  @Test("discovery_nqn doesn't count the line feed")
   func shortCount() throws {
     #expect(try target().put("disc\n", "nvmet/discovery_nqn") == 4)
     #expect(try target().put("disc", "nvmet/discovery_nqn") == 4)
   }
 
+  // pci_ep.md, 3
   @Test(
-    "pci_ep §3: the header",
+    "the header",
     arguments: [
       ("subsys_id", "077", "0x003f"), ("vendorid", "0x12345", nil), ("vendorid", "-1", nil),
       ("vendorid", "zz", nil), ("vendorid", "\n", nil), ("revid", "256", nil),
@@ -216,8 +227,9 @@ struct AttributeTests {
     check(kernel, Names.function + "/" + name, written, shown)
   }
 
+  // pci_ep.md, 6.1
   @Test(
-    "pci_ep §6.1: mdts_kb and portid of nvmet_pci_epf",
+    "mdts_kb and portid of nvmet_pci_epf",
     arguments: [
       ("mdts_kb", "0", "512", nil), ("mdts_kb", "3000", "2048", nil),
       ("mdts_kb", "96", nil, .invalidArgument), ("mdts_kb", "1", "1", nil),
@@ -232,8 +244,9 @@ struct AttributeTests {
     check(kernel, Names.function + "/nvme/" + name, written, shown, errno ?? .invalidArgument)
   }
 
+  // pci_ep.md, 6.1
   @Test(
-    "pci_ep §6.1: subsysnqn loses its last byte",
+    "subsysnqn loses its last byte",
     arguments: [
       ("abc\n", "abc"), ("abc", "ab"), ("a", ""), ("\n", ""), ("one\ntwo\n", "one\ntwo"),
       (String(repeating: "q", count: 222) + "\n", String(repeating: "q", count: 222)),
@@ -245,8 +258,9 @@ struct AttributeTests {
     check(kernel, Names.function + "/nvme/subsysnqn", vector.written, vector.shown)
   }
 
+  // pci_epf_nvme.md, 4.3
   @Test(
-    "pci_epf_nvme §4.3: mdts_kb",
+    "mdts_kb",
     arguments: [
       ("128", "128", nil), ("0", "128", nil), ("0x100", "256", nil), ("0200", "128", nil),
       ("2000", "1024", nil), ("99999", "1024", nil), ("100", nil, .invalidArgument),
@@ -261,8 +275,9 @@ struct AttributeTests {
     check(kernel, attribute, written, shown, errno ?? .invalidArgument)
   }
 
+  // pci_epf_nvme.md, 5.1
   @Test(
-    "pci_epf_nvme §5.1: ctrl_opts",
+    "ctrl_opts",
     arguments: [
       ("transport=loop,nqn=n1", "transport=loop,nqn=n1,hidden_ns"),
       ("transport=loop,nqn=n1\n", "transport=loop,nqn=n1\n,hidden_ns"),
@@ -275,7 +290,8 @@ struct AttributeTests {
     check(kernel, Names.seedFunction + "/nvme/ctrl_opts", vector.written, vector.shown)
   }
 
-  @Test("pci_epf_nvme §19.5: what stands after mkdir on a fresh module")
+  // pci_epf_nvme.md, 19.5
+  @Test("what stands after mkdir on a fresh module")
   func seedDefaults() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.load("pci_epf_nvme")

@@ -17,7 +17,8 @@ struct BindingTests {
     return SimulatedKernel(personality, machine: machine)
   }
 
-  @Test("§5: one counter numbers the functions of all drivers")
+  // pci_ep.md, 5
+  @Test("one counter numbers the functions of all drivers")
   func numbers() throws {
     let kernel = SimulatedKernel(.mainline)
     try kernel.load("pci_epf_test")
@@ -31,7 +32,8 @@ struct BindingTests {
     #expect(try kernel.names("pci_ep/functions/pci_epf_test/f3").last == "pci_epf_test.0")
   }
 
-  @Test("§4: all functions of a driver share one header, for as long as the module stays")
+  // pci_ep.md, 4
+  @Test("all functions of a driver share one header, for as long as the module stays")
   func sharedHeader() throws {
     let kernel = SimulatedKernel(.mainline)
     try kernel.load("nvmet_pci_epf")
@@ -52,7 +54,8 @@ struct BindingTests {
     #expect(kernel.text("pci_ep/functions/nvmet_pci_epf/c/deviceid") == "0xffff\n")
   }
 
-  @Test("§13: what bind refuses, with errno and log")
+  // pci_ep.md, 13
+  @Test("what bind refuses, with errno and log")
   func bindErrors() throws {
     let rows: [((inout Controller) -> Void, Errno, String)] = [
       ({ $0.hasFeatures = false }, .notSupportedOnSocket, "epc_features not implemented"),
@@ -73,7 +76,8 @@ struct BindingTests {
     }
   }
 
-  @Test("§13: BAR 0's size follows the vectors at bind time")
+  // pci_ep.md, 13
+  @Test("BAR 0's size follows the vectors at bind time")
   func barSizes() throws {
     for (vectors, size) in [(8, 8192), (190, 8192), (3000, 65536)] as [(Int, UInt64)] {
       let kernel = kernel { _ in }
@@ -88,7 +92,8 @@ struct BindingTests {
     #expect(rock.controllers[Names.function]?.bar0Size == 1 << 20)
   }
 
-  @Test("§13: errors of epc_init are only in the log, and nvme/ stays writable")
+  // pci_ep.md, 13
+  @Test("errors of epc_init are only in the log, and nvme/ stays writable")
   func initErrors() throws {
     typealias Row = (
       change: (inout Controller) -> Void, setUp: (SimulatedKernel) throws -> Void, lines: [String]
@@ -152,7 +157,8 @@ struct BindingTests {
     }
   }
 
-  @Test("§13: the host has a random NQN, so allowed hosts don't help")
+  // pci_ep.md, 13
+  @Test("the host has a random NQN, so allowed hosts don't help")
   func anyHost() throws {
     let kernel = kernel { _ in }
     try kernel.makeFunction()
@@ -162,8 +168,9 @@ struct BindingTests {
     #expect(kernel.logLines.contains { $0.hasSuffix("for subsystem nq not allowed") })
   }
 
+  // pci_ep.md, 13
   @Test(
-    "§13: I/O queues are the least of attr_qid_max and vectors - 1",
+    "I/O queues are the least of attr_qid_max and vectors - 1",
     arguments: [(8, 0, 4), (0, 4, 3), (4, 32, 3), (0, 0, 4)])
   func queues(msix: Int, msi: Int, queues: Int) throws {
     let kernel = kernel { _ in }
@@ -173,7 +180,8 @@ struct BindingTests {
     #expect(kernel.controllers[Names.function]?.ioQueues == queues)
   }
 
-  @Test("§8: a second primary link of either kind gives EBUSY; secondary alone gives EINVAL")
+  // pci_ep.md, 8
+  @Test("a second primary link of either kind gives EBUSY; secondary alone gives EINVAL")
   func secondLink() throws {
     let kernel = kernel { $0.maximumFunctions = 4 }
     try kernel.makeFunction()
@@ -192,7 +200,8 @@ struct BindingTests {
     #expect(kernel.errno { try $0.bind() } == nil)
   }
 
-  @Test("§10: virtual functions")
+  // pci_ep.md, 10
+  @Test("virtual functions")
   func virtualFunctions() throws {
     let kernel = kernel { $0.maximumFunctions = 4 }
     try kernel.load("pci_epf_test")
@@ -212,8 +221,9 @@ struct BindingTests {
     #expect(kernel.errno { try $0.link(parent + "/vf", child) } == .resourceBusy)
   }
 
+  // pci_ep.md, 11
   @Test(
-    "§11: start",
+    "start",
     arguments: [
       ("0\n", false, .alreadyInProcess), ("x", false, .invalidArgument), ("1\n", false, nil),
       ("1\n", true, .invalidArgument),
@@ -233,7 +243,8 @@ struct BindingTests {
     }
   }
 
-  @Test("§9: unlinking from a started controller warns once per boot, and works")
+  // pci_ep.md, 9
+  @Test("unlinking from a started controller warns once per boot, and works")
   func unlinkWarning() throws {
     let kernel = kernel { _ in }
     try kernel.makeFunction()
@@ -245,7 +256,8 @@ struct BindingTests {
     }
   }
 
-  @Test("§12: a controller that initialises at PERST# creates the target controller then")
+  // pci_ep.md, 12
+  @Test("a controller that initialises at PERST# creates the target controller then")
   func lateInit() throws {
     let kernel = kernel {
       $0.initializesAtReset = true
@@ -265,7 +277,8 @@ struct BindingTests {
     #expect(kernel.logLines.last?.hasSuffix("Disabling controller") == true)
   }
 
-  @Test("§6.2: barN_size of pci_epf_test")
+  // pci_ep.md, 6.2
+  @Test("barN_size of pci_epf_test")
   func testGroup() throws {
     let kernel = kernel { _ in }
     try kernel.load("pci_epf_test")

@@ -8,40 +8,48 @@ struct HazardTests {
   typealias Step = @Sendable (SimulatedKernel) throws -> Void
 
   private static let rows: [(String, Step)] = [
-    ("pci_ep §7", { try $0.link(Names.controller + "/x", Names.subsystem) }),
-    ("pci_ep §7", { try $0.link(Names.function + "/primary/x", "pci_ep/controllers") }),
-    ("pci_ep §7", { try $0.link(Names.function + "/x", "nvmet/hosts") }),
+    // pci_ep.md, 7
+    ("a controller linked", { try $0.link(Names.controller + "/x", Names.subsystem) }),
+    ("an interface linked", { try $0.link(Names.function + "/primary/x", "pci_ep/controllers") }),
+    ("a function linked", { try $0.link(Names.function + "/x", "nvmet/hosts") }),
+    // pci_ep.md, 21, row 2
     (
-      "pci_ep §21 row 2",
+      "subsysnqn longer",
       { try $0.put(String(repeating: "q", count: 224), Names.function + "/nvme/subsysnqn") }
     ),
+    // pci_ep.md, 21, row 3
     (
-      "pci_ep §21 row 3",
+      "secondary together with primary",
       {
         try $0.bind()
         try $0.link(Names.function + "/secondary/x", Names.controller)
       }
     ),
-    ("pci_ep §21 row 4", { try $0.link(Names.function + "/x", Names.function) }),
-    ("pci_ep §21 row 5", { try $0.unlinkTargetAndUnload() }),
+    // pci_ep.md, 21, row 4
+    ("a function linked into itself", { try $0.link(Names.function + "/x", Names.function) }),
+    // pci_ep.md, 21, row 5
+    ("nvmet_pci_epf unloaded", { try $0.unlinkTargetAndUnload() }),
+    // nvmet.md, 21, row 1
     (
-      "nvmet §21 row 1",
+      "attr_qid_max written",
       {
         try $0.bind()
         try $0.put("8", Names.subsystem + "/attr_qid_max")
       }
     ),
     (
-      "nvmet §21 row 1",
+      "a subsystem unlinked from its port",
       {
         try $0.bind()
         try $0.unlink(Names.port + "/subsystems/nq")
       }
     ),
-    ("nvmet §21 row 2", { try $0.put("128", Names.subsystem + "/namespaces/1/ana_grpid") }),
-    ("nvmet §21 row 2", { try $0.make(Names.port + "/ana_groups/128") }),
+    // nvmet.md, 21, row 2
+    ("ana_grpid 128", { try $0.put("128", Names.subsystem + "/namespaces/1/ana_grpid") }),
+    ("ANA group 128", { try $0.make(Names.port + "/ana_groups/128") }),
+    // nvmet.md, 21, row 3
     (
-      "nvmet §21 row 3",
+      "addr_traddr of 256 bytes",
       {
         try $0.make("nvmet/ports/2")
         try $0.put(String(repeating: "a", count: 256), "nvmet/ports/2/addr_traddr")
@@ -49,9 +57,9 @@ struct HazardTests {
     ),
   ]
 
-  @Test("each row of the sheets", arguments: rows.indices)
-  func row(index: Int) throws {
-    let (row, step) = Self.rows[index]
+  @Test("each hazard of the reference", arguments: rows.indices)
+  func hazard(index: Int) throws {
+    let (cause, step) = Self.rows[index]
     var machine = SimulatedKernel.Machine()
     machine.controllers = [.virtual("a40000000.pcie-ep")]
     machine.controllers[0].maximumFunctions = 8
@@ -59,12 +67,13 @@ struct HazardTests {
     try kernel.makeFunction()
     #expect(kernel.crashes == [])
     #expect(kernel.errno { try step($0) } == .ioError)
-    #expect(kernel.crashes.first?.hasPrefix(row) == true)
+    #expect(kernel.crashes.first?.hasPrefix(cause) == true)
     #expect(kernel.errno { _ = try $0.names("") } == .ioError)
     #expect(kernel.errno { try $0.load("loop") } == .ioError)
   }
 
-  @Test("pci_ep §21 row 8: link down after a failed initialisation")
+  // pci_ep.md, 21, row 8
+  @Test("link down after a failed initialisation")
   func failedInit() throws {
     let kernel = SimulatedKernel(.mainline)
     try kernel.makeFunction(msix: 1)
@@ -75,7 +84,8 @@ struct HazardTests {
     #expect(kernel.crashes.count == 1)
   }
 
-  @Test("nvmet §21 row 5: kernels with TLS cannot run nvmet_pci_epf")
+  // nvmet.md, 21, row 5
+  @Test("kernels with TLS cannot run nvmet_pci_epf")
   func tls() throws {
     var machine = SimulatedKernel.Machine()
     machine.options.insert(.tcpTLS)

@@ -13,7 +13,8 @@ struct NullBlockTests {
     return kernel
   }
 
-  @Test("§2: features lists every attribute, and readdir turns them round")
+  // null_blk.md, 2
+  @Test("features lists every attribute, and readdir turns them round")
   func features() throws {
     let kernel = try prepared()
     let features = try #require(kernel.text("nullb/features"))
@@ -24,8 +25,9 @@ struct NullBlockTests {
     #expect(names.count == 37)
   }
 
+  // null_blk.md, 4
   @Test(
-    "§4: what a write gives while the device is off",
+    "what a write gives while the device is off",
     arguments: [
       ("size", "-1", .invalidArgument), ("size", "99999999999999999999", .outOfRange),
       ("blocksize", "abc", .invalidArgument), ("blocksize", "4294967296", .outOfRange),
@@ -36,8 +38,9 @@ struct NullBlockTests {
     #expect(try prepared().errno { try $0.put(written, "nullb/d/" + name) } == errno)
   }
 
+  // null_blk.md, 6
   @Test(
-    "§6: what keeps a device from being powered on",
+    "what keeps a device from being powered on",
     arguments: [
       ([("queue_mode", "1")], .invalidArgument),
       ([("zoned", "1"), ("zone_size", "0")], .invalidArgument),
@@ -55,7 +58,8 @@ struct NullBlockTests {
     #expect(kernel.text("nullb/d/power") == (errno == nil ? "1\n" : "0\n"))
   }
 
-  @Test("§5: powering on normalises, and the values stay so")
+  // null_blk.md, 5
+  @Test("powering on normalises, and the values stay so")
   func normalisation() throws {
     let kernel = try prepared()
     for (name, value) in [
@@ -73,7 +77,8 @@ struct NullBlockTests {
     #expect(kernel.errno { try $0.put("2", "nullb/d/submit_queues") } == nil)
   }
 
-  @Test("§3, §8: names that disks already have")
+  // null_blk.md, 3, 8
+  @Test("names that disks already have")
   func names() throws {
     let kernel = try prepared()
     #expect(kernel.errno { try $0.make("nullb/nullb0") } == .fileExists)
@@ -89,7 +94,8 @@ struct NullBlockTests {
         == .noSuchFileOrDirectory)
   }
 
-  @Test("§7: bad blocks")
+  // null_blk.md, 7
+  @Test("bad blocks")
   func badBlocks() throws {
     let kernel = try prepared()
     #expect(kernel.text("nullb/d/badblocks") == "")
@@ -102,7 +108,8 @@ struct NullBlockTests {
     }
   }
 
-  @Test("§10: zones")
+  // null_blk.md, 10
+  @Test("zones")
   func zones() throws {
     let kernel = try prepared()
     try kernel.put("64", "nullb/d/size")
@@ -115,7 +122,8 @@ struct NullBlockTests {
     #expect(kernel.errno { try $0.put("8192", "nullb/d/zone_offline") } == nil)
   }
 
-  @Test("§1: the module's parameters are the defaults, and its own disks go with it")
+  // null_blk.md, 1, 13
+  @Test("the module's parameters are the defaults, and its own disks go with it")
   func parameters() throws {
     let kernel = SimulatedKernel(.mainline)
     #expect(
@@ -135,7 +143,8 @@ struct NullBlockTests {
     #expect(kernel.errno { _ = try $0.describe("/dev/nullb0") } == .noSuchFileOrDirectory)
   }
 
-  @Test("§21: 6.12 lacks three attributes and lists no index")
+  // null_blk.md, 21
+  @Test("6.12 lacks three attributes and lists no index")
   func seed() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.load("null_blk")

@@ -8,7 +8,8 @@ import Testing
 struct SeedTests {
   private static let device = "pci_epf_nvme pci_epf_nvme.0: "
 
-  @Test("§4.1: primary, secondary and nvme appear 1 ms after mkdir")
+  // pci_epf_nvme.md, 4.1
+  @Test("primary, secondary and nvme appear 1 ms after mkdir")
   func lateGroups() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.load("pci_epf_nvme")
@@ -24,8 +25,9 @@ struct SeedTests {
     #expect(kernel.now - before == .milliseconds(5001))
   }
 
+  // pci_epf_nvme.md, 19.1
   @Test(
-    "§19.1: queue limiting",
+    "queue limiting",
     arguments: [
       (4, 32, 0, 4, ["NVMe PCI controller supports MSI-X, 32 vectors"]),
       (
@@ -58,7 +60,8 @@ struct SeedTests {
     #expect(kernel.controllers[Names.seedFunction]?.ioQueues == queues)
   }
 
-  @Test("§19.1: one vector is not enough, and the fabrics controller stays (Q16)")
+  // pci_epf_nvme.md, 19.1; pci_epf_nvme.md, 13, Q16
+  @Test("one vector is not enough, and the fabrics controller stays")
   func oneVector() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.makeSeedFunction(msix: 1)
@@ -81,8 +84,9 @@ struct SeedTests {
     return SimulatedKernel(.seed, machine: machine)
   }
 
+  // pci_epf_nvme.md, 13, Q16
   @Test(
-    "Q16: a failed bind leaves the connection; as it should be it does not",
+    "a failed bind leaves the connection; as it should be it does not",
     arguments: [true, false])
   func leak(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerLeaks, isOn: isOn)
@@ -91,7 +95,8 @@ struct SeedTests {
     #expect(try kernel.connections().isEmpty != isOn)
   }
 
-  @Test("Q17: unbind leaves the connection; as it should be it does not", arguments: [true, false])
+  // pci_epf_nvme.md, 13, Q17
+  @Test("unbind leaves the connection; as it should be it does not", arguments: [true, false])
   func staying(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerStays, isOn: isOn)
     try kernel.makeSeedFunction()
@@ -101,8 +106,9 @@ struct SeedTests {
     #expect(try kernel.connections().isEmpty != isOn)
   }
 
+  // pci_epf_nvme.md, 13, Q18
   @Test(
-    "Q18: functions share a header, which outlives them; as it should be each has its own",
+    "functions share a header, which outlives them; as it should be each has its own",
     arguments: [true, false])
   func header(_ isOn: Bool) throws {
     let kernel = kernel(.sharedHeader, isOn: isOn)
@@ -115,8 +121,9 @@ struct SeedTests {
     #expect(kernel.text(other + "/deviceid") == (isOn ? "0x1234\n" : "0xffff\n"))
   }
 
+  // pci_epf_nvme.md, 13, Q19
   @Test(
-    "Q19: an endpoint controller that comes back crashes the kernel; as it should be it goes on",
+    "an endpoint controller that comes back crashes the kernel; as it should be it goes on",
     arguments: [true, false])
   func again(_ isOn: Bool) throws {
     let kernel = kernel(.reinitializationCrashes, isOn: isOn) {
@@ -131,8 +138,9 @@ struct SeedTests {
     #expect((kernel.errno { _ = try $0.names("nvmet") } != nil) == isOn)
   }
 
+  // pci_epf_nvme.md, 5.2, 5.3
   @Test(
-    "§5.2, §5.3: options that are refused, with errno and log",
+    "options that are refused, with errno and log",
     arguments: [
       (
         "transport=loop,nqn=nq,nr-io-queues=4", .invalidArgument,
@@ -178,7 +186,8 @@ struct SeedTests {
     #expect(kernel.errno { try $0.put("nqn=x", Names.seedFunction + "/nvme/ctrl_opts") } == nil)
   }
 
-  @Test("§5.3: without ctrl_opts")
+  // pci_epf_nvme.md, 5.3
+  @Test("without ctrl_opts")
   func noOptions() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.load("pci_epf_nvme")
@@ -187,7 +196,8 @@ struct SeedTests {
     #expect(kernel.logLines.last == Self.device + "No nvme fabrics options specified")
   }
 
-  @Test("§5.2: a TCP target, which refuses the second connection")
+  // pci_epf_nvme.md, 5.2
+  @Test("a TCP target, which refuses the second connection")
   func tcp() throws {
     var machine = SimulatedKernel.Machine()
     machine.tcpTargets = [.init("10.0.0.2", subsystems: ["remote"], ioQueues: 2)]
@@ -208,7 +218,8 @@ struct SeedTests {
     #expect(kernel.errno { try $0.bind() } == .connectionRefused)
   }
 
-  @Test("§4.3: which attributes are locked when")
+  // pci_epf_nvme.md, 4.3
+  @Test("which attributes are locked when")
   func locks() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.makeSeedFunction()
@@ -229,7 +240,8 @@ struct SeedTests {
       kernel.errno { try $0.put("m", Names.subsystem + "/attr_model") } == .invalidArgument)
   }
 
-  @Test("§4.3: a machine without DMA channels clears dma_enable at bind")
+  // pci_epf_nvme.md, 4.3
+  @Test("a machine without DMA channels clears dma_enable at bind")
   func noDMA() throws {
     let kernel = SimulatedKernel.withVirtualController(.seed)
     try kernel.makeSeedFunction()
@@ -238,8 +250,9 @@ struct SeedTests {
     #expect(kernel.logLines.contains(Self.device + "DMA not supported, falling back to mmio"))
   }
 
+  // pci_epf_nvme.md, 7.2
   @Test(
-    "§7.2: BAR 0's size",
+    "BAR 0's size",
     arguments: [(0, 8192), (32, 8192), (246, 8192), (247, 16384), (1024, 32768), (2048, 65536)]
       as [(Int, UInt64)])
   func barSize(vectors: Int, size: UInt64) throws {

@@ -6,7 +6,8 @@ import Testing
 
 @Suite("A whole setup on the simulated kernel")
 struct WholeSetupTests {
-  @Test("mainline: a function comes up with the log of pci_ep §13, and goes without a trace")
+  // pci_ep.md, 13
+  @Test("mainline: a function comes up with its log lines, and goes without a trace")
   func mainline() throws {
     let kernel = SimulatedKernel.withVirtualController()
     let before = kernel.snapshot()
@@ -37,7 +38,8 @@ struct WholeSetupTests {
     #expect(kernel.crashes == [])
   }
 
-  @Test("seed: a function comes up on the loop transport with the log of pci_epf_nvme §14.1")
+  // pci_epf_nvme.md, 14.1
+  @Test("seed: a function comes up on the loop transport with its log lines")
   func seed() throws {
     let kernel = SimulatedKernel(.seed)
     let before = kernel.snapshot()

@@ -32,8 +32,9 @@ struct TargetTests {
 
   private static let namespace = Names.subsystem + "/namespaces/1"
 
+  // nvmet.md, 6
   @Test(
-    "§6: enabling a namespace, by what device_path is",
+    "enabling a namespace, by what device_path is",
     arguments: [
       (nil, false, .invalidArgument), ("/missing", false, .noSuchFileOrDirectory),
       ("/srv", false, .isDirectory), ("/dev/zero", false, .invalidArgument),
@@ -57,8 +58,9 @@ struct TargetTests {
     }
   }
 
+  // nvmet.md, 14
   @Test(
-    "§14: what an enabled namespace refuses",
+    "what an enabled namespace refuses",
     arguments: [
       ("device_path", "/srv/file\n", .resourceBusy),
       ("device_uuid", "11111111-2222-3333-4444-555555555555", .resourceBusy),
@@ -77,8 +79,9 @@ struct TargetTests {
     #expect(kernel.errno { try $0.drop(Self.namespace) } == nil)
   }
 
+  // nvmet.md, 10
   @Test(
-    "§10: enabling a port",
+    "enabling a port",
     arguments: [
       ([], .invalidArgument, nil),
       ([("addr_trtype", "fc")], .invalidArgument, "nvmet: transport type 2 not supported"),
@@ -114,7 +117,8 @@ struct TargetTests {
     #expect(try kernel.names(Names.port + "/subsystems") == (errno == nil ? ["s"] : []))
   }
 
-  @Test("§10: a module that has an alias is loaded by enabling a port, others are not")
+  // nvmet.md, 10
+  @Test("a module that has an alias is loaded by enabling a port, others are not")
   func autoload() throws {
     let kernel = try prepared()
     #expect(try kernel.state(of: "nvme-loop") == .loadable)
@@ -125,7 +129,8 @@ struct TargetTests {
     #expect(kernel.errno { try $0.unload("nvmet") } == .resourceTemporarilyUnavailable)
   }
 
-  @Test("§9.2: enabling writes the computed parameters back")
+  // nvmet.md, 9.2
+  @Test("enabling writes the computed parameters back")
   func parameters() throws {
     for (written, shown) in [("-1", "1024"), ("5", "16"), ("5000", "1024"), ("64", "64")] {
       let kernel = try prepared()
@@ -138,7 +143,8 @@ struct TargetTests {
     }
   }
 
-  @Test("§9.1: an enabled port refuses everything with EACCES and a log line")
+  // nvmet.md, 9.1
+  @Test("an enabled port refuses everything with EACCES and a log line")
   func portLock() throws {
     let kernel = try prepared()
     try kernel.put("loop", Names.port + "/addr_trtype")
@@ -154,7 +160,8 @@ struct TargetTests {
     }
   }
 
-  @Test("§8: allowed hosts and attr_allow_any_host exclude each other")
+  // nvmet.md, 8
+  @Test("allowed hosts and attr_allow_any_host exclude each other")
   func hosts() throws {
     let kernel = try prepared()
     try kernel.make("nvmet/hosts/h")
@@ -170,7 +177,8 @@ struct TargetTests {
     #expect(kernel.errno { try $0.link(allowed + "h", "nvmet/hosts/h") } == .invalidArgument)
   }
 
-  @Test("§7: passthru")
+  // nvmet.md, 7
+  @Test("passthru")
   func passthru() throws {
     let kernel = try prepared()
     let passthru = Names.subsystem + "/passthru"
@@ -190,7 +198,8 @@ struct TargetTests {
     #expect(kernel.text(Names.subsystem + "/attr_version") == "2.1\n")
   }
 
-  @Test("§4.1: Identify Controller fixes the subsystem's identity")
+  // nvmet.md, 4.1
+  @Test("Identify Controller fixes the subsystem's identity")
   func discovered() throws {
     let kernel = SimulatedKernel.withVirtualController()
     try kernel.makeFunction()
@@ -206,7 +215,8 @@ struct TargetTests {
     #expect(kernel.errno { try $0.put("1", Names.subsystem + "/attr_vendor_id") } == nil)
   }
 
-  @Test("null_blk §12: power off under an enabled namespace")
+  // null_blk.md, 12
+  @Test("power off under an enabled namespace")
   func deadDisk() throws {
     let kernel = SimulatedKernel(.mainline)
     try kernel.makeTarget("loop")
@@ -217,7 +227,8 @@ struct TargetTests {
       kernel.errno { try $0.put("1", Self.namespace + "/enable") } == .noSuchFileOrDirectory)
   }
 
-  @Test("null_blk §17: a loop device in use unbinds when the namespace closes it")
+  // null_blk.md, 17
+  @Test("a loop device in use unbinds when the namespace closes it")
   func loop() throws {
     let kernel = try prepared()
     let device = try kernel.attachLoop(LoopConfiguration(file: "/srv/file", blockSize: 4096))

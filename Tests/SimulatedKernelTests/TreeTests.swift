@@ -6,7 +6,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-@Suite("configfs-semantics: the rules of all trees")
+@Suite("configfs: the rules of all trees")
 struct TreeTests {
   /// A mainline kernel with one function `f0`, one subsystem, one port, one null_blk directory.
   private func prepared() throws -> SimulatedKernel {
@@ -18,8 +18,9 @@ struct TreeTests {
     return kernel
   }
 
+  // configfs.md, 6
   @Test(
-    "§6: mkdir",
+    "mkdir",
     arguments: [
       ("new", .notPermitted), ("pci_ep/new", .notPermitted), ("pci_ep/functions/x", .notPermitted),
       ("pci_ep/controllers/x", .notPermitted), (Names.controller + "/x", .notPermitted),
@@ -39,8 +40,9 @@ struct TreeTests {
     #expect(try prepared().errno { try $0.make(path) } == errno)
   }
 
+  // configfs.md, 7
   @Test(
-    "§7: rmdir",
+    "rmdir",
     arguments: [
       ("nvmet/hosts/missing", .noSuchFileOrDirectory),
       (Names.function + "/vendorid", .notDirectory),
@@ -54,8 +56,9 @@ struct TreeTests {
     #expect(try prepared().errno { try $0.drop(path) } == errno)
   }
 
+  // configfs.md, 7
   @Test(
-    "§7: a link in primary/ and one from a controller: the function's own incoming link decides")
+    "a link in primary/ and one from a controller: the function's own incoming link decides")
   func combined() throws {
     let kernel = try prepared()
     try kernel.link(Names.function + "/primary/c", Names.controller)
@@ -65,8 +68,9 @@ struct TreeTests {
     #expect(kernel.errno { try $0.drop(Names.function) } == .resourceBusy)
   }
 
+  // configfs.md, 8
   @Test(
-    "§8: symlink",
+    "symlink",
     arguments: [
       (Names.port + "/subsystems/nq", Names.subsystem, .fileExists),
       (Names.function + "/vendorid", Names.controller, .fileExists),
@@ -83,8 +87,9 @@ struct TreeTests {
     #expect(try prepared().errno { try $0.link(link, target) } == errno)
   }
 
+  // configfs.md, 8
   @Test(
-    "§8: targets outside of configfs",
+    "targets outside of configfs",
     arguments: [
       ("/srv", .notPermitted), ("/missing", .noSuchFileOrDirectory), ("/dev/sda", .notDirectory),
     ] as [(FilePath, Errno)])
@@ -96,8 +101,9 @@ struct TreeTests {
       } == errno)
   }
 
+  // configfs.md, 9
   @Test(
-    "§9: unlink",
+    "unlink",
     arguments: [
       (Names.function + "/vendorid", .notPermitted), (Names.function, .isDirectory),
       ("nvmet/hosts/missing", .noSuchFileOrDirectory), (Names.port + "/subsystems/nq", nil),
@@ -106,7 +112,8 @@ struct TreeTests {
     #expect(try prepared().errno { try $0.unlink(path) } == errno)
   }
 
-  @Test("§8: readlink goes up to the root and down again")
+  // configfs.md, 8
+  @Test("readlink goes up to the root and down again")
   func linkTexts() throws {
     let kernel = try prepared()
     try kernel.link(Names.controller + "/x", Names.function)
@@ -124,7 +131,8 @@ struct TreeTests {
     #expect(try kernel.kind(of: kernel.path(Names.controller + "/x")) == .link)
   }
 
-  @Test("§4: open, and the rules of one write")
+  // configfs.md, 4
+  @Test("open, and the rules of one write")
   func attributes() throws {
     let kernel = try prepared()
     let attribute = Names.function + "/vendorid"
@@ -141,7 +149,8 @@ struct TreeTests {
     #expect(try kernel.put(long, Names.subsystem + "/namespaces/2/device_path") == 4095)
   }
 
-  @Test("§3, §17: readdir's order in 7.2 and in 6.12")
+  // configfs.md, 3, 17
+  @Test("readdir's order in 7.2 and in 6.12")
   func order() throws {
     let kernel = SimulatedKernel.withVirtualController()
     try kernel.makeFunction()

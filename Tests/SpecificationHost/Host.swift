@@ -281,7 +281,7 @@ package final class Host {
   }
 }
 
-/// The set-up of the fact sheets' test vectors: 64 MiB in blocks of 512 bytes, eight MSI-X vectors, four I/O queues.
+/// The setup of nvmet_pci_epf.md, 24: 64 MiB in blocks of 512 bytes, eight MSI-X vectors, four I/O queues.
 package func sheetModel(_ personality: Personality) -> ControllerModel {
   var model = ControllerModel(personality)
   model.vendorID = 0x1b96

@@ -2,7 +2,7 @@
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What to do next, for the failures that the fact sheets know.
+/// What to do next, for the failures whose causes the reference has.
 enum Hints {
   /// - Parameter kernelLog: the kernel's lines about the operation, which may name a cause that the errno does not.
   static func hint(

@@ -131,7 +131,7 @@ struct EmulateCommand: ParsableCommand {
         }
       }
       for diagnosis in happened.diagnoses {
-        print(global.terminal.paint("\(Symbols.place(diagnosis.row)): \(diagnosis.text)", .red))
+        print(global.terminal.paint("\(diagnosis.row): \(diagnosis.text)", .red))
       }
     }
     endpoint.player.transfers = transfers

@@ -25,9 +25,4 @@ enum Symbols {
   static let child = areUTF8 ? "├─ " : "|- "
   static let lastChild = areUTF8 ? "└─ " : "`- "
   static let passing = areUTF8 ? "│  " : "|  "
-
-  /// A reference with a section sign, as the locale can show it.
-  static func place(_ text: String) -> String {
-    areUTF8 ? text : text.replacing("§", with: "section ")
-  }
 }

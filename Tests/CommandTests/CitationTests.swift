@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What sources, tests and documents cite exists.
+///
+/// `nvmet.md, 4.1` is a document below Docs/Reference with a heading 4.1, `nvmet.md, 21, row 2` a row of a table there, and
+/// `nvmet_pci_epf.md, 20, Q5` a quirk. Sections of the same document can follow: `pci_ep.md, 4, 13`.
+@Suite struct CitationTests {
+  /// What can be cited of a Markdown document, or linked to.
+  struct Document {
+    /// The number of a section, and what the rows of its tables begin with.
+    private(set) var sections: [String: Set<String>] = [:]
+    private(set) var anchors: Set<String> = []
+
+    init(_ file: File) {
+      // The numbered headings above a line, the outermost first.
+      var above: [(level: Int, number: String)] = []
+      for line in file.prose {
+        for anchor in line.text.matches(of: #/<a id="([^"]+)">/#) {
+          anchors.insert(String(anchor.output.1))
+        }
+        if let heading = line.text.wholeMatch(of: #/(#+) (.+)/#) {
+          let level = heading.output.1.count
+          let title = heading.output.2
+          anchors.insert(Self.anchor(title))
+          above.removeAll { $0.level >= level }
+          if let number = title.prefixMatch(of: #/(\d+(?:\.\d+)*)\.? /#) {
+            above.append((level, String(number.output.1)))
+            sections[String(number.output.1)] = []
+          }
+        } else if line.text.hasPrefix("|"), let cell = line.text.split(separator: "|").first {
+          let key = cell.replacing(#/<[^>]*>/#, with: "")
+            .trimmingCharacters(in: CharacterSet(charactersIn: " *`"))
+          for section in above { sections[section.number]?.insert(key) }
+        }
+      }
+    }
+
+    /// The anchor of a heading, as GitHub makes it.
+    private static func anchor(_ title: Substring) -> String {
+      String(
+        title.lowercased().compactMap { (character) -> Character? in
+          if character == " " { return "-" }
+          return character.isLetter || character.isNumber || "-_".contains(character)
+            ? character : nil
+        })
+    }
+  }
+
+  struct Line: Sendable {
+    var place: String
+    var text: String
+  }
+
+  /// A text file of the repository.
+  struct File: Sendable {
+    /// Below the repository's root.
+    var path: String
+    var lines: [Line]
+
+    init?(_ path: String) {
+      guard
+        let data = FileManager.default.contents(
+          atPath: ShippedProfile.repository.appending(path).string),
+        let text = String(data: data, encoding: .utf8)
+      else { return nil }
+      self.path = path
+      lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().map {
+        Line(place: "\(path):\($0.offset + 1)", text: String($0.element))
+      }
+    }
+
+    /// The lines of a Markdown document that are not in a code block.
+    var prose: [Line] {
+      var isCode = false
+      return lines.filter { line in
+        guard line.text.hasPrefix("```") else { return !isCode }
+        isCode.toggle()
+        return false
+      }
+    }
+  }
+
+  static let files: [File] =
+    [File("README.md")].compactMap { $0 }
+    + ["Sources", "Tests", "Docs"].flatMap { directory -> [File] in
+      let root = ShippedProfile.repository.appending(directory)
+      let paths = FileManager.default.subpaths(atPath: root.string) ?? []
+      return paths.filter { path in
+        !path.split(separator: "/").contains { $0.hasPrefix(".") }
+      }.compactMap { File("\(directory)/\($0)") }
+    }
+
+  private static let documents = files.filter { $0.path.hasSuffix(".md") }
+
+  @Test("each citation names a section that exists, and a row or a quirk of it")
+  func citations() {
+    let reference = Dictionary(
+      Self.documents.filter { $0.path.hasPrefix("Docs/Reference/") }.map {
+        (String($0.path.split(separator: "/").last ?? ""), Document($0))
+      }, uniquingKeysWith: { first, _ in first })
+    let pattern =
+      #/([\w-]+\.md), (\d+(?:\.\d+)*(?:, \d+(?:\.\d+)*)*)((?:, (?:Q\d+|row \d+))*)/#
+    var count = 0
+    for line in Self.files.flatMap(\.lines) where line.text.contains(".md, ") {
+      for citation in line.text.matches(of: pattern) {
+        count += 1
+        let name = String(citation.output.1)
+        guard let document = reference[name] else {
+          Issue.record("\(line.place): \(name) is not below Docs/Reference")
+          continue
+        }
+        let numbers = citation.output.2.split(separator: ", ").map(String.init)
+        for number in numbers where document.sections[number] == nil {
+          Issue.record("\(line.place): \(name) has no section \(number)")
+        }
+        guard let rows = numbers.last.flatMap({ document.sections[$0] }) else { continue }
+        for part in citation.output.3.split(separator: ", ") {
+          let row = part.hasPrefix("row ") ? String(part.dropFirst(4)) : String(part)
+          #expect(rows.contains(row), "\(line.place): \(name), \(citation.output.2) has no \(part)")
+        }
+      }
+    }
+    #expect(count > 300)
+  }
+
+  @Test("each link within the repository leads to a file, and to a heading of it")
+  func links() {
+    let anchors = Dictionary(
+      Self.documents.map { ($0.path, Document($0).anchors) }, uniquingKeysWith: { $0.union($1) })
+    var count = 0
+    for file in Self.documents {
+      let directory = FilePath(file.path).removingLastComponent()
+      for line in file.prose where line.text.contains("](") {
+        let text = line.text.replacing(#/`[^`]*`/#, with: "")
+        for link in text.matches(of: #/\]\(([^()\s]+)\)/#) where !link.output.1.contains(":") {
+          count += 1
+          let parts = link.output.1.split(
+            separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+          let path =
+            parts[0].isEmpty
+            ? file.path : directory.appending(String(parts[0])).lexicallyNormalized().string
+          let exists = FileManager.default.fileExists(
+            atPath: ShippedProfile.repository.appending(path).string)
+          #expect(exists && !path.hasPrefix(".."), "\(line.place): there is no \(path)")
+          guard exists, parts.count == 2 else { continue }
+          let isThere = anchors[path]?.contains(String(parts[1])) == true
+          #expect(isThere, "\(line.place): \(path) has no heading \(parts[1])")
+        }
+      }
+    }
+    #expect(count > 100)
+  }
+
+  @Test("sections are cited by document and number, without a section sign")
+  func sectionSigns() {
+    for line in Self.files.flatMap(\.lines) {
+      #expect(!line.text.utf8.contains(0xc2) || !line.text.contains("\u{a7}"), "\(line.place)")
+    }
+  }
+}
