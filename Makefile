@@ -27,7 +27,7 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt demo lab lab-host bench bench-serve fuzz install static packages
+.PHONY: help build test test-all check fmt demo lab lab-host examples bench bench-serve fuzz install static packages
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -63,6 +63,9 @@ lab: packages ## run the suite on a real kernel in QEMU
 
 lab-host: packages ## serve the endpoint to a stock Linux in QEMU, and use it there
 	Tests/HostLab/run.sh
+
+examples: packages ## build and run the examples of the library
+	cd Tests/Examples && swift run ProvisionEndpoint && swift run DriveController
 
 bench: packages ## measure the emulated controller's commands
 	cd Tests/Benchmarks && swift package benchmark --no-progress --target Commands

@@ -8,15 +8,8 @@ let package = Package(
   name: "epfnvme",
   products: [
     .executable(name: "epfnvme", targets: ["epfnvme"]),
-    .library(
-      name: "NVMeEmulation",
-      targets: ["NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser"]),
-    .library(
-      name: "EndpointProvisioning",
-      targets: [
-        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "Provisioning", "SimulatedKernel",
-      ]),
+    .library(name: "NVMeEmulation", targets: ["NVMeEmulation"]),
+    .library(name: "EndpointProvisioning", targets: ["EndpointProvisioning"]),
   ],
   traits: [
     .trait(name: "Libkmod", description: "Load kernel modules with libkmod."),
@@ -67,6 +60,16 @@ let package = Package(
     .target(name: "ControllerEmulation", dependencies: ["NVMe", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["PCI", "CLinux"]),
+    // The modules of the two products, each behind one import.
+    .target(
+      name: "NVMeEmulation",
+      dependencies: ["NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser"]),
+    .target(
+      name: "EndpointProvisioning",
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
+        "Provisioning", "SimulatedKernel", systemPackage,
+      ]),
     .target(
       name: "Checks",
       dependencies: [
@@ -79,7 +82,7 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
-        "Provisioning", "ControllerEmulation", "HostDriver", systemPackage,
+        "Provisioning", "EndpointProvisioning", "ControllerEmulation", "HostDriver", systemPackage,
       ], path: "Tests/Support"),
     // Profiles for the lab.
     .executableTarget(
@@ -161,8 +164,8 @@ let package = Package(
       name: "epfnvme",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
-        "VFIOUser", "Checks", "LinuxFiles", "CLinux",
+        "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "PCI",
+        "ControllerEmulation", "HostDriver", "VFIOUser", "Checks", "LinuxFiles", "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

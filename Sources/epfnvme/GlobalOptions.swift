@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import BlockDevices
 internal import ConfigFS
+internal import EndpointProvisioning
 internal import Glibc
 internal import KernelEvents
 internal import KernelModules

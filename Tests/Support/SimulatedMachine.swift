@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import EndpointProvisioning
 public import Provisioning
 public import SimulatedKernel
 internal import SystemPackage
@@ -26,13 +27,7 @@ public final class SimulatedMachine: Sendable {
     self.kernel = kernel
     var random = SystemRandomNumberGenerator()
     let run = RunDirectory(FilePath("/dev/shm/epfnvme-test-\(String(random.next(), radix: 16))"))
-    let machine = Machine(
-      allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
-      isConfigFSMounted: { kernel.isConfigFSMounted },
-      mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
-      endpointControllers: { kernel.endpointControllers },
-      kernelOption: { kernel.kernelOption($0) })
-    provisioner = Provisioner(wrap(machine), run: run)
+    provisioner = Provisioner(wrap(.simulated(kernel)), run: run)
     guard !journals.isEmpty else { return }
     _ = unsafe mkdir(run.path.string, 0o700)
     for (name, text) in journals {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Checks
 internal import ControllerEmulation
+internal import EndpointProvisioning
 internal import Glibc
 internal import HostDriver
 internal import NVMe

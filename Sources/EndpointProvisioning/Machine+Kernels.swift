@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
-internal import Glibc
 internal import KernelEvents
 internal import KernelModules
-internal import Provisioning
-internal import SimulatedKernel
+public import Provisioning
+public import SimulatedKernel
 internal import SystemPackage
 
 extension Machine {
-  /// This machine.
-  static func live() -> Machine {
+  /// The machine that the process runs on.
+  public static func live() -> Machine {
     let mount = ConfigFSMount()
     let facts = KernelFacts.live()
     return Machine(
@@ -23,7 +22,11 @@ extension Machine {
       kernelOption: { KernelConfiguration.ofRunningKernel(release: facts.release)?.has($0) })
   }
 
-  static func simulated(_ kernel: SimulatedKernel) -> Machine {
+  /// A machine without hardware: a kernel in memory with a ROCK 5B's endpoint controller.
+  /// - Parameter kernel: the kernel; one that has `nvmet_pci_epf` if nothing is given.
+  public static func simulated(
+    _ kernel: SimulatedKernel = SimulatedKernel(.mainline)
+  ) -> Machine {
     var machine = Machine(
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
       isConfigFSMounted: { kernel.isConfigFSMounted },
