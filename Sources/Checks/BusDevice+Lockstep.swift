@@ -58,7 +58,7 @@ extension BusDevice {
   static func failed(_ attempt: String, _ path: FilePath, _ errno: Errno) -> HostViewError {
     .unavailable(
       attempt: attempt, path: path.string, errno: errno,
-      hint: "taking a disk from its driver is for root only; the kernel log says more")
+      hint: "unbinding a disk requires root; see the kernel log")
   }
 }
 

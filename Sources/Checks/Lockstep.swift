@@ -26,22 +26,22 @@ public struct Lockstep {
   /// What happens, in order.
   /// - Source: NVM Express Base 2.1, 3.5 and 3.6; the sequences that hosts and firmware are known for.
   public static let steps: [Step] = [
-    Step(name: "reset", configuration: 0, meaning: "EN = 0 takes RDY away"),
-    Step(name: "enable", configuration: 0x0046_0001, meaning: "EN = 1 makes it ready"),
-    Step(name: "disable", configuration: 0x0046_0000, meaning: "EN = 0 takes RDY away"),
-    Step(name: "enable-again", configuration: 0x0046_0001, meaning: "as at first"),
+    Step(name: "reset", configuration: 0, meaning: "EN = 0 clears RDY"),
+    Step(name: "enable", configuration: 0x0046_0001, meaning: "EN = 1 sets RDY"),
+    Step(name: "disable", configuration: 0x0046_0000, meaning: "EN = 0 clears RDY"),
+    Step(name: "enable-again", configuration: 0x0046_0001, meaning: "same as the first time"),
     Step(
       name: "normal-shutdown", configuration: 0x0046_4001, meaning: "SHN = 01b ends with SHST = 10b"
     ),
     Step(
-      name: "reset-after-shutdown", configuration: 0, meaning: "what a reset leaves of SHST"),
+      name: "reset-after-shutdown", configuration: 0, meaning: "SHST after a reset"),
     Step(
       name: "enable-after-shutdown", configuration: 0x0046_0001,
-      meaning: "a controller that was shut down comes back"),
+      meaning: "a controller that was shut down can be enabled again"),
     Step(
       name: "abrupt-shutdown", configuration: 0x0046_8001, meaning: "SHN = 10b ends with SHST = 10b"
     ),
-    Step(name: "reset-after-abrupt", configuration: 0, meaning: "what a reset leaves of SHST"),
+    Step(name: "reset-after-abrupt", configuration: 0, meaning: "SHST after a reset"),
     Step(
       name: "shutdown-while-disabled", configuration: 0x0000_4000,
       meaning: "SHN without EN: there is nothing to shut down"),
@@ -49,7 +49,7 @@ public struct Lockstep {
     Step(
       name: "enable-with-small-entries", configuration: 0x0000_0001,
       meaning: "IOSQES and IOCQES of 0: whether it becomes ready"),
-    Step(name: "reset-at-the-end", configuration: 0, meaning: "as at first"),
+    Step(name: "reset-at-the-end", configuration: 0, meaning: "same as the first time"),
   ]
 
   /// What CSTS did after a step.

@@ -183,7 +183,7 @@ extension Controller {
     guard model.personality == .nvmetPCIEPF, has(.failedReadHangs) else { return }
     diagnose(
       "nvmet_pci_epf Q2",
-      "a read failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
+      "a read failed in execution: the driver's worker waits forever, and disable, link-down or unlink would hang"
     )
   }
 

@@ -21,7 +21,7 @@ extension Controller {
       } else {
         diagnose(
           model.personality == .pciEPFNVMe ? "pci_epf_nvme Q15" : "nvmet_pci_epf Q8",
-          "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch for ever"
+          "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch forever"
         )
       }
       return

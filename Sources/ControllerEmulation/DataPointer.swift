@@ -205,7 +205,7 @@ extension Controller {
     if total != count, model.personality == .nvmetPCIEPF, has(.transferFailureSucceeds) {
       diagnose(
         "nvmet_pci_epf §12",
-        "an SGL of \(total) bytes for \(count): the driver does not compare, and moves what the SGL says"
+        "an SGL of \(total) bytes for \(count): the driver does not compare them, and transfers the length of the SGL"
       )
       return Status.invalidSGLLength
     }

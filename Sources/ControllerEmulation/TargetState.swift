@@ -98,7 +98,7 @@ extension Controller {
     log(.error, "nvmet: ctrl \(model.controllerID) fatal error occurred!")
     diagnose(
       "nvmet_pci_epf Q5",
-      "the keep-alive timer of \(keepAlive.seconds) s has expired: the kernel calls what is not there and crashes"
+      "the keep-alive timer of \(keepAlive.seconds) s has expired: the kernel calls a missing operation and crashes"
     )
   }
 }

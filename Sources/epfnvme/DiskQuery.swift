@@ -18,14 +18,14 @@ struct DiskQuery {
   var ids: [DiskIDs] { items.map(\.ids) }
 
   init(_ profile: Profile) {
-    words = "the ids of this profile"
+    words = "the IDs of this profile"
     items = profile.functions.map {
       Item(name: $0.name, ids: DiskIDs(vendorID: $0.vendorID, deviceID: $0.deviceID))
     }
   }
 
   init(_ ids: DiskIDs) {
-    words = "the ids \(ids.text)"
+    words = "the IDs \(ids.text)"
     items = [Item(name: "the disk", ids: ids)]
   }
 }
@@ -47,7 +47,7 @@ extension HostBus {
     if let several {
       throw ProvisioningError(
         .impossible,
-        "several disks have the ids of \(several.name): \(several.disks.joined(separator: ", "))",
+        "several disks have the IDs of \(several.name): \(several.disks.joined(separator: ", "))",
         operation: "find", hint: "name one of them")
     }
     throw Self.notThere(query)
@@ -57,7 +57,7 @@ extension HostBus {
     ProvisioningError(
       .inputMissing, "no disk with \(query.words) is on this machine's bus",
       operation: "find",
-      hint: "start the board before this machine, or look again: epfnvme host rescan")
+      hint: "start the board before this machine, or rescan the bus: epfnvme host rescan")
   }
 }
 

@@ -108,7 +108,7 @@ struct DocumentFile {
     case S_IFDIR: .unfit("a directory")
     case S_IFBLK: .unfit("a block device")
     case S_IFSOCK: .unfit("a socket")
-    default: .unfit("no regular file")
+    default: .unfit("not a regular file")
     }
   }
 
@@ -143,7 +143,7 @@ struct DocumentFile {
       }
       guard ContinuousClock.now - start < patience else {
         throw refusal(
-          "a pipe that nothing has read from within \(patience)", "start its reader first")
+          "a pipe that no process opened for reading within \(patience)", "start its reader first")
       }
       _ = poll(nil, 0, 50)
     }

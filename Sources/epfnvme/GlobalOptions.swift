@@ -124,7 +124,7 @@ struct GlobalOptions: ParsableArguments {
     throw ProvisioningError(
       .impossible, reason, operation: operation,
       hint:
-        "\(operation) looks at this machine: omit --kernel and EPFNVME_KERNEL, or use --kernel live"
+        "\(operation) inspects this machine: omit --kernel and EPFNVME_KERNEL, or use --kernel live"
     )
   }
 

@@ -109,7 +109,9 @@ private struct HostRun {
 
   /// Why nothing is written; nil when it may be.
   private func obstacle(_ side: HostSide?, _ sides: SideOptions) -> String? {
-    guard passed(.asPredicted) else { return "not written to: it is not certain whose disk it is" }
+    guard passed(.asPredicted) else {
+      return "not written to: the identity of the disk is not confirmed"
+    }
     guard let side else { return nil }
     if side.forgets { return "null_blk without memoryBacked keeps no data" }
     return side.isScratch || sides.destructive
@@ -139,7 +141,7 @@ private struct HostRun {
   }
 
   mutating func fio(on device: BusDevice, _ sides: SideOptions) {
-    guard passed(.data) else { return add(.fio, .skipped("only where data were verified before")) }
+    guard passed(.data) else { return add(.fio, .skipped("requires that the data case passed")) }
     guard let program = ChildProcess.path(of: "fio") else {
       return add(.fio, .skipped("fio is not installed"))
     }
@@ -167,7 +169,7 @@ private struct HostRun {
 
   mutating func kernel(_ log: LiveKernelLog, _ mark: KernelLogMark?) {
     guard let mark else {
-      return add(.noKernelErrors, .skipped("this process may not read the kernel's log"))
+      return add(.noKernelErrors, .skipped("this process cannot read the kernel log"))
     }
     let errors = log.lines(since: mark).filter { $0.level <= 3 && $0.text.contains("nvme") }
     add(

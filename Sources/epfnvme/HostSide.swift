@@ -24,7 +24,7 @@ struct HostSide {
     _ global: GlobalOptions, _ located: Profile.Located, disk: String,
     isReference: Bool = false
   ) throws(ProvisioningError) {
-    try global.needsThisMachine("a simulated kernel has no bus with the disk on it", for: "check")
+    try global.needsThisMachine("a simulated kernel has no PCI bus of a host", for: "check")
     self.located = located
     self.disk = disk
     way = .init(isReference: isReference)
@@ -82,7 +82,7 @@ struct HostSide {
     let signal = epfnvme_caught_signal()
     if signal != 0 {
       var error = ProvisioningError(
-        .interrupted, "interrupted by signal \(signal); the disk is back with its driver",
+        .interrupted, "interrupted by signal \(signal); the disk is bound to its driver again",
         operation: "check")
       error.signal = signal
       throw error

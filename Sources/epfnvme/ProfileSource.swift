@@ -56,7 +56,8 @@ struct ProfileSource: ParsableArguments {
 
   func validate() throws {
     if profile != nil, usesOptions {
-      throw ValidationError("A profile says everything; the options are for setups without one.")
+      throw ValidationError(
+        "A profile cannot be combined with the options that describe a setup without one.")
     }
     if tcp != nil, device != nil || model != nil || bufferedIO {
       throw ValidationError(

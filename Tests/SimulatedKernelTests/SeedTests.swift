@@ -116,7 +116,7 @@ struct SeedTests {
   }
 
   @Test(
-    "Q19: an endpoint controller that comes back crashes the kernel; as it should be it goes on",
+    "Q19: initialising an endpoint controller again crashes the kernel; as it should be it goes on",
     arguments: [true, false])
   func again(_ isOn: Bool) throws {
     let kernel = kernel(.reinitializationCrashes, isOn: isOn) {

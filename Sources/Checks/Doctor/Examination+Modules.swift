@@ -55,7 +55,7 @@ extension Examination {
     var needs = [Self.need(driver)]
     if wanted?.subsystems.isEmpty != true {
       needs.append(
-        Need(module: "nvmet", option: "NVME_TARGET", purpose: "NVMe subsystems live in it"))
+        Need(module: "nvmet", option: "NVME_TARGET", purpose: "it implements NVMe subsystems"))
     }
     if driver == .pciEPFNVMe {
       needs.append(
@@ -83,7 +83,7 @@ extension Examination {
         Need(
           module: isTCP ? "nvmet-tcp" : "nvmet-rdma",
           option: isTCP ? "NVME_TARGET_TCP" : "NVME_TARGET_RDMA",
-          purpose: "ports[] has one of this type"))
+          purpose: "ports[] has a port of this type"))
     }
     for backing in wanted?.backings ?? [] {
       switch backing.store {
@@ -120,7 +120,7 @@ extension Examination {
         [option(mainline.option)].compactMap(\.self) + [
           lookup("neither nvmet-pci-epf nor pci-epf-nvme")
         ],
-        "no driver can show a function of this machine as an NVMe controller",
+        "no driver can present a function of this machine as an NVMe controller",
         mend:
           isOlder(than: [6, 14])
           ? "use Linux 6.14 or later with CONFIG_NVME_TARGET_PCI_EPF=m, or build the out-of-tree pci_epf_nvme for this kernel"
@@ -135,7 +135,7 @@ extension Examination {
       find(
         .twoDrivers, drivers.map(\.name).joined(separator: ", "),
         drivers.map { Finding.Evidence(full("pci_ep/functions/\($0.name)"), presence($0)) },
-        "\"driver\": \"auto\" takes nvmet_pci_epf; a profile for pci_epf_nvme behaves differently there",
+        "\"driver\": \"auto\" selects nvmet_pci_epf, with which a profile for pci_epf_nvme behaves differently",
         mend: "name one in the profile: \"driver\": \"pci_epf_nvme\"")
     }
     if drivers.contains(.nvmetPCIEPF), driver == .nvmetPCIEPF,
@@ -189,7 +189,7 @@ extension Examination {
       find(
         .moduleLoadingDisabled, names.joined(separator: ", "),
         [Finding.Evidence(switchFile.string, "1")],
-        "the kernel takes no more modules until the next boot, and these are not loaded",
+        "the kernel loads no more modules until the next boot, and these are not loaded",
         mend: "reboot; load \(names.joined(separator: ", ")) before kernel.modules_disabled is set")
     }
     for directory in Self.configurations {
@@ -217,7 +217,7 @@ extension Examination {
       else { continue }
       find(
         .moduleRefused, need.module, [evidence(line)],
-        "the kernel has refused this module file: it was built for another kernel, or a module that it needs is not there",
+        "the kernel rejected this module file: it was built for another kernel, or a required module is missing",
         mend:
           "build and install it for \(machine.facts.release), run depmod, then modprobe \(need.module)"
       )

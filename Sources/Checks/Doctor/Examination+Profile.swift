@@ -43,7 +43,7 @@ extension Examination {
   private mutating func tell(_ warning: ProfileIssue) {
     find(
       .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
-      "setup goes on in spite of it", mend: warning.hint ?? "change the profile, or live with it")
+      "setup continues despite it", mend: warning.hint ?? "change the profile, or accept it")
   }
 
   /// Queues, vectors and BAR 0 of a function, by the driver's own arithmetic.

@@ -41,12 +41,13 @@ struct Examination {
       journals = nil
       hide(
         "journals", provisioner.run.path, error,
-        "what epfnvme has made cannot be told from what others have")
+        "the objects of epfnvme cannot be distinguished from those of others")
     }
     if log == nil {
       hide(
         "kernel log",
-        "/dev/kmsg: this process may not read it; what drivers have said is not known; run as root")
+        "/dev/kmsg: not readable by this process, so the messages of drivers are unknown; run as root"
+      )
     }
     hideTree()
   }
@@ -57,7 +58,7 @@ struct Examination {
       error == .permissionDenied || error == .notPermitted || tree.entries[path] == nil
     }
     for (path, error) in all where tree.entries[path] == nil {
-      hide("configfs", FilePath(full(path)), error, "nothing is concluded about what is there")
+      hide("configfs", FilePath(full(path)), error, "no conclusion is drawn about its contents")
     }
     let attributes = all.filter {
       tree.entries[$0.key] != nil && !Self.writeOnly.contains($0.key.lastPart)

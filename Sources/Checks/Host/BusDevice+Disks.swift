@@ -99,7 +99,7 @@ extension BusDevice {
   /// - Parameter attempt: what the disk would be used for: `take`, `remove`.
   /// - Source: `block/bdev.c`, `bd_may_claim`: a claimed partition claims its disk.
   func refuseWhenInUse(
-    _ attempt: String, hint: String = "unmount it, or take it apart, first"
+    _ attempt: String, hint: String = "unmount or detach it first"
   ) throws(HostViewError) {
     let found = users
     guard found.isEmpty else {
@@ -117,12 +117,12 @@ extension BusDevice {
       guard error != .resourceBusy else {
         throw .inUse(
           attempt: attempt, path: name,
-          users: ["\(node) is held exclusively by a program or a part of the kernel (EBUSY)"],
+          users: ["\(node) is opened exclusively by a program or the kernel (EBUSY)"],
           hint: hint)
       }
       throw .unavailable(
         attempt: "open", path: node.string, errno: error,
-        hint: "the disk cannot be opened to see whether it is in use")
+        hint: "the disk cannot be opened to determine whether it is in use")
     }
   }
 }

@@ -13,12 +13,12 @@ extension BusDevice {
   /// - Parameter force: even when a disk of it is in use, or another driver has it.
   /// - Throws: ``HostViewError``; a function that the NVMe driver has refused is given back to the driver that had it.
   public func rebind(force: Bool) throws(HostViewError) {
-    let hint = "--force does it all the same, and whoever uses it gets errors"
+    let hint = "--force proceeds anyway, and users of the disk get errors"
     let former = driver
     if !force {
       if let former, former != "nvme" {
         throw .inUse(
-          attempt: "rebind", path: name, users: ["the driver \(former) has it"], hint: hint)
+          attempt: "rebind", path: name, users: ["it is bound to the driver \(former)"], hint: hint)
       }
       try refuseWhenInUse("rebind", hint: hint)
     }
@@ -40,7 +40,7 @@ extension BusDevice {
   public func remove(force: Bool) throws(HostViewError) {
     if !force {
       try refuseWhenInUse(
-        "remove", hint: "--force does it all the same, and whoever uses it gets errors")
+        "remove", hint: "--force proceeds anyway, and users of the disk get errors")
     }
     try write("1", to: "remove")
   }

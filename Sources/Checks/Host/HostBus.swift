@@ -71,7 +71,7 @@ public struct HostBus: Sendable {
       throw .unavailable(
         attempt: "find", path: name, errno: .noSuchFileOrDirectory,
         hint:
-          "it is no NVMe controller on a PCI bus; name the controller, /dev/nvme0, not a namespace, or its PCI function"
+          "it is not an NVMe controller on a PCI bus; name the controller (/dev/nvme0, not a namespace) or its PCI function"
       )
     }
     return try BusDevice(function, on: machine)
@@ -90,7 +90,7 @@ public struct HostBus: Sendable {
     let path: FilePath
     if let bus {
       guard BusDevice.isName("\(bus):00.0") else {
-        throw .failed("\(bus) is no PCI bus: domain:bus is, 0000:01")
+        throw .failed("\(bus) is not a PCI bus (domain:bus, for example 0000:01)")
       }
       path = machine.sysfs.appending("class/pci_bus").appending(bus).appending("rescan")
     } else {
@@ -100,7 +100,7 @@ public struct HostBus: Sendable {
       throw .unavailable(
         attempt: "write \"1\" to", path: path.string, errno: error,
         hint: error == .noSuchFileOrDirectory
-          ? "the machine has no such bus" : "rescanning is for root only")
+          ? "the machine has no such bus" : "rescanning requires root")
     }
   }
 }

@@ -144,7 +144,7 @@ public struct TestReport: Sendable {
   /// The id of the only case of a run that could not begin, or did not come to its end. For good, as those of ``SmokeCase`` are.
   public static let beginID = "begin"
   public static let beginMeaning =
-    "the run could begin; only in the report of one that could not, or that has not ended"
+    "the run could start; present only in the report of a run that could not, or that has not ended"
 
   /// The same report with nothing but the reason for which there are no results.
   public func withoutResults(

@@ -27,7 +27,7 @@ struct Footprint {
 extension Smoke {
   func tearDown(_ before: Footprint) {
     if options.keeps, record.run == options.runs, !isInterrupted {
-      return finish(.cleanTeardown, .skipped("kept up (--keep)"))
+      return finish(.cleanTeardown, .skipped("kept set up (--keep)"))
     }
     let mark = watch.mark()
     let began = now
@@ -64,7 +64,7 @@ extension Smoke {
 
   func checkKernel() {
     guard runMark != nil else {
-      return finish(.noKernelErrors, .skipped("this process may not read the kernel's log"))
+      return finish(.noKernelErrors, .skipped("this process cannot read the kernel log"))
     }
     let errors = watch.lines(since: runMark).filter(KernelWatch.isError)
     finish(

@@ -15,7 +15,7 @@ extension Smoke {
       present.isEmpty
       ? "this machine has no PCI endpoint controller"
       : "this machine has no endpoint controller \(missing ?? ""); it has \(present.joined(separator: ", "))"
-    skipRest("not tried: there is nothing to set up", upTo: .endpointControllerPresent)
+    skipRest("not run: there is nothing to set up", upTo: .endpointControllerPresent)
     finish(.endpointControllerPresent, .skipped(reason))
     return false
   }

@@ -94,7 +94,7 @@ public final class Smoke {
     let name = located.profile.name
     guard try !provisioner.names().contains(name) else {
       throw ProvisioningError(
-        .disruptive, "\"\(name)\" is set up, or half set up: the run would take it down",
+        .disruptive, "\"\(name)\" is completely or partly set up: the run would take it down",
         operation: "smoke", path: provisioner.run.journalPath(name).string,
         hint: "epfnvme teardown \(name), or --force")
     }
@@ -137,7 +137,7 @@ public final class Smoke {
         compare(with: before)
       }
     } else {
-      for id in caseIDs { finish(id, .skipped("it needs an endpoint controller")) }
+      for id in caseIDs { finish(id, .skipped("requires an endpoint controller")) }
     }
     checkKernel()
     if showsThis { takeLog() }

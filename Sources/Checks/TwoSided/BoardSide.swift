@@ -34,7 +34,7 @@ public final class BoardSide {
     }
     if let hello { id = hello["id"]?.stringValue }
     guard let id else {
-      throw late("no host said hello within \(limit)")
+      throw late("no host connected within \(limit)")
     }
     try invite(run, id)
     return try answer(run)

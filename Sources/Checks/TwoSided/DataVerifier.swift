@@ -143,9 +143,10 @@ public struct DataVerifier {
       }
       let problem: String
       if word(8) != seed {
-        problem = word(0) == 0 && word(8) == 0 ? "holds zeros" : "holds what this run did not write"
+        problem =
+          word(0) == 0 && word(8) == 0 ? "holds zeros" : "holds data that this run did not write"
       } else if word(0) != offset {
-        problem = "holds what was written at \(word(0))"
+        problem = "holds the data that was written at \(word(0))"
       } else if word(16) != sum {
         problem = "is damaged: its checksum is wrong"
       } else {

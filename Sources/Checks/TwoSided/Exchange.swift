@@ -43,7 +43,7 @@ func parse(_ text: String, from source: String) throws(ProvisioningError) -> JSO
   guard text.utf8.count <= longestMessage, let json = try? LocatedJSON(parsing: Array(text.utf8))
   else {
     throw ProvisioningError(
-      .operationFailed, "what \(source) says is no message of the other side",
+      .operationFailed, "\(source) did not return a message of the other side",
       operation: "exchange", path: source,
       hint: "both sides must be the same version of epfnvme")
   }
@@ -91,7 +91,7 @@ public struct DirectoryExchange: Exchange {
     ProvisioningError(
       .cannotCreate, "cannot \(operation) \(path): \(errno?.nameAndText ?? "unknown error")",
       operation: operation, path: path.string, errno: errno,
-      hint: "both sides need a directory that they can write to")
+      hint: "both sides need a writable directory")
   }
 }
 
@@ -134,7 +134,7 @@ public struct PeerExchange: Exchange {
           ? "\"\(command) exchange \(verb) \(name)\" did not end within 30 seconds"
           : "\"\(command) exchange \(verb) \(name)\" ended with \(ending.status)",
         operation: "exchange", path: command,
-        hint: "--peer takes a command that runs epfnvme on the other machine without asking")
+        hint: "--peer takes a command that runs epfnvme on the other machine without a prompt")
     }
     return ending.output
   }

@@ -43,7 +43,7 @@ public struct HostPeer {
       let message = try exchange.wait(
         for: "\(name).report", upTo: limit, where: { $0["id"]?.stringValue == mine }),
       let report = message["report"].flatMap(TestReport.init)
-    else { throw late("the board did not tell its result within \(limit)") }
+    else { throw late("the board did not report its result within \(limit)") }
     return report
   }
 

@@ -11,11 +11,11 @@ public enum HostSmokeCase: String, Sendable, CaseIterable {
   /// What it shows when it passes.
   public var meaning: String {
     switch self {
-    case .found: "the host's bus has the disk, and its NVMe driver took it"
-    case .asPredicted: "configuration space, registers and Identify are those of the emulation"
-    case .data: "what was written all over the namespaces was read back from its place"
+    case .found: "the disk is on the host's bus and bound to its NVMe driver"
+    case .asPredicted: "configuration space, registers and Identify match the emulation"
+    case .data: "data written across the namespaces was read back from the same place"
     case .fio: "fio's random reads and writes found no difference"
-    case .noKernelErrors: "the host's NVMe driver complained about nothing"
+    case .noKernelErrors: "the host's NVMe driver logged no error"
     }
   }
 }

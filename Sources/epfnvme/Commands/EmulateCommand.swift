@@ -204,7 +204,7 @@ struct EmulateCommand: ParsableCommand {
       let mark = rule.found == nil ? "kept    " : "broken  "
       print(Terminal.printable("\(mark)\(rule)"))
     }
-    print("\(examination.rules.count) rules, \(examination.broken.count) not kept")
+    print("\(examination.rules.count) rules, \(examination.broken.count) violated")
   }
 
   private func describe(_ found: ProbeResult) {

@@ -67,9 +67,9 @@ struct HostRescanCommand: ParsableCommand {
     try global.run {
       let (machine, query) = (try global.hostBus(), try ids.query())
       do throws(HostViewError) { try machine.rescan(bus) } catch { throw ProvisioningError(error) }
-      Output.hasChanged("the kernel looked for new devices")
+      Output.hasChanged("the PCI bus was rescanned")
       if let query {
-        try global.wait("no disk with \(query.words) can be used", "rescan") {
+        try global.wait("no disk with \(query.words) became usable", "rescan") {
           machine.isUsable(query.ids)
         }
       }
@@ -100,9 +100,9 @@ struct HostRebindCommand: ParsableCommand {
       do throws(HostViewError) { try device.rebind(force: target.force) } catch {
         throw ProvisioningError(error)
       }
-      Output.hasChanged("\(device.name) was given to its driver again")
+      Output.hasChanged("\(device.name) was rebound to its driver")
       try global.wait(
-        "\(device.name) is with its driver, but no disk can be used", "rebind"
+        "\(device.name) is bound to its driver, but has no usable disk", "rebind"
       ) { device.isUsable }
       DiskList.show(try global.hostBus().disks(named: device.name), global)
     }
@@ -148,10 +148,11 @@ struct DiskOptions: ParsableArguments {
 
   func validate() throws {
     guard (vendor == nil) == (device == nil) else {
-      throw ValidationError("--vendor and --device go together.")
+      throw ValidationError("--vendor and --device require each other.")
     }
     guard vendor == nil || profile == nil else {
-      throw ValidationError("A profile has the ids; --vendor and --device are for without one.")
+      throw ValidationError(
+        "--profile cannot be combined with --vendor and --device: the profile has the IDs.")
     }
     for (name, text) in [("--vendor", vendor), ("--device", device)] {
       if let text, Self.number(text) == nil {
@@ -191,7 +192,7 @@ struct DiskArgument: ParsableArguments {
         "Name the disk: a PCI function, /dev/nvmeN, a --profile, or --vendor and --device.")
     }
     if disk != nil, hasIDs {
-      throw ValidationError("A named disk needs no ids.")
+      throw ValidationError("A named disk cannot be combined with --profile, --vendor or --device.")
     }
   }
 
@@ -209,7 +210,7 @@ struct DiskArgument: ParsableArguments {
 extension GlobalOptions {
   /// - Throws: ``ProvisioningError`` when a simulated kernel is chosen.
   fileprivate func hostBus() throws(ProvisioningError) -> HostBus {
-    try needsThisMachine("a simulated kernel has no bus with the disk on it", for: "host")
+    try needsThisMachine("a simulated kernel has no PCI bus of a host", for: "host")
     return HostBus()
   }
 

@@ -212,7 +212,7 @@ struct ServeCommand: ParsableCommand {
       ]
       print(json.compactText)
     } else {
-      let text = "\(served.name) (\(personality)) is at \(path); QEMU: \(arguments.text)"
+      let text = "\(served.name) (\(personality)) listens on \(path); QEMU: \(arguments.text)"
       if TraceFile.isResult(trace) {
         global.terminal.note(text)
       } else if !global.quiet {

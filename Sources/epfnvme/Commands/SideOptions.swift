@@ -50,11 +50,11 @@ struct SideOptions: ParsableArguments {
       throw ValidationError("--data-mib takes 1 to 1048576.")
     }
     if role == nil, exchange != nil || peer != nil || destructive {
-      throw ValidationError("--exchange, --peer and --destructive are for runs with a --role.")
+      throw ValidationError("--exchange, --peer and --destructive require --role.")
     }
     if exchange != nil, peer != nil {
       throw ValidationError(
-        "--exchange names a directory here, --peer one there: give one of them.")
+        "--exchange names a local directory, --peer a remote one: use only one of them.")
     }
   }
 
@@ -117,7 +117,8 @@ struct ExchangeCommand: ParsableCommand {
             operation: "read", errno: error)
         }
         guard let json = try? LocatedJSON(parsing: bytes) else {
-          throw ProvisioningError(.inputMissing, "standard input has no JSON", operation: "read")
+          throw ProvisioningError(
+            .inputMissing, "standard input does not contain JSON", operation: "read")
         }
         try directory.post(name, json.value)
       }

@@ -42,10 +42,10 @@ final class Emulation {
     func play(_ step: Scenario.Step) throws(ProvisioningError) {
       do { try player.play(step) } catch {
         throw ProvisioningError(
-          .different, "the controller does not do its part: \(error)", operation: error.step,
+          .different, "the controller failed: \(error)", operation: error.step,
           path: name,
           hint:
-            "the trace shows what led to it; a quirk of the driver may be why (epfnvme emulate --list-quirks)"
+            "see the trace; a quirk of the driver may be the cause (epfnvme emulate --list-quirks)"
         )
       }
     }
@@ -55,9 +55,9 @@ final class Emulation {
       let inquiries = Inquiry.all(for: found)
       do { return Array(zip(inquiries, try player.host.answers(to: inquiries))) } catch {
         throw ProvisioningError(
-          .different, "the controller does not do its part: \(error)", operation: error.step,
+          .different, "the controller failed: \(error)", operation: error.step,
           path: name,
-          hint: "epfnvme emulate --scenario strict shows what it answers and what not")
+          hint: "epfnvme emulate --scenario strict shows which commands it completes")
       }
     }
 

@@ -73,9 +73,9 @@ enum Output {
     let change = unsafe state.change
     let hint =
       if failure == .badFileDescriptor {
-        "standard output is closed or not for writing; --quiet does without results"
+        "standard output is closed or not writable; --quiet suppresses results"
       } else if change != nil {
-        "epfnvme status shows how the machine is"
+        "epfnvme status shows the current state"
       } else {
         "free some space, or write the result somewhere else"
       }

@@ -47,7 +47,7 @@ final class ProgressView {
       finish()
       line(
         terminal.paintError("\(Signals.name(of: signal)): ", .yellow)
-          + "the undo goes on to its end; another signal ends it here")
+          + "the rollback continues; another signal stops it")
     }
   }
 

@@ -18,14 +18,14 @@ struct ReportOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "The file of the format at the same place in the line; - is standard output.",
+      "The output file of the format at the same position; - is standard output.",
       valueName: "path"), completion: .file())
   var output: [String] = []
 
   private static func format(_ text: String) throws -> ReportFormat {
     guard let format = ReportFormat(rawValue: text) else {
       throw ValidationError(
-        "there is no format \"\(text)\"; there are "
+        "unknown format \"\(text)\"; the formats are "
           + ReportFormat.allCases.map(\.rawValue).joined(separator: ", "))
     }
     return format
@@ -101,7 +101,7 @@ final class ReportOutput {
     } else if try document.isRegular() {
       var whole = format.writer()
       let open = TestReport(suite: "smoke", subject: subject).withoutResults(
-        "the run has not ended: it is going on, or it was killed")
+        "the run has not ended: it is still running, or was killed")
       try document.overwrite(whole.end(open))
     }
   }

@@ -57,8 +57,8 @@ struct ServedFunction {
         of: path, memory: memory, tableKeeper: .monitor, backend: opener.open)
     else {
       throw ProvisioningError(
-        .inputMissing, "the driver of \(name) has made no controller", operation: "serve",
-        path: path, hint: "set the profile up: epfnvme setup; its errors say why")
+        .inputMissing, "the driver of \(name) has not created a controller", operation: "serve",
+        path: path, hint: "run epfnvme setup; its errors give the reason")
     }
     function =
       switch controller {
@@ -96,8 +96,8 @@ struct ServedFunction {
     }
     guard paths.count == 1 else {
       throw ProvisioningError(
-        .impossible, "there are several functions, and a socket is for one", operation: "serve",
-        hint: "--function \(names.joined(separator: " or ")); each in a process of its own")
+        .impossible, "there are several functions, but a socket serves one", operation: "serve",
+        hint: "--function \(names.joined(separator: " or ")); run one process for each")
     }
     return first
   }
@@ -187,7 +187,7 @@ private final class BackingOpener {
     case .nullBlock(let isMemoryBacked):
       return isMemoryBacked ? memory(backing) : .null(size: backing.size)
     case .remote:
-      notes.append("\(backing.path): 1 GiB of memory stands for the remote disk")
+      notes.append("\(backing.path): 1 GiB of memory replaces the remote disk")
       return memory(backing)
     case .file: return try store(backing.path, 0, backing)
     case .blockDevice: return try store(backing.path, 0, backing)
@@ -205,7 +205,7 @@ private final class BackingOpener {
     do {
       return .file(try FileStore(path: path, offset: offset, isExclusive: true))
     } catch  where error.errno == ENOENT {
-      notes.append("\(path) is on the simulated machine only: memory stands for it")
+      notes.append("\(path) exists on the simulated machine only: memory replaces it")
       return memory(backing)
     } catch {
       let errno = Errno(rawValue: error.errno)

@@ -62,7 +62,7 @@ final class ServingMonitor: ServerObserver {
     // Without a notifier nobody tells the driver.
     if function.model.hasLinkUpNotifier { function.linkDown() }
     takeEvents()
-    line(reason.map { "the host was left: \($0)" } ?? "the host has gone")
+    line(reason.map { "the host was disconnected: \($0)" } ?? "the host has disconnected")
   }
 
   func worked() {
