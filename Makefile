@@ -46,7 +46,7 @@ test: packages ## run the tests
 test-all: packages ## run the tests with the full form of property tests (an optimised build)
 	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --disable-xctest
 
-check: packages ## what a change has to pass: format, build without warnings, tests
+check: packages ## check the format, build without warnings, run the tests
 	swift format lint --strict -r $(swift_sources)
 	$(MAKE) build
 	$(MAKE) test
@@ -61,13 +61,13 @@ demo: packages ## plan, set up, show and tear down an endpoint on the simulated 
 lab: packages ## run the suite on a real kernel in QEMU
 	Tests/Lab/run.sh
 
-lab-host: packages ## serve the endpoint to a stock Linux in QEMU, and use it there
+lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it there
 	Tests/HostLab/run.sh
 
 bench: packages ## measure the emulated controller's commands
 	cd Tests/Benchmarks && swift package benchmark --no-progress --target Commands
 
-bench-serve: packages ## measure a host in process at the reference's socket
+bench-serve: packages ## measure a host in process at the reference controller's socket
 	cd Tests/Benchmarks && swift run -c release ServedDisk
 
 # The duration and the seed of the random numbers: make fuzz FUZZ_MESSAGES=1000000 FUZZ_SEED=7
@@ -106,7 +106,7 @@ install-files:
 	install -m 644 Docs/Guides/*.md $(documentation)/Guides
 	install -m 644 Docs/Reference/*.md $(documentation)/Reference
 
-uninstall: ## remove what install made from DESTDIR/PREFIX
+uninstall: ## remove the installed files from DESTDIR/PREFIX
 	rm -f $(destination)/bin/epfnvme $(bash_completions)/epfnvme $(zsh_completions)/_epfnvme
 	rm -f $(fish_completions)/epfnvme.fish $(manual)/epfnvme.1 $(manual)/epfnvme-*.1
 	rm -f $(units)/epfnvme@.service $(units)/epfnvme.target $(rules)/70-epfnvme.rules
