@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 
-/// What the endpoint driver said when a function was bound, held against what its emulation says.
+/// Compares the driver's messages from binding a function with those of its emulation.
 public enum BoardLog {
-  /// The kinds of lines by the words that only they have, and the ids of their cases.
+  /// Messages, identified by unique words, and the ids of their cases.
   private static let kinds: [(word: String, id: String, meaning: String)] = [
     ("supports MSI", "interrupt-vectors", "each queue pair requires a separate vector"),
     ("INTX", "interrupt-vectors", "each queue pair requires a separate vector"),
@@ -78,7 +78,7 @@ public enum BoardLog {
   /// The driver was to use DMA where there is any: a machine without a DMA engine is right as it is.
   private static func isAutomatic(_ line: String) -> Bool { !line.contains("DMA disabled") }
 
-  /// Hardware without MSI-X gives the same number of vectors by MSI.
+  /// Hardware without MSI-X provides the same number of vectors with MSI.
   private static func isEnough(_ found: String, _ wanted: String) -> Bool {
     func vectors(_ line: String) -> Int? {
       line.split(separator: " ").dropLast().last.flatMap { Int($0) }

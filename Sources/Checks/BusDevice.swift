@@ -125,7 +125,7 @@ public final class BusDevice: HostView {
 
 /// Who sends admin commands.
 public protocol AdminCommands {
-  /// The 4096 bytes that Identify answers with.
+  /// The 4096 bytes that Identify returns.
   func identify(_ structure: IdentifyStructure, _ namespace: UInt32) throws(HostViewError)
     -> [UInt8]
 }
@@ -182,7 +182,7 @@ struct DriverCommands: AdminCommands {
 
   deinit { _ = unsafe munmap(start, count) }
 
-  /// All ones outside the window, as where nothing answers.
+  /// All ones outside the window, as for an access without a response.
   func read(at offset: Int) -> UInt32 {
     guard offset >= 0, offset & 3 == 0, offset + 4 <= count else { return .max }
     return unsafe UInt32(littleEndian: epfnvme_mmio_read32(start + offset))

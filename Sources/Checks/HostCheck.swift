@@ -2,13 +2,13 @@
 internal import NVMe
 public import Provisioning
 
-/// A disk as this machine sees it, held against the prediction for its profile, value by value.
+/// Compares a disk on this machine with the prediction for its profile, value by value.
 public struct HostCheck {
-  /// What a profile leaves to the board, so that the prediction cannot know it.
+  /// Values that depend on the board, so that they cannot be predicted.
   public struct Unknowns: Sendable, Hashable {
     /// Whether the firmware revision is the board's kernel release.
     public var firmware: Bool
-    /// Whether the NVMe version is what the board's kernel has.
+    /// Whether the NVMe version depends on the board's kernel.
     public var version: Bool
     /// Namespaces whose size is that of a device or file of the board.
     public var sizes: Set<UInt32>
@@ -31,8 +31,8 @@ public struct HostCheck {
     self.unknowns = unknowns
   }
 
-  /// Looks at everything; changes nothing.
-  /// - Throws: ``HostViewError`` when the prediction itself cannot be asked.
+  /// Checks everything; changes nothing.
+  /// - Throws: ``HostViewError`` when the prediction cannot be read.
   public static func run(
     _ disk: any HostView, against prediction: any HostView, unknowns: Unknowns = Unknowns()
   ) throws(HostViewError) -> Check {
@@ -65,7 +65,7 @@ public struct HostCheck {
         outcome: .skipped("\(error)"), meaning: meaning))
   }
 
-  /// Asks the disk. What the machine does not show is skipped, what the controller does not do is a failure.
+  /// Reads a value of the disk. Values that the machine does not export are skipped; errors of the controller are failures.
   private mutating func ask<Value>(
     _ id: String, _ meaning: String, _ body: (any HostView) throws(HostViewError) -> Value
   ) -> Value? {
@@ -106,7 +106,7 @@ public struct HostCheck {
     let meaning = "each queue pair requires a separate vector"
     let wanted = try Self.vectors(prediction)
     if let found = ask("pci interrupt-vectors", meaning, Self.vectors) {
-      // Hardware may offer more than the function asks for, and by another mechanism as well.
+      // Hardware may provide more vectors than the function requests, also by another mechanism.
       let most = found.map(\.count).max() ?? 0
       let least = wanted.map(\.count).max() ?? 0
       add(
@@ -137,7 +137,7 @@ public struct HostCheck {
 
   private mutating func lookAtBAR() {
     let least = prediction.bar0Size ?? 0
-    // Hardware with fixed sizes gives more.
+    // Hardware with fixed sizes provides more.
     add(
       "pci bar0-size", is: disk.bar0Size.map { "\($0)" }, "at least \(least) bytes",
       "registers, doorbells and the MSI-X table are in BAR 0", (disk.bar0Size ?? 0) >= least)
@@ -147,7 +147,7 @@ public struct HostCheck {
     add("driver", is: disk.driver, "nvme", "only this driver creates a disk")
     let most = prediction.ioQueues ?? 0
     if let queues = disk.ioQueues {
-      // A host with fewer processors takes fewer.
+      // A host with fewer processors uses fewer.
       add(
         "io-queues", is: "\(queues)", "1 to \(most)", "the queue pairs that the driver uses",
         (1...max(most, 1)).contains(queues))

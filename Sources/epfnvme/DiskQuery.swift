@@ -31,7 +31,7 @@ struct DiskQuery {
 }
 
 extension HostBus {
-  /// The disk that a person means: a PCI function, a node of the driver, or `auto`.
+  /// The selected disk: a PCI function, a node of the driver, or `auto`.
   /// - Throws: ``ProvisioningError`` when it is not there, or when several are meant.
   func device(_ name: String, with query: DiskQuery) throws(ProvisioningError) -> BusDevice {
     var several: (name: String, disks: [String])?
@@ -62,12 +62,12 @@ extension HostBus {
 }
 
 extension ProvisioningError {
-  /// What a machine said that was asked about a disk.
+  /// Converts an error from accessing a disk.
   init(_ error: HostViewError) {
     switch error {
     case .unavailable(let attempt, let path, let errno, let hint):
       let isDenied = errno == .permissionDenied || errno == .notPermitted
-      // What could not be changed has failed, what could not be looked at is missing.
+      // A failed change is a failed operation; a failed read means that the object is missing.
       let isFailed = attempt.hasPrefix("write") && errno != .noSuchFileOrDirectory
       self.init(
         isDenied ? .needsPrivileges : isFailed ? .operationFailed : .inputMissing,

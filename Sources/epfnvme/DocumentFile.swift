@@ -112,7 +112,7 @@ struct DocumentFile {
     }
   }
 
-  /// The kind of file as `S_IFMT` has it; nil when there is none.
+  /// The file type, a `S_IFMT` value; nil if the file does not exist.
   private func fileType(following: Bool) throws(ProvisioningError) -> mode_t? {
     var status = stat()
     let flags = following ? 0 : AT_SYMLINK_NOFOLLOW
@@ -123,14 +123,14 @@ struct DocumentFile {
     throw failure("create", error)
   }
 
-  /// Waits for the reader of a pipe, for a while and until a signal comes.
+  /// Waits for the reader of a pipe, for a limited time or until a signal arrives.
   private func openStream(_ isLink: Bool) throws(ProvisioningError) -> Descriptor {
     let start = ContinuousClock.now
     while true {
       do throws(Errno) {
         let file = try Descriptor(
           opening: FilePath(path), O_WRONLY | O_NONBLOCK | O_NOCTTY | (isLink ? 0 : O_NOFOLLOW))
-        // It may have become something else meanwhile.
+        // The file may have been replaced meanwhile.
         let kind = try file.kind()
         guard kind == S_IFIFO || kind == S_IFCHR else { throw Errno.fileExists }
         _ = fcntl(file.number, F_SETFL, 0)

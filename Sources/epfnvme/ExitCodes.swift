@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What each exit code means, for the help and the manual.
+/// The meanings of the exit codes, for the help and the manual.
 enum ExitCodes {
   static let table: [(code: String, meaning: String)] = [
     ("0", "done, or nothing to do"),

@@ -22,7 +22,7 @@ extension HostSide {
     return run.results
   }
 
-  /// Whether what is on the disk is nobody's: every namespace stores to the memory of a null_blk device.
+  /// Whether the data on the disk can be lost: every namespace uses the memory of a null_blk device.
   fileprivate var isScratch: Bool {
     let names = located.profile.subsystems.flatMap { $0.namespaces.map(\.backing) }
     return !names.isEmpty
@@ -61,7 +61,7 @@ private struct HostRun {
     results.append(result)
   }
 
-  /// The disk, once its driver has it; a host that booted before the board looks at its bus again.
+  /// The disk, once the driver has bound it; rescans the bus for a host that booted before the board.
   mutating func find(_ side: HostSide, within limit: Duration) -> BusDevice? {
     let start = ContinuousClock.now
     var isRescanned = false
@@ -107,7 +107,7 @@ private struct HostRun {
     } catch { add(.asPredicted, .failed(error.message), since: start) }
   }
 
-  /// Why nothing is written; nil when it may be.
+  /// The reason not to write to the disk; nil if writing is allowed.
   private func obstacle(_ side: HostSide?, _ sides: SideOptions) -> String? {
     guard passed(.asPredicted) else {
       return "not written to: the identity of the disk is not confirmed"

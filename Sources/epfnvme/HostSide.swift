@@ -9,7 +9,7 @@ internal import NVMe
 internal import Provisioning
 internal import SystemPackage
 
-/// `check --host`: the machine that sees the disk.
+/// `check --host`: the host of the disk.
 struct HostSide {
   let located: Profile.Located
   let bus = HostBus()
@@ -19,7 +19,7 @@ struct HostSide {
 
   /// - Parameters:
   ///   - disk: a PCI function, a node of the driver, or `auto`.
-  ///   - isReference: whether the disk should do what the specification asks, in place of the driver's ways.
+  /// - isReference: whether the disk is expected to behave like the reference controller instead of the driver's.
   init(
     _ global: GlobalOptions, _ located: Profile.Located, disk: String,
     isReference: Bool = false
@@ -109,7 +109,7 @@ struct HostSide {
     } catch { throw ProvisioningError(error) }
   }
 
-  /// What the profile leaves to the board.
+  /// The values that the profile leaves to the board.
   private func unknowns(of index: Int) -> HostCheck.Unknowns {
     let profile = located.profile
     let name = emulation.functionNames[index]

@@ -100,7 +100,7 @@ struct ProfileSource: ParsableArguments {
       ]
     }
     let queues = ioQueues ?? 4
-    // One vector more than there are I/O queues; what is out of range the profile's own check refuses.
+    // One vector more than I/O queues; the check of the profile refuses values out of range.
     let vectors = 1 + min(max(queues, 0), 127)
     var function: [JSONValue.Member] = [
       .init("name", "epfnvme.0"), .init("vendorID", "0x15b7"), .init("deviceID", "0x5fff"),

@@ -145,7 +145,7 @@ extension Examination {
     guard let start = tree.text("\(path)/start") else { return }
     let bound = functions.filter { $0.controller == name }
     let isStarted = start == "1"
-    // A function that is bound from its own side shows below functions/ only.
+    // A function that is bound through its own directory is listed below functions/ only.
     let mayHaveMore = isHidden("pci_ep/functions") || isHidden(path)
     if isStarted, bound.isEmpty, links(in: path).isEmpty {
       if mayHaveMore { return }
@@ -166,7 +166,7 @@ extension Examination {
     }
   }
 
-  /// The board must be ready before the host enumerates: a host that came first has found an empty slot.
+  /// The board must be ready before the host enumerates: a host that started earlier found an empty slot.
   private mutating func lookForHost(of function: Function, at name: String) {
     guard let log else { return }
     guard functions.count(where: { $0.driver == function.driver }) == 1 else {
@@ -187,7 +187,7 @@ extension Examination {
       return see("host of \(name)", "has enabled the controller" + end)
     }
     let said = since.last.map { [evidence($0)] } ?? []
-    // Of a controller that does not report its link, the mainline driver says at once that it is up.
+    // For a controller that does not report its link, `nvmet_pci_epf` reports the link as up immediately.
     let heard =
       switch link {
       case .up: "the driver reports the link as up, but"
@@ -204,12 +204,12 @@ extension Examination {
 }
 
 extension String {
-  /// Whether a driver says that it has created its NVMe controller.
+  /// Whether the message reports the creation of an NVMe controller.
   var isAboutCreation: Bool { contains("New PCI ctrl") || contains("NVMe PCI controller:") }
 
-  /// Whether a driver says that its NVMe controller goes.
+  /// Whether the message reports the removal of an NVMe controller.
   var isAboutRemoval: Bool { contains("Destroying PCI ctrl") || hasSuffix("Deleting controller") }
 
-  /// What follows the last slash.
+  /// The text after the last slash.
   var lastPart: String { split(separator: "/").last.map(String.init) ?? self }
 }

@@ -5,7 +5,7 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// Endpoint functions: bound, alive, and with values that a host can live with.
+/// Endpoint functions: their binding, their controllers, and their values for a host.
 extension Examination {
   /// A function directory as the tree has it.
   struct Function {
@@ -55,7 +55,7 @@ extension Examination {
     }
   }
 
-  /// Vectors that the function asks for: MSI-X, or else MSI; nil when they cannot be read.
+  /// Vectors that the function requests: MSI-X, or else MSI; nil when they cannot be read.
   func vectors(of function: Function) -> Int? {
     guard let msix = number("\(function.path)/msix_interrupts"),
       let msi = number("\(function.path)/msi_interrupts")
@@ -94,7 +94,7 @@ extension Examination {
     lookAtHeaders()
   }
 
-  /// The functions of the mainline driver that have an NVMe controller; nil when this process cannot find out.
+  /// The functions of `nvmet_pci_epf` that have an NVMe controller; nil when this process cannot determine them.
   private mutating func livingControllers() -> Set<String>? {
     guard functions.contains(where: { $0.driver == .nvmetPCIEPF && $0.controller != nil }) else {
       return []
@@ -141,9 +141,9 @@ extension Examination {
     }
   }
 
-  /// A function that no host will see: begun by hand, or a link that the driver has refused.
+  /// A function that is not bound: it was created by hand, or the driver refused the link.
   private mutating func lookAtUnbound(_ function: Function) {
-    // As a virtual function it is a finding already; what a crash left is the journal's.
+    // A virtual function has a separate finding, as has a journal of a crashed run.
     let isVirtual = functions.contains {
       links(in: $0.path).contains { $0.target == function.path }
     }
@@ -208,7 +208,7 @@ extension Examination {
     }
   }
 
-  /// What `pci_epf_nvme` connected to at bind, and whether it is connected still.
+  /// The target to which `pci_epf_nvme` connected at bind, and whether it is still connected.
   private mutating func lookAtConnection(of function: Function) {
     guard let options = options(of: function), let nqn = options.nqn,
       let connections = try? machine.fabrics.connections()

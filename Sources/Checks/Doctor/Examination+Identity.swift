@@ -5,9 +5,9 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// What the host reads in configuration space: ids, class, vectors.
+/// The contents of configuration space: IDs, class, vectors.
 extension Examination {
-  /// The vendor ID that the host reads: the mainline driver takes the subsystem's.
+  /// The vendor ID that the host reads: `nvmet_pci_epf` uses that of the subsystem.
   private func vendor(of function: Function) -> (path: String, value: Int)? {
     var path = "\(function.path)/vendorid"
     if function.driver == .nvmetPCIEPF, let nqn = subsystem(of: function) {
@@ -23,7 +23,7 @@ extension Examination {
       let seen = [evidence(vendor.path), evidence("\(function.path)/deviceid")]
       let remedy =
         "before the function is linked: echo 0x15b7 > \(full(vendor.path)) and your device ID > \(full("\(function.path)/deviceid"))"
-      // The values of register 00h for which a host takes the slot for empty.
+      // The values of register 00h with which a host treats the slot as empty.
       if isBlank, device == 0 || device == 0xffff {
         find(
           .idInvisible, function.name, seen,
@@ -106,7 +106,7 @@ extension Examination {
     )
   }
 
-  /// Vectors were asked for, and the driver said nothing about any when it made the controller.
+  /// Vectors were requested, but the driver reported none when it created the controller.
   private mutating func lookForFallback(of function: Function, _ seen: [Finding.Evidence]) {
     guard let log, functions.count(where: { $0.driver == function.driver }) == 1 else { return }
     let prefix = "\(function.driver.name) \(function.driver.name)."

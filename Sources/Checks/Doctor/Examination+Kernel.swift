@@ -8,7 +8,7 @@ internal import SystemPackage
 
 /// The kernel as it was built, and configfs.
 extension Examination {
-  /// Options that nothing works without, whatever the driver, and what each is for.
+  /// Options that every driver requires, and their purposes.
   private static let options: [(name: String, purpose: String)] = [
     ("CONFIGFS_FS", "everything is configured through configfs"),
     ("PCI_ENDPOINT", "it is the kernel's PCI endpoint support"),
@@ -47,7 +47,7 @@ extension Examination {
     }
   }
 
-  /// Without the configuration the trees tell.
+  /// Without the configuration, check the trees.
   private mutating func lookForEndpointSupport() {
     var reasons: [String] = []
     for path in KernelConfiguration.places(release: machine.facts.release) {

@@ -9,7 +9,7 @@ internal import SystemPackage
 
 /// Function drivers and modules: there, loaded, or why not.
 extension Examination {
-  /// A module that is needed, with the option that makes it.
+  /// A required module, with its kernel option.
   private struct Need {
     var module: String
     var option: String
@@ -48,7 +48,7 @@ extension Examination {
       purpose: "it is the driver of the endpoint function")
   }
 
-  /// What the profile needs, or without one any profile with a local subsystem.
+  /// The modules that the profile requires; without a profile, those for a local subsystem.
   private var needs: [Need] {
     guard let driver, drivers.contains(driver) else { return [] }
     let wanted = profile?.profile
@@ -104,7 +104,7 @@ extension Examination {
     return needs.filter { seen.insert($0.module).inserted }
   }
 
-  /// The configuration knows what is built in even where no list of modules is installed.
+  /// The configuration lists built-in drivers even if no list of modules is installed.
   private func state(of need: Need) -> ModuleState {
     let state = (try? machine.modules.state(of: need.module)) ?? .missing
     return state == .missing && configuration?[need.option] == .builtIn ? .builtIn : state
@@ -169,7 +169,7 @@ extension Examination {
     )
   }
 
-  /// Where modules lie, as evidence.
+  /// The directory of the modules, as evidence.
   private func lookup(_ result: String) -> Finding.Evidence {
     let directory = "/lib/modules/\(machine.facts.release)"
     return Finding.Evidence(directory, isMissing(FilePath(directory)) ? "missing" : result)

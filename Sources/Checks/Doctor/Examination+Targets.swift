@@ -6,7 +6,7 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// NVMe subsystems, ports and namespaces behind functions, and what others have left.
+/// NVMe subsystems, ports and namespaces of functions, and leftovers of others.
 extension Examination {
   private struct Namespace {
     var path: String
@@ -18,7 +18,7 @@ extension Examination {
     links(in: "nvmet/ports/\(port)/subsystems").contains { $0.target.lastPart == nqn }
   }
 
-  /// What a bound function of the mainline driver leads to.
+  /// The target of a bound function of `nvmet_pci_epf`.
   mutating func lookAtTarget(of function: Function) {
     let group = "\(function.path)/nvme"
     guard let name = tree.text("\(group)/subsysnqn"), let port = tree.text("\(group)/portid") else {
@@ -54,7 +54,7 @@ extension Examination {
     }
   }
 
-  /// What an unbound function of the older driver would connect to.
+  /// The target to which an unbound function of `pci_epf_nvme` would connect.
   /// - Returns: whether that explains why it is not bound.
   mutating func lookAtLoop(of function: Function) -> Bool {
     guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
@@ -117,7 +117,7 @@ extension Examination {
     }
   }
 
-  /// A subsystem without a function; one that is served by TCP or RDMA is none of our business.
+  /// A subsystem without a function, except those that TCP or RDMA ports serve.
   private mutating func lookAtUnused(_ nqn: String) {
     let path = "nvmet/subsystems/\(nqn)"
     guard isOurs(path) == false, tree.text("\(path)/attr_model") != nil else { return }

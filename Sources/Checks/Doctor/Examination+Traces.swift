@@ -49,7 +49,7 @@ extension Examination {
     lookAtDMA()
   }
 
-  /// What moves data, and what stands between it and memory; neither is right or wrong.
+  /// DMA engines and IOMMUs, for information.
   private mutating func lookAtDMA() {
     let engines: FilePath = "/sys/class/dma"
     if let channels = try? files.names(in: engines).sorted(), !channels.isEmpty {
@@ -138,7 +138,8 @@ extension Examination {
     "nvmet", "pci_epf", "pci_ep", "pci-ep", "pci_epc", "null_blk", "configfs",
   ]
 
-  /// Whether a line begins a report of the kernel about itself, in code of ours: the line says so, or a function in the trace below.
+  /// Whether a line begins a crash report of the kernel in the code of the endpoint, according to the line or to a function in the trace
+  /// that follows.
   private static func isCrash(_ log: [KernelLogLine], _ index: Int) -> Bool {
     guard crashes.contains(where: { log[index].text.contains($0) }) else { return false }
     return log[index...].prefix(40).enumerated().contains { offset, line in

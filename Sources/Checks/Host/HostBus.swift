@@ -2,7 +2,7 @@
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What a disk is called on every bus.
+/// The names of a disk.
 public struct DiskIDs: Hashable, Sendable {
   public var vendorID: UInt16
   public var deviceID: UInt16
@@ -83,7 +83,7 @@ public struct HostBus: Sendable {
     return names.contains { (try? BusDevice($0, on: machine))?.isUsable == true }
   }
 
-  /// Makes the kernel look for new functions.
+  /// Makes the kernel scan for new functions.
   /// - Parameter bus: `0000:01`; the whole machine without one.
   /// - Source: `Documentation/ABI/testing/sysfs-bus-pci`.
   public func rescan(_ bus: String? = nil) throws(HostViewError) {

@@ -2,7 +2,7 @@
 internal import KernelEvents
 internal import Provisioning
 
-/// What is looked at while everything is up.
+/// The checks while everything is up.
 extension Smoke {
   // MARK: The link
 
@@ -25,7 +25,7 @@ extension Smoke {
       finish(
         .linkUp, .timedOut("no link within \(provisioner.timeout)"), since: startMark, began: began)
     } else if watch.links(since: runMark).contains(.up) {
-      // The driver says so while it is bound, before the controller was started.
+      // The driver reports it at bind, before the controller is started.
       finish(.linkUp, .skipped("this endpoint controller does not report its link"))
     } else {
       finish(
@@ -204,7 +204,7 @@ extension Smoke {
       since: startMark, began: began)
   }
 
-  /// Whether the link has gone since the controller was started and the link had come.
+  /// Whether the link went down after it had come up.
   private var linkWasLost: Bool {
     let links = watch.links(since: startMark)
     return links.firstIndex(of: .up).map { links[$0...].contains(.down) } ?? false

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a smoke run looks at, in the order of its report. The raw values are for good: dashboards compare them over years.
+/// The cases of a smoke run, in the order of its report. The raw values are stable, because dashboards compare them over time.
 public enum SmokeCase: String, Sendable, CaseIterable {
   case configFSMounted = "configfs-mounted"
   case endpointControllerPresent = "epc-present"
@@ -20,7 +20,7 @@ public enum SmokeCase: String, Sendable, CaseIterable {
   case cleanTeardown = "clean-teardown"
   case noKernelErrors = "no-kernel-errors"
 
-  /// What it shows when it passes.
+  /// The meaning of a pass.
   public var meaning: String {
     switch self {
     case .configFSMounted: "configfs is mounted, or setup mounted it"

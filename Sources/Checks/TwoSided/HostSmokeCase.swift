@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the machine that sees the disk adds to a two-sided run; the raw values are for good.
+/// The host's cases of a two-sided run; the raw values are stable.
 public enum HostSmokeCase: String, Sendable, CaseIterable {
   case found = "host-disk-found"
   case asPredicted = "host-disk-as-predicted"
@@ -8,7 +8,7 @@ public enum HostSmokeCase: String, Sendable, CaseIterable {
   case fio = "host-fio-verified"
   case noKernelErrors = "host-no-kernel-errors"
 
-  /// What it shows when it passes.
+  /// The meaning of a pass.
   public var meaning: String {
     switch self {
     case .found: "the disk is on the host's bus and bound to its NVMe driver"

@@ -137,7 +137,7 @@ struct HostRemoveCommand: ParsableCommand {
   }
 }
 
-/// Ids from a profile or by themselves.
+/// IDs from a profile or from options.
 struct DiskOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("The profile whose functions have the IDs of the disk.", valueName: "file"),
@@ -215,7 +215,7 @@ extension GlobalOptions {
   }
 
   /// Waits for a disk.
-  /// - Throws: ``ProvisioningError`` when it does not come in time, or a signal comes.
+  /// - Throws: ``ProvisioningError`` when it does not appear in time, or a signal arrives.
   fileprivate func wait(
     _ words: String, _ operation: String, until condition: () -> Bool
   ) throws(ProvisioningError) {
@@ -243,7 +243,7 @@ extension HostBus {
   ///   - wanted: which of them are marked.
   func disks(_ ids: [DiskIDs]?, wanted: [DiskIDs]?) throws(ProvisioningError) -> [HostDisk] {
     do throws(HostViewError) {
-      // One that goes meanwhile is none.
+      // A disk that disappears meanwhile is omitted.
       return try functions(ids).compactMap { name in
         (try? BusDevice(name, on: machine)).flatMap { try? HostDisk($0, wanted: wanted) }
       }
@@ -255,7 +255,7 @@ extension HostBus {
   }
 }
 
-/// Disks for people and programs.
+/// Prints disks as text or JSON.
 private enum DiskList {
   static func show(_ disks: [HostDisk], _ global: GlobalOptions) {
     if global.json {

@@ -101,7 +101,7 @@ private struct MonitorView {
     isLive = Terminal.isInteractive && !global.quiet && !global.json
   }
 
-  /// - Returns: false when nobody reads any more.
+  /// - Returns: false when the reader has closed the pipe.
   mutating func show(_ event: MonitorEvent) -> Bool {
     line.clear()
     return Output.emit(isJSON ? event.json.compactText : text(event))
@@ -117,7 +117,7 @@ private struct MonitorView {
 
   mutating func finish() { line.clear() }
 
-  /// Whether somebody still reads: a pipe without a reader is in error.
+  /// Whether the pipe still has a reader; without one it is in an error state.
   var isRead: Bool { StandardDescriptors.hasReader(STDOUT_FILENO) }
 
   private func text(_ event: MonitorEvent) -> String {

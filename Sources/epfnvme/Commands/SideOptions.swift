@@ -58,14 +58,14 @@ struct SideOptions: ParsableArguments {
     }
   }
 
-  /// - Throws: ``ProvisioningError`` when the directory cannot be made.
+  /// - Throws: ``ProvisioningError`` when the directory cannot be created.
   func exchange(_ run: RunDirectory) throws(ProvisioningError) -> any Exchange {
     if let peer { return PeerExchange(peer) }
     if exchange == nil, let lava = LAVAExchange(cache: Self.lavaCache) { return lava }
     return try DirectoryExchange(Self.directory(exchange, run))
   }
 
-  /// Where lava-wait leaves what came; LAVA's own place unless the job says otherwise.
+  /// The file to which lava-wait writes messages; LAVA's default unless the job sets another.
   private static var lavaCache: FilePath {
     FilePath(
       unsafe getenv("EPFNVME_LAVA_CACHE").map { unsafe String(cString: $0) }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// An example of a manual page: commands that succeed where a profile stands in `board.json`; those of `debug` and `host` on a real
-/// machine only.
+/// An example of a manual page: commands that succeed if `board.json` is a profile; those of `debug` and `host` only on a real machine.
 struct ManualExample {
   var text: String
   var lines: [String]

@@ -16,7 +16,7 @@ struct ManualPage {
     page.macro(
       "TH", command.pageName.uppercased(), "1", date, "epfnvme \(EPFNVMe.version)",
       "epfnvme manual")
-    // No hyphenation, and no stretched spaces: commands are to be copied.
+    // No hyphenation and no stretched spaces, so that commands can be copied.
     page.raw(".nh\n.ad l")
     page.section("NAME")
     page.raw("\(Roff.escaped(command.pageName)) \\- \(Roff.escaped(summary))")
@@ -36,7 +36,7 @@ struct ManualPage {
 
   private var isRoot: Bool { command.words.count == 1 }
 
-  /// The abstract without its full stop, as whatis(1) wants it.
+  /// The abstract without its full stop, as whatis(1) requires.
   private var summary: String {
     command.abstract.hasSuffix(".") ? String(command.abstract.dropLast()) : command.abstract
   }

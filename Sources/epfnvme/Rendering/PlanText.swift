@@ -2,7 +2,7 @@
 internal import Provisioning
 
 extension Plan {
-  /// The plan as a person reads it.
+  /// The plan as text.
   func text(_ terminal: Terminal) -> String {
     guard changesAnything else { return "Nothing to do: the machine matches \"\(name)\"." }
     var lines = [
