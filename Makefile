@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Everything here works on a fresh Debian machine that has only the Swift toolchain: .ci/packages installs the rest.
+# All targets work on a fresh Debian machine with only the Swift toolchain: .ci/packages installs the other packages.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -15,15 +15,15 @@ manual = $(destination)/share/man/man1
 documentation = $(destination)/share/doc/epfnvme
 units = $(destination)/lib/systemd/system
 rules = $(destination)/lib/udev/rules.d
-# The date in the manual: the last commit's, where there is one.
+# The date in the manual: that of the last commit, if there is one.
 epoch = $${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 swift_sources = Sources Tests Package.swift
 
-# A target may import only what Package.swift says.
+# A target may import only its dependencies in Package.swift.
 debug = --explicit-target-dependency-import-check error
 release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvme
 
-# One file for small boards: neither shared libraries nor libkmod and libudev.
+# A static executable for small boards: without shared libraries, libkmod and libudev.
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
@@ -42,11 +42,11 @@ test: packages ## run the tests
 	swift test $(debug) --disable-xctest --xunit-output .build/tests.xml
 	@grep -q '<testsuite .*tests="[1-9]' .build/tests.xml || { echo 'no test ran' >&2; exit 1; }
 
-# Property tests have a short form and a full one, with thousands of generated profiles, which wants an optimised build.
+# Property tests have a short form and a full one, with thousands of generated profiles, which needs an optimised build.
 test-all: packages ## run the tests with the full form of property tests (an optimised build)
 	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --disable-xctest
 
-check: packages ## what a change has to pass: format, build without warnings, tests
+check: packages ## check the format, build without warnings, run the tests
 	swift format lint --strict -r $(swift_sources)
 	$(MAKE) build
 	$(MAKE) test
@@ -61,7 +61,7 @@ demo: packages ## plan, set up, show and tear down an endpoint on the simulated 
 lab: packages ## run the suite on a real kernel in QEMU
 	Tests/Lab/run.sh
 
-lab-host: packages ## serve the endpoint to a stock Linux in QEMU, and use it there
+lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it there
 	Tests/HostLab/run.sh
 
 examples: packages ## build and run the examples of the library
@@ -70,10 +70,10 @@ examples: packages ## build and run the examples of the library
 bench: packages ## measure the emulated controller's commands
 	cd Tests/Benchmarks && swift package benchmark --no-progress --target Commands
 
-bench-serve: packages ## measure a host in process at the reference's socket
+bench-serve: packages ## measure a host in process at the reference controller's socket
 	cd Tests/Benchmarks && swift run -c release ServedDisk
 
-# How long, and where the random numbers begin: make fuzz FUZZ_MESSAGES=1000000 FUZZ_SEED=7
+# The duration and the seed of the random numbers: make fuzz FUZZ_MESSAGES=1000000 FUZZ_SEED=7
 FUZZ_MESSAGES ?= 100000
 FUZZ_SEED ?= 1
 
@@ -86,10 +86,10 @@ install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)
 
 .PHONY: install-files uninstall
 
-# What `make install` does with a program that is built already: make install-files EPFNVME=PROGRAM.
-# Completions and manual are made by that program.
+# The steps of `make install` for a program that is already built: make install-files EPFNVME=PROGRAM. That program generates the
+# completions and the manual.
 install-files:
-	@test -x "$(EPFNVME)" || { echo 'say EPFNVME=PROGRAM: an epfnvme that runs on this machine' >&2; exit 64; }
+	@test -x "$(EPFNVME)" || { echo 'set EPFNVME=PROGRAM, an epfnvme that runs on this machine' >&2; exit 64; }
 	install -D -m 755 "$(EPFNVME)" $(destination)/bin/epfnvme
 	install -d $(share)/profiles $(share)/schema $(manual) $(units) $(rules) $(documentation)/Guides \
 	  $(documentation)/Reference
@@ -109,7 +109,7 @@ install-files:
 	install -m 644 Docs/Guides/*.md $(documentation)/Guides
 	install -m 644 Docs/Reference/*.md $(documentation)/Reference
 
-uninstall: ## remove what install made from DESTDIR/PREFIX
+uninstall: ## remove the installed files from DESTDIR/PREFIX
 	rm -f $(destination)/bin/epfnvme $(bash_completions)/epfnvme $(zsh_completions)/_epfnvme
 	rm -f $(fish_completions)/epfnvme.fish $(manual)/epfnvme.1 $(manual)/epfnvme-*.1
 	rm -f $(units)/epfnvme@.service $(units)/epfnvme.target $(rules)/70-epfnvme.rules

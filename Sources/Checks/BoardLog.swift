@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 
-/// What the endpoint driver said when a function was bound, held against what its emulation says.
+/// Compares the driver's messages from binding a function with those of its emulation.
 public enum BoardLog {
-  /// The kinds of lines by the words that only they have, and the ids of their cases.
+  /// Messages, identified by unique words, and the ids of their cases.
   private static let kinds: [(word: String, id: String, meaning: String)] = [
-    ("supports MSI", "interrupt-vectors", "every queue pair wants a vector of its own"),
-    ("INTX", "interrupt-vectors", "every queue pair wants a vector of its own"),
+    ("supports MSI", "interrupt-vectors", "each queue pair requires a separate vector"),
+    ("INTX", "interrupt-vectors", "each queue pair requires a separate vector"),
     (
-      "New PCI ctrl", "controller-created", "the driver has made the controller as the profile says"
+      "New PCI ctrl", "controller-created",
+      "the driver created the controller that the profile describes"
     ),
     ("fabrics controller created", "controller-created", "the target is connected"),
-    ("NVMe PCI controller:", "io-queues", "what is left of the target's queues on the PCI side"),
-    ("DMA supported", "dma", "whether data go by DMA"),
-    ("DMA not supported", "dma", "whether data go by DMA"),
-    ("DMA disabled", "dma", "whether data go by DMA"),
+    (
+      "NVMe PCI controller:", "io-queues",
+      "the number of the target's I/O queues that the PCI side provides"
+    ),
+    ("DMA supported", "dma", "whether the driver uses DMA"),
+    ("DMA not supported", "dma", "whether the driver uses DMA"),
+    ("DMA disabled", "dma", "whether the driver uses DMA"),
   ]
 
   /// A case for each line that the emulation's driver has written for a function.
@@ -44,7 +48,7 @@ public enum BoardLog {
       let found = own.last { Self.kind(of: $0)?.id == kind.id }
       let outcome: Check.Outcome =
         if own.isEmpty {
-          .skipped("the kernel log no longer has lines of \(device)")
+          .skipped("the kernel log no longer has messages of \(device)")
         } else if let found,
           found == wanted || kind.id == "interrupt-vectors" && isEnough(found, wanted)
             || kind.id == "dma" && isAutomatic(found) && isAutomatic(wanted)
@@ -74,7 +78,7 @@ public enum BoardLog {
   /// The driver was to use DMA where there is any: a machine without a DMA engine is right as it is.
   private static func isAutomatic(_ line: String) -> Bool { !line.contains("DMA disabled") }
 
-  /// Hardware without MSI-X gives the same number of vectors by MSI.
+  /// Hardware without MSI-X provides the same number of vectors with MSI.
   private static func isEnough(_ found: String, _ wanted: String) -> Bool {
     func vectors(_ line: String) -> Int? {
       line.split(separator: " ").dropLast().last.flatMap { Int($0) }

@@ -5,11 +5,11 @@ internal import NVMe
 internal import SystemPackage
 
 extension BusDevice {
-  /// Takes the function from its driver, lets its registers be driven, and gives it back.
+  /// Unbinds the function from its driver, gives access to its registers, and rebinds it.
   ///
-  /// The function is no bus master meanwhile: whatever it does, it does not reach this machine's memory.
-  /// - Returns: what the driver's return looks like: nil, or why it did not come back.
-  /// - Throws: ``HostViewError`` when a disk of it is in use or it cannot be taken from the driver; then nothing has changed.
+  /// Bus mastering is disabled meanwhile, so the function cannot access this machine's memory.
+  /// - Returns: nil if the driver is bound again, otherwise the reason.
+  /// - Throws: ``HostViewError`` when a disk of it is in use or it cannot be unbound from the driver; then nothing has changed.
   public func withRegisters(
     _ body: (any RegisterDrive) -> Void
   ) throws(HostViewError) -> HostViewError? {
@@ -58,7 +58,7 @@ extension BusDevice {
   static func failed(_ attempt: String, _ path: FilePath, _ errno: Errno) -> HostViewError {
     .unavailable(
       attempt: attempt, path: path.string, errno: errno,
-      hint: "taking a disk from its driver is for root only; the kernel log says more")
+      hint: "unbinding a disk requires root; see the kernel log")
   }
 }
 

@@ -25,7 +25,7 @@ public final class BusDevice: HostView {
     _ name: String, on machine: HostMachine = .live, commands: (any AdminCommands)? = nil
   ) throws(HostViewError) {
     guard Self.isName(name) else {
-      throw .failed("\(name) is no PCI function's name: domain:bus:device.function is")
+      throw .failed("\(name) is not the name of a PCI function (domain:bus:device.function)")
     }
     self.name = name
     self.machine = machine
@@ -82,7 +82,7 @@ public final class BusDevice: HostView {
     guard offset + count <= space.count else {
       throw .unavailable(
         attempt: "read byte \(offset) of", path: directory.appending("config").string,
-        errno: .permissionDenied, hint: "beyond the first 64 bytes it is for root only")
+        errno: .permissionDenied, hint: "reading beyond the first 64 bytes requires root")
     }
     return (0..<count).reduce(0) { $0 | UInt32(space[offset + $1]) << UInt32(8 * $1) }
   }
@@ -106,8 +106,8 @@ public final class BusDevice: HostView {
       throw .unavailable(
         attempt: "map", path: path.string, errno: error,
         hint: error == .invalidArgument
-          ? "with CONFIG_IO_STRICT_DEVMEM the kernel keeps registers to the driver: boot with iomem=relaxed"
-          : "registers are for root only")
+          ? "CONFIG_IO_STRICT_DEVMEM reserves the registers for the driver: boot with iomem=relaxed"
+          : "access to registers requires root")
     }
   }
 
@@ -116,7 +116,7 @@ public final class BusDevice: HostView {
   ) throws(HostViewError) -> [UInt8] {
     if let commands { return try commands.identify(structure, namespace) }
     guard let controllerName else {
-      throw .failed("no nvme driver has \(name), so that there is nobody to send commands")
+      throw .failed("\(name) is not bound to an nvme driver, so no commands can be sent")
     }
     return try DriverCommands(node: machine.nodes.appending(controllerName)).identify(
       structure, namespace)
@@ -125,7 +125,7 @@ public final class BusDevice: HostView {
 
 /// Who sends admin commands.
 public protocol AdminCommands {
-  /// The 4096 bytes that Identify answers with.
+  /// The 4096 bytes that Identify returns.
   func identify(_ structure: IdentifyStructure, _ namespace: UInt32) throws(HostViewError)
     -> [UInt8]
 }
@@ -140,7 +140,7 @@ struct DriverCommands: AdminCommands {
     let descriptor = unsafe open(node.string, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       throw .unavailable(
-        attempt: "open", path: node.string, errno: .current, hint: "commands are for root only")
+        attempt: "open", path: node.string, errno: .current, hint: "sending commands requires root")
     }
     defer { _ = close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: 4096)
@@ -151,7 +151,7 @@ struct DriverCommands: AdminCommands {
     guard result >= 0 else {
       throw .unavailable(
         attempt: "send \(structure) to", path: node.string, errno: Errno(rawValue: -result),
-        hint: "the kernel log says why")
+        hint: "see the kernel log for the reason")
     }
     guard result == 0 else {
       throw .refused(attempt: "\(structure)", Status(rawValue: UInt16(truncatingIfNeeded: result)))
@@ -182,7 +182,7 @@ struct DriverCommands: AdminCommands {
 
   deinit { _ = unsafe munmap(start, count) }
 
-  /// All ones outside the window, as where nothing answers.
+  /// All ones outside the window, as for an access without a response.
   func read(at offset: Int) -> UInt32 {
     guard offset >= 0, offset & 3 == 0, offset + 4 <= count else { return .max }
     return unsafe UInt32(littleEndian: epfnvme_mmio_read32(start + offset))

@@ -2,7 +2,7 @@
 public import ControllerEmulation
 public import NVMe
 
-/// The registers of an emulated controller, in its own time.
+/// The registers of an emulated controller, in its virtual time.
 public final class EmulatedRegisters: RegisterDrive {
   private let function: NVMeFunction
 

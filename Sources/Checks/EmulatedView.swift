@@ -3,7 +3,7 @@ public import HostDriver
 public import NVMe
 public import PCI
 
-/// An emulated controller as its host sees it: the prediction for a real one.
+/// An emulated controller from the host's side: the prediction for a real one.
 public struct EmulatedView: HostView {
   private let function: any Function
   private let host: LinuxHost

@@ -2,13 +2,13 @@
 internal import NVMe
 public import Provisioning
 
-/// A disk as this machine sees it, held against the prediction for its profile, value by value.
+/// Compares a disk on this machine with the prediction for its profile, value by value.
 public struct HostCheck {
-  /// What a profile leaves to the board, so that the prediction cannot know it.
+  /// Values that depend on the board, so that they cannot be predicted.
   public struct Unknowns: Sendable, Hashable {
     /// Whether the firmware revision is the board's kernel release.
     public var firmware: Bool
-    /// Whether the NVMe version is what the board's kernel has.
+    /// Whether the NVMe version depends on the board's kernel.
     public var version: Bool
     /// Namespaces whose size is that of a device or file of the board.
     public var sizes: Set<UInt32>
@@ -31,8 +31,8 @@ public struct HostCheck {
     self.unknowns = unknowns
   }
 
-  /// Looks at everything; changes nothing.
-  /// - Throws: ``HostViewError`` when the prediction itself cannot be asked.
+  /// Checks everything; changes nothing.
+  /// - Throws: ``HostViewError`` when the prediction cannot be read.
   public static func run(
     _ disk: any HostView, against prediction: any HostView, unknowns: Unknowns = Unknowns()
   ) throws(HostViewError) -> Check {
@@ -61,11 +61,11 @@ public struct HostCheck {
   private mutating func skip(_ id: String, _ error: HostViewError, _ meaning: String) {
     check.cases.append(
       Check.Case(
-        id: id, path: disk.name, actual: nil, expected: "to be asked",
+        id: id, path: disk.name, actual: nil, expected: "a value",
         outcome: .skipped("\(error)"), meaning: meaning))
   }
 
-  /// Asks the disk. What the machine does not show is skipped, what the controller does not do is a failure.
+  /// Reads a value of the disk. Values that the machine does not export are skipped; errors of the controller are failures.
   private mutating func ask<Value>(
     _ id: String, _ meaning: String, _ body: (any HostView) throws(HostViewError) -> Value
   ) -> Value? {
@@ -73,7 +73,7 @@ public struct HostCheck {
       if case .unavailable = error {
         skip(id, error, meaning)
       } else {
-        add(id, is: "\(error)", "an answer", meaning, false)
+        add(id, is: "\(error)", "a response", meaning, false)
       }
       return nil
     }
@@ -82,12 +82,12 @@ public struct HostCheck {
   // MARK: PCI
 
   private static let header: [(name: String, offset: Int, count: Int, meaning: String)] = [
-    ("vendor-id", 0x00, 2, "by it and the device ID the host finds the disk"),
-    ("device-id", 0x02, 2, "by it and the vendor ID the host finds the disk"),
-    ("revision-id", 0x08, 1, "what the function's revid says"),
-    ("class-code", 0x09, 3, "the host's nvme driver takes 010802"),
-    ("subsystem-vendor-id", 0x2c, 2, "what the function's subsys_vendor_id says"),
-    ("subsystem-id", 0x2e, 2, "what the function's subsys_id says"),
+    ("vendor-id", 0x00, 2, "the host identifies the disk by it and the device ID"),
+    ("device-id", 0x02, 2, "the host identifies the disk by it and the vendor ID"),
+    ("revision-id", 0x08, 1, "the function's revid"),
+    ("class-code", 0x09, 3, "the host's nvme driver matches 010802"),
+    ("subsystem-vendor-id", 0x2c, 2, "the function's subsys_vendor_id"),
+    ("subsystem-id", 0x2e, 2, "the function's subsys_id"),
   ]
 
   private mutating func lookAtConfiguration() throws(HostViewError) {
@@ -103,10 +103,10 @@ public struct HostCheck {
       guard let actual = ask("pci \(field.name)", field.meaning, text) else { continue }
       add("pci \(field.name)", is: actual, expected, field.meaning)
     }
-    let meaning = "every queue pair wants a vector of its own"
+    let meaning = "each queue pair requires a separate vector"
     let wanted = try Self.vectors(prediction)
     if let found = ask("pci interrupt-vectors", meaning, Self.vectors) {
-      // Hardware may offer more than the function asks for, and by another mechanism as well.
+      // Hardware may provide more vectors than the function requests, also by another mechanism.
       let most = found.map(\.count).max() ?? 0
       let least = wanted.map(\.count).max() ?? 0
       add(
@@ -137,17 +137,17 @@ public struct HostCheck {
 
   private mutating func lookAtBAR() {
     let least = prediction.bar0Size ?? 0
-    // Hardware with fixed sizes gives more.
+    // Hardware with fixed sizes provides more.
     add(
       "pci bar0-size", is: disk.bar0Size.map { "\($0)" }, "at least \(least) bytes",
       "registers, doorbells and the MSI-X table are in BAR 0", (disk.bar0Size ?? 0) >= least)
   }
 
   private mutating func lookAtDriver() {
-    add("driver", is: disk.driver, "nvme", "no other driver makes a disk of it")
+    add("driver", is: disk.driver, "nvme", "only this driver creates a disk")
     let most = prediction.ioQueues ?? 0
     if let queues = disk.ioQueues {
-      // A host with fewer processors takes fewer.
+      // A host with fewer processors uses fewer.
       add(
         "io-queues", is: "\(queues)", "1 to \(most)", "the queue pairs that the driver uses",
         (1...max(most, 1)).contains(queues))
@@ -158,7 +158,7 @@ public struct HostCheck {
 
   private mutating func lookAtRegisters() throws(HostViewError) {
     let expected = ControllerCapabilities(rawValue: try prediction.register(.capabilities))
-    let meaning = "what the controller says it can do"
+    let meaning = "the capabilities of the controller"
     guard
       let value = ask(
         "register CAP", meaning,
@@ -168,7 +168,7 @@ public struct HostCheck {
     else { return }
     guard value != .max else {
       return add(
-        "register CAP", is: "all ones", "a value", "nothing answers: link or BAR is down", false)
+        "register CAP", is: "all ones", "a value", "no response: link or BAR is down", false)
     }
     let actual = ControllerCapabilities(rawValue: value)
     for (found, wanted) in zip(actual.fields, expected.fields) {
@@ -208,7 +208,7 @@ public struct HostCheck {
     "fr": "the subsystem's attr_firmware, or the board's kernel release",
     "mdts": "the function's mdts_kb: the largest transfer",
     "subnqn": "the subsystem's name on the board", "ieee": "the subsystem's attr_ieee_oui",
-    "cntlid": "whichever the target gave", "ver": "the subsystem's attr_version",
+    "cntlid": "assigned by the target", "ver": "the subsystem's attr_version",
   ]
 
   /// A data structure of the disk.
@@ -239,7 +239,7 @@ public struct HostCheck {
         let version = (try? disk.register(.version)).map { UInt32(truncatingIfNeeded: $0) }
         add(
           id, is: found.value, version.map { hexadecimal(UInt64($0), digits: 1) } ?? "any",
-          "VER is what the VS register says", version.map { $0 == actual[.version] } ?? true)
+          "VER equals the VS register", version.map { $0 == actual[.version] } ?? true)
       default: add(id, is: found.value, wanted.value, meaning)
       }
     }
@@ -295,7 +295,7 @@ public struct HostCheck {
           "LBA formats, 0's based")
       }
     }
-    let meaning = "by its UUID and NGUID the host's links find it again"
+    let meaning = "the host's device links use its UUID and NGUID"
     let wanted = NamespaceDescriptor.decode(try prediction.identify(.namespaceDescriptors, id))
     if let bytes = ask(
       "\(prefix) descriptors", meaning,

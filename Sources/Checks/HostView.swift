@@ -2,13 +2,13 @@
 public import NVMe
 public import SystemPackage
 
-/// What a machine sees of an NVMe controller on its PCI bus, without taking it from its driver.
+/// Access to an NVMe controller on the PCI bus without unbinding it from its driver.
 ///
 /// A disk on a real bus is a ``BusDevice``, the prediction for it an ``EmulatedView``: the same questions to both.
 public protocol HostView {
   /// How the controller is called in messages: `0000:01:00.0`.
   var name: String { get }
-  /// The driver that has the function; nil when none has.
+  /// The driver of the function; nil if none is bound.
   var driver: String? { get }
   /// BAR 0 in bytes; nil when there is none.
   var bar0Size: UInt64? { get }
@@ -19,16 +19,16 @@ public protocol HostView {
   func configuration(at offset: Int, count: Int) throws(HostViewError) -> UInt32
   /// A register of BAR 0.
   func register(_ register: Register) throws(HostViewError) -> UInt64
-  /// The 4096 bytes that Identify answers with.
+  /// The 4096 bytes that Identify returns.
   func identify(_ structure: IdentifyStructure, _ namespace: UInt32) throws(HostViewError)
     -> [UInt8]
 }
 
-/// Why a machine could not be asked.
+/// The reason why a value could not be read.
 public enum HostViewError: Error, Hashable, Sendable {
-  /// The machine does not let itself be asked: what was attempted, where, and what would help.
+  /// The machine does not permit the access: the operation, its path, and a hint.
   case unavailable(attempt: String, path: String, errno: Errno, hint: String)
-  /// Somebody has the disk, or a part of it: who.
+  /// The disk, or a part of it, is in use, with its users.
   case inUse(attempt: String, path: String, users: [String], hint: String)
   /// The controller has refused the command.
   case refused(attempt: String, Status)

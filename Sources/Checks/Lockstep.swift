@@ -2,17 +2,17 @@
 public import NVMe
 public import Provisioning
 
-/// Registers that can be driven, and the time that passes meanwhile.
+/// Access to registers, and waiting.
 public protocol RegisterDrive: AnyObject {
   func read(_ register: Register) -> UInt32
   func write(_ register: Register, _ value: UInt32)
-  /// Lets a part of a millisecond pass.
+  /// Waits for a part of a millisecond.
   func pause()
   /// Milliseconds since some moment.
   var milliseconds: UInt64 { get }
 }
 
-/// The same stimuli to a real controller and to its emulation: enable, disable and shutdown by CC, and what CSTS does at each.
+/// Applies the same stimuli to a real controller and to its emulation: enable, disable and shutdown by CC; compares the changes of CSTS.
 ///
 /// No doorbell is rung, so that neither side touches memory.
 public struct Lockstep {
@@ -26,22 +26,22 @@ public struct Lockstep {
   /// What happens, in order.
   /// - Source: NVM Express Base 2.1, 3.5 and 3.6; the sequences that hosts and firmware are known for.
   public static let steps: [Step] = [
-    Step(name: "reset", configuration: 0, meaning: "EN = 0 takes RDY away"),
-    Step(name: "enable", configuration: 0x0046_0001, meaning: "EN = 1 makes it ready"),
-    Step(name: "disable", configuration: 0x0046_0000, meaning: "EN = 0 takes RDY away"),
-    Step(name: "enable-again", configuration: 0x0046_0001, meaning: "as at first"),
+    Step(name: "reset", configuration: 0, meaning: "EN = 0 clears RDY"),
+    Step(name: "enable", configuration: 0x0046_0001, meaning: "EN = 1 sets RDY"),
+    Step(name: "disable", configuration: 0x0046_0000, meaning: "EN = 0 clears RDY"),
+    Step(name: "enable-again", configuration: 0x0046_0001, meaning: "same as the first time"),
     Step(
       name: "normal-shutdown", configuration: 0x0046_4001, meaning: "SHN = 01b ends with SHST = 10b"
     ),
     Step(
-      name: "reset-after-shutdown", configuration: 0, meaning: "what a reset leaves of SHST"),
+      name: "reset-after-shutdown", configuration: 0, meaning: "SHST after a reset"),
     Step(
       name: "enable-after-shutdown", configuration: 0x0046_0001,
-      meaning: "a controller that was shut down comes back"),
+      meaning: "a controller that was shut down can be enabled again"),
     Step(
       name: "abrupt-shutdown", configuration: 0x0046_8001, meaning: "SHN = 10b ends with SHST = 10b"
     ),
-    Step(name: "reset-after-abrupt", configuration: 0, meaning: "what a reset leaves of SHST"),
+    Step(name: "reset-after-abrupt", configuration: 0, meaning: "SHST after a reset"),
     Step(
       name: "shutdown-while-disabled", configuration: 0x0000_4000,
       meaning: "SHN without EN: there is nothing to shut down"),
@@ -49,10 +49,10 @@ public struct Lockstep {
     Step(
       name: "enable-with-small-entries", configuration: 0x0000_0001,
       meaning: "IOSQES and IOCQES of 0: whether it becomes ready"),
-    Step(name: "reset-at-the-end", configuration: 0, meaning: "as at first"),
+    Step(name: "reset-at-the-end", configuration: 0, meaning: "same as the first time"),
   ]
 
-  /// What CSTS did after a step.
+  /// The changes of CSTS after a step.
   struct Course: Hashable {
     /// The values one after the other, the one before the step first.
     var values: [UInt32]
@@ -64,7 +64,7 @@ public struct Lockstep {
     }
   }
 
-  /// How long a controller that is to do nothing is watched, and one that has arrived, in milliseconds.
+  /// How long a controller is observed after its last expected change, in milliseconds.
   private static let watch: UInt64 = 100
 
   private let disk: any RegisterDrive
@@ -72,15 +72,15 @@ public struct Lockstep {
 
   /// Plays all steps on both sides.
   /// - Parameters:
-  ///   - shutdownLimit: RTD3E, milliseconds; 0 when it is not said.
-  ///   - isInterrupted: asked before each step; the rest is then left out.
+  /// - shutdownLimit: RTD3E, milliseconds; 0 if it is not reported.
+  /// - isInterrupted: called before each step; if true, the remaining steps are omitted.
   public static func run(
     _ disk: any RegisterDrive, against emulation: any RegisterDrive, name: String,
     shutdownLimit: UInt64, isInterrupted: () -> Bool = { false }
   ) -> [Check.Case] {
     let run = Lockstep(disk: disk, emulation: emulation)
     for drive in [disk, emulation] {
-      // Of the least size, at a page that nobody reads: no command is ever submitted.
+      // Queues of the minimum size, at a page that is never read: no command is submitted.
       drive.write(.configuration, 0)
       run.settle(drive)
       drive.write(.adminQueueAttributes, 0x001f_001f)
@@ -95,7 +95,7 @@ public struct Lockstep {
       if isInterrupted() { break }
       let expected = run.play(step, on: emulation, until: nil, limit: 1000)
       let isShutdown = step.configuration & 0xc000 != 0
-      // Linux gives a shutdown 5 s when the controller does not say how long it takes.
+      // Linux waits 5 s for a shutdown if the controller does not report RTD3E.
       let limit = max(isShutdown ? (shutdownLimit > 0 ? shutdownLimit : 5000) : timeout, 500)
       let actual = run.play(
         step, on: disk, until: expected.values.last, limit: expected.values.count > 1 ? limit : 0)
@@ -123,7 +123,7 @@ public struct Lockstep {
     var end = start + max(limit, Self.watch)
     while drive.milliseconds < end {
       let value = drive.read(.status)
-      // A shutdown on its way (SHST = 01b) may be seen or not.
+      // A shutdown in progress (SHST = 01b) may or may not be observed.
       if value != course.values.last, value >> 2 & 3 != 1 || value == .max {
         course.values.append(value)
         course.duration = drive.milliseconds - start
@@ -134,7 +134,7 @@ public struct Lockstep {
     return course
   }
 
-  /// Lets a controller that was left as it was come to rest.
+  /// Waits until the controller has settled.
   private func settle(_ drive: any RegisterDrive) {
     let end = drive.milliseconds + UInt64(drive.read(.capabilities) >> 24) * 500
     while drive.read(.status) & 1 != 0, drive.milliseconds < end { drive.pause() }

@@ -62,7 +62,7 @@ extension ConfigFSError: CustomStringConvertible {
       case .malformed(let text, let expected):
         "\(attempt): the kernel shows \"\(text.withoutTrailingNewline)\" where \(expected) was expected"
       case .shortWrite(let taken, let total):
-        "\(attempt): the kernel took \(taken) of \(total) bytes"
+        "\(attempt): the kernel accepted \(taken) of \(total) bytes"
       }
     for line in kernelLog { text += "\n  kernel: \(line)" }
     if let hint { text += "\n  hint: \(hint)" }

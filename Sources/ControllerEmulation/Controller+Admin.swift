@@ -147,7 +147,7 @@ extension Controller {
       diagnose(
         // nvmet_pci_epf.md, 20, Q2
         "nvmet_pci_epf: failed read",
-        "command 0x\(hexadecimal(command.opcode)) failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
+        "command 0x\(hexadecimal(command.opcode)) failed in execution: the driver's worker waits forever, and disable, link-down or unlink would hang"
       )
     }
     finish(command, on: 0, outcome.ofTarget)

@@ -184,7 +184,7 @@ extension Controller {
     diagnose(
       // nvmet_pci_epf.md, 20, Q2
       "nvmet_pci_epf: failed read",
-      "a read failed in execution: the driver's worker waits for ever, and disable, link-down or unlink would hang"
+      "a read failed in execution: the driver's worker waits forever, and disable, link-down or unlink would hang"
     )
   }
 

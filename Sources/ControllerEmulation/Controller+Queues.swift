@@ -22,7 +22,7 @@ extension Controller {
         diagnose(
           // pci_epf_nvme.md, 13, Q15; nvmet_pci_epf.md, 20, Q8
           "\(model.personality.rawValue): tail doorbell",
-          "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch for ever"
+          "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch forever"
         )
       }
       return

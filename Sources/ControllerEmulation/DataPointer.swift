@@ -206,7 +206,7 @@ extension Controller {
       diagnose(
         // nvmet_pci_epf.md, 12
         "nvmet_pci_epf: SGL length",
-        "an SGL of \(total) bytes for \(count): the driver does not compare, and moves what the SGL says"
+        "an SGL of \(total) bytes for \(count): the driver does not compare them, and transfers the length of the SGL"
       )
       return Status.invalidSGLLength
     }

@@ -39,7 +39,7 @@ extension Controller {
     if model.personality == .nvmetPCIEPF, model.usesDMA { return true }
     diagnose(
       "\(model.personality.rawValue): outbound windows",
-      "no window is free to fetch commands with: the driver tries for ever and the host's commands time out"
+      "no window is free to fetch commands with: the driver retries forever and the host's commands time out"
     )
     return false
   }
@@ -53,7 +53,7 @@ extension Controller {
       diagnose(
         // pci_epf_nvme.md, 13, Q1
         "pci_epf_nvme: partial mapping",
-        "a piece of \(segment.count) bytes needs more than one mapping: the driver would move its first part again and again"
+        "a piece of \(segment.count) bytes needs more than one mapping: the driver would transfer its first part repeatedly"
       )
       return Status.dataTransferError
     }

@@ -99,7 +99,7 @@ extension Controller {
     diagnose(
       // nvmet_pci_epf.md, 20, Q5
       "nvmet_pci_epf: keep-alive timer",
-      "the keep-alive timer of \(keepAlive.seconds) s has expired: the kernel calls what is not there and crashes"
+      "the keep-alive timer of \(keepAlive.seconds) s has expired: the kernel calls a missing operation and crashes"
     )
   }
 }

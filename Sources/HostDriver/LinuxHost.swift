@@ -14,11 +14,11 @@ public final class LinuxHost: Host {
   /// From finding the function to its namespaces.
   public func probe() throws(HostError) -> ProbeResult {
     let identity = function.configuration.read(offset: 0, width: .doubleword)
-    guard identity != .max else { throw HostError(step: "PCI", message: "nothing answers") }
+    guard identity != .max else { throw HostError(step: "PCI", message: "no response") }
     let classCode = function.configuration.read(offset: 0x08, width: .doubleword) >> 8
     guard classCode == 0x01_0802 else {
       throw HostError(
-        step: "PCI", message: "class \(String(classCode, radix: 16)) is no NVMe controller")
+        step: "PCI", message: "class \(String(classCode, radix: 16)) is not an NVMe controller")
     }
     try enableFunction()
     enableInterrupts()

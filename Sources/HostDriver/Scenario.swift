@@ -41,10 +41,10 @@ public struct Scenario: Sendable, Hashable {
       "firmware", "firmware boots from it and leaves it enabled; then Linux",
       [.linkUp, .firmware, .probe, .verify, .shutDown]),
     Scenario(
-      "kexec", "a second kernel finds queues alive that nobody has shut down",
+      "kexec", "a second kernel finds live queues that were never shut down",
       [.linkUp, .probe, .verify, .probe, .verify, .shutDown]),
     Scenario(
-      "reset", "CC.EN cleared under the host's feet, then a new probe",
+      "reset", "CC.EN cleared while the host runs, then a new probe",
       [
         .linkUp, .probe, .verify, .write(offset: 0x14, value: 0x0046_0000),
         .waitForStatus(mask: 1, value: 0, milliseconds: 7500), .probe, .verify, .shutDown,
@@ -53,7 +53,7 @@ public struct Scenario: Sendable, Hashable {
       "function-reset", "a function-level reset, then a new probe",
       [.linkUp, .probe, .verify, .functionLevelReset, .probe, .verify, .shutDown]),
     Scenario(
-      "link-flap", "the link goes and comes back, then a new probe",
+      "link-flap", "the link goes down and up again, then a new probe",
       [.linkUp, .probe, .verify, .linkDown, .wait(milliseconds: 100), .linkUp, .probe, .verify]
         + [.shutDown]),
     Scenario(
@@ -63,10 +63,10 @@ public struct Scenario: Sendable, Hashable {
         .waitForStatus(mask: 0xc, value: 8, milliseconds: 5000),
       ]),
     Scenario(
-      "strict", "a host that holds the controller to the specification, rule by rule",
+      "strict", "the conformance host, which checks the specification rule by rule",
       [.linkUp, .examine]),
     Scenario(
-      "idle", "ten minutes without a command between two looks",
+      "idle", "ten minutes without a command between two reads of the status",
       [.linkUp, .probe, .verify, .wait(milliseconds: 600_000), .verify, .shutDown]),
   ]
 

@@ -54,7 +54,7 @@ extension StrictHost {
     let list = try identify(.activeNamespaces)
     let ids = (0..<1024).map { UInt32(Self.number(list, 4 * $0, 4)) }.prefix { $0 != 0 }
     require(
-      "identify-active-list", "Base 5.1.13.2.2", "the active namespaces are in rising order",
+      "identify-active-list", "Base 5.1.13.2.2", "the active namespaces are in ascending order",
       zip(ids, ids.dropFirst()).allSatisfy { $0 < $1 }, "\(Array(ids))")
     require(
       "identify-active-range", "Base 5.1.13.2.2", "no active namespace is beyond NN",
@@ -110,13 +110,13 @@ extension StrictHost {
       "admin-opcode", "Base 4.2.3.1", "an opcode that does not exist is refused",
       admin(AdminOpcode(rawValue: 0x7e)), ends: .invalidOpcode)
     require(
-      "identify-prp-offset", "Base 4.1.1", "PRP1 has to be a multiple of four",
+      "identify-prp-offset", "Base 4.1.1", "PRP1 must be a multiple of four",
       admin(.identify, prp1: page() + 2, words: [1]), ends: .invalidPRPOffset, .invalidField)
     let end = require(
-      "abort", "Base 5.1.1", "aborting what is not there is a success",
+      "abort", "Base 5.1.1", "aborting a command that does not exist succeeds",
       admin(.abort, words: [0x7fff_0000]), ends: .success)
     require(
-      "abort-result", "Base 5.1.1", "its result says that nothing was aborted",
+      "abort-result", "Base 5.1.1", "its result reports that nothing was aborted",
       end.map { $0.dw0 & 1 == 1 } ?? false, "DW0=\(end?.dw0 ?? 0)")
   }
 
@@ -196,7 +196,7 @@ extension StrictHost {
       "events-limit", "Base 5.1.2", "a request more than AERL + 1 is refused",
       admin(.asyncEventRequest), ends: .tooManyEventRequests)
     require(
-      "events-pass", "Base 5.1.2", "waiting requests do not hold other commands up",
+      "events-pass", "Base 5.1.2", "outstanding requests do not block other commands",
       admin(.getFeatures, words: [7]), ends: .success)
   }
 }

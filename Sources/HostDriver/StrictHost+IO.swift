@@ -105,7 +105,7 @@ extension StrictHost {
     let shapes: [(String, Int, Int, UInt64)] = [
       ("one page", 4096, 0, 0), ("two pieces", 4096, 0x200, 0), ("two pages", 8192, 0, 0),
       ("a list", 16384, 0, 0), ("a list and an offset", 16384, 0x204, 0),
-      ("a list that goes on in another", 131_072, 0, 0xf80),
+      ("a chained list", 131_072, 0, 0xf80),
       ("as much as MDTS allows", min(largest, 1 << 20), 0, 0),
     ]
     for (index, (name, count, offset, listOffset)) in shapes.enumerated()
@@ -146,7 +146,7 @@ extension StrictHost {
       put(ones, in: source)
       _ = run(command(.write, namespace, bytes: 4096, prp1: source.prp1), on: 1)
       require(
-        "write-zeroes", "NVM 3.3.8", "Write Zeroes is a success, as ONCS says",
+        "write-zeroes", "NVM 3.3.8", "Write Zeroes succeeds, as reported by ONCS",
         command(.writeZeroes, namespace, bytes: 4096), on: 1, ends: .success)
       require(
         "write-zeroes-read", "NVM 3.3.8", "the blocks read as zeroes",
@@ -158,7 +158,7 @@ extension StrictHost {
       let range = page()
       try? store(UInt32(4096 / namespace.blockSize), at: range + 4)
       require(
-        "deallocate", "NVM 3.3.3", "Dataset Management is a success, as ONCS says",
+        "deallocate", "NVM 3.3.3", "Dataset Management succeeds, as reported by ONCS",
         SubmissionEntry(
           opcode: NVMOpcode.datasetManagement.rawValue, id: 0, namespaceID: namespace.id,
           prp1: range, words: [0, 4]), on: 1, ends: .success)
@@ -169,7 +169,7 @@ extension StrictHost {
     }
     let compare = commands & 1 != 0
     require(
-      "compare", "NVM 3.3.1", "Compare is there if ONCS says so",
+      "compare", "NVM 3.3.1", "Compare is supported if ONCS reports it",
       command(.compare, namespace, bytes: 4096, prp1: source.prp1), on: 1,
       ends: compare ? .success : .invalidOpcode)
   }
@@ -201,7 +201,7 @@ extension StrictHost {
       }
     }
     require(
-      "prp1-dword", "Base 4.3.1", "PRP1 has to be a multiple of four",
+      "prp1-dword", "Base 4.3.1", "PRP1 must be a multiple of four",
       command(.read, namespace, bytes: 4096, prp1: place + 2, prp2: page()), on: 1,
       ends: .invalidPRPOffset, .invalidField)
     require(
@@ -209,7 +209,7 @@ extension StrictHost {
       command(.read, namespace, bytes: 8192, prp1: place, prp2: page() + 0x10), on: 1,
       ends: .invalidPRPOffset)
     require(
-      "dma-nowhere", "Base 4.2.3.1", "data that cannot be moved fail",
+      "dma-nowhere", "Base 4.2.3.1", "a command whose data cannot be transferred fails",
       command(.write, namespace, bytes: 4096, prp1: 0x7fff_ffff_0000), on: 1,
       ends: .dataTransferError)
   }
@@ -239,7 +239,7 @@ extension StrictHost {
     }
     clock.wait(milliseconds: 100)
     require(
-      "wrapping", "Base 3.3.1.2", "every command ends once while the queues go round",
+      "wrapping", "Base 3.3.1.2", "every command completes once while the queues wrap around",
       ended == 40 * batch, "\(ended) of \(40 * batch)")
   }
 }

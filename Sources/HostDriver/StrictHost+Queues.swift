@@ -40,7 +40,7 @@ extension StrictHost {
     let base = "Base 5.2.1"
     let place = page()
     refuses(
-      "create-cq-0", base, "completion queue 0 is not the host's to create",
+      "create-cq-0", base, "the host cannot create completion queue 0",
       createCompletions(0, at: place), with: .invalidQueueID)
     refuses(
       "create-cq-beyond", base, "an id beyond those that were granted is refused",
@@ -62,7 +62,7 @@ extension StrictHost {
       "create-cq-vector", base, "a vector beyond those that the function has is refused",
       createCompletions(1, vector: 0xffff, flags: 3, at: place), with: .invalidVector)
     refuses(
-      "create-cq-offset", base, "a queue has to begin at a page",
+      "create-cq-offset", base, "a queue must begin at a page boundary",
       createCompletions(1, at: place + 0x10), with: .invalidPRPOffset)
     let sq = "Base 5.2.2"
     refuses(
@@ -73,7 +73,7 @@ extension StrictHost {
       "create-cq-again", base, "an id that is in use is refused",
       createCompletions(1, at: place), with: .invalidQueueID)
     refuses(
-      "create-sq-0", sq, "submission queue 0 is not the host's to create",
+      "create-sq-0", sq, "the host cannot create submission queue 0",
       createSubmissions(0, on: 1, at: place), with: .invalidQueueID)
     refuses(
       "create-sq-again", sq, "an id that is in use is refused",
@@ -82,22 +82,22 @@ extension StrictHost {
       "delete-cq-in-use", "Base 5.2.3", "a completion queue outlives its submission queues",
       admin(.deleteIOCompletionQueue, words: [1]), ends: .invalidQueueDeletion)
     require(
-      "delete-sq-0", "Base 5.2.4", "submission queue 0 is not the host's to delete",
+      "delete-sq-0", "Base 5.2.4", "the host cannot delete submission queue 0",
       admin(.deleteIOSubmissionQueue, words: [0]), ends: .invalidQueueID)
     require(
       "set-queues-late", "Base 5.1.25.2.1",
-      "the number of queues cannot change once there are some",
+      "the number of queues cannot change once queues exist",
       admin(.setFeatures, words: [7, 0x0003_0003]), ends: .sequenceError)
     guard pairs > 1 else { return }
     // Rules that need a second queue.
     refuses(
-      "create-sq-on-admin", sq, "the admin completion queue is not for I/O",
+      "create-sq-on-admin", sq, "an I/O submission queue cannot use the admin completion queue",
       createSubmissions(2, on: 0, at: place), with: .invalidCompletionQueue)
     refuses(
       "create-sq-size-0", sq, "a queue of one entry is refused",
       createSubmissions(2, on: 1, entries: 1, at: place), with: .invalidQueueSize)
     require(
-      "delete-sq-missing", "Base 5.2.4", "a queue that is not there cannot be deleted",
+      "delete-sq-missing", "Base 5.2.4", "a queue that does not exist cannot be deleted",
       admin(.deleteIOSubmissionQueue, words: [pairs]), ends: .invalidQueueID)
     examineSharing()
   }

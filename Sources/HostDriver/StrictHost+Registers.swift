@@ -27,7 +27,7 @@ extension StrictHost {
       "pci-power", "PCIe 3.2.1", "there is a power management capability", ids.contains(0x01),
       "none")
     require(
-      "pci-interrupts", "PCIe 3.2", "there is MSI or MSI-X, if more than one vector is wanted",
+      "pci-interrupts", "PCIe 3.2", "there is MSI or MSI-X, if more than one vector is needed",
       ids.contains(0x05) || ids.contains(0x11) || space.read(offset: 0x3d, width: .byte) != 0,
       "no way to interrupt")
     require(
@@ -74,17 +74,17 @@ extension StrictHost {
     let isEarly = enable(configuration & ~0x00ff_0000)
     require(
       "enable-without-entry-sizes", "Base 3.5.1",
-      "RDY comes although CC.IOSQES and CC.IOCQES are 0: they are needed for I/O queues only",
+      "RDY is set although CC.IOSQES and CC.IOCQES are 0: they are needed for I/O queues only",
       isEarly, "CSTS=\(hexadecimal(read(.status)))")
     let isGone = disable()
     require(
-      "disable", "Base 3.7.2", "RDY goes within CAP.TO when EN is cleared", isGone,
+      "disable", "Base 3.7.2", "RDY is cleared within CAP.TO after EN is cleared", isGone,
       "CSTS=\(hexadecimal(read(.status)))")
     // A controller that polls CC and has not become ready shows RDY = 0 before it has seen the change.
     clock.wait(milliseconds: 100)
     let isReady = enable(configuration)
     require(
-      "enable", "Base 3.5.1", "RDY comes within CAP.TO when EN is set", isReady,
+      "enable", "Base 3.5.1", "RDY is set within CAP.TO after EN is set", isReady,
       "CSTS=\(hexadecimal(read(.status)))")
     guard isReady else { throw HostError(step: "CC.EN", message: "the controller is not ready") }
   }
@@ -96,7 +96,7 @@ extension StrictHost {
     )
     let isGone = disable()
     require(
-      "reset-ready", "Base 3.7.2", "RDY goes with commands outstanding", isGone,
+      "reset-ready", "Base 3.7.2", "RDY is cleared with commands outstanding", isGone,
       "CSTS=\(hexadecimal(read(.status)))")
     let after = (
       read(.adminQueueAttributes), read64(.adminSubmissionQueue), read64(.adminCompletionQueue)
@@ -106,7 +106,7 @@ extension StrictHost {
       before == after, "\(after)")
     guard enable(configuration) else {
       return require(
-        "reset-enable", "Base 3.7.2", "it can be enabled again", false,
+        "reset-enable", "Base 3.7.2", "the controller can be enabled again", false,
         "CSTS=\(hexadecimal(read(.status)))")
     }
     require(
@@ -124,10 +124,10 @@ extension StrictHost {
         "CSTS=\(hexadecimal(status))")
       require(
         "shutdown-\(name)-ready", "Base 3.6.1",
-        "a shutdown does not clear RDY: EN is the host's", status & 1 == 1,
+        "a shutdown does not clear RDY: only the host clears EN", status & 1 == 1,
         "CSTS=\(hexadecimal(status))")
       require(
-        "shutdown-\(name)-cc", "Base 3.6.1", "CC is the host's",
+        "shutdown-\(name)-cc", "Base 3.6.1", "only the host changes CC",
         read(.configuration) & 0xc001 == bits | 1,
         "CC=\(hexadecimal(read(.configuration)))")
       _ = disable()

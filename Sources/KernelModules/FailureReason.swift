@@ -9,11 +9,12 @@ enum FailureReason {
     switch errno.rawValue {
     case 1:
       isLoadingDisabled
-        ? "the kernel takes no more modules until the next boot" : "it takes privileges"
-    case 2: "there is no such module for this kernel, or it needs a symbol that nothing has"
-    case 8: "the file is no module for this kernel: another version, configuration or architecture"
+        ? "the kernel loads no more modules until the next boot" : "it requires privileges"
+    case 2: "there is no such module for this kernel, or a symbol that it needs is missing"
+    case 8:
+      "the file is not a module for this kernel: another version, configuration or architecture"
     case 12: "the kernel has no memory for it"
-    case 17: "it is loaded already"
+    case 17: "it is already loaded"
     case 19: "it found no device that it serves"
     case 22: "a parameter is wrong, or it was built for another kernel configuration"
     case 38: "this kernel was built without loadable modules"
@@ -29,12 +30,12 @@ enum FailureReason {
   /// - Source: `kernel/module/main.c`, `delete_module`.
   static func unloading(_ errno: Errno, module: String) -> String? {
     switch errno.rawValue {
-    case 1: "it takes privileges"
+    case 1: "it requires privileges"
     case 2: "it is not loaded"
     case 11:
       holders(of: module).isEmpty
-        ? "something uses it"
-        : "these modules need it: \(holders(of: module).joined(separator: ", "))"
+        ? "it is in use"
+        : "these modules use it: \(holders(of: module).joined(separator: ", "))"
     case 16: "it is starting, stopping or cannot be unloaded"
     case 38: "this kernel was built without unloading"
     default: nil

@@ -96,7 +96,7 @@
   }
 
   /// Removes the region that has exactly these bytes, and frees it if the memory owns it.
-  /// - Throws: if no region is exactly there.
+  /// - Throws: if no region matches it exactly.
   public func remove(at address: UInt64, count: Int) throws(HostMemoryError) {
     let index = firstRegion(endingFrom: address)
     guard index < regions.count, count > 0, regions[index].first == address,

@@ -36,8 +36,8 @@ extension HostMemoryError: CustomStringConvertible {
     case .emptyRegion: "cannot map \(place): a region has at least one byte"
     case .beyondAddressSpace: "cannot map \(place): it ends beyond 64 bits of address"
     case .overlapsRegion: "cannot map \(place): it overlaps a region"
-    case .noSuchRegion: "cannot unmap \(place): no region is exactly there"
-    case .unanswered: "cannot reach \(place): the host refused, or did not answer"
+    case .noSuchRegion: "cannot unmap \(place): no region matches it exactly"
+    case .unanswered: "cannot reach \(place): the host refused, or did not reply"
     }
   }
 }

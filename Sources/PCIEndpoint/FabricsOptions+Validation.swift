@@ -7,7 +7,7 @@ extension FabricsOptions {
   /// - Source: `drivers/nvme/host/fabrics.c`, `nvmf_parse_options`, `nvmf_create_ctrl`.
   public var problems: [String] {
     textProblems + numberProblems + transportProblems
-      + unknownItems.map { "\"\($0)\" is no option that the kernel knows" }
+      + unknownItems.map { "\"\($0)\" is not a fabrics option of the kernel" }
   }
 
   /// - Throws: ``InvalidValue`` with the first of ``problems``.
@@ -64,7 +64,7 @@ extension FabricsOptions {
     if nqn == nil { found.append("nqn is missing") }
     guard let transport else { return found + ["transport is missing"] }
     guard ["loop", "tcp", "rdma", "fc"].contains(transport) else {
-      return found + ["transport \"\(transport)\" is none of loop, tcp, rdma and fc"]
+      return found + ["transport \"\(transport)\" is not loop, tcp, rdma or fc"]
     }
     if transport != "loop", address == nil {
       found.append("traddr is missing, \(transport) needs it")

@@ -10,7 +10,7 @@ private func check(_ kibibytes: UInt32, upTo limit: UInt32) throws(InvalidValue)
     if kibibytes.nonzeroBitCount != 1 {
       "is not a power of two"
     } else if kibibytes < 8 {
-      "is below 8 KiB, which hosts would be told wrongly"
+      "is below 8 KiB, which Identify cannot report correctly"
     } else if kibibytes > limit {
       "is above the driver's \(limit) KiB"
     } else {

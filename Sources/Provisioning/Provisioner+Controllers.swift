@@ -10,7 +10,8 @@ extension Provisioner {
     guard machine.isConfigFSMounted() else {
       throw ProvisioningError(
         .unsupported, "configfs is not mounted at \(machine.configFS.mountPoint)",
-        hint: "mount -t configfs none \(machine.configFS.mountPoint); setup does it by itself")
+        hint: "mount -t configfs none \(machine.configFS.mountPoint); epfnvme setup does it as well"
+      )
     }
     let names = try controllerNames()
     guard !names.isEmpty else {

@@ -33,7 +33,7 @@ extension Provisioner {
       guard let operation = unwinding.operation(takingBack: entry) else { continue }
       steps.append(
         Step(
-          operation, reason: entry.isRestart ? "others use the controller" : "setup made it",
+          operation, reason: entry.isRestart ? "others use the controller" : "setup created it",
           disruption: teardown.disruption(of: operation)))
     }
     return Plan(name: name, driver: nil, steps: steps, warnings: [])
@@ -217,8 +217,8 @@ struct Teardown {
     if let (controller, functions) = interrupted.first(where: { !$0.functions.isEmpty }) {
       throw ProvisioningError(
         .disruptive,
-        "the endpoint controller \(controller) has to be stopped for a moment, and \(functions.joined(separator: ", ")) is bound to it as well: its host loses the link",
-        operation: "write", path: controller, hint: "give --force to do it all the same")
+        "the endpoint controller \(controller) must be stopped for a moment, and \(functions.joined(separator: ", ")) is also bound to it: its host loses the link",
+        operation: "write", path: controller, hint: "use --force to proceed")
     }
     let use = HostUse(machine)
     var seen: Set<String> = []
@@ -245,7 +245,7 @@ struct Teardown {
       guard let user = stores.user(ofDevice: device) else { continue }
       throw ProvisioningError(
         .disruptive, "\(device) is the store of \(user)", operation: "detach", path: device,
-        errno: .resourceBusy, hint: "disable that namespace first, or give --force")
+        errno: .resourceBusy, hint: "disable that namespace first, or use --force")
     }
   }
 }
@@ -267,11 +267,11 @@ extension Provisioner {
     guard let first = found.first else { return }
     throw ProvisioningError(
       .inputMissing,
-      "\"\(located.profile.name)\" has no journal, but \(first) is there"
+      "\"\(located.profile.name)\" has no journal, but \(first) exists"
         + (found.count > 1 ? ", and \(found.count - 1) more of its objects" : ""),
       operation: "read", path: first.string,
       hint:
-        "if everything is as the profile says, epfnvme setup takes it for its own; then teardown removes it"
+        "if everything matches the profile, epfnvme setup adopts it; then teardown removes it"
     )
   }
 }

@@ -110,9 +110,9 @@ public struct Provisioner: Sendable {
           ProfileIssue(
             .warning, path: "functions",
             message:
-              "the driver keeps one configuration header for all functions; \(sibling.name) has \(shown.withoutTrailingNewline) as \(name), and this profile wants \(value.shown)",
+              "the driver keeps one configuration header for all functions; \(sibling.name) has \(shown.withoutTrailingNewline) as \(name), and this profile sets \(value.shown)",
             hint:
-              "works where the controller initialises at once; where it waits for PERST#, all get these values"
+              "works if the controller initialises at once; if it waits for PERST#, all functions have these values"
           )
         ]
       }
@@ -139,9 +139,9 @@ public struct Provisioner: Sendable {
     if let first = plan.disruptions.first, !force {
       throw ProvisioningError(
         .disruptive,
-        "this change would disturb a host (\(first.disruption ?? "")): \(plan.disruptions.count) of \(plan.steps.count) steps",
+        "this change would disrupt a host (\(first.disruption ?? "")): \(plan.disruptions.count) of \(plan.steps.count) steps",
         operation: first.operation.verb, path: first.operation.path,
-        hint: "look at it with epfnvme plan, then give --force")
+        hint: "review it with epfnvme plan, then use --force")
     }
     if plan.changesJournal {
       var transaction = try Transaction(
@@ -166,7 +166,7 @@ public struct Provisioner: Sendable {
     guard left.entries.isEmpty else {
       _ = try Journal(
         name, in: run, committed: Ledger(contents.committed + left.entries), isFinished: false)
-      throw Self.incomplete("an interrupted run of \"\(name)\" could not be taken back", left)
+      throw Self.incomplete("an interrupted run of \"\(name)\" could not be rolled back", left)
     }
     if committed.entries.isEmpty {
       Journal.remove(name, in: run)
@@ -182,7 +182,8 @@ public struct Provisioner: Sendable {
       .rollbackIncomplete, message + (signal ?? ""), operation: left.error?.operation,
       path: left.error?.path,
       value: left.error?.value, errno: left.error?.errno,
-      hint: left.error?.hint ?? "fix what is named, then run teardown again",
+      hint: left.error?.hint
+        ?? "remove the listed objects or fix the cause, then run teardown again",
       kernelLog: left.error?.kernelLog ?? [])
     error.leftovers = left.sentences
     return error

@@ -154,11 +154,11 @@ extension Tree {
     while let id = open.popLast() {
       for child in self[id].children {
         guard has(child), self[child].parent == id, met.insert(child).inserted else {
-          return "node \(child) is not a part of the tree"
+          return "node \(child) is not part of the tree"
         }
         open.append(child)
       }
     }
-    return met.count == count ? nil : "the tree has nodes that nothing leads to"
+    return met.count == count ? nil : "the tree has unreachable nodes"
   }
 }

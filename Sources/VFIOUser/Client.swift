@@ -76,7 +76,7 @@ public final class Client {
       answer = try awaitAnswer()
     } catch { throw Failure(request: "\(command)", errno: nil, message: "\(error)") }
     guard let answer else {
-      throw Failure(request: "\(command)", errno: ETIMEDOUT, message: "the server does not answer")
+      throw Failure(request: "\(command)", errno: ETIMEDOUT, message: "the server does not reply")
     }
     guard !answer.header.isError else {
       let errno = CInt(bitPattern: answer.header.error)

@@ -45,13 +45,13 @@ public final class Listener {
     self.path = path
     // The group first: it must not be open to the wrong one.
     if let group, unsafe chown(path, uid_t.max, gid_t(group)) != 0 {
-      throw Self.failure("give the socket to group \(group)", path, hint: nil)
+      throw Self.failure("change the socket's group to \(group)", path, hint: nil)
     }
     if unsafe chmod(path, mode_t(mode)) != 0 {
       throw Self.failure("set the socket's mode", path, hint: nil)
     }
     guard epfnvme_unix_listen(number) == 0 else {
-      throw Self.failure("listen at the socket", path, hint: nil)
+      throw Self.failure("listen on the socket", path, hint: nil)
     }
   }
 
@@ -69,7 +69,7 @@ public final class Listener {
     guard count == 1, epfnvme_is_unix_listener(first) != 0 else {
       throw Failure(
         operation: "use the socket that systemd passed", path: "descriptor 3", errno: nil,
-        reason: count == 1 ? "it is no listening Unix stream socket" : "there are \(count)",
+        reason: count == 1 ? "it is not a listening Unix stream socket" : "there are \(count)",
         hint: "one ListenStream= with a path")
     }
     _ = fcntl(first, F_SETFD, FD_CLOEXEC)
@@ -85,14 +85,14 @@ public final class Listener {
     let name = directory ?? "."
     var facts = stat()
     guard unsafe stat(name, &facts) == 0 else {
-      throw failure("create the socket", path, hint: "make the directory \(name), mode 0700")
+      throw failure("create the socket", path, hint: "create the directory \(name), mode 0700")
     }
     let isOurs = facts.st_uid == geteuid() || facts.st_uid == 0
     guard isOurs, facts.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
       throw Failure(
         operation: "create the socket", path: path, errno: nil,
         reason: "others can write to its directory \(name)",
-        hint: "name a directory of your own: mkdir -m 700 DIRECTORY")
+        hint: "use a private directory: mkdir -m 700 DIRECTORY")
     }
   }
 
@@ -102,14 +102,14 @@ public final class Listener {
     guard facts.st_mode & S_IFMT == S_IFSOCK else {
       throw Failure(
         operation: "create the socket", path: path, errno: EEXIST,
-        reason: "something else is there", hint: "name a path where nothing is")
+        reason: "another file exists", hint: "use a path that does not exist")
     }
     let peer = unsafe epfnvme_unix_connect(path)
     if peer >= 0 { close(peer) }
     guard peer == -ECONNREFUSED else {
       throw Failure(
         operation: "create the socket", path: path, errno: EADDRINUSE,
-        reason: "somebody listens at it", hint: "stop that server, or name another path")
+        reason: "another process listens on it", hint: "stop that server, or use another path")
     }
     guard unsafe unlink(path) == 0 else {
       throw failure("remove the socket that an earlier server left", path, hint: nil)

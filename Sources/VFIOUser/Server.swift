@@ -77,9 +77,9 @@ extension Channel.Failure {
   fileprivate var reason: String? {
     switch self {
     case .closed, .stopped: nil
-    case .outOfStep(let what): "it is out of step: \(what)"
+    case .outOfStep(let what): "it violated the protocol: \(what)"
     case .system(let errno): unsafe String(cString: strerror(errno))
-    case .unresponsive: "it does not answer"
+    case .unresponsive: "it does not reply"
     case .refusedByClient: "it refused a request"
     }
   }

@@ -427,7 +427,7 @@ final class Session: HostInterface, RemoteMemory {
     guard isWorking else { return perform(access) }
     deferredWeight += access.weight
     guard deferredWeight <= Self.deferredLimit else {
-      failure = failure ?? .outOfStep("it asks on and on, and does not answer")
+      failure = failure ?? .outOfStep("it sends requests but never replies")
       return
     }
     deferred.append(access)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the generated completions for bash need besides.
+/// An addition to the generated completions for bash.
 ///
-/// readline splits words at `=`, so that `--kernel simulated=FILE` arrives as an option, its value and two arguments too many, and nothing
-/// would be offered after it. The generated function is called with whole words.
+/// readline splits words at `=`, so that `--kernel simulated=FILE` would be split into an option, its value and two more arguments, and
+/// completion would stop after it. This calls the generated function with whole words.
 enum BashCompletions {
   /// A message of the argument parser; the script for bash gets its addition.
   static func completed(_ message: String) -> String {

@@ -8,10 +8,10 @@ internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
 
-/// What a shell may offer for an argument: names of the machine as it is when the key is pressed.
+/// Completions of arguments: names on the machine at the time of completion.
 ///
-/// The machine is the one of the command line (`--kernel`) or of EPFNVME_KERNEL. Nothing is changed or waited for; what cannot be read
-/// offers nothing, silently.
+/// The machine is that of the command line (`--kernel`) or of EPFNVME_KERNEL. Completion changes nothing and does not wait; names that
+/// cannot be read are omitted silently.
 enum Candidates {
   /// Endpoint controllers.
   static let controllers: CompletionKind = .custom { words, _, _ in
@@ -30,7 +30,7 @@ enum Candidates {
 
   /// Profile files: below the directory of the word, and the installed ones.
   ///
-  /// zsh completes paths better by itself: it knows that a word that ends in a slash goes on.
+  /// zsh has better path completion: it continues a word that ends in a slash.
   static var profiles: CompletionKind {
     if CompletionShell.requesting == .zsh { return .file(extensions: ["json"]) }
     return .custom { _, _, prefix in safe(profileFiles(prefix)) }
@@ -39,10 +39,10 @@ enum Candidates {
   /// NVMe controllers of this machine, as devices and as PCI functions.
   static let disks: CompletionKind = .custom { _, _, _ in safe(diskNames()) }
 
-  /// The disks of `check --host` and its like, which also find one by its ids.
+  /// The disks of `check --host` and similar options, which also accept `auto`.
   static let hostDevices: CompletionKind = .custom { _, _, _ in safe(["auto"] + diskNames()) }
 
-  /// `all`, `none`, or quirks with commas between: the word's last one is completed.
+  /// `all`, `none`, or quirks separated by commas; the last one is completed.
   static let quirks: CompletionKind = .custom { _, _, prefix in
     let parts = prefix.split(separator: ",", omittingEmptySubsequences: false)
     let names = Quirk.allCases.map(\.rawValue)
@@ -125,7 +125,7 @@ enum Candidates {
     ((try? directoryNames(path)) ?? []).sorted()
   }
 
-  /// bash expands what it is offered, commands too, so a name with characters of the shell is not offered.
+  /// bash expands completions, including command substitutions, so names with special characters of the shell are not offered.
   private static func safe(_ words: [String]) -> [String] {
     words.filter { word in
       !word.isEmpty

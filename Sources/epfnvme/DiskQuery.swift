@@ -18,20 +18,20 @@ struct DiskQuery {
   var ids: [DiskIDs] { items.map(\.ids) }
 
   init(_ profile: Profile) {
-    words = "the ids of this profile"
+    words = "the IDs of this profile"
     items = profile.functions.map {
       Item(name: $0.name, ids: DiskIDs(vendorID: $0.vendorID, deviceID: $0.deviceID))
     }
   }
 
   init(_ ids: DiskIDs) {
-    words = "the ids \(ids.text)"
+    words = "the IDs \(ids.text)"
     items = [Item(name: "the disk", ids: ids)]
   }
 }
 
 extension HostBus {
-  /// The disk that a person means: a PCI function, a node of the driver, or `auto`.
+  /// The selected disk: a PCI function, a node of the driver, or `auto`.
   /// - Throws: ``ProvisioningError`` when it is not there, or when several are meant.
   func device(_ name: String, with query: DiskQuery) throws(ProvisioningError) -> BusDevice {
     var several: (name: String, disks: [String])?
@@ -47,7 +47,7 @@ extension HostBus {
     if let several {
       throw ProvisioningError(
         .impossible,
-        "several disks have the ids of \(several.name): \(several.disks.joined(separator: ", "))",
+        "several disks have the IDs of \(several.name): \(several.disks.joined(separator: ", "))",
         operation: "find", hint: "name one of them")
     }
     throw Self.notThere(query)
@@ -57,17 +57,17 @@ extension HostBus {
     ProvisioningError(
       .inputMissing, "no disk with \(query.words) is on this machine's bus",
       operation: "find",
-      hint: "start the board before this machine, or look again: epfnvme host rescan")
+      hint: "start the board before this machine, or rescan the bus: epfnvme host rescan")
   }
 }
 
 extension ProvisioningError {
-  /// What a machine said that was asked about a disk.
+  /// Converts an error from accessing a disk.
   init(_ error: HostViewError) {
     switch error {
     case .unavailable(let attempt, let path, let errno, let hint):
       let isDenied = errno == .permissionDenied || errno == .notPermitted
-      // What could not be changed has failed, what could not be looked at is missing.
+      // A failed change is a failed operation; a failed read means that the object is missing.
       let isFailed = attempt.hasPrefix("write") && errno != .noSuchFileOrDirectory
       self.init(
         isDenied ? .needsPrivileges : isFailed ? .operationFailed : .inputMissing,

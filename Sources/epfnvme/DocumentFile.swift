@@ -108,11 +108,11 @@ struct DocumentFile {
     case S_IFDIR: .unfit("a directory")
     case S_IFBLK: .unfit("a block device")
     case S_IFSOCK: .unfit("a socket")
-    default: .unfit("no regular file")
+    default: .unfit("not a regular file")
     }
   }
 
-  /// The kind of file as `S_IFMT` has it; nil when there is none.
+  /// The file type, a `S_IFMT` value; nil if the file does not exist.
   private func fileType(following: Bool) throws(ProvisioningError) -> mode_t? {
     var status = stat()
     let flags = following ? 0 : AT_SYMLINK_NOFOLLOW
@@ -123,14 +123,14 @@ struct DocumentFile {
     throw failure("create", error)
   }
 
-  /// Waits for the reader of a pipe, for a while and until a signal comes.
+  /// Waits for the reader of a pipe, for a limited time or until a signal arrives.
   private func openStream(_ isLink: Bool) throws(ProvisioningError) -> Descriptor {
     let start = ContinuousClock.now
     while true {
       do throws(Errno) {
         let file = try Descriptor(
           opening: FilePath(path), O_WRONLY | O_NONBLOCK | O_NOCTTY | (isLink ? 0 : O_NOFOLLOW))
-        // It may have become something else meanwhile.
+        // The file may have been replaced meanwhile.
         let kind = try file.kind()
         guard kind == S_IFIFO || kind == S_IFCHR else { throw Errno.fileExists }
         _ = fcntl(file.number, F_SETFL, 0)
@@ -143,7 +143,7 @@ struct DocumentFile {
       }
       guard ContinuousClock.now - start < patience else {
         throw refusal(
-          "a pipe that nothing has read from within \(patience)", "start its reader first")
+          "a pipe that no process opened for reading within \(patience)", "start its reader first")
       }
       _ = poll(nil, 0, 50)
     }

@@ -87,7 +87,7 @@ struct EPFNVMe: ParsableCommand {
     }
   }
 
-  /// Whether a command line that cannot be parsed asks for JSON.
+  /// Whether a command line that cannot be parsed requests JSON.
   private static var asksForJSON: Bool {
     let words = CommandLine.arguments.dropFirst().prefix { $0 != "--" }
     let asksPlan =
@@ -98,7 +98,7 @@ struct EPFNVMe: ParsableCommand {
   }
 }
 
-/// The end of a command that has said all there is to say.
+/// The end of a command that has already printed its messages.
 struct Ending: Error {
   var code: CInt
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What each exit code means, for the help and the manual.
+/// The meanings of the exit codes, for the help and the manual.
 enum ExitCodes {
   static let table: [(code: String, meaning: String)] = [
     ("0", "done, or nothing to do"),
     (
       "1",
-      "`check` or `diff` found a difference, `doctor` an error, a case of `smoke` failed, or the emulated controller did not do its part"
+      "`check` or `diff` found a difference, `doctor` an error, a case of `smoke` failed, or the emulated controller failed"
     ),
     ("4", "`check --host` could not inspect anything, or `smoke` had to skip everything"),
     (
       "64",
-      "usage; also a change that would disturb a host, or whoever uses a disk, without `--force`"
+      "usage error; also a change that would disrupt a host or a user of a disk, without `--force`"
     ),
     ("65", "the profile is malformed"),
     ("66", "an input, or a disk on the bus, is missing"),
@@ -19,7 +19,7 @@ enum ExitCodes {
     ("70", "internal error (please report)"),
     ("73", "a result, a report or the journal cannot be written"),
     ("74", "an operation failed; everything is rolled back"),
-    ("75", "timed out, or another epfnvme is at work"),
+    ("75", "timed out, or another epfnvme is running"),
     (
       "76",
       "an operation failed, or a second signal arrived, and the rollback or teardown is incomplete; what is left is listed"
@@ -28,7 +28,7 @@ enum ExitCodes {
     ("78", "the profile is valid but impossible on this machine"),
     (
       "129, 130, 143",
-      "SIGHUP, SIGINT or SIGTERM arrived; `setup` was rolled back completely, `teardown` was finished completely (they are the ordinary end, 0, of `monitor`, `serve` and `status --watch`)"
+      "SIGHUP, SIGINT or SIGTERM arrived; `setup` was rolled back completely, `teardown` was finished completely (`monitor`, `serve` and `status --watch` end normally, with 0)"
     ),
   ]
 

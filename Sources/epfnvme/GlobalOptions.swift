@@ -57,7 +57,7 @@ struct GlobalOptions: ParsableArguments {
   var terminal: Terminal { Terminal(color: color, isQuiet: quiet, isVerbose: verbose) }
 
   /// The machine that the options name.
-  /// - Parameter profile: the profile for which a new simulated kernel is made.
+  /// - Parameter profile: the profile for which a new simulated kernel is created.
   /// - Throws: ``ProvisioningError`` when a simulated kernel's file cannot be used.
   func provisioner(for profile: Profile? = nil) throws(ProvisioningError) -> Provisioner {
     let choice = kernel ?? KernelChoice.fromEnvironment
@@ -72,7 +72,7 @@ struct GlobalOptions: ParsableArguments {
         let kernel = try Self.simulatedKernel(in: file, personality, board)
         provisioner = Provisioner(.simulated(kernel), run: RunDirectory(FilePath(file + ".run")))
       } else {
-        // Nothing outlives the process, so neither does its run directory.
+        // The kernel exists only in this process, and so does its run directory.
         let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())")
         Terminal.directoryToRemove = run.string
         provisioner = Provisioner(
@@ -87,9 +87,9 @@ struct GlobalOptions: ParsableArguments {
     return provisioner
   }
 
-  /// The simulated kernel that a file keeps; a new one when there is no file.
+  /// The simulated kernel in a file; a new one if the file does not exist.
   /// - Parameters:
-  ///   - personality: what it has to imitate; nil takes the file's, and `mainline-7.2` for a new one.
+  /// - personality: the kernel to simulate; nil selects that of the file, or `mainline-7.2` for a new one.
   ///   - board: the machine around a new one.
   /// - Throws: ``ProvisioningError`` when the file cannot be used, or when its kernel is another one.
   static func simulatedKernel(
@@ -118,14 +118,14 @@ struct GlobalOptions: ParsableArguments {
     if case .simulated = kernel ?? KernelChoice.fromEnvironment { true } else { false }
   }
 
-  /// For commands that look at the machine that they run on.
+  /// For commands that inspect the machine on which they run.
   /// - Throws: ``ProvisioningError`` when a simulated kernel is chosen.
   func needsThisMachine(_ reason: String, for operation: String) throws(ProvisioningError) {
     guard isSimulated else { return }
     throw ProvisioningError(
       .impossible, reason, operation: operation,
       hint:
-        "\(operation) looks at this machine: omit --kernel and EPFNVME_KERNEL, or use --kernel live"
+        "\(operation) inspects this machine: omit --kernel and EPFNVME_KERNEL, or use --kernel live"
     )
   }
 
@@ -134,14 +134,14 @@ struct GlobalOptions: ParsableArguments {
     personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
   }
 
-  /// The driver that an emulation imitates: the one asked for, or the one that the profile needs.
+  /// The driver to emulate: the requested one, or the one that the profile requires.
   func emulatedPersonality(for profile: Profile) -> SimulatedKernel.Personality {
     if let named = chosenPersonality { return named }
     let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
     return profile.driver == .pciEPFNVMe || isRemote ? .seed : .mainline
   }
 
-  /// Runs a command's work; errors are shown as the options ask and end the process with their exit code.
+  /// Runs a command; errors are printed in the requested format and end the process with their exit code.
   /// - Parameters:
   ///   - inJSON: whether the result is JSON, with or without `--json`.
   ///   - inLines: whether its JSON is an object on a line.
@@ -153,7 +153,7 @@ struct GlobalOptions: ParsableArguments {
     }
     do { try work() } catch let error as ProvisioningError {
       show(Failure(error))
-      // Scripts read standard output; whoever watches reads this.
+      // Scripts read standard output; this is for users.
       terminal.complain(error)
       throw Ending(code: error.exitCode)
     } catch let located as LocatedIssues {

@@ -22,7 +22,7 @@ extension HostSide {
     return run.results
   }
 
-  /// Whether what is on the disk is nobody's: every namespace stores to the memory of a null_blk device.
+  /// Whether the data on the disk can be lost: every namespace uses the memory of a null_blk device.
   fileprivate var isScratch: Bool {
     let names = located.profile.subsystems.flatMap { $0.namespaces.map(\.backing) }
     return !names.isEmpty
@@ -61,7 +61,7 @@ private struct HostRun {
     results.append(result)
   }
 
-  /// The disk, once its driver has it; a host that booted before the board looks at its bus again.
+  /// The disk, once the driver has bound it; rescans the bus for a host that booted before the board.
   mutating func find(_ side: HostSide, within limit: Duration) -> BusDevice? {
     let start = ContinuousClock.now
     var isRescanned = false
@@ -107,9 +107,11 @@ private struct HostRun {
     } catch { add(.asPredicted, .failed(error.message), since: start) }
   }
 
-  /// Why nothing is written; nil when it may be.
+  /// The reason not to write to the disk; nil if writing is allowed.
   private func obstacle(_ side: HostSide?, _ sides: SideOptions) -> String? {
-    guard passed(.asPredicted) else { return "not written to: it is not certain whose disk it is" }
+    guard passed(.asPredicted) else {
+      return "not written to: the identity of the disk is not confirmed"
+    }
     guard let side else { return nil }
     if side.forgets { return "null_blk without memoryBacked keeps no data" }
     return side.isScratch || sides.destructive
@@ -139,7 +141,7 @@ private struct HostRun {
   }
 
   mutating func fio(on device: BusDevice, _ sides: SideOptions) {
-    guard passed(.data) else { return add(.fio, .skipped("only where data were verified before")) }
+    guard passed(.data) else { return add(.fio, .skipped("requires that the data case passed")) }
     guard let program = ChildProcess.path(of: "fio") else {
       return add(.fio, .skipped("fio is not installed"))
     }
@@ -167,7 +169,7 @@ private struct HostRun {
 
   mutating func kernel(_ log: LiveKernelLog, _ mark: KernelLogMark?) {
     guard let mark else {
-      return add(.noKernelErrors, .skipped("this process may not read the kernel's log"))
+      return add(.noKernelErrors, .skipped("this process cannot read the kernel log"))
     }
     let errors = log.lines(since: mark).filter { $0.level <= 3 && $0.text.contains("nvme") }
     add(

@@ -9,7 +9,7 @@ internal import NVMe
 internal import Provisioning
 internal import SystemPackage
 
-/// `check --host`: the machine that sees the disk.
+/// `check --host`: the host of the disk.
 struct HostSide {
   let located: Profile.Located
   let bus = HostBus()
@@ -19,12 +19,12 @@ struct HostSide {
 
   /// - Parameters:
   ///   - disk: a PCI function, a node of the driver, or `auto`.
-  ///   - isReference: whether the disk should do what the specification asks, in place of the driver's ways.
+  /// - isReference: whether the disk is expected to behave like the reference controller instead of the driver's.
   init(
     _ global: GlobalOptions, _ located: Profile.Located, disk: String,
     isReference: Bool = false
   ) throws(ProvisioningError) {
-    try global.needsThisMachine("a simulated kernel has no bus with the disk on it", for: "check")
+    try global.needsThisMachine("a simulated kernel has no PCI bus of a host", for: "check")
     self.located = located
     self.disk = disk
     way = .init(isReference: isReference)
@@ -82,7 +82,7 @@ struct HostSide {
     let signal = epfnvme_caught_signal()
     if signal != 0 {
       var error = ProvisioningError(
-        .interrupted, "interrupted by signal \(signal); the disk is back with its driver",
+        .interrupted, "interrupted by signal \(signal); the disk is bound to its driver again",
         operation: "check")
       error.signal = signal
       throw error
@@ -109,7 +109,7 @@ struct HostSide {
     } catch { throw ProvisioningError(error) }
   }
 
-  /// What the profile leaves to the board.
+  /// The values that the profile leaves to the board.
   private func unknowns(of index: Int) -> HostCheck.Unknowns {
     let profile = located.profile
     let name = emulation.functionNames[index]

@@ -3,7 +3,7 @@ internal import ConfigFS
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What `make install` put beside the program: `share/epfnvme`, next to the program's `bin`.
+/// The files that `make install` puts beside the program: `share/epfnvme`, next to the program's `bin`.
 enum InstalledFiles {
   /// The shipped profiles; nil when the program runs from where it was built.
   static let profiles: FilePath? = share.flatMap { share in
@@ -11,7 +11,7 @@ enum InstalledFiles {
     return (try? directoryNames(path)) == nil ? nil : path
   }
 
-  /// Where messages say that the shipped profiles are.
+  /// The location of the shipped profiles for messages.
   static var shippedProfiles: String { profiles?.string ?? "Configs/profiles of the source" }
 
   private static let share: FilePath? = {

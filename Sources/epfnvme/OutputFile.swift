@@ -14,7 +14,7 @@ struct OutputFile: ParsableArguments {
   @Flag(help: "Replace the file when it exists; only regular files are replaced.") var force = false
 
   func validate() throws {
-    if force, output == nil { throw ValidationError("--force is for --output.") }
+    if force, output == nil { throw ValidationError("--force requires --output.") }
   }
 
   /// - Throws: ``ProvisioningError`` of kind `cannotCreate`; the file is then as it was.

@@ -4,7 +4,7 @@ internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
-/// Profiles as commands take them: the path of a file, or `-` for standard input.
+/// Profile arguments of commands: the path of a file, or `-` for standard input.
 enum ProfileArgument {
   /// - Throws: ``ProvisioningError`` when the file cannot be read, ``LocatedIssues`` when it is malformed.
   static func read(_ path: String) throws -> Profile.Located {

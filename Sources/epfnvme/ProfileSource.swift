@@ -56,7 +56,8 @@ struct ProfileSource: ParsableArguments {
 
   func validate() throws {
     if profile != nil, usesOptions {
-      throw ValidationError("A profile says everything; the options are for setups without one.")
+      throw ValidationError(
+        "A profile cannot be combined with the options that describe a setup without one.")
     }
     if tcp != nil, device != nil || model != nil || bufferedIO {
       throw ValidationError(
@@ -99,7 +100,7 @@ struct ProfileSource: ParsableArguments {
       ]
     }
     let queues = ioQueues ?? 4
-    // One vector more than there are I/O queues; what is out of range the profile's own check refuses.
+    // One vector more than I/O queues; the check of the profile refuses values out of range.
     let vectors = 1 + min(max(queues, 0), 127)
     var function: [JSONValue.Member] = [
       .init("name", "epfnvme.0"), .init("vendorID", "0x15b7"), .init("deviceID", "0x5fff"),

@@ -2,11 +2,11 @@
 internal import Provisioning
 internal import SimulatedKernel
 
-/// The machine of a new simulated kernel: a board with what the shipped profiles and the guides name, and a host at the other end of the
-/// cable.
+/// The machine of a new simulated kernel: a board with the objects that the shipped profiles and the guides use, and a host at the other
+/// end of the cable.
 enum SimulatedBoard {
-  /// - Parameter profile: the profile for which the board is made. It is a RockPro64 for a profile that names the controller of one and a
-  ///   ROCK 5B otherwise, and its controller has the features that the profile states.
+  /// - Parameter profile: the profile for which the board is created. It is a RockPro64 for a profile that names the controller of one and
+  ///   a ROCK 5B otherwise, and its controller has the features that the profile states.
   static func machine(for profile: Profile?) -> SimulatedKernel.Machine {
     var machine = SimulatedKernel.Machine()
     let isRockPro64 =
@@ -26,7 +26,7 @@ enum SimulatedBoard {
 }
 
 extension SimulatedKernel.EndpointController {
-  /// Takes over the features that a profile's functions on this controller state.
+  /// Applies the features that the profile's functions state for this controller.
   mutating func apply(_ profile: Profile) {
     for function in profile.functions where ["auto", name].contains(function.controller) {
       guard let features = function.controllerFeatures else { continue }

@@ -49,8 +49,8 @@ import Testing
   @Test(
     "each kind of damage is found, at its place and by its name",
     arguments: [
-      ("lost", "holds zeros"), ("misplaced", "holds what was written at 0"),
-      ("old", "holds what this run did not write"), ("torn", "its checksum is wrong"),
+      ("lost", "holds zeros"), ("misplaced", "holds the data that was written at 0"),
+      ("old", "holds data that this run did not write"), ("torn", "its checksum is wrong"),
     ])
   func damage(kind: String, words: String) throws {
     let disk = try Disk(bytes: 1 << 20)

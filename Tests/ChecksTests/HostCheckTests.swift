@@ -133,7 +133,7 @@ struct HostCheckTests {
       try HostCheck.run(bus.disk(), against: bus.view).failures.map(\.id) == ["register CAP"])
   }
 
-  @Test("a function without a driver has nobody to send commands")
+  @Test("commands cannot be sent to a function without a driver")
   func noDriver() throws {
     let bus = try FakeBus(.nvmetPCIEPF)
     try bus.remove("driver")
@@ -144,7 +144,7 @@ struct HostCheckTests {
   }
 
   @Test(
-    "a name that is no PCI function's is refused before it becomes a path",
+    "a name that is not a PCI function is refused before it becomes a path",
     arguments: ["", "..", "0000:01:00", "0000:01:00.0/..", "../../etc:01:00.0", "g000:01:00.0"])
   func names(name: String) throws {
     #expect(throws: HostViewError.self) {
@@ -153,7 +153,7 @@ struct HostCheckTests {
     let error = #expect(throws: HostViewError.self) {
       try BusDevice(name, on: HostMachine(sysfs: "/nonexistent"))
     }
-    #expect("\(try #require(error))".contains("no PCI function's name"))
+    #expect("\(try #require(error))".contains("not the name of a PCI function"))
   }
 
   @Test("a function that is not there says where it was looked for")

@@ -28,7 +28,7 @@ import Testing
     let result = try program("doctor", "--quiet")
     #expect(result.status == 1)
     #expect(result.output.hasPrefix("error: controller-missing: "), "\(result.output)")
-    #expect(!result.output.contains("not seen"))
+    #expect(!result.output.contains("not inspected"))
   }
 
   @Test("the text says all that the JSON says")

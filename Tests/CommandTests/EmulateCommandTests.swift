@@ -226,7 +226,7 @@ import Testing
     let tcp = ShippedProfile.directory.appending("tcp.json").string
     let result = try Program()("emulate", tcp, "--personality", "mainline-7.2")
     #expect(result.status == 78)
-    #expect(result.errors.contains("nvmet_pci_epf serves only subsystems of its own machine"))
+    #expect(result.errors.contains("nvmet_pci_epf serves only subsystems of the same machine"))
   }
 
   private static let names = [

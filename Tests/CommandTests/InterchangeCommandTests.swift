@@ -51,7 +51,7 @@ import Testing
     #expect(try program("setup", shipped).status == 0)
     let same = try program("diff", shipped)
     #expect(same.status == 0)
-    #expect(same.output == "nullblk-pci: the machine is as the profile says\n")
+    #expect(same.output == "nullblk-pci: the machine matches the profile\n")
     let kernel = try program.kernel()
     let subsystem = FilePath(
       "/sys/kernel/config/nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci")
@@ -62,10 +62,10 @@ import Testing
     for words in [
       "~ attribute nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/attr_model: \"Other\", should be \"Linux-nvmet-pciep\"",
       "identity that hosts see",
-      "mending it disturbs a host: the host loses the NVMe controller of nullblk-pci",
+      "fixing it disrupts a host: the host loses the NVMe controller of nullblk-pci",
       "? directory nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/namespaces/9",
-      "setup leaves it alone",
-      "2 differences; mending 1 of them would disturb a host: setup needs --force",
+      "setup does not change it",
+      "2 differences; fixing 1 of them disrupts a host: setup requires --force",
     ] { #expect(different.output.contains(words), "\(different.output)") }
     let json = try #require(try program("diff", shipped, "--json").json)
     #expect(json["same"]?.boolValue == false)

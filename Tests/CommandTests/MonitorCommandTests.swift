@@ -69,7 +69,7 @@ import Testing
     #expect(result.status == 75)
     // Also the error is an object on a line.
     let error = try #require(try objects(result.output).last?["error"])
-    #expect(error["message"]?.stringValue?.contains("2 of 2 events have not come") == true)
+    #expect(error["message"]?.stringValue?.contains("2 of 2 events did not occur") == true)
   }
 
   @Test("a reader that leaves ends it")

@@ -190,7 +190,7 @@ import Testing
       "serve", try place.profile(), "--socket", directory + "/socket")
     #expect(result.status == 73)
     #expect(result.errors.contains("ENOENT"))
-    #expect(result.errors.contains("make the directory \(directory), mode 0700"))
+    #expect(result.errors.contains("create the directory \(directory), mode 0700"))
   }
 
   @Test("a path that is too long for a socket is refused")
@@ -252,7 +252,7 @@ import Testing
       #"exec 3</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec epfnvme serve "$1""#,
       try place.profile())
     #expect(result.status == 73)
-    #expect(result.errors.contains("it is no listening Unix stream socket"))
+    #expect(result.errors.contains("it is not a listening Unix stream socket"))
     #expect(result.errors.contains("ListenStream="))
   }
 
@@ -359,7 +359,7 @@ import Testing
     let profile = ShippedProfile.directory.appending("two-functions.json").string
     let result = try place.program("serve", profile, "--socket", place.socket)
     #expect(result.status == 78, "\(result.errors)")
-    #expect(result.errors.contains("a socket is for one"))
+    #expect(result.errors.contains("a socket serves one"))
     #expect(result.errors.contains("--function "))
   }
 
@@ -403,7 +403,7 @@ import Testing
     let result = try server.finish()
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.json?["traceEvents"] != nil, "\(result.output)")
-    #expect(result.errors.contains("is at \(place.socket)"), "\(result.errors)")
+    #expect(result.errors.contains("listens on \(place.socket)"), "\(result.errors)")
   }
 
   @Test("--stats-interval prints figures while a host is there")

@@ -28,7 +28,8 @@ import Testing
   static let table: [Row] = [
     Row(
       status: 64, testDescription: "set up already", profile: shipped("null_blk-loop"),
-      says: "is set up, or half set up", before: "epfnvme setup -q \(shipped("null_blk-loop"))"),
+      says: "is completely or partly set up", before: "epfnvme setup -q \(shipped("null_blk-loop"))"
+    ),
     Row(
       status: 65, testDescription: "malformed", profile: "bad.json", says: "bad.json:1:",
       before: "echo '{ \"version\": 1 }' >bad.json"),
@@ -41,7 +42,7 @@ import Testing
       options: ["--personality", "seed-6.12"]),
     Row(
       status: 73, testDescription: "a run directory that is a file",
-      profile: shipped("null_blk-loop"), says: "cannot see which profiles are set up",
+      profile: shipped("null_blk-loop"), says: "cannot determine which profiles are set up",
       before: "echo >kernel.run"),
     Row(
       status: 75, testDescription: "no other side", profile: shipped("null_blk-loop"),

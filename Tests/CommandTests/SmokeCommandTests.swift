@@ -75,7 +75,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
     SmokeSituation("the link goes down by itself", 1, .losesLink) {
       $0.options = ["--bounces", "1"]
       $0.failed = ["link-stable"]
-      $0.says = "the link went down by itself"
+      $0.says = "the link went down unexpectedly"
     },
     SmokeSituation("the driver refuses the function", 1) {
       $0.machine.controllers[0].failingOperations = [.writeHeader]
@@ -140,7 +140,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
   }
 
   @Test(
-    "what was there before is there afterwards, and nothing else", arguments: SmokeSituation.kinds)
+    "what existed before is there afterwards, and nothing else", arguments: SmokeSituation.kinds)
   func nothingLeft(_ situation: SmokeSituation) throws {
     let program = Program()
     let before = try program.kernel(machine: situation.machine).snapshot()

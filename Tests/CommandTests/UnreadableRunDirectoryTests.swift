@@ -49,7 +49,7 @@ import Testing
     let text = try run(program, "status")
     #expect(text.status == 0, "\(text.errors)")
     #expect(text.output.contains("a40000000.pcie-ep"))
-    #expect(text.output.contains("cannot see which profiles are set up"), "\(text.output)")
+    #expect(text.output.contains("cannot determine which profiles are set up"), "\(text.output)")
     let json = try #require(try run(program, "status --json").json)
     #expect(json["profiles"] == .null)
     #expect(json["profilesProblem"]?.stringValue?.contains("EACCES") == true)
@@ -66,7 +66,8 @@ import Testing
     let result = try run(program, "export")
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.json?["functions"]?.arrayValue?.isEmpty == false)
-    #expect(result.errors.contains("cannot see which profiles are set up"), "\(result.errors)")
+    #expect(
+      result.errors.contains("cannot determine which profiles are set up"), "\(result.errors)")
   }
 
   @Test("doctor says what it could not see")

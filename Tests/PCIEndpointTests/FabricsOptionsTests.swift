@@ -80,7 +80,7 @@ struct FabricsOptionsTests {
       error?.reason == "has the item \"\(item)\", which the kernel does not know")
     let read = FabricsOptions(attributeText: "transport=loop,\(item),hidden_ns\n")
     #expect(read?.unknownItems == [item])
-    #expect(read?.problems.last == "\"\(item)\" is no option that the kernel knows")
+    #expect(read?.problems.last == "\"\(item)\" is not a fabrics option of the kernel")
   }
 
   @Test("numbers are read with base 0", arguments: [("0x20", 32), ("040", 32), ("+32", 32)])
@@ -102,7 +102,7 @@ struct FabricsOptionsTests {
       ("transport=rdma,nqn=n,traddr=a,data_digest", "data_digest is not allowed with rdma"),
       ("transport=tcp,nqn=n", "traddr is missing, tcp needs it"),
       ("transport=fc,nqn=n,traddr=a", "host_traddr is missing, fc needs it"),
-      ("transport=pci,nqn=n", "transport \"pci\" is none of loop, tcp, rdma and fc"),
+      ("transport=pci,nqn=n", "transport \"pci\" is not loop, tcp, rdma or fc"),
       ("transport=loop", "nqn is missing"),
       ("nqn=n", "transport is missing"),
       (

@@ -142,9 +142,9 @@ struct FabricsTests {
     "a failed connect has a hint that names its cause",
     arguments: [
       (Errno.connectionRefused, [], "nothing listens"),
-      (.timedOut, [], "nothing answers"),
+      (.timedOut, [], "no reply"),
       (.networkUnreachable, [], "no route"),
-      (.noRouteToHost, [], "no machine answers"),
+      (.noRouteToHost, [], "no machine replies"),
       (.addressNotAvailable, [], "host_traddr"),
       (.alreadyInProcess, [], "nvme disconnect"),
       (

@@ -145,7 +145,7 @@ import Testing
       #"{"subsystems":[{"nqn":"nqn.2026-01.a.b:s","namespaces":[{"nsid":1,"device":{"path":"(null)"}}]}]}"#,
       "the namespace has no device path: left out"
     ),
-    (#"{"discovery":{"nqn":"nqn.2026-01.a.b:d"}}"#, "profiles have no NQN of discovery: left out"),
+    (#"{"discovery":{"nqn":"nqn.2026-01.a.b:d"}}"#, "profiles have no discovery NQN: left out"),
     (#"{"prots":[]}"#, "nvmetcli has no \"prots\": left out"),
   ]
 
@@ -186,14 +186,14 @@ import Testing
       "a string was expected, not a number"
     ),
     ("{\"subsystems\": [{\"nqn\": \"../../../etc\"}]}", 1, 17, "contains \"/\""),
-    ("{\"subsystems\": [{\"nqn\": [1]}]}", 1, 25, "a text was expected, not an array"),
+    ("{\"subsystems\": [{\"nqn\": [1]}]}", 1, 25, "a string was expected, not an array"),
     (
       "{\"subsystems\": [{\"nqn\": \"s\", \"attr\": {\"qid_max\": \"zz\"}}]}", 1, 50,
       "\"zz\" is not a number from 0 to 65535"
     ),
     (
       "{\"subsystems\": [{\"nqn\": \"s\", \"attr\": {\"../../x\": \"1\"}}]}", 1, 50,
-      "is no name of an attribute"
+      "is not an attribute name"
     ),
     (
       "{\"subsystems\": [{\"nqn\": \"s\",\n \"namespaces\": [{\"nsid\": 1, \"device\": {\"path\": \"x\\u0000y\"}}]}]}",

@@ -29,7 +29,7 @@ import Testing
     Malformed(description: "a comma too many", text: "{\"a\": 1,}", line: 1, column: 8),
     Malformed(description: "an unfinished string", text: "{\"a\": \"b\n}", line: 1, column: 9),
     Malformed(description: "a control character", text: "{\"a\": \"\u{1}\"}", line: 1, column: 8),
-    Malformed(description: "half a surrogate pair", text: #"{"a": "\ud800"}"#, line: 1, column: 8),
+    Malformed(description: "unpaired surrogate", text: #"{"a": "\ud800"}"#, line: 1, column: 8),
     Malformed(description: "a leading zero", text: "{\"a\": 01}", line: 1, column: 7),
     Malformed(description: "more after the end", text: "{}\n{}", line: 2, column: 1),
     Malformed(description: "an unfinished comment", text: "{ /* …", line: 1, column: 3),

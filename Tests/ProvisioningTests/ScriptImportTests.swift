@@ -118,13 +118,13 @@ import Testing
     ("nvmet-pci-epf --mdts 100 start", 22, "not a power of two", nil),
     ("nvmet-pci-epf --mqes 4 start", 22, "out of range: 16 to 1024", nil),
     ("nvme-epf -m start", 10, "meant different things", "write --disable-dma or --model"),
-    ("nvmet-pci-epf stop", 15, "stop makes no profile", nil),
+    ("nvmet-pci-epf stop", 15, "stop does not describe a profile", nil),
     ("nvmet-pci-epf strat", 15, "unknown action", "did you mean \"start\"?"),
-    ("nvmet-pci-epf start --mdts 64", 21, "stands after the action", "options come first"),
-    ("nvmet-pci-epf --nsdev '/dev/sda start", 23, "this quote has no end", nil),
-    ("nvmet-pci-epf --nrioq $(nproc) start", 23, "is for a shell", nil),
+    ("nvmet-pci-epf start --mdts 64", 21, "follows the action", "options precede the action"),
+    ("nvmet-pci-epf --nsdev '/dev/sda start", 23, "unterminated quote", nil),
+    ("nvmet-pci-epf --nrioq $(nproc) start", 23, "is shell syntax", nil),
     ("nvmet-pci-epf --nsdev ../disk start", 23, "absolute", nil),
-    ("nvme-epf --help", 10, "makes no profile", nil),
+    ("nvme-epf --help", 10, "does not describe a profile", nil),
   ]
 
   @Test("what is wrong has its column and the way out", arguments: wrongLines)

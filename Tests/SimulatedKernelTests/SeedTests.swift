@@ -123,7 +123,7 @@ struct SeedTests {
 
   // pci_epf_nvme.md, 13, Q19
   @Test(
-    "an endpoint controller that comes back crashes the kernel; as it should be it goes on",
+    "initialising an endpoint controller again crashes the kernel; as it should be it goes on",
     arguments: [true, false])
   func again(_ isOn: Bool) throws {
     let kernel = kernel(.reinitializationCrashes, isOn: isOn) {

@@ -158,7 +158,7 @@ import Testing
     }
     #expect(isLeft)
     try honest(machine)
-    #expect(machine.events.all[1].hasPrefix("left: it is out of step: it asks on and on"))
+    #expect(machine.events.all[1].hasPrefix("left: it violated the protocol: it sends requests"))
   }
 
   @Test("a client that asks on and on while it owes an answer does not keep the server from ending")

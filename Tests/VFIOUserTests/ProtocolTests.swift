@@ -91,7 +91,7 @@ import Testing
     #expect(try client.receive() == nil)
     _ = try Raw.negotiated(machine)
     machine.end()
-    #expect(machine.events.all[1].hasPrefix("left: it is out of step"))
+    #expect(machine.events.all[1].hasPrefix("left: it violated the protocol"))
   }
 
   @Test("a client that sends byte by byte is served")

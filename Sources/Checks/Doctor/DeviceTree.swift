@@ -8,7 +8,7 @@ struct DeviceTreeEndpoint {
   var path: FilePath
   /// Most specific first.
   var compatible: [String]
-  /// `okay` when the node does not say.
+  /// `okay` when the node has no status.
   var status: String
 
   var isEnabled: Bool { status == "okay" || status == "ok" }
@@ -72,7 +72,7 @@ struct DeviceTreeEndpoint {
   }
 }
 
-/// What the driver of an endpoint controller says of itself, where it is the same on all chips; the kernel shows it nowhere.
+/// Features in the source of the endpoint controller's driver that are the same on all chips; the kernel does not export them.
 /// - Source: `struct pci_epc_features` in `drivers/pci/controller`, Linux 7.2.
 struct KnownController {
   var interrupts: String

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 
-/// What the doctor says about a machine: what it saw, what is wrong, what it could not see.
+/// The diagnosis of a machine: findings, facts, and facts that could not be read.
 public struct Diagnosis: Hashable, Sendable {
   /// `this kernel`, `the simulated kernel`.
   public var machine: String
   /// `uname -r`.
   public var release: String
-  /// The profile that the machine was held against; nil for none.
+  /// The profile that the machine was checked for; nil for none.
   public var profile: String?
-  /// What was seen, in order.
+  /// The facts that were found, in order.
   public var seen: [Fact] = []
   public var findings: [Finding] = []
-  /// What could not be seen. Nothing is concluded from it.
+  /// Facts that could not be read. No conclusion is drawn from them.
   public var notSeen: [Unseen] = []
 
   /// A fact about the machine that is neither good nor bad.
@@ -21,7 +21,7 @@ public struct Diagnosis: Hashable, Sendable {
     public var value: String
   }
 
-  /// Something that could not be seen.
+  /// A fact that could not be read.
   public struct Unseen: Hashable, Sendable {
     public var what: String
     /// With the path and the errno, where there is one.
@@ -38,7 +38,7 @@ public struct Diagnosis: Hashable, Sendable {
     findings.count { $0.severity == severity }
   }
 
-  /// Whether nothing stands in the way: no finding is an error.
+  /// Whether no finding is an error.
   public var isFit: Bool { count(.error) == 0 }
 
   public var json: JSONValue {

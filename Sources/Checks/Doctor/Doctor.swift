@@ -2,10 +2,10 @@
 public import LinuxFiles
 public import Provisioning
 
-/// Whether a machine can be an NVMe endpoint, and what mends it if not.
+/// Diagnoses whether a machine can be an NVMe endpoint.
 ///
-/// Looks at the kernel's configuration, modules, trees and log, at sysfs, at the device tree and at journals, each as far as this process
-/// may. Changes nothing but for the busy test of a bound function's controller, which writes a value back, and only as root.
+/// Inspects the kernel's configuration, modules, trees and log, sysfs, the device tree and journals, as far as this process has access.
+/// Changes nothing except that the busy test of a bound function's controller writes back a value, and only as root.
 public struct Doctor: Sendable {
   private let provisioner: Provisioner
   private let files: any SystemFiles

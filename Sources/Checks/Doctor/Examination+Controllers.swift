@@ -14,7 +14,7 @@ extension Examination {
   mutating func lookAtControllers() {
     if lacksEndpointSupport {
       return hide(
-        "endpoint controllers", "a kernel without endpoint support does not look for any")
+        "endpoint controllers", "a kernel without endpoint support does not probe for them")
     }
     if isHidden(Self.directory) { return }
     let names = isMounted ? directories(in: Self.directory) : machine.endpointControllers()
@@ -38,22 +38,22 @@ extension Examination {
       let remedy =
         enabled.option.map {
           isSet($0) == true
-            ? "CONFIG_\($0) is set: load its module, and look for its lines in dmesg"
+            ? "CONFIG_\($0) is set: load its module, and check dmesg for its messages"
             : Self.build($0)
         } ?? "build the driver for \(enabled.compatible.first ?? "it") in endpoint mode"
       return find(
         .controllerWithoutDriver, enabled.path.lastComponent?.string ?? "",
         [none, compatible] + [line].compactMap(\.self),
-        "the device tree has a PCIe port in endpoint mode, but no driver has made a controller of it",
+        "the device tree has a PCIe port in endpoint mode, but no driver has registered a controller for it",
         mend: remedy)
     }
     if let disabled = endpoints.first {
       return find(
         .controllerDisabled, disabled.path.lastComponent?.string ?? "",
         [none, Finding.Evidence(disabled.path.appending("status").string, disabled.status)],
-        "the device tree has a PCIe port in endpoint mode, and it is switched off",
+        "the device tree has a PCIe port in endpoint mode, but it is disabled",
         mend:
-          "set its status to \"okay\" (and that of the same port in root-complex mode to \"disabled\") by an overlay of the board, then reboot"
+          "set its status to \"okay\" (and that of the same port in root-complex mode to \"disabled\") in an overlay of the device tree, then reboot"
       )
     }
     let hasTree = !isMissing(DeviceTreeEndpoint.root)
@@ -67,8 +67,8 @@ extension Examination {
       ],
       "\(machine.label) has no PCI endpoint controller, so it cannot be a PCI device",
       mend: hasTree
-        ? "put a PCIe port into endpoint mode by an overlay of the board and build the driver of its controller; to try a profile without hardware, --kernel simulated"
-        : "use a board whose PCIe port can be an endpoint; to try a profile without hardware, --kernel simulated"
+        ? "put a PCIe port into endpoint mode with a device tree overlay and build the driver of its controller; to try a profile without hardware, use --kernel simulated"
+        : "use a board whose PCIe port can be an endpoint; to try a profile without hardware, use --kernel simulated"
     )
   }
 
@@ -111,7 +111,7 @@ extension Examination {
     if known == nil || !knowsWindows {
       hide(
         known == nil ? "features and windows of \(name)" : "outbound windows of \(name)",
-        "the kernel does not export them; give them as controllerFeatures in the profile")
+        "the kernel does not export them; set controllerFeatures in the profile")
     }
     if let refusal = known?.refusal {
       find(
@@ -145,14 +145,14 @@ extension Examination {
     guard let start = tree.text("\(path)/start") else { return }
     let bound = functions.filter { $0.controller == name }
     let isStarted = start == "1"
-    // A function that is bound from its own side shows below functions/ only.
+    // A function that is bound through its own directory is listed below functions/ only.
     let mayHaveMore = isHidden("pci_ep/functions") || isHidden(path)
     if isStarted, bound.isEmpty, links(in: path).isEmpty {
       if mayHaveMore { return }
       find(
         .controllerWithoutFunction, name,
         [evidence("\(path)/start"), Finding.Evidence(full(path), "no link to a function")],
-        "the link is trained and there is no function behind it; a host that looks now finds nothing, or an empty device",
+        "the link is up without a function; a host that scans now finds no device, or an empty one",
         mend: "echo 0 > \(full(path))/start, or set up a profile (epfnvme setup)")
     } else if !isStarted, let function = bound.first {
       find(
@@ -166,13 +166,13 @@ extension Examination {
     }
   }
 
-  /// The board must be ready before the host enumerates: a host that came first has found an empty slot.
+  /// The board must be ready before the host enumerates: a host that started earlier found an empty slot.
   private mutating func lookForHost(of function: Function, at name: String) {
     guard let log else { return }
     guard functions.count(where: { $0.driver == function.driver }) == 1 else {
       return hide(
         "host of \(name)",
-        "there are several functions of \(function.driver.name): whose lines those in the log are, they do not say"
+        "there are several functions of \(function.driver.name): log lines cannot be attributed to one function"
       )
     }
     let lines = log.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") }
@@ -187,29 +187,29 @@ extension Examination {
       return see("host of \(name)", "has enabled the controller" + end)
     }
     let said = since.last.map { [evidence($0)] } ?? []
-    // Of a controller that does not report its link, the mainline driver says at once that it is up.
+    // For a controller that does not report its link, `nvmet_pci_epf` reports the link as up immediately.
     let heard =
       switch link {
-      case .up: "the driver takes the link to be up, but"
+      case .up: "the driver reports the link as up, but"
       case .down: "the link has gone down again, and"
-      case nil: "nothing was heard of the link, and"
+      case nil: "the driver reported no link event, and"
       }
     find(
       .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,
       "\(heard) no host has enabled the controller since the function was bound",
       mend:
-        "the board must be started before the host looks for devices: power the host on, reset it, or on the host: echo 1 > /sys/bus/pci/rescan"
+        "start the board before the host scans for devices: power the host on, reset it, or on the host: echo 1 > /sys/bus/pci/rescan"
     )
   }
 }
 
 extension String {
-  /// Whether a driver says that it has created its NVMe controller.
+  /// Whether the message reports the creation of an NVMe controller.
   var isAboutCreation: Bool { contains("New PCI ctrl") || contains("NVMe PCI controller:") }
 
-  /// Whether a driver says that its NVMe controller goes.
+  /// Whether the message reports the removal of an NVMe controller.
   var isAboutRemoval: Bool { contains("Destroying PCI ctrl") || hasSuffix("Deleting controller") }
 
-  /// What follows the last slash.
+  /// The text after the last slash.
   var lastPart: String { split(separator: "/").last.map(String.init) ?? self }
 }

@@ -5,7 +5,7 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// Endpoint functions: bound, alive, and with values that a host can live with.
+/// Endpoint functions: their binding, their controllers, and their values for a host.
 extension Examination {
   /// A function directory as the tree has it.
   struct Function {
@@ -55,7 +55,7 @@ extension Examination {
     }
   }
 
-  /// Vectors that the function asks for: MSI-X, or else MSI; nil when they cannot be read.
+  /// Vectors that the function requests: MSI-X, or else MSI; nil when they cannot be read.
   func vectors(of function: Function) -> Int? {
     guard let msix = number("\(function.path)/msix_interrupts"),
       let msi = number("\(function.path)/msi_interrupts")
@@ -76,9 +76,9 @@ extension Examination {
         find(
           .functionForeign, function.name,
           [Finding.Evidence(full(function.path), "bound to \(controller)")],
-          "no journal of epfnvme has it, so setup and teardown leave it alone; it takes one of the controller's functions",
+          "no journal of epfnvme lists it, so setup and teardown do not change it; it occupies one of the controller's functions",
           mend:
-            "keep it; or epfnvme export makes a profile of it; or, once the controller is stopped, rm its link below \(full("pci_ep/controllers/\(controller)")) and rmdir \(full(function.path))"
+            "keep it; or create a profile from it with epfnvme export; or stop the controller, rm the function's link below \(full("pci_ep/controllers/\(controller)")) and rmdir \(full(function.path))"
         )
       }
       guard function.isNVMe else { continue }
@@ -94,7 +94,7 @@ extension Examination {
     lookAtHeaders()
   }
 
-  /// The functions of the mainline driver that have an NVMe controller; nil when this process cannot find out.
+  /// The functions of `nvmet_pci_epf` that have an NVMe controller; nil when this process cannot determine them.
   private mutating func livingControllers() -> Set<String>? {
     guard functions.contains(where: { $0.driver == .nvmetPCIEPF && $0.controller != nil }) else {
       return []
@@ -102,7 +102,7 @@ extension Examination {
     guard machine.facts.isPrivileged else {
       hide(
         "NVMe controllers behind functions",
-        "only writing to a function's attributes tells whether it has one; run as root")
+        "only a write to a function's attributes shows whether it has one; run as root")
       return nil
     }
     let status: MachineStatus
@@ -127,23 +127,23 @@ extension Examination {
           Finding.Evidence(
             full("\(function.path)/secondary/\(link.name)"), "-> \(full(link.target))")
         ],
-        "the NVMe drivers have no secondary interface: they are bound twice, or not at all",
+        "the NVMe drivers do not support a secondary interface: the function is bound twice, or not at all",
         mend: "stop the controller, then rm \(full("\(function.path)/secondary/\(link.name)"))")
     }
     if let link = links(in: function.path).first {
       find(
         .virtualFunction, function.name,
         [Finding.Evidence(full("\(function.path)/\(link.name)"), "-> \(full(link.target))")],
-        "a function linked into a function becomes a virtual one, which the NVMe drivers do not support and never initialise",
+        "a function linked into a function becomes a virtual function, which the NVMe drivers neither support nor initialise",
         mend:
-          "rm \(full("\(function.path)/\(link.name)")), then remove \(full(link.target)) and make it again"
+          "rm \(full("\(function.path)/\(link.name)")), then remove \(full(link.target)) and create it again"
       )
     }
   }
 
-  /// A function that no host will see: begun by hand, or a link that the driver has refused.
+  /// A function that is not bound: it was created by hand, or the driver refused the link.
   private mutating func lookAtUnbound(_ function: Function) {
-    // As a virtual function it is a finding already; what a crash left is the journal's.
+    // A virtual function has a separate finding, as has a journal of a crashed run.
     let isVirtual = functions.contains {
       links(in: $0.path).contains { $0.target == function.path }
     }
@@ -154,9 +154,9 @@ extension Examination {
     find(
       .functionUnbound, function.name,
       [Finding.Evidence(full(function.path), "not linked to a controller")],
-      "a half-built function: no host can see it",
+      "an incomplete function: no host can see it",
       mend:
-        "finish it: cd \(full("pci_ep")) && ln -s functions/\(function.driver.name)/\(function.name) controllers/NAME/; or take it away: rmdir \(full(function.path))"
+        "complete it: cd \(full("pci_ep")) && ln -s functions/\(function.driver.name)/\(function.name) controllers/NAME/; or remove it: rmdir \(full(function.path))"
     )
   }
 
@@ -169,7 +169,7 @@ extension Examination {
       find(
         .optionsEmpty, function.name, [evidence(path)] + (line.map { [evidence($0)] } ?? []),
         (line == nil ? "the link will be refused" : "the link was refused")
-          + " because ctrl_opts is empty; written into the function's own directory, as an old guide has it, the options are lost",
+          + " because ctrl_opts is empty; options that are written to the function's own directory, as in an old guide, are lost",
         mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path)), then link again")
       return true
     }
@@ -177,7 +177,7 @@ extension Examination {
     guard let first = unknown.first else { return false }
     find(
       .optionsMalformed, function.name, [evidence(path)],
-      "the kernel does not know \"\(first)\": names have underscores and no dashes before them, unlike the nvme command's; the link fails with EINVAL",
+      "the kernel does not know \"\(first)\": names have underscores and no leading dashes, unlike the options of the nvme command; the link fails with EINVAL",
       mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path))")
     return true
   }
@@ -196,19 +196,19 @@ extension Examination {
     if complaints.isEmpty {
       find(
         .functionWaits, function.name, [seen],
-        "bound, but there is no NVMe controller yet; an endpoint controller that is initialised at PERST# makes it when the host comes",
-        mend: "power the host on or reset it; if that changes nothing, dmesg says why")
+        "bound, but there is no NVMe controller yet; an endpoint controller that is initialised at PERST# creates it when the host starts",
+        mend: "power the host on or reset it; if that does not help, see dmesg")
     } else {
       find(
         .functionFailed, function.name, [seen] + complaints.map { evidence($0) },
         "its NVMe controller could not be created although the link succeeded; the next link-down event dereferences a null pointer in the kernel",
         mend:
-          "stop the controller (epfnvme stop \(controller)), rm the function's link below \(full("pci_ep/controllers/\(controller)")), mend what the kernel's lines say, and link it again"
+          "stop the controller (epfnvme stop \(controller)), rm the function's link below \(full("pci_ep/controllers/\(controller)")), fix the cause in the kernel log, and link it again"
       )
     }
   }
 
-  /// What `pci_epf_nvme` connected to at bind, and whether it is connected still.
+  /// The target to which `pci_epf_nvme` connected at bind, and whether it is still connected.
   private mutating func lookAtConnection(of function: Function) {
     guard let options = options(of: function), let nqn = options.nqn,
       let connections = try? machine.fabrics.connections()
@@ -221,9 +221,9 @@ extension Examination {
           evidence("\(function.path)/nvme/ctrl_opts"),
           Finding.Evidence("/sys/class/nvme/\(lost.name)/state", lost.state ?? ""),
         ],
-        "the connection to the target is lost and the kernel tries to bring it back: commands of the host wait, and fail once ctrl_loss_tmo is over",
+        "the connection to the target is lost and the kernel is reconnecting: commands of the host wait, and fail after ctrl_loss_tmo",
         mend:
-          "bring the target and the network back; if the connection goes for good, stop the controller, remove the function's link, then link it again"
+          "restore the target and the network; if the kernel gives up the connection, stop the controller, remove the function's link, then link it again"
       )
     }
     if open.isEmpty {
@@ -233,8 +233,8 @@ extension Examination {
           evidence("\(function.path)/nvme/ctrl_opts"),
           Finding.Evidence("/sys/class/nvme", "no connection to \(nqn)"),
         ],
-        "the fabrics controller behind the bound function has gone: commands of the host fail. Writing attr_qid_max, or unlinking the port, removes it",
-        mend: "stop the controller, remove the function's link, mend the target, then link it again"
+        "the fabrics controller behind the bound function no longer exists: commands of the host fail. Writing attr_qid_max, or unlinking the port, removes it",
+        mend: "stop the controller, remove the function's link, fix the target, then link it again"
       )
     }
     let possible =
@@ -249,9 +249,9 @@ extension Examination {
           evidence("\(function.path)/msi_interrupts"),
           Finding.Evidence("online processors", "\(machine.facts.onlineCPUs)"),
         ],
-        "\(wanted) I/O queues are asked for, \(possible) are made: the least of 15, the processors, and the vectors without the admin queue's",
+        "\(wanted) I/O queues are requested, \(possible) are created: the minimum of 15, the processors, and the vectors less the admin queue's",
         mend:
-          "ask for \(possible) queues, or give \(wanted + 1) vectors on a machine with \(wanted) processors"
+          "request \(possible) queues, or configure \(wanted + 1) vectors on a machine with \(wanted) processors"
       )
     }
   }

@@ -5,9 +5,9 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// What the host reads in configuration space: ids, class, vectors.
+/// The contents of configuration space: IDs, class, vectors.
 extension Examination {
-  /// The vendor ID that the host reads: the mainline driver takes the subsystem's.
+  /// The vendor ID that the host reads: `nvmet_pci_epf` uses that of the subsystem.
   private func vendor(of function: Function) -> (path: String, value: Int)? {
     var path = "\(function.path)/vendorid"
     if function.driver == .nvmetPCIEPF, let nqn = subsystem(of: function) {
@@ -22,12 +22,12 @@ extension Examination {
       let isBlank = vendor.value == 0 || vendor.value == 0xffff
       let seen = [evidence(vendor.path), evidence("\(function.path)/deviceid")]
       let remedy =
-        "before the function is linked: echo 0x15b7 > \(full(vendor.path)) and an ID of yours > \(full("\(function.path)/deviceid"))"
-      // The values of register 00h for which a host takes the slot for empty.
+        "before the function is linked: echo 0x15b7 > \(full(vendor.path)) and your device ID > \(full("\(function.path)/deviceid"))"
+      // The values of register 00h with which a host treats the slot as empty.
       if isBlank, device == 0 || device == 0xffff {
         find(
           .idInvisible, function.name, seen,
-          "with these IDs a host takes the slot for empty: the device is invisible",
+          "a host treats a slot with these IDs as empty: the device is invisible",
           mend: remedy)
       } else if isBlank {
         find(
@@ -42,7 +42,7 @@ extension Examination {
     if code.count == 3, code != [1, 8, 2] {
       find(
         .classCode, function.name, names.map { evidence("\(function.path)/\($0)") },
-        "hosts find their NVMe driver by the class code 010802, which is the drivers' default",
+        "hosts select the NVMe driver by the class code 010802, which is the drivers' default",
         mend:
           "before the function is linked: echo 1, 8 and 2 into \(names.joined(separator: ", ")) of \(full(function.path))"
       )
@@ -54,13 +54,13 @@ extension Examination {
       find(
         .subsystemVendorIgnored, function.name,
         [evidence("\(function.path)/subsys_vendor_id"), evidence("\(function.path)/vendorid")],
-        "pci_epf_nvme puts the vendor ID into SSVID of Identify Controller; the subsystem vendor ID shows in configuration space only",
-        mend: "nothing, unless the host's software compares the two")
+        "pci_epf_nvme puts the vendor ID into SSVID of Identify Controller; the subsystem vendor ID appears in configuration space only",
+        mend: "none is needed unless the host's software compares the two")
     }
     if let limit = number("\(function.path)/nvme/mdts_kb"), [1, 2, 4].contains(limit) {
       find(
         .transferLimit, function.name, [evidence("\(function.path)/nvme/mdts_kb")],
-        "pci_epf_nvme makes a senseless MDTS of 1, 2 and 4 KiB",
+        "pci_epf_nvme reports an invalid MDTS for 1, 2 and 4 KiB",
         mend:
           "echo 128 > \(full("\(function.path)/nvme/mdts_kb")) while the host has the controller disabled"
       )
@@ -85,7 +85,7 @@ extension Examination {
     case 1:
       find(
         .tooFewVectors, function.name, seen,
-        "every queue has a vector, the admin queue too: two are the least", mend: write)
+        "each queue requires a vector, including the admin queue: the minimum is two", mend: write)
     default:
       lookAtQueues(of: function, vectors, seen)
       lookForFallback(of: function, seen)
@@ -100,13 +100,13 @@ extension Examination {
     guard let maximum = number(path), maximum + 1 > vectors else { return }
     find(
       .vectorsBelowQueues, function.name, [evidence(path)] + seen,
-      "the host may create \(maximum) I/O queues, and there are vectors for \(vectors - 1): with a queue beyond those the driver writes outside its arrays",
+      "the host may create \(maximum) I/O queues, but there are vectors for \(vectors - 1): with a queue beyond those, the driver writes outside its arrays",
       mend:
-        "with the function unlinked: echo \(vectors - 1) > \(full(path)); or give \(maximum + 1) vectors"
+        "with the function unlinked: echo \(vectors - 1) > \(full(path)); or configure \(maximum + 1) vectors"
     )
   }
 
-  /// Vectors were asked for, and the driver said nothing about any when it made the controller.
+  /// Vectors were requested, but the driver reported none when it created the controller.
   private mutating func lookForFallback(of function: Function, _ seen: [Finding.Evidence]) {
     guard let log, functions.count(where: { $0.driver == function.driver }) == 1 else { return }
     let prefix = "\(function.driver.name) \(function.driver.name)."
@@ -119,9 +119,9 @@ extension Examination {
     else { return }
     find(
       .intxFallback, function.name, seen + [evidence(lines[created])],
-      "the endpoint controller has none of the interrupts that the function asks for, so it uses INTx, which most cannot raise",
+      "the endpoint controller supports none of the interrupt types that the function requests, so the function uses INTx, which most controllers cannot raise",
       mend:
-        "ask for both kinds: unlink the function, echo 32 > msix_interrupts and > msi_interrupts, link it again"
+        "request both types: unlink the function, echo 32 > msix_interrupts and > msi_interrupts, link it again"
     )
   }
 
@@ -133,8 +133,8 @@ extension Examination {
       guard Set(paths.compactMap { tree.text($0) }).count > 1 else { continue }
       find(
         .headerConflict, name, paths.map { evidence($0) },
-        "all functions of nvmet_pci_epf share one PCI header: where it is written late, all get the last function's values",
-        mend: "give the subsystems the same \(name) before their functions are linked")
+        "all functions of nvmet_pci_epf share one PCI header: if it is written late, all have the values of the last function",
+        mend: "set the same \(name) in the subsystems before their functions are linked")
     }
   }
 }

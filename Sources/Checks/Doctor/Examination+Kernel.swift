@@ -8,11 +8,11 @@ internal import SystemPackage
 
 /// The kernel as it was built, and configfs.
 extension Examination {
-  /// Options that nothing works without, whatever the driver, and what each is for.
+  /// Options that every driver requires, and their purposes.
   private static let options: [(name: String, purpose: String)] = [
     ("CONFIGFS_FS", "everything is configured through configfs"),
-    ("PCI_ENDPOINT", "this is the kernel's support for being a PCI device"),
-    ("PCI_ENDPOINT_CONFIGFS", "functions are made and bound below pci_ep in configfs"),
+    ("PCI_ENDPOINT", "it is the kernel's PCI endpoint support"),
+    ("PCI_ENDPOINT_CONFIGFS", "functions are created and bound below pci_ep in configfs"),
   ]
 
   static func build(_ option: String, or value: String = "y") -> String {
@@ -42,24 +42,24 @@ extension Examination {
     if isSet("CONFIGFS_FS") != false {
       find(
         .configFSNotMounted, mountPoint, [Finding.Evidence(mountPoint, "not mounted")],
-        "the trees below it cannot be seen; setup mounts it by itself",
+        "the trees below it are not visible; setup mounts it",
         mend: "mount -t configfs none \(mountPoint)")
     }
   }
 
-  /// Without the configuration the trees tell.
+  /// Without the configuration, check the trees.
   private mutating func lookForEndpointSupport() {
     var reasons: [String] = []
     for path in KernelConfiguration.places(release: machine.facts.release) {
       do { _ = try files.bytes(of: path) } catch { reasons.append("\(path): \(error.nameAndText)") }
     }
     hide(
-      "kernel options", reasons.joined(separator: ", ") + "; modprobe configs may bring the last")
+      "kernel options", reasons.joined(separator: ", ") + "; modprobe configs may provide the last")
     let support = "pci_ep"
     if isMounted, tree.unreadable[support] == nil, !has(support) {
       find(
         .endpointSupportMissing, full(support), [Finding.Evidence(full(support), "missing")],
-        "\(machine.label) has no PCI endpoint support that can be configured",
+        "\(machine.label) has no configurable PCI endpoint support",
         mend: Self.build("PCI_ENDPOINT=y and CONFIG_PCI_ENDPOINT_CONFIGFS"))
     } else if !isMounted, isMissing("/sys/class/pci_epc") {
       find(

@@ -9,7 +9,7 @@ internal import SystemPackage
 
 /// Function drivers and modules: there, loaded, or why not.
 extension Examination {
-  /// A module that is needed, with the option that makes it.
+  /// A required module, with its kernel option.
   private struct Need {
     var module: String
     var option: String
@@ -48,14 +48,14 @@ extension Examination {
       purpose: "it is the driver of the endpoint function")
   }
 
-  /// What the profile needs, or without one any profile with a local subsystem.
+  /// The modules that the profile requires; without a profile, those for a local subsystem.
   private var needs: [Need] {
     guard let driver, drivers.contains(driver) else { return [] }
     let wanted = profile?.profile
     var needs = [Self.need(driver)]
     if wanted?.subsystems.isEmpty != true {
       needs.append(
-        Need(module: "nvmet", option: "NVME_TARGET", purpose: "NVMe subsystems live in it"))
+        Need(module: "nvmet", option: "NVME_TARGET", purpose: "it implements NVMe subsystems"))
     }
     if driver == .pciEPFNVMe {
       needs.append(
@@ -83,7 +83,7 @@ extension Examination {
         Need(
           module: isTCP ? "nvmet-tcp" : "nvmet-rdma",
           option: isTCP ? "NVME_TARGET_TCP" : "NVME_TARGET_RDMA",
-          purpose: "ports[] has one of this type"))
+          purpose: "ports[] has a port of this type"))
     }
     for backing in wanted?.backings ?? [] {
       switch backing.store {
@@ -104,7 +104,7 @@ extension Examination {
     return needs.filter { seen.insert($0.module).inserted }
   }
 
-  /// The configuration knows what is built in even where no list of modules is installed.
+  /// The configuration lists built-in drivers even if no list of modules is installed.
   private func state(of need: Need) -> ModuleState {
     let state = (try? machine.modules.state(of: need.module)) ?? .missing
     return state == .missing && configuration?[need.option] == .builtIn ? .builtIn : state
@@ -120,7 +120,7 @@ extension Examination {
         [option(mainline.option)].compactMap(\.self) + [
           lookup("neither nvmet-pci-epf nor pci-epf-nvme")
         ],
-        "no driver can show a function of this machine as an NVMe controller",
+        "no driver can present a function of this machine as an NVMe controller",
         mend:
           isOlder(than: [6, 14])
           ? "use Linux 6.14 or later with CONFIG_NVME_TARGET_PCI_EPF=m, or build the out-of-tree pci_epf_nvme for this kernel"
@@ -135,7 +135,7 @@ extension Examination {
       find(
         .twoDrivers, drivers.map(\.name).joined(separator: ", "),
         drivers.map { Finding.Evidence(full("pci_ep/functions/\($0.name)"), presence($0)) },
-        "\"driver\": \"auto\" takes nvmet_pci_epf; a profile for pci_epf_nvme behaves differently there",
+        "\"driver\": \"auto\" selects nvmet_pci_epf, with which a profile for pci_epf_nvme behaves differently",
         mend: "name one in the profile: \"driver\": \"pci_epf_nvme\"")
     }
     if drivers.contains(.nvmetPCIEPF), driver == .nvmetPCIEPF,
@@ -169,7 +169,7 @@ extension Examination {
     )
   }
 
-  /// Where modules lie, as evidence.
+  /// The directory of the modules, as evidence.
   private func lookup(_ result: String) -> Finding.Evidence {
     let directory = "/lib/modules/\(machine.facts.release)"
     return Finding.Evidence(directory, isMissing(FilePath(directory)) ? "missing" : result)
@@ -189,7 +189,7 @@ extension Examination {
       find(
         .moduleLoadingDisabled, names.joined(separator: ", "),
         [Finding.Evidence(switchFile.string, "1")],
-        "the kernel takes no more modules until the next boot, and these are not loaded",
+        "the kernel loads no more modules until the next boot, and these are not loaded",
         mend: "reboot; load \(names.joined(separator: ", ")) before kernel.modules_disabled is set")
     }
     for directory in Self.configurations {
@@ -217,7 +217,7 @@ extension Examination {
       else { continue }
       find(
         .moduleRefused, need.module, [evidence(line)],
-        "the kernel has refused this module file: it was built for another kernel, or a module that it needs is not there",
+        "the kernel rejected this module file: it was built for another kernel, or a required module is missing",
         mend:
           "build and install it for \(machine.facts.release), run depmod, then modprobe \(need.module)"
       )

@@ -11,7 +11,7 @@ extension Examination {
     guard let profile else { return }
     for warning in profile.warnings { tell(warning) }
     for function in profile.profile.functions { predict(function, profile.profile) }
-    // What keeps every profile from working has been said, and would be said again.
+    // Problems that affect every profile have been reported already.
     if let reason = diagnosis.findings.first(where: { Self.foundations.contains($0.id) }) {
       return hide(
         "whether \(profile.profile.name) fits",
@@ -33,7 +33,7 @@ extension Examination {
       "plan", plan.changesAnything ? "\(plan.steps.count) steps" : "nothing to do: it is set up")
   }
 
-  /// Findings after which a plan says nothing new.
+  /// Findings after which a plan adds no information.
   private static let foundations: Set<Finding.ID> = [
     .optionMissing, .endpointSupportMissing, .tlsKernel, .driverMissing, .moduleMissing,
     .moduleLoadingDisabled, .controllerMissing, .controllerDisabled, .controllerWithoutDriver,
@@ -43,10 +43,10 @@ extension Examination {
   private mutating func tell(_ warning: ProfileIssue) {
     find(
       .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
-      "setup goes on in spite of it", mend: warning.hint ?? "change the profile, or live with it")
+      "setup continues despite it", mend: warning.hint ?? "change the profile, or accept it")
   }
 
-  /// Queues, vectors and BAR 0 of a function, by the driver's own arithmetic.
+  /// Queues, vectors and BAR 0 of a function, as the driver computes them.
   private mutating func predict(_ function: Profile.Function, _ profile: Profile) {
     guard let driver else { return }
     let isSeed = driver == .pciEPFNVMe

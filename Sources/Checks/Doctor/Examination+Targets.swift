@@ -6,7 +6,7 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// NVMe subsystems, ports and namespaces behind functions, and what others have left.
+/// NVMe subsystems, ports and namespaces of functions, and leftovers of others.
 extension Examination {
   private struct Namespace {
     var path: String
@@ -18,7 +18,7 @@ extension Examination {
     links(in: "nvmet/ports/\(port)/subsystems").contains { $0.target.lastPart == nqn }
   }
 
-  /// What a bound function of the mainline driver leads to.
+  /// The target of a bound function of `nvmet_pci_epf`.
   mutating func lookAtTarget(of function: Function) {
     let group = "\(function.path)/nvme"
     guard let name = tree.text("\(group)/subsysnqn"), let port = tree.text("\(group)/portid") else {
@@ -41,7 +41,7 @@ extension Examination {
             full("nvmet/ports/\(port)/subsystems/\(name)"),
             leads(port, to: name) ? "present" : "missing"),
         ],
-        "the function needs the port of its portid, of type pci, with the subsystem linked into it",
+        "the function requires the port with its portid, of type pci, with the subsystem linked to it",
         mend:
           "unlink the function; echo pci > \(full(transport)); ln -s \(full("nvmet/subsystems/\(name)")) \(full("nvmet/ports/\(port)/subsystems/")); link the function again"
       )
@@ -54,7 +54,7 @@ extension Examination {
     }
   }
 
-  /// What an unbound function of the older driver would connect to.
+  /// The target to which an unbound function of `pci_epf_nvme` would connect.
   /// - Returns: whether that explains why it is not bound.
   mutating func lookAtLoop(of function: Function) -> Bool {
     guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
@@ -77,7 +77,7 @@ extension Examination {
             ? "no port of type loop"
             : "port \(ports.joined(separator: ", ")) of type loop without a link to \(nqn)"),
       ] + (line.map { [evidence($0)] } ?? []),
-      "no loop port leads to the subsystem, so the function cannot be bound: the link fails with EIO",
+      "no loop port offers the subsystem, so the function cannot be bound: the link fails with EIO",
       mend:
         "echo loop > \(full("nvmet/ports/\(ports.first ?? "1")/addr_trtype")); ln -s \(full("nvmet/subsystems/\(nqn)")) \(full("nvmet/ports/\(ports.first ?? "1")/subsystems/")) (in one line); link the function again"
     )
@@ -97,7 +97,7 @@ extension Examination {
         find(
           .noNamespace, nqn, [Finding.Evidence(full(path), "none is enabled")],
           "the host will see a controller without a disk",
-          mend: "make a namespace with a device_path and echo 1 into its enable")
+          mend: "create a namespace with a device_path and echo 1 > its enable attribute")
       }
       if servers.isEmpty, !isHidden("pci_ep/functions"), !isHidden("nvmet/ports") {
         lookAtUnused(nqn)
@@ -117,7 +117,7 @@ extension Examination {
     }
   }
 
-  /// A subsystem without a function; one that is served by TCP or RDMA is none of our business.
+  /// A subsystem without a function, except those that TCP or RDMA ports serve.
   private mutating func lookAtUnused(_ nqn: String) {
     let path = "nvmet/subsystems/\(nqn)"
     guard isOurs(path) == false, tree.text("\(path)/attr_model") != nil else { return }
@@ -132,11 +132,11 @@ extension Examination {
       links.isEmpty
         ? [Finding.Evidence(full(path), "linked to no port")]
         : links.map { Finding.Evidence(full($0), "-> \(full(path))") },
-      "no function serves this subsystem, and no journal of epfnvme has it: somebody has left it",
+      "no function serves this subsystem, and no journal of epfnvme lists it: it was left over",
       mend:
         links.isEmpty
-        ? "if nobody needs it: rmdir its namespaces, then rmdir \(full(path))"
-        : "if nobody needs it: \(links.map { "rm \(full($0))" }.joined(separator: "; ")); then rmdir its namespaces and \(full(path))"
+        ? "if it is not needed: rmdir its namespaces, then rmdir \(full(path))"
+        : "if it is not needed: \(links.map { "rm \(full($0))" }.joined(separator: "; ")); then rmdir its namespaces and \(full(path))"
     )
   }
 
@@ -147,7 +147,7 @@ extension Examination {
         find(
           .backingShared, device, users.map { evidence("\($0.path)/device_path") },
           "two namespaces on one store corrupt each other's data",
-          mend: "echo 0 > \(full(users[1].path))/enable, then give it a store of its own")
+          mend: "echo 0 > \(full(users[1].path))/enable, then configure a separate store for it")
       }
       guard device.hasPrefix("/dev/"),
         let mountPoint = try? machine.storage.describe(FilePath(device)).mountPoint
@@ -158,7 +158,7 @@ extension Examination {
           evidence("\(users[0].path)/device_path"),
           Finding.Evidence("/proc/mounts", "\(device) at \(mountPoint)"),
         ],
-        "a host writes below a mounted file system: both lose data", mend: "umount \(mountPoint)")
+        "a host writes beneath a mounted file system: both lose data", mend: "umount \(mountPoint)")
     }
   }
 
@@ -170,9 +170,9 @@ extension Examination {
       guard isOurs("nullb/\(name)") == false, !used.contains("/dev/\(name)") else { continue }
       find(
         .nullBlockForeign, name, [evidence("nullb/\(name)/power")],
-        "somebody has made this device and nothing stores to it; it may hold memory",
+        "epfnvme did not create this device and no namespace uses it; it may hold memory",
         mend:
-          "if nobody needs it: echo 0 > \(full("nullb/\(name)/power")) && rmdir \(full("nullb/\(name)"))"
+          "if it is not needed: echo 0 > \(full("nullb/\(name)/power")) && rmdir \(full("nullb/\(name)"))"
       )
     }
   }

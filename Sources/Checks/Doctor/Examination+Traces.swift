@@ -29,7 +29,7 @@ extension Examination {
             Finding.Evidence(Self.bus.string, own.joined(separator: ", ")),
             Finding.Evidence(full(directory), "\(made) functions"),
           ],
-          "there are more devices than functions: the module was unloaded while function directories existed, and their devices are lost",
+          "there are more devices than functions: the module was unloaded while function directories existed, and their devices leaked",
           mend: "reboot before the driver is used again; remove functions before rmmod")
         continue
       }
@@ -41,7 +41,7 @@ extension Examination {
             .deviceWithoutDriver, device, [Finding.Evidence(link.string, "missing")],
             "the device was unbound through sysfs: the next link of its function finds no driver",
             mend:
-              "echo \(device) > /sys/bus/pci-epf/drivers/\(driver.name)/bind; or remove the function and make it again"
+              "echo \(device) > /sys/bus/pci-epf/drivers/\(driver.name)/bind; or remove the function and create it again"
           )
         }
       }
@@ -49,13 +49,14 @@ extension Examination {
     lookAtDMA()
   }
 
-  /// What moves data, and what stands between it and memory; neither is right or wrong.
+  /// DMA engines and IOMMUs, for information.
   private mutating func lookAtDMA() {
     let engines: FilePath = "/sys/class/dma"
     if let channels = try? files.names(in: engines).sorted(), !channels.isEmpty {
       let count = "\(channels.count) channels (\(channels[0])...)"
       see(
-        "DMA", count + "; whether they are the endpoint controller's shows when a function is bound"
+        "DMA",
+        count + "; whether they belong to the endpoint controller is known once a function is bound"
       )
     } else {
       see(
@@ -88,13 +89,13 @@ extension Examination {
         }
         find(
           .journalDamaged, journal.name, [Finding.Evidence(journal.path.string, problem.message)],
-          "what epfnvme has made under this name is not known any more, so teardown cannot take it back",
-          mend: problem.hint ?? "remove what is left by hand, then rm \(journal.path)")
+          "the objects that epfnvme created under this name are unknown, so teardown cannot remove them",
+          mend: problem.hint ?? "remove the remaining objects by hand, then rm \(journal.path)")
       } else if let effect = journal.unfinished {
         find(
           .journalUnfinished, journal.name,
           [Finding.Evidence(journal.path.string, "not finished from: \(effect)")],
-          "a run of epfnvme was killed, or its rollback is incomplete; what it made is half there",
+          "a run of epfnvme was killed, or its rollback is incomplete; its objects are incomplete",
           mend: "epfnvme teardown \(journal.name)")
       } else {
         see("profile \(journal.name)", "set up by epfnvme")
@@ -110,7 +111,7 @@ extension Examination {
       find(
         .kernelCrashed, "kernel", [evidence(log[index])],
         "the kernel has failed in this code since it was booted: nvmet and pci_ep may be stuck or damaged",
-        mend: "save dmesg, then reboot; the guide's safe orders say what to avoid")
+        mend: "save dmesg, then reboot; the guide lists the safe order of each operation")
     }
     if let line = log.last(where: {
       $0.text.contains("WARNING:") && $0.text.contains("pci-ep-cfs.c")
@@ -118,7 +119,7 @@ extension Examination {
       find(
         .unlinkedWhileStarted, "pci-ep-cfs.c", [evidence(line)],
         "a function was unlinked from a controller that was started",
-        mend: "in this order: epfnvme stop, rm the link, rmdir the function (teardown keeps it)")
+        mend: "in this order: epfnvme stop, rm the link, rmdir the function (teardown follows it)")
     }
     if let line = log.last(where: { $0.text.contains("(NULL device *): PCI link") }) {
       find(
@@ -137,7 +138,8 @@ extension Examination {
     "nvmet", "pci_epf", "pci_ep", "pci-ep", "pci_epc", "null_blk", "configfs",
   ]
 
-  /// Whether a line begins a report of the kernel about itself, in code of ours: the line says so, or a function in the trace below.
+  /// Whether a line begins a crash report of the kernel in the code of the endpoint, according to the line or to a function in the trace
+  /// that follows.
   private static func isCrash(_ log: [KernelLogLine], _ index: Int) -> Bool {
     guard crashes.contains(where: { log[index].text.contains($0) }) else { return false }
     return log[index...].prefix(40).enumerated().contains { offset, line in

@@ -7,7 +7,7 @@ internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
 
-/// What the doctor's rules look at, read once, and what they have found so far.
+/// The data that the doctor's rules inspect, read once, and their findings.
 struct Examination {
   let provisioner: Provisioner
   let files: any SystemFiles
@@ -41,23 +41,24 @@ struct Examination {
       journals = nil
       hide(
         "journals", provisioner.run.path, error,
-        "what epfnvme has made cannot be told from what others have")
+        "the objects of epfnvme cannot be distinguished from those of others")
     }
     if log == nil {
       hide(
         "kernel log",
-        "/dev/kmsg: this process may not read it; what drivers have said is not known; run as root")
+        "/dev/kmsg: not readable by this process, so the messages of drivers are unknown; run as root"
+      )
     }
     hideTree()
   }
 
-  /// Says what of configfs cannot be read. Attributes that can only be written are no loss.
+  /// Reports the parts of configfs that cannot be read, except write-only attributes.
   private mutating func hideTree() {
     let all = tree.unreadable.sorted { $0.key < $1.key }.filter { path, error in
       error == .permissionDenied || error == .notPermitted || tree.entries[path] == nil
     }
     for (path, error) in all where tree.entries[path] == nil {
-      hide("configfs", FilePath(full(path)), error, "nothing is concluded about what is there")
+      hide("configfs", FilePath(full(path)), error, "no conclusion is drawn about its contents")
     }
     let attributes = all.filter {
       tree.entries[$0.key] != nil && !Self.writeOnly.contains($0.key.lastPart)
@@ -123,7 +124,7 @@ struct Examination {
 
   func has(_ path: String) -> Bool { tree.entries[path] != nil }
 
-  /// Whether a path stands, or would stand, in what cannot be read.
+  /// Whether a path is in a part that cannot be read.
   func isHidden(_ path: String) -> Bool {
     tree.unreadable.keys.contains { path == $0 || path.hasPrefix($0 + "/") }
   }
@@ -143,14 +144,14 @@ struct Examination {
     Finding.Evidence("/dev/kmsg", line.text)
   }
 
-  /// Whether epfnvme has made a directory of configfs; nil when a journal that could say so cannot be read.
+  /// Whether epfnvme created a directory of configfs; nil when a journal cannot be read.
   func isOurs(_ path: String) -> Bool? {
     guard let journals else { return nil }
     if journals.contains(where: { $0.directories.contains(full(path)) }) { return true }
     return journals.contains { $0.problem != nil } ? nil : false
   }
 
-  /// Whether it belongs to a run that a crash cut off, which is a finding of its own.
+  /// Whether it belongs to an unfinished run, which has a separate finding.
   func isInterrupted(_ path: String) -> Bool {
     journals?.contains { $0.unfinished != nil && $0.directories.contains(full(path)) } ?? false
   }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 
-/// One thing that the doctor found, with what it saw and what mends it.
+/// A finding of the doctor, with its evidence and its fix.
 public struct Finding: Hashable, Sendable {
   public enum Severity: String, Sendable, Hashable, CaseIterable {
-    /// No NVMe endpoint before it is mended, or a kernel in danger.
+    /// Must be fixed before the machine can be an NVMe endpoint, or endangers the kernel.
     case error
     /// Works, but not as it was meant.
     case warning
-    /// Worth knowing.
+    /// For information.
     case note
   }
 
-  /// What was seen, and where.
+  /// The evidence: paths and their contents.
   public struct Evidence: Hashable, Sendable {
     public var path: String
     public var text: String
@@ -25,12 +25,12 @@ public struct Finding: Hashable, Sendable {
 
   public var id: ID
   public var severity: Severity { id.severity }
-  /// What it is about: an option, a module, a directory's name.
+  /// The subject: an option, a module, a directory's name.
   public var subject: String
   public var evidence: [Evidence]
-  /// What it means.
+  /// The meaning of the finding.
   public var explanation: String
-  /// The command, or the kernel option, that mends it.
+  /// The command or the kernel option that fixes it.
   public var remedy: String
 
   public var json: JSONValue {
@@ -45,7 +45,7 @@ public struct Finding: Hashable, Sendable {
 }
 
 extension Finding {
-  /// All that the doctor can find; the words are stable.
+  /// All findings of the doctor; the raw values are stable.
   public enum ID: String, Sendable, Hashable, CaseIterable {
     // The kernel.
     case optionMissing = "kernel-option-missing"

@@ -28,20 +28,20 @@ extension BusDevice {
     return "nvme\(instance)\(tail)"
   }
 
-  /// The driver's word for the controller: `live`, `resetting`, `dead`; nil without the driver.
+  /// The driver's state of the controller: `live`, `resetting`, `dead`; nil without the driver.
   /// - Source: `drivers/nvme/host/sysfs.c`, `nvme_sysfs_show_state`.
   public var controllerState: String? {
     guard let controllerName else { return nil }
     return text("nvme/\(controllerName)/state")
   }
 
-  /// Whether the NVMe driver has the function, its controller lives and a namespace has its node.
+  /// Whether the function is bound to the NVMe driver, its controller is live and a namespace has a node.
   public var isUsable: Bool {
     driver == "nvme" && controllerState == "live" && !disks.isEmpty
       && disks.allSatisfy { unsafe access($0.string, F_OK) == 0 }
   }
 
-  /// Bytes; nil when the kernel does not say.
+  /// Bytes; nil when the kernel does not report it.
   func size(of disk: FilePath) -> UInt64? {
     guard let name = disk.lastComponent?.string,
       let text = try? readFile(block(name).appending("size")),
@@ -95,11 +95,11 @@ extension BusDevice {
     return found
   }
 
-  /// Whoever uses a disk, or a partition of it, holds it exclusively; the kernel knows of all of them.
-  /// - Parameter attempt: what the disk would be used for: `take`, `remove`.
+  /// Users of a disk or of a partition open it exclusively; the kernel tracks all of them.
+  /// - Parameter attempt: the intended operation: `take`, `remove`.
   /// - Source: `block/bdev.c`, `bd_may_claim`: a claimed partition claims its disk.
   func refuseWhenInUse(
-    _ attempt: String, hint: String = "unmount it, or take it apart, first"
+    _ attempt: String, hint: String = "unmount or detach it first"
   ) throws(HostViewError) {
     let found = users
     guard found.isEmpty else {
@@ -112,17 +112,17 @@ extension BusDevice {
         continue
       }
       let error = Errno.current
-      // A namespace without a node is nobody's disk.
+      // A namespace without a node cannot be in use.
       guard error != .noSuchFileOrDirectory else { continue }
       guard error != .resourceBusy else {
         throw .inUse(
           attempt: attempt, path: name,
-          users: ["\(node) is held exclusively by a program or a part of the kernel (EBUSY)"],
+          users: ["\(node) is opened exclusively by a program or the kernel (EBUSY)"],
           hint: hint)
       }
       throw .unavailable(
         attempt: "open", path: node.string, errno: error,
-        hint: "the disk cannot be opened to see whether it is in use")
+        hint: "the disk cannot be opened to determine whether it is in use")
     }
   }
 }

@@ -7,18 +7,18 @@ internal import SystemPackage
 extension BusDevice {
   private var drivers: FilePath { machine.sysfs.appending("bus/pci/drivers") }
 
-  /// Takes the function from its driver and gives it to the NVMe driver, which probes it anew.
+  /// Unbinds the function from its driver and binds it to the NVMe driver, which probes it again.
   ///
-  /// A function that no driver has is only given.
+  /// A function without a driver is only bound.
   /// - Parameter force: even when a disk of it is in use, or another driver has it.
-  /// - Throws: ``HostViewError``; a function that the NVMe driver has refused is given back to the driver that had it.
+  /// - Throws: ``HostViewError``; a function that the NVMe driver refuses is bound to its previous driver again.
   public func rebind(force: Bool) throws(HostViewError) {
-    let hint = "--force does it all the same, and whoever uses it gets errors"
+    let hint = "--force proceeds anyway, and users of the disk get errors"
     let former = driver
     if !force {
       if let former, former != "nvme" {
         throw .inUse(
-          attempt: "rebind", path: name, users: ["the driver \(former) has it"], hint: hint)
+          attempt: "rebind", path: name, users: ["it is bound to the driver \(former)"], hint: hint)
       }
       try refuseWhenInUse("rebind", hint: hint)
     }
@@ -35,12 +35,12 @@ extension BusDevice {
     }
   }
 
-  /// Takes the function off the bus, as if it had been unplugged; a rescan finds it again.
+  /// Removes the function from the bus, as if it had been unplugged; a rescan finds it again.
   /// - Parameter force: even when a disk of it is in use.
   public func remove(force: Bool) throws(HostViewError) {
     if !force {
       try refuseWhenInUse(
-        "remove", hint: "--force does it all the same, and whoever uses it gets errors")
+        "remove", hint: "--force proceeds anyway, and users of the disk get errors")
     }
     try write("1", to: "remove")
   }

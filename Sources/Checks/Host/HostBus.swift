@@ -2,7 +2,7 @@
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What a disk is called on every bus.
+/// The names of a disk.
 public struct DiskIDs: Hashable, Sendable {
   public var vendorID: UInt16
   public var deviceID: UInt16
@@ -71,7 +71,7 @@ public struct HostBus: Sendable {
       throw .unavailable(
         attempt: "find", path: name, errno: .noSuchFileOrDirectory,
         hint:
-          "it is no NVMe controller on a PCI bus; name the controller, /dev/nvme0, not a namespace, or its PCI function"
+          "it is not an NVMe controller on a PCI bus; name the controller (/dev/nvme0, not a namespace) or its PCI function"
       )
     }
     return try BusDevice(function, on: machine)
@@ -83,14 +83,14 @@ public struct HostBus: Sendable {
     return names.contains { (try? BusDevice($0, on: machine))?.isUsable == true }
   }
 
-  /// Makes the kernel look for new functions.
+  /// Makes the kernel scan for new functions.
   /// - Parameter bus: `0000:01`; the whole machine without one.
   /// - Source: `Documentation/ABI/testing/sysfs-bus-pci`.
   public func rescan(_ bus: String? = nil) throws(HostViewError) {
     let path: FilePath
     if let bus {
       guard BusDevice.isName("\(bus):00.0") else {
-        throw .failed("\(bus) is no PCI bus: domain:bus is, 0000:01")
+        throw .failed("\(bus) is not a PCI bus (domain:bus, for example 0000:01)")
       }
       path = machine.sysfs.appending("class/pci_bus").appending(bus).appending("rescan")
     } else {
@@ -100,7 +100,7 @@ public struct HostBus: Sendable {
       throw .unavailable(
         attempt: "write \"1\" to", path: path.string, errno: error,
         hint: error == .noSuchFileOrDirectory
-          ? "the machine has no such bus" : "rescanning is for root only")
+          ? "the machine has no such bus" : "rescanning requires root")
     }
   }
 }

@@ -2,7 +2,7 @@
 public import Provisioning
 internal import SystemPackage
 
-/// One NVMe controller on the bus, for whoever looks.
+/// An NVMe controller on the bus, for output.
 public struct HostDisk: Hashable, Sendable {
   public struct Namespace: Hashable, Sendable {
     public var path: String
@@ -20,14 +20,14 @@ public struct HostDisk: Hashable, Sendable {
   public var driver: String?
   /// `nvme0`
   public var controller: String?
-  /// The driver's word: `live`.
+  /// The driver's state: `live`.
   public var state: String?
   public var namespaces: [Namespace]
   public var users: [String]
-  /// Whether its ids are the ones that were asked for; nil when none were.
+  /// Whether it has the requested IDs; nil if none were requested.
   public var isWanted: Bool?
 
-  /// - Throws: ``HostViewError`` when the function has gone.
+  /// - Throws: ``HostViewError`` when the function no longer exists.
   public init(_ device: BusDevice, wanted: [DiskIDs]?) throws(HostViewError) {
     name = device.name
     let ids = DiskIDs(

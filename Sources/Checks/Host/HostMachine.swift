@@ -26,7 +26,7 @@ public struct HostMachine: Sendable {
 
   public static let live = HostMachine()
 
-  /// Writes a text to an existing file with one `write(2)`, which is how sysfs takes a value.
+  /// Writes a text to an existing file with one `write(2)`, as sysfs requires.
   @Sendable public static func writeAtOnce(_ text: String, _ path: FilePath) throws(Errno) {
     let descriptor = try Descriptor(opening: path, O_WRONLY)
     let bytes = Array(text.utf8)

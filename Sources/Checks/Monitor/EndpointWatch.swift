@@ -2,7 +2,7 @@
 public import KernelEvents
 public import Provisioning
 
-/// One thing that a monitor tells: what the kernel said, or how a controller stands now.
+/// An event of a monitor: a kernel message, a uevent, or the state of a controller.
 public struct MonitorEvent: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     case device(DeviceEvent)
@@ -11,7 +11,7 @@ public struct MonitorEvent: Hashable, Sendable {
     case controller(ControllerState)
   }
 
-  /// When the monitor heard of it, on the clock of the kernel's log.
+  /// When the monitor received it, on the clock of the kernel log.
   public var time: Duration
   public var kind: Kind
 
@@ -55,7 +55,7 @@ public struct ControllerState: Hashable, Sendable {
   public var isStarted: Bool?
   /// The bound functions.
   public var functions: [String] = []
-  /// What the function driver last said since the monitor began: `link up`, `enabled`; nil when it has said nothing, or when several
+  /// The last state that the function driver reported since the monitor began: `link up`, `enabled`; nil if it reported none, or if several
   /// controllers have functions.
   public var driverState: String?
   /// I/O queues that the target allows; nil without a function or a local target.
@@ -89,9 +89,9 @@ public struct ControllerState: Hashable, Sendable {
   }
 }
 
-/// Picks what concerns the endpoint, and follows how its controllers stand.
+/// Selects events about the endpoint, and tracks the state of its controllers.
 public struct EndpointWatch {
-  /// Whose uevents are told. `pci` is for the machine at the other end of the cable.
+  /// The subsystems whose uevents are shown. `pci` is for the host.
   public static let subsystems: Set = [
     "pci_epc", "pci-epf", "block", "nvme", "nvme-subsystem", "module", "pci",
   ]
@@ -102,7 +102,7 @@ public struct EndpointWatch {
 
   public init(_ provisioner: Provisioner) { self.provisioner = provisioner }
 
-  /// What of a kernel's news is told.
+  /// The events to show.
   public mutating func events(of news: [KernelEvent], at time: Duration) -> [MonitorEvent] {
     var found: [MonitorEvent] = []
     for item in news {
@@ -121,10 +121,10 @@ public struct EndpointWatch {
     return found
   }
 
-  /// Looks at the controllers, without writing anything.
-  /// - Returns: those that stand otherwise than at the last look; all of them at the first.
+  /// Reads the state of the controllers, without writing anything.
+  /// - Returns: the controllers whose state has changed since the last call; all of them at the first call.
   public mutating func changes(at time: Duration) -> [MonitorEvent] {
-    // What cannot be read has not changed.
+    // State that cannot be read is treated as unchanged.
     guard let status = try? provisioner.status(withoutWriting: true) else { return [] }
     var states = status.endpoints.map { endpoint in
       var state = ControllerState(name: endpoint.name, isStarted: endpoint.isStarted)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One page that needs nothing else: for a browser, an archive, a mail.
+/// A self-contained HTML page.
 enum HTMLReport {
   /// Lines of the kernel's log that a page holds.
   private static let longestLog = 4000

@@ -2,7 +2,7 @@
 
 /// Text in XML and HTML.
 enum Markup {
-  /// Text for an element or an attribute. Characters that XML 1.0 does not know become U+FFFD.
+  /// Text for an element or an attribute. Characters that XML 1.0 does not allow become U+FFFD.
   static func escaped(_ text: String) -> String {
     var xml = ""
     for scalar in text.unicodeScalars {

@@ -3,7 +3,7 @@ internal import Provisioning
 
 /// The formats that a report can have.
 public enum ReportFormat: String, Sendable, CaseIterable {
-  /// What the kernel's own tests print, version 1.
+  /// The format of the kernel's tests, version 1.
   case ktap
   /// Test Anything Protocol, version 14.
   case tap
@@ -15,7 +15,7 @@ public enum ReportFormat: String, Sendable, CaseIterable {
   /// One self-contained page.
   case html
 
-  /// Whether it is written line by line as the run goes on, and not in one piece at its end.
+  /// Whether it is written line by line during the run, not in one piece at its end.
   public var growsWithRun: Bool {
     switch self {
     case .ktap, .tap, .lava: true
@@ -35,11 +35,11 @@ public enum ReportFormat: String, Sendable, CaseIterable {
   }
 }
 
-/// Text for a report that grows with the run. What is not known before the end comes at the end.
+/// Text for a report that grows with the run. Values that are not known before the end are written at the end.
 public protocol ReportWriter: Sendable {
-  /// - Parameter count: how many results will come.
+  /// - Parameter count: the number of results.
   mutating func begin(_ report: TestReport, count: Int) -> String
-  /// Something between two results that is worth a line.
+  /// A note between two results.
   mutating func note(_ text: String) -> String
   mutating func result(_ result: TestReport.Result) -> String
   mutating func end(_ report: TestReport) -> String

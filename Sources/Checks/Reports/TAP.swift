@@ -2,7 +2,7 @@
 
 /// KTAP version 1.
 ///
-/// Diagnostics stand before the result that they belong to, as kselftest prints them.
+/// Diagnostics precede their result, as in kselftest.
 /// - Source: `Documentation/dev-tools/ktap.rst`.
 struct KTAPWriter: ReportWriter {
   private var number = 0

@@ -36,7 +36,7 @@ extension TestReport {
 }
 
 extension TestReport.Result {
-  /// Also what one side of a two-sided run tells the other.
+  /// Also the format of messages in a two-sided run.
   var json: JSONValue {
     [
       "id": .string(id), "meaning": .string(meaning), "outcome": .string(outcome.word),

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a run of test cases came to: the one source of every report format.
+/// The result of a run of test cases: the source of every report format.
 public struct TestReport: Sendable {
   public enum Outcome: Sendable, Hashable {
     case passed
     /// Why.
     case failed(String)
-    /// A failure by a wait that ran out: for what, and how long it was.
+    /// A timeout: the expected event and the limit.
     case timedOut(String)
-    /// What is not there that it needs.
+    /// The missing requirement.
     case skipped(String)
 
     public var isFailure: Bool {
@@ -30,14 +30,14 @@ public struct TestReport: Sendable {
   public struct Result: Sendable, Hashable {
     /// Stable: no numbers, paths or addresses.
     public var id: String
-    /// What the case shows when it passes.
+    /// The meaning of a pass.
     public var meaning: String
     public var outcome: Outcome
-    /// What was looked at, or what differs: a line each.
+    /// Checked values or differences, one per line.
     public var details: [String] = []
     /// The kernel's lines since the step began; of a failure.
     public var kernelLog: [String] = []
-    /// How long it took, in all runs.
+    /// The duration in all runs.
     public var duration: Duration = .zero
 
     public init(id: String, meaning: String, outcome: Outcome) {
@@ -47,7 +47,7 @@ public struct TestReport: Sendable {
     }
   }
 
-  /// A figure of a run, with its unit; one value for each run that came so far.
+  /// A measurement of a run, with its unit; one value for each run so far.
   public struct Measurement: Sendable, Hashable {
     /// `setup-time`.
     public var id: String
@@ -102,7 +102,7 @@ public struct TestReport: Sendable {
   public var suite: String
   /// The profile's name.
   public var subject: String
-  /// What ran where: kernel, host name, controller … by name.
+  /// Properties of the machine by name: kernel, host name, controller …
   public var machine: [(name: String, value: String)] = []
   /// `2026-11-24T14:35:02Z`.
   public var started = ""
@@ -110,7 +110,7 @@ public struct TestReport: Sendable {
   public var runs = 1
   public var results: [Result] = []
   public var measurements: [Measurement] = []
-  /// Of the run that is shown: the first one that failed, or the last.
+  /// The run that is shown: the first one that failed, or the last.
   public var timeline: [Span] = []
   public var kernelLog: [LogLine] = []
   /// configfs while everything was up, as indented text.
@@ -119,7 +119,7 @@ public struct TestReport: Sendable {
   public var profile = ""
   /// The signal that ended the run early.
   public var signal: CInt?
-  /// What the process ends with when the run could not begin, or when a second signal ended its teardown.
+  /// The exit code when the run could not begin, or when a second signal stopped its teardown.
   public var failureCode: CInt?
 
   public init(suite: String, subject: String) {
@@ -133,7 +133,7 @@ public struct TestReport: Sendable {
   }
   public var passedCount: Int { results.count - failures.count - skipped.count }
 
-  /// What the process ends with: 0, 1 (a case failed), 4 (all skipped), 128 and the signal's number, or why it could not begin.
+  /// The exit code: 0, 1 (a case failed), 4 (all skipped), 128 plus the signal's number, or the reason why the run could not begin.
   public var exitCode: CInt {
     if let failureCode { return failureCode }
     if let signal { return 128 + signal }
@@ -141,12 +141,12 @@ public struct TestReport: Sendable {
     return passedCount == 0 ? 4 : 0
   }
 
-  /// The id of the only case of a run that could not begin, or did not come to its end. For good, as those of ``SmokeCase`` are.
+  /// The id of the only case of a run that could not begin or did not end. It is stable, like those of ``SmokeCase``.
   public static let beginID = "begin"
   public static let beginMeaning =
-    "the run could begin; only in the report of one that could not, or that has not ended"
+    "the run could start; present only in the report of a run that could not, or that has not ended"
 
-  /// The same report with nothing but the reason for which there are no results.
+  /// The same report with only the reason why there are no results.
   public func withoutResults(
     _ reason: String, details: [String] = [], kernelLog: [String] = []
   ) -> TestReport {

@@ -2,7 +2,7 @@
 
 /// The time line of a run as a picture: a row for each step and each state of the controller, its name above its bar.
 ///
-/// Places along the time are percentages, so the picture fits any width and its letters keep their size.
+/// Positions are percentages, so the picture fits any width and the text keeps its size.
 struct Timeline {
   private let spans: [TestReport.Span]
   private let end: Double
@@ -13,7 +13,7 @@ struct Timeline {
   init(_ report: TestReport) {
     let end = max(report.timeline.map(\.end.inMilliseconds).max() ?? 0, 0.001)
     self.end = end
-    // Steps too short to be seen stay away, unless they failed; states are all shown.
+    // Steps that are too short are omitted, unless they failed; all states are shown.
     let visible = report.timeline.filter {
       $0.kind == .state || $0.hasFailed || ($0.end - $0.start).inMilliseconds >= end / 100
     }

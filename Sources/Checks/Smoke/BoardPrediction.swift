@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 
-/// What a board will show of a profile, known from provisioning the same profile on an emulated one.
+/// The values that a board will show for a profile, from provisioning the profile on an emulated board.
 public struct BoardPrediction: Sendable {
   /// The function driver.
   public var driver: String
-  /// What the kernel says from loading the driver to binding.
+  /// The kernel messages from loading the driver to binding.
   public var log: [String]
   /// configfs of the emulated machine.
   public var tree: TreeSnapshot
-  /// Attributes that the kernel fills in by its version, which the profile does not give.
+  /// Attributes that the kernel sets according to its version and the profile does not set.
   public var unknown: Set<String>
 
   public init(driver: String, log: [String], tree: TreeSnapshot, unknown: Set<String>) {
@@ -25,7 +25,7 @@ public struct BoardPrediction: Sendable {
     "cache_line_size", "subsys_vendor_id", "subsys_id", "interrupt_pin", "msi_interrupts",
     "msix_interrupts",
   ]
-  /// What Identify Controller and Identify Namespace are made of.
+  /// The data of Identify Controller and Identify Namespace.
   private static let identity: Set<String> = [
     "attr_model", "attr_serial", "attr_firmware", "attr_version", "attr_ieee_oui",
     "attr_vendor_id", "attr_subsys_vendor_id", "attr_cntlid_min", "attr_cntlid_max",

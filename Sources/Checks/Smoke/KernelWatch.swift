@@ -2,7 +2,7 @@
 internal import KernelEvents
 internal import Provisioning
 
-/// The kernel's log during a run: what is about the endpoint, what is wrong, what the link did.
+/// The kernel log during a run: messages about the endpoint, errors, and link events.
 struct KernelWatch {
   private let log: any KernelLog
   private let driver: String
@@ -33,12 +33,12 @@ struct KernelWatch {
     return words.first { line.contains($0.0) }?.1
   }
 
-  /// Beginnings and parts of lines that belong to what is provisioned.
+  /// Prefixes and parts of messages about provisioned objects.
   private static let subsystems = [
     "nvmet", "pci_epf_nvme", "pci_epc", "pci-epf", "pci_epf", "null_blk", "nullb", "nvme", "loop",
     "configfs", "pcie-ep",
   ]
-  /// Reports of the kernel itself, whoever is to blame.
+  /// Reports of the kernel, independent of their cause.
   private static let alarms = [
     "WARNING:", "BUG:", "Oops", "Call Trace:", "Kernel panic", "KASAN", "UBSAN", "refcount_t:",
     "blocked for more than", "possible circular locking", "possible recursive locking",
@@ -62,7 +62,7 @@ struct KernelWatch {
     mark.map { log.lines(since: $0) } ?? []
   }
 
-  /// What the function driver said about the link since a mark.
+  /// The link events that the function driver reported since a mark.
   func links(since mark: KernelLogMark?) -> [Link] {
     lines(since: mark).compactMap { line in
       line.text.contains(driver) ? Self.link(line.text) : nil

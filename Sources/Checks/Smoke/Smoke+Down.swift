@@ -4,7 +4,7 @@ internal import KernelEvents
 internal import Provisioning
 internal import SystemPackage
 
-/// What a machine holds that a run must not change.
+/// The state of a machine that a run must not change.
 struct Footprint {
   var tree: TreeSnapshot
   /// Loop devices and their files.
@@ -23,16 +23,16 @@ struct Footprint {
   }
 }
 
-/// The way down: teardown, leftovers, and what the kernel said.
+/// Teardown, leftovers, and kernel messages.
 extension Smoke {
   func tearDown(_ before: Footprint) {
     if options.keeps, record.run == options.runs, !isInterrupted {
-      return finish(.cleanTeardown, .skipped("kept up (--keep)"))
+      return finish(.cleanTeardown, .skipped("kept set up (--keep)"))
     }
     let mark = watch.mark()
     let began = now
     do throws(ProvisioningError) {
-      // A host may have enabled it meanwhile: that is what the run is for.
+      // A host may have enabled it meanwhile, as intended.
       var options = Provisioner.TeardownOptions()
       options.force = true
       _ = try provisioner.tearDown(located.profile.name, options: options) { _ in }
@@ -48,7 +48,7 @@ extension Smoke {
     compare(with: before, mark, began)
   }
 
-  /// Whether the machine is what it was.
+  /// Whether the machine has its previous state.
   func compare(with before: Footprint, _ mark: KernelLogMark? = nil, _ began: Duration? = nil) {
     var left = Footprint(provisioner).differences(from: before)
     do throws(ProvisioningError) {
@@ -64,7 +64,7 @@ extension Smoke {
 
   func checkKernel() {
     guard runMark != nil else {
-      return finish(.noKernelErrors, .skipped("this process may not read the kernel's log"))
+      return finish(.noKernelErrors, .skipped("this process cannot read the kernel log"))
     }
     let errors = watch.lines(since: runMark).filter(KernelWatch.isError)
     finish(

@@ -15,12 +15,12 @@ extension Smoke {
       present.isEmpty
       ? "this machine has no PCI endpoint controller"
       : "this machine has no endpoint controller \(missing ?? ""); it has \(present.joined(separator: ", "))"
-    skipRest("not tried: there is nothing to set up", upTo: .endpointControllerPresent)
+    skipRest("not run: there is nothing to set up", upTo: .endpointControllerPresent)
     finish(.endpointControllerPresent, .skipped(reason))
     return false
   }
 
-  /// Sets the profile up, and gives every case on the way its outcome.
+  /// Sets the profile up, and records the outcome of each case.
   /// - Returns: whether it is up.
   func setUp() throws(ProvisioningError) -> Bool {
     var way = Way(smoke: self)
@@ -29,7 +29,7 @@ extension Smoke {
       _ = try provisioner.setUp(located, force: false) { way.hear($0) }
     } catch {
       switch error.kind {
-      // Nothing was done, and no earlier run has anything to tell: the run could not begin.
+      // Nothing was done, and there is no earlier run: the run could not begin.
       case .needsPrivileges, .cannotCreate, .malformedProfile, .disruptive, .internal,
         .timedOut
       where record.run == 1 && !way.hasBegun:
@@ -49,7 +49,7 @@ extension Smoke {
     return true
   }
 
-  /// What has been done of a setup, by the cases that it serves.
+  /// The progress of a setup, by case.
   private struct Way {
     let smoke: Smoke
     var plan: Plan?

@@ -2,7 +2,7 @@
 internal import KernelEvents
 internal import Provisioning
 
-/// What is looked at while everything is up.
+/// The checks while everything is up.
 extension Smoke {
   // MARK: The link
 
@@ -25,7 +25,7 @@ extension Smoke {
       finish(
         .linkUp, .timedOut("no link within \(provisioner.timeout)"), since: startMark, began: began)
     } else if watch.links(since: runMark).contains(.up) {
-      // The driver says so while it is bound, before the controller was started.
+      // The driver reports it at bind, before the controller is started.
       finish(.linkUp, .skipped("this endpoint controller does not report its link"))
     } else {
       finish(
@@ -37,7 +37,7 @@ extension Smoke {
     addSpan("wait for the link", from: time - (now - began))
   }
 
-  static let noLog = "this process may not read the kernel's log, where the link is reported"
+  static let noLog = "this process cannot read the kernel log, which reports the link"
 
   private func waitForLink(since mark: KernelLogMark?) -> Bool {
     let isUp = provisioner.machine.clock.wait(upTo: provisioner.timeout) {
@@ -96,7 +96,7 @@ extension Smoke {
     }
     let tree = provisioner.snapshot()
     if runMark == nil {
-      finish(.queuesAsPredicted, .skipped("this process may not read the kernel's log"))
+      finish(.queuesAsPredicted, .skipped("this process cannot read the kernel log"))
     } else {
       finish(.queuesAsPredicted, queues.map(Seen.init))
     }
@@ -132,7 +132,7 @@ extension Smoke {
     let looked = seen.filter { $0.agrees != nil }
     let wrong = looked.filter { $0.agrees == false }
     guard !looked.isEmpty else {
-      return finish(item, .skipped("the board shows nothing of it"))
+      return finish(item, .skipped("not visible on the board"))
     }
     finish(
       item, wrong.isEmpty ? .passed : .failed("\(wrong.count) of \(looked.count) values differ"),
@@ -165,7 +165,7 @@ extension Smoke {
     case .success(let cases, _) where cases.isEmpty:
       finish(
         .linkBounced, .passed,
-        details: linkWasUp ? [] : ["stop and start only: the link was not seen"], began: began)
+        details: linkWasUp ? [] : ["stop and start only: no link was reported"], began: began)
     case .success(let cases, let count):
       finish(
         .linkBounced, .failed("\(cases.count) of \(count) values differ afterwards"),
@@ -191,7 +191,7 @@ extension Smoke {
   /// Whether the link, once up, stayed up: between the last start and now.
   func checkStability() {
     guard linkWasUp else {
-      return finish(.linkStable, .skipped("the link was not seen, or did not come back"))
+      return finish(.linkStable, .skipped("the link was not reported, or did not come up again"))
     }
     let began = now
     let wasLost = provisioner.machine.clock.wait(upTo: options.hold) {
@@ -200,11 +200,11 @@ extension Smoke {
     addSpan("watch the link", from: time - (now - began))
     if wasLost, !linkWasLost { return finish(.linkStable, .skipped(interruption)) }
     finish(
-      .linkStable, linkWasLost ? .failed("the link went down by itself") : .passed,
+      .linkStable, linkWasLost ? .failed("the link went down unexpectedly") : .passed,
       since: startMark, began: began)
   }
 
-  /// Whether the link has gone since the controller was started and the link had come.
+  /// Whether the link went down after it had come up.
   private var linkWasLost: Bool {
     let links = watch.links(since: startMark)
     return links.firstIndex(of: .up).map { links[$0...].contains(.down) } ?? false

@@ -4,9 +4,9 @@ internal import KernelEvents
 public import Provisioning
 internal import SystemPackage
 
-/// A profile on a board from nothing to nothing: setup, check, link bounces, check, teardown, leftovers; once or many times.
+/// Sets up, verifies and tears down a profile on a board: setup, check, link bounces, check, teardown, leftovers; once or repeatedly.
 ///
-/// Whatever happens in between, the teardown is done; after a signal, too.
+/// The teardown is always executed, also after a signal.
 public final class Smoke {
   public struct Options: Sendable {
     /// How many times the whole is done.
@@ -17,20 +17,20 @@ public final class Smoke {
     public var keeps = false
     /// How long the link is watched after the last bounce.
     public var hold: Duration = .milliseconds(500)
-    /// Whether a link that does not come up is a failure, and not the absence of a host.
+    /// Whether a missing link is a failure instead of a skip.
     public var requiresLink = false
     public init() {}
   }
 
-  /// What happens during the run, as it happens.
+  /// An event of the run.
   public enum Event: Sendable {
-    /// Something worth a line.
+    /// A note.
     case note(String)
     /// A case has its final result.
     case result(TestReport.Result)
   }
 
-  /// What a host at the other end of the cable looks at while everything is up: its results of a run.
+  /// The host's part while everything is up: its results of a run.
   public typealias HostPart = (_ run: Int) throws(ProvisioningError) -> [TestReport.Result]
 
   let provisioner: Provisioner
@@ -42,20 +42,20 @@ public final class Smoke {
   private let hostPart: HostPart?
 
   var record: SmokeRecord
-  /// What has come so far; a caller may fill in what it knows of the machine.
+  /// The report so far; the caller may add properties of the machine.
   public var report: TestReport
   private var isFinalRun = false
   private var emitted = 0
   private var begin: Duration = .zero
   var controllers: [String] = []
-  /// Where the kernel's log stood when the endpoint controller was started.
+  /// The position in the kernel log when the endpoint controller was started.
   var startMark: KernelLogMark?
   var runMark: KernelLogMark?
   var linkWasUp = false
   private var seen = 0
 
   /// - Parameters:
-  ///   - prediction: what the emulation has for the profile; nil for a profile without functions.
+  /// - prediction: the prediction of the emulation; nil for a profile without functions.
   ///   - hostPart: of a two-sided run.
   public init(
     _ provisioner: Provisioner, _ located: Profile.Located, prediction: BoardPrediction?,
@@ -73,11 +73,11 @@ public final class Smoke {
     report.runs = options.runs
   }
 
-  /// The ids of the results that will come, in their order.
+  /// The ids of the results, in order.
   public var caseIDs: [String] {
     var ids = SmokeCase.allCases.map(\.rawValue)
     guard hostPart != nil else { return ids }
-    // The host looks before the teardown.
+    // The host runs its part before the teardown.
     ids.insert(contentsOf: HostSmokeCase.allCases.map(\.rawValue), at: ids.count - 2)
     return ids
   }
@@ -94,7 +94,7 @@ public final class Smoke {
     let name = located.profile.name
     guard try !provisioner.names().contains(name) else {
       throw ProvisioningError(
-        .disruptive, "\"\(name)\" is set up, or half set up: the run would take it down",
+        .disruptive, "\"\(name)\" is completely or partly set up: the run would take it down",
         operation: "smoke", path: provisioner.run.journalPath(name).string,
         hint: "epfnvme teardown \(name), or --force")
     }
@@ -111,7 +111,7 @@ public final class Smoke {
     isFinalRun = true
     emit(all: true)
     report.signal = Signals.caught
-    // The signal's code says that everything is taken down.
+    // The signal's exit code means that everything is torn down.
     let isDown = !(record.outcome(SmokeCase.cleanTeardown.rawValue)?.isFailure ?? false)
     if isInterrupted, !isDown { report.failureCode = 76 }
     report.elapsed = now - start
@@ -137,7 +137,7 @@ public final class Smoke {
         compare(with: before)
       }
     } else {
-      for id in caseIDs { finish(id, .skipped("it needs an endpoint controller")) }
+      for id in caseIDs { finish(id, .skipped("requires an endpoint controller")) }
     }
     checkKernel()
     if showsThis { takeLog() }
@@ -198,12 +198,12 @@ public final class Smoke {
     emit(all: false)
   }
 
-  /// Every case before one that has no outcome yet could not be looked at.
+  /// Cases without an outcome could not run.
   func skipRest(_ reason: String, upTo end: SmokeCase) {
     for id in caseIDs.prefix(while: { $0 != end.rawValue }) { finish(id, .skipped(reason)) }
   }
 
-  /// Hands over what is final, in the order of the report.
+  /// Passes on final results, in the order of the report.
   private func emit(all: Bool) {
     guard isFinalRun else { return }
     let ids = caseIDs
@@ -236,7 +236,7 @@ public final class Smoke {
     noteStates()
   }
 
-  /// The controller's states that the driver has told of since the last look; their time is that of the look.
+  /// The controller's states that the driver reported since the last call; their time is that of the call.
   func noteStates() {
     let lines = watch.lines(since: runMark)
     for line in lines.dropFirst(seen) {

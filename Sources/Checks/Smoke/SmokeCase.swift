@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a smoke run looks at, in the order of its report. The raw values are for good: dashboards compare them over years.
+/// The cases of a smoke run, in the order of its report. The raw values are stable, because dashboards compare them over time.
 public enum SmokeCase: String, Sendable, CaseIterable {
   case configFSMounted = "configfs-mounted"
   case endpointControllerPresent = "epc-present"
@@ -20,30 +20,30 @@ public enum SmokeCase: String, Sendable, CaseIterable {
   case cleanTeardown = "clean-teardown"
   case noKernelErrors = "no-kernel-errors"
 
-  /// What it shows when it passes.
+  /// The meaning of a pass.
   public var meaning: String {
     switch self {
     case .configFSMounted: "configfs is mounted, or setup mounted it"
     case .endpointControllerPresent:
-      "the machine has the endpoint controller that the profile asks for"
+      "the machine has the endpoint controller that the profile requires"
     case .driverLoaded: "the kernel has the modules, and they load"
-    case .backingReady: "what the namespaces store to is there and usable"
-    case .targetLinked: "subsystems, namespaces and ports took every value and are linked"
-    case .functionBound: "the endpoint function took every value and is bound to its controller"
+    case .backingReady: "the backings of the namespaces exist and are usable"
+    case .targetLinked: "subsystems, namespaces and ports accepted every value and are linked"
+    case .functionBound: "the endpoint function accepted every value and is bound to its controller"
     case .controllerStarted: "the endpoint controller started"
-    case .controllerCreated: "the driver made an NVMe controller behind the function"
-    case .linkUp: "the driver heard that a host trained the link"
-    case .machineAsProfile: "every module, device, attribute and link is as the profile says"
+    case .controllerCreated: "the driver created an NVMe controller behind the function"
+    case .linkUp: "the driver reported that a host trained the link"
+    case .machineAsProfile: "every module, device, attribute and link matches the profile"
     case .queuesAsPredicted:
-      "the driver reports the I/O queues and the transfer size that its emulation has"
+      "the driver reports the I/O queues and the transfer size of its emulation"
     case .registersAsPredicted:
-      "PCI header and interrupt vectors, as far as the board shows them, are those of the emulation"
+      "PCI header and interrupt vectors, as far as visible on the board, match the emulation"
     case .identityAsPredicted:
-      "what Identify will tell, as far as the board shows it, is what the emulation tells"
-    case .linkBounced: "after stop and start of the endpoint controller everything is back"
-    case .linkStable: "the link never went down by itself"
-    case .cleanTeardown: "teardown took everything back, and nothing is left or changed"
-    case .noKernelErrors: "no error of the drivers and no kernel warning from beginning to end"
+      "Identify data, as far as visible on the board, match the emulation"
+    case .linkBounced: "after stop and start of the endpoint controller everything is restored"
+    case .linkStable: "the link never went down unexpectedly"
+    case .cleanTeardown: "teardown removed everything, and nothing is left or changed"
+    case .noKernelErrors: "no driver error and no kernel warning during the run"
     }
   }
 }

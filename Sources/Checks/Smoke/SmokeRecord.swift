@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The outcomes of every case in every run, and what they come to.
+/// The outcomes of every case in every run, and their summary.
 struct SmokeRecord {
   private struct Item {
     var run: Int

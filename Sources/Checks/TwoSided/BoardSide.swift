@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 
-/// The board's half of a two-sided run: asks the host for its part in each run, and tells it the whole result.
+/// The board's side of a two-sided run: requests the host's part of each run, and sends it the whole result.
 ///
-/// The host says hello with an id of its own, so that nothing of an earlier or another run is taken for an answer:
-/// `hello {id}` from the host; `up-N {id, ready}` from the board; `result-N {id, results}`; `report {id, report}`.
+/// The host sends hello with a unique id, so that messages of earlier or other runs are not accepted as replies: `hello {id}` from the
+/// host; `up-N {id, ready}` from the board; `result-N {id, results}`; `report {id, report}`.
 public final class BoardSide {
   private let exchange: any Exchange
   private let limit: Duration
@@ -15,7 +15,7 @@ public final class BoardSide {
 
   /// - Parameters:
   ///   - name: the profile's.
-  ///   - limit: how long the host may take, for each of its steps.
+  /// - limit: the limit for each step of the host.
   public init(_ exchange: any Exchange, _ name: String, runs: Int, limit: Duration) {
     self.name = name
     self.exchange = exchange
@@ -24,7 +24,7 @@ public final class BoardSide {
   }
 
   /// The host's results for a run.
-  /// - Throws: ``ProvisioningError`` of kind `timedOut` when it does not come or does not answer.
+  /// - Throws: ``ProvisioningError`` of kind `timedOut` when it does not connect or does not reply.
   public func hostPart(_ run: Int) throws(ProvisioningError) -> [TestReport.Result] {
     let hello: JSONValue?
     if id != nil {
@@ -34,7 +34,7 @@ public final class BoardSide {
     }
     if let hello { id = hello["id"]?.stringValue }
     guard let id else {
-      throw late("no host said hello within \(limit)")
+      throw late("no host connected within \(limit)")
     }
     try invite(run, id)
     return try answer(run)
@@ -56,7 +56,7 @@ public final class BoardSide {
       {
         return (answer["results"]?.arrayValue ?? []).compactMap(TestReport.Result.init)
       }
-      // A host that was started anew has another id.
+      // A host that was restarted has another id.
       if !exchange.blocks, let hello = try exchange.message("\(name).hello", upTo: .zero),
         let other = hello["id"]?.stringValue, other != id
       {
@@ -75,10 +75,10 @@ public final class BoardSide {
     )
   }
 
-  /// Tells the host what all came to, also when its part was not asked for.
+  /// Sends the host the whole result, even if its part was not requested.
   public func finish(_ report: TestReport) throws(ProvisioningError) {
     if id == nil, !exchange.blocks {
-      // One that cannot be read has been complained about where it mattered.
+      // A message that cannot be read has been reported already.
       id = (try? exchange.message("\(name).hello", upTo: .zero))?["id"]?.stringValue
     }
     let id = JSONValue(id)

@@ -7,10 +7,10 @@ public import SystemPackage
 
 /// Writes a pattern all over a disk, past the page cache, and reads it back.
 ///
-/// Every 512 bytes carry their own place, the seed of the run and a checksum of the rest, so that a block that was lost, misplaced, torn
-/// or left from before is told apart.
+/// Every 512 bytes contain their position, the seed of the run and a checksum of the rest, so that lost, misplaced, torn and stale blocks
+/// can be distinguished.
 public struct DataVerifier {
-  /// What came of it.
+  /// The outcome.
   public struct Outcome: Sendable {
     public var bytes: UInt64 = 0
     public var writing: Duration = .zero
@@ -36,7 +36,7 @@ public struct DataVerifier {
   }
 
   private static let sector = 512
-  /// Bytes of one request: more than most disks take at once, so that it is split.
+  /// Bytes of one request: more than the maximum of most disks, so that it is split.
   private static let chunk = 1 << 20
   private static let shownDifferences = 8
 
@@ -51,10 +51,10 @@ public struct DataVerifier {
     self.budget = max(budget, UInt64(Self.chunk))
   }
 
-  /// - Throws: ``Failure``: EBUSY for a disk that somebody uses, and what the disk says to reads and writes.
+  /// - Throws: ``Failure``: EBUSY for a disk in use, and errors of reads and writes.
   public func run(isInterrupted: () -> Bool) throws(Failure) -> Outcome {
     let file: Descriptor
-    // A block device that is opened exclusively is nobody else's, a mounted file system included.
+    // An exclusive open of a block device fails if it is in use, for example mounted.
     do throws(Errno) {
       file = try Descriptor(unsafe epfnvme_open_exclusive(path.string))
     } catch {
@@ -143,9 +143,10 @@ public struct DataVerifier {
       }
       let problem: String
       if word(8) != seed {
-        problem = word(0) == 0 && word(8) == 0 ? "holds zeros" : "holds what this run did not write"
+        problem =
+          word(0) == 0 && word(8) == 0 ? "holds zeros" : "holds data that this run did not write"
       } else if word(0) != offset {
-        problem = "holds what was written at \(word(0))"
+        problem = "holds the data that was written at \(word(0))"
       } else if word(16) != sum {
         problem = "is damaged: its checksum is wrong"
       } else {

@@ -5,21 +5,21 @@ internal import LinuxFiles
 public import Provisioning
 public import SystemPackage
 
-/// How the two sides of a run tell each other things: named messages, each a JSON document.
+/// The exchange of messages between the two sides of a run: named JSON documents.
 public protocol Exchange {
-  /// Whether asking for a message takes until it comes, so that nothing else can be looked at meanwhile.
+  /// Whether receiving a message blocks until it arrives.
   var blocks: Bool { get }
 
   /// Leaves a message for the other side, in place of an older one of that name.
   func post(_ name: String, _ message: JSONValue) throws(ProvisioningError)
 
-  /// A message of the other side; nil when none has come in time.
+  /// A message of the other side; nil if none arrived in time.
   func message(_ name: String, upTo limit: Duration) throws(ProvisioningError) -> JSONValue?
 }
 
 extension Exchange {
-  /// Asks again and again until a message is one that is wanted.
-  /// - Returns: nil when the time is up, or a signal came.
+  /// Receives messages until one matches.
+  /// - Returns: nil on a timeout or a signal.
   func wait(
     for name: String, upTo limit: Duration, where isWanted: (JSONValue) -> Bool = { _ in true }
   ) throws(ProvisioningError) -> JSONValue? {
@@ -36,26 +36,26 @@ extension Exchange {
   }
 }
 
-/// What a message may hold: nobody's words are longer.
+/// The maximum size of a message.
 private let longestMessage = 4 << 20
 
 func parse(_ text: String, from source: String) throws(ProvisioningError) -> JSONValue {
   guard text.utf8.count <= longestMessage, let json = try? LocatedJSON(parsing: Array(text.utf8))
   else {
     throw ProvisioningError(
-      .operationFailed, "what \(source) says is no message of the other side",
+      .operationFailed, "\(source) did not return a message of the other side",
       operation: "exchange", path: source,
       hint: "both sides must be the same version of epfnvme")
   }
   return json.value
 }
 
-/// Files in a directory that both sides see: on a shared file system, or of one machine.
+/// Files in a directory that both sides can access: on a shared file system, or on one machine.
 public struct DirectoryExchange: Exchange {
   private let directory: FilePath
   public var blocks: Bool { false }
 
-  /// - Throws: ``ProvisioningError`` when there is no such directory and it cannot be made.
+  /// - Throws: ``ProvisioningError`` when the directory does not exist and cannot be created.
   public init(_ directory: FilePath) throws(ProvisioningError) {
     self.directory = directory
     var made = unsafe mkdir(directory.removingLastComponent().string, 0o700)
@@ -91,7 +91,7 @@ public struct DirectoryExchange: Exchange {
     ProvisioningError(
       .cannotCreate, "cannot \(operation) \(path): \(errno?.nameAndText ?? "unknown error")",
       operation: operation, path: path.string, errno: errno,
-      hint: "both sides need a directory that they can write to")
+      hint: "both sides need a writable directory")
   }
 }
 
@@ -115,7 +115,7 @@ public struct PeerExchange: Exchange {
   private func run(_ verb: String, _ name: String, input: String) throws(ProvisioningError)
     -> String
   {
-    // The names are ours; the command is the user's own, with a shell's quotes.
+    // The names are safe; the command is from the user, in shell syntax.
     var child = ChildProcess(["/bin/sh", "-c", "\(command) exchange \(verb) \(name)"])
     child.environment = ChildProcess.ownEnvironment
     child.input = input
@@ -134,7 +134,7 @@ public struct PeerExchange: Exchange {
           ? "\"\(command) exchange \(verb) \(name)\" did not end within 30 seconds"
           : "\"\(command) exchange \(verb) \(name)\" ended with \(ending.status)",
         operation: "exchange", path: command,
-        hint: "--peer takes a command that runs epfnvme on the other machine without asking")
+        hint: "--peer takes a command that runs epfnvme on the other machine without a prompt")
     }
     return ending.output
   }
@@ -149,7 +149,7 @@ public struct LAVAExchange: Exchange {
   public var blocks: Bool { true }
 
   /// nil outside of a MultiNode job.
-  /// - Parameter cache: where lava-wait leaves what came.
+  /// - Parameter cache: the file to which lava-wait writes messages.
   public init?(cache: FilePath) {
     guard let send = ChildProcess.path(of: "lava-send"),
       let waiter = ChildProcess.path(of: "lava-wait")
@@ -192,7 +192,7 @@ public struct LAVAExchange: Exchange {
     return true
   }
 
-  /// LAVA's protocol is lines of words; any text has to look like one.
+  /// LAVA's protocol consists of lines of words, so any text is encoded as a word.
   private static func hexadecimal(_ text: String) -> String {
     let digits = Array("0123456789abcdef")
     return String(text.utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })

@@ -16,9 +16,9 @@ public struct HostPeer {
     id = String(random.next(), radix: 16)
   }
 
-  /// - Parameter part: what the host looks at in one run.
+  /// - Parameter part: the host's part of one run.
   /// - Returns: the result of both sides.
-  /// - Throws: ``ProvisioningError`` of kind `timedOut` when the board does not come, or leaves without a word.
+  /// - Throws: ``ProvisioningError`` of kind `timedOut` when the board does not connect, or ends without a result.
   public func run(_ part: (_ run: Int) -> [TestReport.Result]) throws(ProvisioningError)
     -> TestReport
   {
@@ -43,7 +43,7 @@ public struct HostPeer {
       let message = try exchange.wait(
         for: "\(name).report", upTo: limit, where: { $0["id"]?.stringValue == mine }),
       let report = message["report"].flatMap(TestReport.init)
-    else { throw late("the board did not tell its result within \(limit)") }
+    else { throw late("the board did not report its result within \(limit)") }
     return report
   }
 
@@ -61,7 +61,7 @@ public struct HostPeer {
 }
 
 extension TestReport.Result {
-  /// From the other side's JSON; nil for what is none.
+  /// From the other side's JSON; nil if it is malformed.
   init?(_ json: JSONValue) {
     guard let id = json["id"]?.stringValue, let word = json["outcome"]?.stringValue else {
       return nil
@@ -83,7 +83,7 @@ extension TestReport.Result {
 }
 
 extension TestReport {
-  /// From the other side's JSON; nil for what is none.
+  /// From the other side's JSON; nil if it is malformed.
   init?(_ json: JSONValue) {
     guard let suite = json["suite"]?.stringValue, let subject = json["subject"]?.stringValue,
       let results = json["results"]?.arrayValue

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the machine that sees the disk adds to a two-sided run; the raw values are for good.
+/// The host's cases of a two-sided run; the raw values are stable.
 public enum HostSmokeCase: String, Sendable, CaseIterable {
   case found = "host-disk-found"
   case asPredicted = "host-disk-as-predicted"
@@ -8,14 +8,14 @@ public enum HostSmokeCase: String, Sendable, CaseIterable {
   case fio = "host-fio-verified"
   case noKernelErrors = "host-no-kernel-errors"
 
-  /// What it shows when it passes.
+  /// The meaning of a pass.
   public var meaning: String {
     switch self {
-    case .found: "the host's bus has the disk, and its NVMe driver took it"
-    case .asPredicted: "configuration space, registers and Identify are those of the emulation"
-    case .data: "what was written all over the namespaces was read back from its place"
+    case .found: "the disk is on the host's bus and bound to its NVMe driver"
+    case .asPredicted: "configuration space, registers and Identify match the emulation"
+    case .data: "data written across the namespaces was read back from the same place"
     case .fio: "fio's random reads and writes found no difference"
-    case .noKernelErrors: "the host's NVMe driver complained about nothing"
+    case .noKernelErrors: "the host's NVMe driver logged no error"
     }
   }
 }

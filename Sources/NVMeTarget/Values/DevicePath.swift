@@ -24,7 +24,7 @@ public struct DevicePath: AttributeValue, CustomStringConvertible {
       } else if text.utf8.contains(where: { $0 == 0x0a || $0 == 0 }) {
         "contains a line feed or a NUL"
       } else if text.utf8.count > 4094 {
-        "is longer than one write can be"
+        "is longer than one write"
       } else {
         nil
       }

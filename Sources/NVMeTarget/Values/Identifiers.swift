@@ -43,7 +43,8 @@ public struct NGUID: AttributeValue, CustomStringConvertible {
       } else if maySeparate, byte == UInt8(ascii: "-") || byte == UInt8(ascii: ":") {
         maySeparate = false
       } else {
-        throw InvalidValue(text, isNot: "an NGUID", because: "contains something else than digits")
+        throw InvalidValue(
+          text, isNot: "an NGUID", because: "contains characters other than digits")
       }
     }
     guard digits.count == 32 else {

@@ -6,7 +6,7 @@ public import ConfigFS
 private func problem(withASCII text: String, upTo limit: Int) -> String? {
   if text.isEmpty { return "is empty" }
   guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-    return "contains something else than printable ASCII characters"
+    return "contains characters other than printable ASCII"
   }
   guard text.utf8.count <= limit else {
     return "has \(text.utf8.count) bytes, more than \(limit)"

@@ -188,7 +188,7 @@ struct Executor {
         .operationFailed,
         "the kernel took \"\(told.withoutTrailingNewline)\" for \(path) and shows \"\(SecretAttribute.reported(current, at: path.string).withoutTrailingNewline)\"",
         operation: "write", path: path.string, value: told.withoutTrailingNewline,
-        hint: "the kernel changed or ignored the value; ask for one that it keeps")
+        hint: "the kernel changed or ignored the value; use a value that it keeps")
     }
   }
 
@@ -199,7 +199,7 @@ struct Executor {
     guard isThere else {
       throw ProvisioningError(
         .timedOut, "\(path) did not appear within \(timeout)", operation: "await", path: path,
-        errno: .timedOut, hint: "give a longer --timeout SECONDS")
+        errno: .timedOut, hint: "set a longer --timeout SECONDS")
     }
   }
 

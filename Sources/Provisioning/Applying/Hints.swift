@@ -14,9 +14,9 @@ enum Hints {
     let name = path.name
     switch (operation, errno) {
     case (_, .permissionDenied) where operation.path.contains("/ports/"):
-      return "an nvmet port takes changes only while no subsystem is linked into it"
+      return "an nvmet port accepts changes only while no subsystem is linked to it"
     case (.write, .permissionDenied), (.createDirectory, .permissionDenied), (_, .notPermitted):
-      return "run as root; if you are, the kernel does not allow this here"
+      return "run as root; if you already do, the kernel does not permit this"
     case (.write, .resourceBusy) where operation.path.contains("/namespaces/"):
       return "the namespace is enabled; disable it, change the value, enable it again"
     case (.write, .resourceBusy) where operation.path.contains("/nullb/"):
@@ -24,7 +24,7 @@ enum Hints {
     case (.write, .resourceBusy):
       return "a controller holds this value; unlink the function first"
     case (.write, .invalidArgument) where name == "start":
-      return "the endpoint controller's driver could not start the link; see the kernel's lines"
+      return "the endpoint controller's driver could not start the link; see the kernel log lines"
     case (.write, .invalidArgument)
     where ["attr_model", "attr_serial", "attr_firmware", "attr_ieee_oui", "attr_version"].contains(
       name):
@@ -33,39 +33,40 @@ enum Hints {
       return
         "nvmet could not use the backing: a file system without O_DIRECT needs \"bufferedIO\": true"
     case (.write, .noSuchFileOrDirectory) where name == "enable":
-      return "the backing is not there; see device_path"
+      return "the backing does not exist; check device_path"
     case (.write, .alreadyInProcess) where name == "start":
-      return "someone else started or stopped this controller meanwhile"
+      return "another process started or stopped this controller"
     case (.write, .noSuchFileOrDirectory):
-      return "this kernel has no such attribute; leave the key out of the profile"
+      return "this kernel has no such attribute; remove the key from the profile"
     case (.link, .resourceBusy): return "the function is already bound to a controller"
     case (.link, .invalidArgument) where operation.path.contains("/ports/"):
       return "the transport of the port is missing or refused its address"
     case (.link, .invalidArgument):
-      return "the driver refused the function: too many functions, or options that do not fit"
-    case (.link, .notSupported): return "the endpoint controller's driver announces no features"
+      return "the driver refused the function: too many functions, or unsuitable options"
+    case (.link, .notSupported): return "the endpoint controller's driver reports no features"
     case (.link, .operationNotSupportedByDevice), (.link, .noMemory):
       return "the controller's BAR 0 cannot hold the NVMe registers"
-    case (.link, .ioError): return "the NVMe target refused the connection; see the kernel's lines"
+    case (.link, .ioError):
+      return "the NVMe target refused the connection; see the kernel log lines"
     case (.link, .alreadyInProcess):
       return "an earlier connection to this target is still up: nvme disconnect -n NQN"
     case (.link, .connectionRefused):
       return
-        "the machine at the target's address answers, and nothing listens on the port: start the target there, and compare its port (addr_trsvcid) with the profile's"
+        "the machine at the target's address replies, but nothing listens on the port: start the target there, and compare its port (addr_trsvcid) with the profile's"
     case (.link, .timedOut):
       return
-        "nothing answers at the target's address: see that it is right, that the machine there is up, and that no firewall drops the packets (ping, nc -z ADDRESS PORT)"
+        "no reply from the target's address: check that it is correct, that the machine is up, and that no firewall drops the packets (ping, nc -z ADDRESS PORT)"
     case (.link, .networkUnreachable):
       return
         "this machine has no route to the target's address: bring its network interface up first (ip route get ADDRESS)"
     case (.link, .noRouteToHost):
       return
-        "no machine answers at the target's address on its network: see that it is right, and that the machine there is up"
+        "no machine replies at the target's address on its network: check that it is correct, and that the machine is up"
     case (.link, .addressNotAvailable):
       return "this machine does not have the address that hostAddress (host_traddr) names"
-    case (.createDirectory, .fileExists): return "someone else made it meanwhile; run again"
+    case (.createDirectory, .fileExists): return "another process created it; run again"
     case (.removeDirectory, .directoryNotEmpty):
-      return "someone else put something in it; remove that, then run teardown again"
+      return "another process created an entry in it; remove that, then run teardown again"
     case (.removeDirectory, .resourceBusy):
       return "something links to it; remove that link, then run teardown again"
     case (.attachLoop, .resourceBusy): return "every loop device is in use"
@@ -80,7 +81,7 @@ enum Hints {
     func line(with text: String) -> String? { lines.last { $0.contains(text) } }
     if line(with: "No nvme fabrics options specified") != nil {
       return
-        "nvme/ctrl_opts of the function is empty: write transport=...,nqn=... into it before the function is linked"
+        "nvme/ctrl_opts of the function is empty: write transport=...,nqn=... to it before the function is linked"
     }
     if let said = line(with: "no handler found for transport") {
       let name = said.split(separator: " ").last.map { $0.filter { $0 != "." } } ?? ""
@@ -101,19 +102,21 @@ enum Hints {
     }
     if line(with: "unknown parameter or missing value") != nil {
       return
-        "the kernel does not know an option of nvme/ctrl_opts; a kernel without the driver's own patches does not know hidden_ns"
+        "the kernel does not know an option of nvme/ctrl_opts; hidden_ns requires a kernel with the driver's patches"
     }
     return nil
   }
 
   private static let general =
-    "the kernel gave no other reason than this and the lines above, if any; dmesg may have more"
+    "the kernel gave no further reason; see dmesg"
 
   static func hint(forControllerLines lines: [String]) -> String {
     func has(_ text: String) -> Bool { lines.contains { $0.contains(text) } }
     if has("Port not found") { return "the nvmet port with the function's portid is not enabled" }
     if has("not allowed") { return "the subsystem needs attr_allow_any_host = 1" }
-    if has("Invalid maximum number of queues") { return "two interrupt vectors are the least" }
+    if has("Invalid maximum number of queues") {
+      return "at least two interrupt vectors are required"
+    }
     if has("MSI-X") {
       return "the controller refused the number of MSI-X vectors; try msixVectors 0 and msiVectors"
     }
@@ -123,6 +126,6 @@ enum Hints {
     }
     if has("BAR 0") { return "the controller could not map BAR 0" }
     if has("configuration header") { return "the controller refused the configuration header" }
-    return "the kernel's lines say why; everything has been undone"
+    return "see the kernel log lines; everything has been undone"
   }
 }

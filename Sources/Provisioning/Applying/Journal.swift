@@ -43,7 +43,7 @@ struct Journal: ~Copyable {
     var entries: [(number: Int64, entry: JournalEntry)] = []
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
     let endsWhole = bytes.last == UInt8(ascii: "\n")
-    // Its first line was there before the journal had its name.
+    // Its first line existed before the journal had its name.
     guard !lines.isEmpty, lines.count > 1 || endsWhole else { throw damaged(path, 1) }
     for (index, line) in lines.enumerated() {
       let isTorn = index == lines.count - 1 && !endsWhole
@@ -57,7 +57,7 @@ struct Journal: ~Copyable {
         }
         guard found == version else {
           throw ProvisioningError(
-            .cannotCreate, "the journal \(path) is of another version of epfnvme",
+            .cannotCreate, "the journal \(path) was written by another version of epfnvme",
             path: path.string,
             hint: "use the version that wrote it to tear it down")
         }
@@ -95,7 +95,7 @@ struct Journal: ~Copyable {
       .cannotCreate, "the journal \(path) is damaged in line \(line)", operation: "read",
       path: path.string,
       hint:
-        "move it away; if the machine is as the profile says, epfnvme setup writes a new one; else remove by hand what epfnvme status shows"
+        "move it away; if the machine matches the profile, epfnvme setup writes a new one; otherwise remove the objects that epfnvme status shows by hand"
     )
   }
 

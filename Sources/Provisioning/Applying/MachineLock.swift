@@ -32,7 +32,7 @@ struct MachineLock: ~Copyable {
         }
         throw ProvisioningError(
           .timedOut, "another run\(holder) is changing this machine", operation: "lock", path: path,
-          errno: .wouldBlock, hint: "wait for it, or give --timeout SECONDS to wait here")
+          errno: .wouldBlock, hint: "wait for it, or use --timeout SECONDS to wait here")
       }
       // Locks have no descriptor to wait on; look again after a while.
       _ = poll(nil, 0, 20)

@@ -27,9 +27,9 @@ public struct RunDirectory: Sendable {
       let isDenied = error == .permissionDenied
       throw ProvisioningError(
         isDenied ? .needsPrivileges : .cannotCreate,
-        "cannot see which profiles are set up: cannot read \(path): \(error.nameAndText)",
+        "cannot determine which profiles are set up: cannot read \(path): \(error.nameAndText)",
         operation: "read", path: path.string, errno: error,
-        hint: isDenied ? "run as root" : "see what is at that path")
+        hint: isDenied ? "run as root" : "check that path")
     }
   }
 
@@ -48,7 +48,7 @@ public struct RunDirectory: Sendable {
       throw ProvisioningError(
         .cannotCreate, "cannot \(error.operation) \(file): \(error.errno.nameAndText)",
         operation: error.operation, path: file.string, errno: error.errno,
-        hint: "nothing is changed unless it can be put back")
+        hint: "nothing is changed unless it can be undone")
     }
   }
 
@@ -69,7 +69,7 @@ public struct RunDirectory: Sendable {
       throw ProvisioningError(
         .cannotCreate, "\(path) is not a directory that only this user can write to",
         operation: "create", path: path.string,
-        hint: "remove it, or make it: install -d -m 0700 \(path)")
+        hint: "remove it, or create it: install -d -m 0700 \(path)")
     }
   }
 }

@@ -37,7 +37,7 @@ struct Unwinding {
       if firstError == nil {
         firstError = .interrupted(
           by: Signals.caught ?? 0, "a second signal ended the undo",
-          hint: "run teardown again: it goes on where this run ended")
+          hint: "run teardown again: it continues where this run ended")
       }
       return false
     }

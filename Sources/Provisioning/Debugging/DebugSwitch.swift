@@ -62,9 +62,9 @@ public struct DebugSwitch: Sendable {
     guard !affected.isEmpty else {
       throw ProvisioningError(
         .unsupported,
-        "no module of \(groups.map(\.rawValue).joined(separator: ", ")) is in the kernel with debug lines",
+        "no module of \(groups.map(\.rawValue).joined(separator: ", ")) with debug call sites is loaded",
         operation: "debug", path: control.path.string,
-        hint: "load the driver first; epfnvme setup does")
+        hint: "load the driver first, for example with epfnvme setup")
     }
     try kept.save(in: run)
     do throws(ProvisioningError) {
@@ -80,7 +80,7 @@ public struct DebugSwitch: Sendable {
       } catch let second {
         error.kind = .rollbackIncomplete
         error.leftovers = [second.message]
-        error.hint = "epfnvme debug off puts the call sites back"
+        error.hint = "epfnvme debug off restores the call sites"
       }
       throw error
     }
@@ -141,7 +141,7 @@ public struct DebugSwitch: Sendable {
         .operationFailed,
         "the call site \(site.file):\(site.line) of \(site.module) is =\(now), it was =\(site.flags)",
         operation: "write", path: control.path.string, value: "=\(site.flags)",
-        hint: "someone else switches it, too; epfnvme debug off tries again")
+        hint: "another process changes it as well; epfnvme debug off tries again")
     }
   }
 
@@ -162,7 +162,7 @@ public struct DebugSwitch: Sendable {
       isDenied ? .needsPrivileges : .operationFailed,
       "cannot \(what) \(control.path): \(errno.nameAndText)", operation: operation,
       path: control.path.string, value: query, errno: errno,
-      hint: isDenied ? "run as root" : "the kernel's log says what it does not like")
+      hint: isDenied ? "run as root" : "see the kernel log for the reason")
   }
 
   private func status(

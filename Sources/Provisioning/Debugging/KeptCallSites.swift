@@ -28,10 +28,11 @@ struct KeptCallSites {
       let sites = json["sites"]?.arrayValue?.map(Self.entry), !sites.contains(nil)
     else {
       throw ProvisioningError(
-        .cannotCreate, "\(path) is damaged, or of another version of epfnvme", operation: "read",
+        .cannotCreate, "\(path) is damaged, or was written by another version of epfnvme",
+        operation: "read",
         path: path.string,
         hint:
-          "switch the lines off by hand, echo module nvmet =_ > /proc/dynamic_debug/control, then remove the file"
+          "turn the messages off by hand (echo module nvmet =_ > /proc/dynamic_debug/control), then remove the file"
       )
     }
     entries = sites.compactMap(\.self)
@@ -44,7 +45,7 @@ struct KeptCallSites {
         throw ProvisioningError(
           .cannotCreate, "cannot remove \(run.callSitesPath): \(error.nameAndText)",
           operation: "remove", path: run.callSitesPath.string, errno: error,
-          hint: "remove it: what it holds is put back already")
+          hint: "remove it: the call sites in it are already restored")
       }
       return
     }

@@ -36,7 +36,7 @@ enum CommandWords {
         } else if character == "\\", open.mark == "\"" {
           isEscaped = true
         } else if "$`".contains(character), open.mark == "\"" {
-          throw refuse(position, "\"\(character)\" is for a shell: write the value itself")
+          throw refuse(position, "\"\(character)\" is shell syntax: write the value itself")
         } else {
           add(String(character))
         }
@@ -52,11 +52,11 @@ enum CommandWords {
       case "\\": isEscaped = true
       case "$", "`", ";", "|", "&", "<", ">", "(", ")", "*", "?":
         throw refuse(
-          position, "\"\(character)\" is for a shell: write the value itself, or quote it")
+          position, "\"\(character)\" is shell syntax: write the value itself, or quote it")
       default: add(String(character))
       }
     }
-    if let quote { throw refuse(quote.position, "this quote has no end") }
+    if let quote { throw refuse(quote.position, "unterminated quote") }
     if let word = current { words.append(word) }
     return words
   }

@@ -147,7 +147,7 @@ extension Provisioner {
         let short = path.hasPrefix(root) ? String(path.dropFirst(root.count)) : path
         return Difference(
           kind: .foreign, id: "\(entry.kind.rawValue) \(short)", path: path, expected: nil,
-          actual: "present", meaning: "a \(what) that epfnvme did not make for this profile",
+          actual: "present", meaning: "a \(what) that epfnvme did not create for this profile",
           disturbances: [])
       }
     }

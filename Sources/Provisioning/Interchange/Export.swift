@@ -61,7 +61,7 @@ extension Provisioner {
         .inputMissing, "\"\(unknown)\" is not set up on \(machine.label)", operation: "read",
         path: unknown,
         hint: known.isEmpty
-          ? "no profile is; without a name everything is exported"
+          ? "no profile is set up; without a name everything is exported"
           : "there are: " + known.joined(separator: ", "))
     }
     var entries: [JournalEntry] = []
@@ -148,8 +148,8 @@ struct ProfileExporter {
     if let file = (try? storage.loopFile(of: FilePath(path))) ?? nil {
       reader.warn(
         directory,
-        "\(path) is a loop device of \(file) that epfnvme did not make: the profile takes it for a disk",
-        hint: "\"loopDevice\": { \"path\": \"\(file)\" } makes it anew after a restart")
+        "\(path) is a loop device of \(file) that epfnvme did not create: the profile treats it as a block device",
+        hint: "\"loopDevice\": { \"path\": \"\(file)\" } creates it again after a restart")
     } else if kind == nil {
       reader.warn(directory, "\(path) is missing")
     }
@@ -257,7 +257,7 @@ struct ProfileExporter {
     _ directory: ConfigDirectory, known: [String]
   ) throws(ConfigFSError) {
     for child in try directory.children() where !known.contains(child.name) {
-      reader.warn(child, "is a directory that this epfnvme does not know: left out")
+      reader.warn(child, "is a directory that this version of epfnvme does not know: left out")
     }
   }
 }

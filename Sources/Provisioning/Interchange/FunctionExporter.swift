@@ -27,7 +27,7 @@ struct FunctionExporter {
     for item in ordered(functions) {
       let primary = try reader.linkTargets(item.primary.directory).first.map(tree.controller)
       guard FunctionDriver.nvmeDrivers.contains(item.driver) else {
-        reader.warn(item.directory, "\(item.driver.name) makes no NVMe functions: left out")
+        reader.warn(item.directory, "\(item.driver.name) provides no NVMe functions: left out")
         continue
       }
       guard let controller = bound[item.directory.path] ?? primary else {
@@ -37,7 +37,7 @@ struct FunctionExporter {
       if let first = drivers.first, first != item.driver {
         reader.warn(
           item.directory, "a profile has one driver, here \(first.name): left out",
-          hint: "name one of the profiles that made them")
+          hint: "name one of the profiles that created them")
         continue
       }
       guard let function = try function(item, on: controller) else { continue }
@@ -120,8 +120,8 @@ struct FunctionExporter {
       if let port, port != offering?.id {
         reader.warn(
           group.directory,
-          "port \(port) serves the function; setup would take "
-            + (offering.map { "port \($0.id)" } ?? "a port of its own"))
+          "port \(port) serves the function; setup would use "
+            + (offering.map { "port \($0.id)" } ?? "a separate port"))
       }
     case .fabrics(let group):
       let limit = (try? group.transferLimit.read())?.kibibytes
@@ -210,8 +210,8 @@ struct FunctionExporter {
     }
     if result != nil, sayable != options {
       reader.warn(
-        item.directory, "has options that profiles have not: \(options.description)",
-        hint: "a profile says \(sayable.description)")
+        item.directory, "has options that profiles do not support: \(options.description)",
+        hint: "a profile supports \(sayable.description)")
     }
     return result
   }
@@ -253,7 +253,7 @@ struct FunctionExporter {
         profile.subsystems[index].maximumQueueID = nil
         reader.warn(
           "nvmet/subsystems/\(subsystem.nqn)/attr_qid_max",
-          "\(queues) I/O queues are more than \(fewest) vectors serve: left out; setup takes \(fewest - 1)"
+          "\(queues) I/O queues are more than \(fewest) vectors serve: left out; setup uses \(fewest - 1)"
         )
       }
     }

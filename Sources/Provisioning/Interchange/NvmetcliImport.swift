@@ -75,8 +75,8 @@ private struct NvmetcliReader {
       case "version", "backings", "functions":
         collector.issues.add(
           .error, member.key, member.keyPosition,
-          "this is a profile of epfnvme, no JSON of nvmetcli",
-          hint: "use it as it is: epfnvme validate tells whether it is right")
+          "this is a profile of epfnvme, not nvmetcli JSON",
+          hint: "use it unchanged: epfnvme validate checks it")
         return
       default:
         let nearest = nearestName(
@@ -102,7 +102,7 @@ private struct NvmetcliReader {
   private func discovery(_ json: LocatedJSON) {
     guard let object = NvmetcliObject(json, "discovery", collector.issues) else { return }
     if let name = object.texts.first(where: { $0.name == "nqn" }), name.text != NQN.discovery.text {
-      warn(json.position, "discovery.nqn", "profiles have no NQN of discovery: left out")
+      warn(json.position, "discovery.nqn", "profiles have no discovery NQN: left out")
     }
   }
 

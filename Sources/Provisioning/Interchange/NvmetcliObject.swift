@@ -47,7 +47,7 @@ struct NvmetcliObject {
     case .bool(let value): text = value ? "1" : "0"
     case .null: return
     case .array, .object:
-      issues.add(.error, path, json.position, "a text was expected, not \(json.kind)")
+      issues.add(.error, path, json.position, "a string was expected, not \(json.kind)")
       return
     }
     // nvmetcli writes an ANA group both ways, and restores the one outside of the group last.

@@ -105,8 +105,8 @@ private struct ScriptReader {
     case "start": break
     case "stop":
       error(
-        word, "stop makes no profile",
-        hint: "epfnvme teardown takes down what epfnvme set up; run the script's own stop before")
+        word, "stop does not describe a profile",
+        hint: "epfnvme teardown removes what epfnvme set up; run the script's own stop first")
     default:
       error(
         word, "unknown action \"\(word.text.prefix(60))\"",
@@ -115,7 +115,8 @@ private struct ScriptReader {
     }
     if let extra = rest.dropFirst().first {
       error(
-        extra, "\"\(extra.text.prefix(60))\" stands after the action", hint: "options come first")
+        extra, "\"\(extra.text.prefix(60))\" follows the action", hint: "options precede the action"
+      )
     }
   }
 
@@ -125,19 +126,19 @@ private struct ScriptReader {
     _ option: EndpointScript.Option, _ word: CommandWords.Word, _ values: [CommandWords.Word]
   ) {
     switch option.meaning {
-    case .help: error(word, "\(word.text) makes no profile")
+    case .help: error(word, "\(word.text) does not describe a profile")
     case .ambiguous(let other):
       error(
         word, "\(word.text) meant different things in different versions of \(script.rawValue)",
         hint: "write \(other)")
     case .debugging:
       warn(
-        word, "\(word.text) is left out: a profile does not switch the kernel's debug messages on",
-        hint: "/sys/kernel/debug/dynamic_debug/control does")
+        word, "\(word.text) is left out: a profile does not turn kernel debug messages on",
+        hint: "use /sys/kernel/debug/dynamic_debug/control")
     case .scheduler:
       warn(
         word, "\(word.text) is left out: profiles do not choose the I/O scheduler of a backing",
-        hint: "a udev rule for the device does, or its queue/scheduler in sysfs")
+        hint: "use a udev rule for the device, or its queue/scheduler in sysfs")
     case .rotational: isRotational = true
     case .bufferedIO: isBuffered = true
     case .noDMA:

@@ -16,7 +16,7 @@ extension DesiredState {
     for late in ["primary", "nvme"] {
       list.add(
         .lateDirectory(item.directory.path.appending(late)),
-        "older kernels make it only after mkdir has returned", needs: [directory])
+        "older kernels create it only after mkdir has returned", needs: [directory])
     }
     var frozen: [Int] = []
     header(of: function, item, needs: directory, &frozen)
@@ -101,7 +101,7 @@ extension DesiredState {
       Hex16(rawValue: isMainline ? profile.vendorIDs(of: function).vendor : function.vendorID), id)
     set(item.deviceID, Hex16(rawValue: function.deviceID), id)
     set(item.revisionID, Hex8(rawValue: function.revisionID), id)
-    let classReason = "class code: the host's NVMe driver looks for it"
+    let classReason = "class code, which the host's NVMe driver matches"
     set(
       item.programmingInterface, Hex8(rawValue: UInt8(truncatingIfNeeded: function.classCode)),
       classReason)

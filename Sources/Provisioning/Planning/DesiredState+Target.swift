@@ -52,7 +52,7 @@ extension DesiredState {
     let functions = functions(on: subsystem.nqn)
     let directory = list.add(
       .directory(item.directory.path), "the NVMe subsystem \(subsystem.nqn)",
-      disruption: "the subsystem \(subsystem.nqn) is made anew")
+      disruption: "the subsystem \(subsystem.nqn) is recreated")
     subsystemDirectories[subsystem.nqn] = directory
     var beforeControllers: [Int] = []
 
@@ -100,7 +100,7 @@ extension DesiredState {
     let isOpen = subsystem.allowAnyHost ?? subsystem.allowedHosts.isEmpty
     list.add(
       item.allowsAnyHost, isOpen,
-      functions.isEmpty ? "who may connect" : "a function connects with a random host NQN",
+      functions.isEmpty ? "access control of hosts" : "a function connects with a random host NQN",
       needs: [directory])
     for host in subsystem.allowedHosts {
       let hostItem = target.hosts[host]
@@ -160,7 +160,7 @@ extension DesiredState {
     let reason = "namespace \(namespace.id)"
     guard let backing = profile.backing(named: namespace.backing) else { return }
     let directory = list.add(
-      .directory(space.directory.path), "\(reason) stores to the backing \"\(namespace.backing)\"",
+      .directory(space.directory.path), "\(reason) uses the backing \"\(namespace.backing)\"",
       needs: [parent])
     var frozen: [Int] = []
     let path: Int
@@ -175,7 +175,7 @@ extension DesiredState {
     }
     frozen.append(path)
     let seed = "\(subsystem.nqn)\n\(namespace.id)"
-    let identity = "identity that host device links are made of"
+    let identity = "identity that the host's device links use"
     frozen.append(
       list.add(
         space.uuid, try UUIDText(namespace.uuid ?? derivedUUID(seed)), identity,
@@ -199,9 +199,9 @@ extension DesiredState {
     frozen += rest.filter { !facts(rest, named: ["ana_grpid"]).contains($0) }
     let enable = list.add(
       space.isEnabled, isOn: namespace.enabled,
-      namespace.enabled ? "\(reason) opens its backing" : "\(reason) is to be disabled",
+      namespace.enabled ? "\(reason) opens its backing" : "\(reason) is disabled in the profile",
       disruption: isSeen
-        ? namespace.enabled ? "\(reason) goes away for a while" : "\(reason) goes away" : nil,
+        ? namespace.enabled ? "\(reason) is disabled temporarily" : "\(reason) is removed" : nil,
       needs: namespace.enabled
         ? [directory] + (backingFacts[backing.name].map { [$0] } ?? []) : [directory])
     list.freeze(frozen, by: [enable])
@@ -283,7 +283,7 @@ extension DesiredState {
           needs: [directory])
       if let state = ANAState(rawValue: group.state) {
         list.add(
-          groupItem.state, state, "how port \(port.id) sees the namespaces of the group",
+          groupItem.state, state, "access of port \(port.id) to the namespaces of the group",
           needs: [made])
       }
     }

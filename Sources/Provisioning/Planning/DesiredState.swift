@@ -65,20 +65,20 @@ struct DesiredState {
   // MARK: Modules
 
   private mutating func modules() {
-    list.add(.configFSMounted, "the kernel's objects are made in configfs")
+    list.add(.configFSMounted, "the kernel's objects are created in configfs")
     if profile.backings.contains(where: { if case .nullBlock = $0.store { true } else { false } }) {
       // By default the module makes a device of its own, which nobody asked for.
       list.add(
         .module("null_blk", parameters: NullBlockTree.moduleParameters),
-        "null_blk devices are made by this module")
+        "this module provides null_blk devices")
     }
     if profile.backings.contains(where: { if case .loopDevice = $0.store { true } else { false } })
     {
-      list.add(.module("loop", parameters: []), "loop devices are made by this module")
+      list.add(.module("loop", parameters: []), "this module provides loop devices")
     }
     if !profile.subsystems.isEmpty || !profile.ports.isEmpty || !profile.hosts.isEmpty {
       list.add(
-        .module(TargetTree.moduleName, parameters: []), "NVMe subsystems are made by this module")
+        .module(TargetTree.moduleName, parameters: []), "this module provides NVMe subsystems")
     }
     var transports: [String] = []
     for port in allPorts() {
@@ -88,13 +88,13 @@ struct DesiredState {
         transports.append(module)
         list.add(
           .module(module, parameters: []),
-          "ports of type \(port.transport.rawValue) need this module")
+          "ports of type \(port.transport.rawValue) require this module")
       }
     }
     if let driver = resolution.driver, !transports.contains(driver.moduleName) {
       list.add(
         .module(driver.moduleName, parameters: []),
-        "functions are made by the driver \(driver.name)")
+        "the driver \(driver.name) provides the functions")
     }
   }
 
@@ -178,7 +178,7 @@ struct DesiredState {
     let reason = "the backing \"\(backing.name)\""
     let directory = list.add(
       .directory(item.directory.path), "\(reason) is the device /dev/\(name)",
-      disruption: "the device /dev/\(name) is made anew, without its data")
+      disruption: "the device /dev/\(name) is recreated, without its data")
     var attributes: [Int] = []
     func set<Value>(_ attribute: Attribute<Value>, _ value: Value?) {
       if let value { attributes.append(list.add(attribute, value, reason, needs: [directory])) }

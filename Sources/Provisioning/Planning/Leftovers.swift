@@ -145,10 +145,10 @@ struct Leftovers {
     guard let owner = wanted[object] else { return }
     var fact = Fact(
       content: .attribute(FilePath(path), .text(text), shown: text, .plain),
-      reason: "the profile no longer sets it, and what a fresh object has is not known")
+      reason: "the profile no longer sets it, and the value in a new object is unknown")
     if case .write(_, .text(let old), _)? = entry.undo {
       fact.content = .attribute(FilePath(path), .text(old), shown: old, .plain)
-      fact.reason = "the profile no longer sets it: it is as it was before"
+      fact.reason = "the profile no longer sets it: its previous value is restored"
     } else {
       // Never satisfied: the value that was written is the one to lose.
       fact.remaking = .always(FilePath(object))

@@ -86,7 +86,7 @@ struct Observation {
         return .absent
       } catch {
         throw ProvisioningError(
-          .inputMissing, "cannot look at \(path): \(error.nameAndText)", operation: "read",
+          .inputMissing, "cannot inspect \(path): \(error.nameAndText)", operation: "read",
           path: path, errno: error)
       }
       return .satisfied
@@ -224,7 +224,7 @@ struct Observation {
     do {
       guard try machine.configFS.kind(of: FilePath(path)) == .directory else {
         throw ProvisioningError(
-          .impossible, "\(path) exists and is no directory", path: path)
+          .impossible, "\(path) exists and is not a directory", path: path)
       }
       present.insert(path)
       return true
@@ -235,7 +235,7 @@ struct Observation {
       return false
     } catch {
       throw ProvisioningError(
-        .operationFailed, "cannot look at \(path): \(error)", operation: "read",
+        .operationFailed, "cannot inspect \(path): \(error)", operation: "read",
         path: path, errno: error as? Errno)
     }
   }
@@ -251,7 +251,7 @@ struct Observation {
       throw ProvisioningError(
         .unsupported, "\(machine.label) (\(machine.facts.release)) has no attribute \(path)",
         operation: "read", path: path.string, errno: .noSuchFileOrDirectory,
-        hint: "a newer kernel has it; or leave the key out of the profile")
+        hint: "use a newer kernel, or remove the key from the profile")
     } catch {
       throw ProvisioningError(ConfigFSError(.read, path, .system(error)))
     }
@@ -310,14 +310,14 @@ struct Observation {
       return .absent
     } catch {
       throw ProvisioningError(
-        .impossible, "\(path) exists and is no link: \(error.nameAndText)", path: path.string,
+        .impossible, "\(path) exists and is not a link: \(error.nameAndText)", path: path.string,
         errno: error)
     }
     guard current == target else {
       throw ProvisioningError(
-        .impossible, "\(path) leads to \(current), not to \(target)", operation: "link",
+        .impossible, "\(path) points to \(current), not to \(target)", operation: "link",
         path: path.string, value: target.string,
-        hint: "epfnvme did not make this link: remove it, or use another name")
+        hint: "epfnvme did not create this link: remove it, or use another name")
     }
     return .satisfied
   }

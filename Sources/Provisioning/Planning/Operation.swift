@@ -127,7 +127,7 @@ extension Operation {
     case .detachLoop: "detach the loop device of \(path)"
     case .createDirectory: "create \(path)"
     case .removeDirectory: "remove \(path)"
-    case .restoreDirectory: "make \(path) again as it was"
+    case .restoreDirectory: "recreate \(path) with its previous values"
     case .write(_, .text(SecretAttribute.clearing), _): "clear \(path)"
     case .write: "write \(value ?? "") to \(path)"
     case .link: "link \(path) to \(value ?? "")"

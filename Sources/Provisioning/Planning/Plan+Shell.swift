@@ -41,14 +41,14 @@ extension Plan {
   private static func preamble(_ name: String) -> String {
     """
     #!/bin/sh
-    # What epfnvme does for the profile \(quoted(name)), as plain commands. Run as root: sh SCRIPT up, sh SCRIPT down.
+    # The steps of epfnvme for the profile \(quoted(name)), as plain commands. Run as root: sh SCRIPT up, sh SCRIPT down.
     set -eu
 
     # One write, with the line feed that some attributes need.
     put() { printf '%s\\n' "$1" > "$2"; }
-    # One write, as it is.
+    # One write, unchanged.
     put_raw() { printf '%s' "$1" > "$2"; }
-    # Waits up to 5 s for something that the kernel makes late.
+    # Waits up to 5 s for an object that the kernel creates late.
     await() {
       tries=0
       until [ -e "$1" ]; do
@@ -57,7 +57,7 @@ extension Plan {
         sleep 0.1
       done
     }
-    # A function whose NVMe controller exists refuses changes; one that does not was bound in vain.
+    # A function whose NVMe controller exists rejects changes; a function without one accepts them.
     verify() {
       if put "$(cat "$1/nvme/portid")" "$1/nvme/portid" 2> /dev/null; then
         echo "$1: the NVMe controller was not created; see dmesg" >&2

@@ -262,7 +262,7 @@ struct Planner {
     case .directory(let path) where fact.wish == .absent || remade.contains(index):
       return Step(
         .removeDirectory(path: path.string),
-        reason: fact.wish == .absent ? reason : "only a new one can have the values",
+        reason: fact.wish == .absent ? reason : "the values can be set only at creation",
         disruption: fact.wish == .absent ? nil : disruption,
         undo: .operation(ownership.own.restoration(of: path.string)))
     default: return nil
@@ -343,7 +343,7 @@ struct Planner {
   private func raising(_ index: Int) -> [Step] {
     let fact = facts[index]
     let comesBack = lowered.contains(index) && isUp[index] && !isMadeAnew(fact)
-    let reason = comesBack ? "comes back: \(fact.reason)" : fact.reason
+    let reason = comesBack ? "restored: \(fact.reason)" : fact.reason
     func step(_ operation: Operation, undo: Step.Undo = .inverse) -> [Step] {
       [Step(operation, reason: reason, undo: undo)]
     }

@@ -129,7 +129,7 @@ struct Resolution {
     }
     let hint: String =
       if needsFabrics {
-        "a remote TCP target needs the out-of-tree driver pci_epf_nvme; nvmet_pci_epf serves only subsystems of its own machine"
+        "a remote TCP target needs the out-of-tree driver pci_epf_nvme; nvmet_pci_epf serves only subsystems of the same machine"
       } else if let other {
         "the kernel has \(other.name): set \"driver\": \"\(other.name)\" or \"auto\""
       } else {
@@ -169,13 +169,13 @@ struct Resolution {
             "nvmet_pci_epf has no loop targets: the subsystem is served through a port of type pci")
         }
         if function.dma == false, profile.driver != .nvmetPCIEPF {
-          warn("dma", "nvmet_pci_epf has no DMA switch and uses DMA wherever there is any")
+          warn("dma", "nvmet_pci_epf cannot turn DMA off, and uses DMA where it is available")
         }
       } else {
         if let queues = function.ioQueues, Int(queues) > machine.facts.onlineCPUs {
           warn(
             "ioQueues",
-            "pci_epf_nvme makes no more I/O queues than the machine has CPUs: \(machine.facts.onlineCPUs) instead of \(queues)"
+            "pci_epf_nvme creates no more I/O queues than the machine has CPUs: \(machine.facts.onlineCPUs) instead of \(queues)"
           )
         }
         if let vendor = function.subsystemVendorID, vendor != function.vendorID {
@@ -281,7 +281,7 @@ struct Resolution {
     else { return }
     throw ProvisioningError(
       .impossible,
-      "the machine has the loop port \(other.id) already\(other.owner.map { ", made for the profile \"\($0)\"" } ?? ""), and the loop transport connects through the first one only",
+      "the machine already has the loop port \(other.id)\(other.owner.map { ", created for the profile \"\($0)\"" } ?? ""), and the loop transport connects through the first one only",
       hint: "declare no loop port, or the port \(other.id)")
   }
 }

@@ -168,7 +168,7 @@ private struct JSONParser {
     case UInt8(ascii: "*"):
       advance()
       while true {
-        guard let byte = current else { throw issue("this comment has no end", at: start) }
+        guard let byte = current else { throw issue("unterminated comment", at: start) }
         advance()
         if byte == UInt8(ascii: "*"), current == UInt8(ascii: "/") {
           advance()
@@ -192,7 +192,7 @@ private struct JSONParser {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
       return LocatedJSON(try word(), start)
     default:
-      throw issue("\(Self.shown(byte)) is not the beginning of a value")
+      throw issue("\(Self.shown(byte)) cannot start a value")
     }
   }
 
@@ -255,7 +255,7 @@ private struct JSONParser {
     advance()
     var content: [UInt8] = []
     while true {
-      guard let byte = current else { throw issue("this string has no end", at: start) }
+      guard let byte = current else { throw issue("unterminated string", at: start) }
       switch byte {
       case UInt8(ascii: "\""):
         advance()
@@ -266,7 +266,7 @@ private struct JSONParser {
       case UInt8(ascii: "\\"):
         content.append(contentsOf: try escape().utf8)
       case 0..<0x20:
-        throw issue("a control character (\(Self.shown(byte))) stands in this string", at: position)
+        throw issue("a string contains a control character (\(Self.shown(byte)))", at: position)
       default:
         content.append(byte)
         advance()
@@ -293,21 +293,21 @@ private struct JSONParser {
       if (0xd800..<0xdc00).contains(unit), current == UInt8(ascii: "\\") {
         advance()
         guard current == UInt8(ascii: "u") else {
-          throw issue("half a surrogate pair", at: start)
+          throw issue("unpaired surrogate", at: start)
         }
         advance()
         let low = try fourDigits(start)
         guard (0xdc00..<0xe000).contains(low) else {
-          throw issue("half a surrogate pair", at: start)
+          throw issue("unpaired surrogate", at: start)
         }
         unit = 0x10000 + (unit - 0xd800) << 10 + (low - 0xdc00)
       }
       guard let scalar = Unicode.Scalar(unit) else {
-        throw issue("half a surrogate pair", at: start)
+        throw issue("unpaired surrogate", at: start)
       }
       return Character(scalar)
     default:
-      throw issue("\"\\\(Self.shown(byte))\" is no escape", at: start)
+      throw issue("\"\\\(Self.shown(byte))\" is not a valid escape sequence", at: start)
     }
   }
 
@@ -352,13 +352,13 @@ private struct JSONParser {
       let place = position
       guard current == UInt8(ascii: "\"") else {
         throw issue(
-          current == nil ? "this object has no end" : "a key in double quotes was expected",
+          current == nil ? "unterminated object" : "a key in double quotes was expected",
           at: current == nil ? start : place)
       }
       let key = try string()
       if let first = lines.updateValue(place.line, forKey: key) {
         throw issue(
-          "the key \"\(key)\" stands here a second time; the first is in line \(first)",
+          "duplicate key \"\(key)\" (first on line \(first))",
           at: place)
       }
       try skipBlanks()
@@ -385,7 +385,7 @@ private struct JSONParser {
       advance()
       try skipBlanks()
       if current == close { throw issue("a comma before the end of the \(what)", at: comma) }
-    case nil: throw issue("this \(what) has no end", at: opened)
+    case nil: throw issue("unterminated \(what)", at: opened)
     default: throw issue("\",\" or the end of the \(what) was expected")
     }
   }

@@ -71,7 +71,7 @@ public struct Profile: Sendable, Hashable {
   public struct File: Sendable, Hashable {
     public var path: String
     public var sizeMiB: UInt64?
-    /// Makes the file, sparse, when it is missing.
+    /// Creates the file, sparse, if it does not exist.
     public var create = false
 
     public init(path: String, sizeMiB: UInt64? = nil, create: Bool = false) {
@@ -257,7 +257,7 @@ public struct Profile: Sendable, Hashable {
     }
   }
 
-  /// What is known of the endpoint controller and cannot be read from the kernel.
+  /// Features of the endpoint controller that the kernel does not export.
   public struct ControllerFeatures: Sendable, Hashable {
     public var msix: Bool?
     public var msi: Bool?

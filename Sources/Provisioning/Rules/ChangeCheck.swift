@@ -70,7 +70,7 @@ struct ChangeCheck {
       else { continue }
       throw ProvisioningError(
         .impossible,
-        "\(directory) cannot be removed: \(obstacle.sentence), which epfnvme did not make",
+        "\(directory) cannot be removed: \(obstacle.sentence), which epfnvme did not create",
         operation: "remove", path: directory.string, errno: .directoryNotEmpty,
         hint: "remove \(obstacle.path) first")
     }
@@ -102,7 +102,7 @@ struct ChangeCheck {
   private func checkUsers(ofDevice path: String) throws(ProvisioningError) {
     guard let user = stores.user(ofDevice: path) else { return }
     throw ProvisioningError(
-      .impossible, "\(path) cannot go away: it is the store of \(user)", operation: "detach",
+      .impossible, "\(path) cannot be removed: it is the store of \(user)", operation: "detach",
       path: path, errno: .resourceBusy, hint: "disable that namespace first")
   }
 

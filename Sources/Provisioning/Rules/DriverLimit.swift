@@ -42,7 +42,7 @@ struct DriverLimit {
     return [
       DriverLimit(
         path: "\(path).target.tcp",
-        message: "nvmet_pci_epf serves only subsystems of its own machine",
+        message: "nvmet_pci_epf serves only subsystems of the same machine",
         hint: "a remote target needs the driver pci_epf_nvme")
     ]
   }

@@ -47,7 +47,7 @@ public struct Hazard: Hashable, Sendable {
     safeOrder: "use an NQN of at most 222 bytes", prevention: .guarded)
   static let wrongTarget = Hazard(
     id: "link-target-type",
-    consequence: "pci_ep takes any directory for the object that it expects there",
+    consequence: "pci_ep does not check that a link leads to an object of the expected type",
     safeOrder: "link pci_ep/functions/DRIVER/NAME into pci_ep/controllers/NAME",
     prevention: .guarded)
   static let secondary = Hazard(
@@ -59,12 +59,12 @@ public struct Hazard: Hashable, Sendable {
     id: "virtual-function",
     consequence:
       "a function linked into a function becomes a virtual function that is never initialised, and stays marked",
-    safeOrder: "remove the function and make it again, then link it into a controller",
+    safeOrder: "remove the function and create it again, then link it into a controller",
     prevention: .guarded)
   static let moduleUnderFunction = Hazard(
     id: "module-under-function",
     consequence:
-      "function directories do not hold their driver's module: unloading it frees what they point to",
+      "function directories hold no reference to their driver's module: unloading it frees memory that they point to",
     safeOrder: "remove the function directories, then unload the module", prevention: .guarded)
   static let vectorsAfterBind = Hazard(
     id: "vectors-after-bind",
@@ -81,7 +81,7 @@ public struct Hazard: Hashable, Sendable {
     safeOrder: "use shorter addresses", prevention: .guarded)
   static let cutNQN = Hazard(
     id: "nqn-cut",
-    consequence: "the kernel keeps the first 223 bytes: two directories can be one NQN",
+    consequence: "the kernel keeps the first 223 bytes: two directories can have the same NQN",
     safeOrder: "use an NQN of at most 223 bytes", prevention: .guarded)
   static let tlsKernel = Hazard(
     id: "tls-kernel",
@@ -91,14 +91,14 @@ public struct Hazard: Hashable, Sendable {
   static let queuesBeyondVectors = Hazard(
     id: "queues-beyond-vectors",
     consequence: "a host may create queues that the driver has no room for",
-    safeOrder: "give one vector more than there are I/O queues", prevention: .validated)
+    safeOrder: "configure one vector more than I/O queues", prevention: .validated)
   static let sharedBacking = Hazard(
     id: "shared-backing", consequence: "two namespaces on one store corrupt each other's data",
-    safeOrder: "give every namespace a backing of its own", prevention: .validated)
+    safeOrder: "configure a separate backing for each namespace", prevention: .validated)
   static let zonedReuse = Hazard(
     id: "zoned-reuse",
     consequence: "a namespace directory that was zoned stays so with another device",
-    safeOrder: "remove the namespace and make it again", prevention: .guarded)
+    safeOrder: "remove the namespace and create it again", prevention: .guarded)
   static let unbindThroughSysfs = Hazard(
     id: "sysfs-unbind", consequence: "a function device without its driver is never unbound",
     safeOrder: "unlink the function from its controller", prevention: .inexpressible)
@@ -109,12 +109,12 @@ public struct Hazard: Hashable, Sendable {
   static let lateHeader = Hazard(
     id: "late-shared-header",
     consequence:
-      "functions of one driver share a header; where it is written late, all get the last values",
+      "functions of one driver share a header; if it is written late, all have the last values",
     safeOrder: "give all functions of a driver the same identity", prevention: .validated)
   static let dmaAfterBind = Hazard(
     id: "dma-after-bind",
     consequence:
-      "enabling DMA on a function that was bound without channels uses channels that are not there",
+      "enabling DMA on a function that was bound without channels uses channels that do not exist",
     safeOrder: "unlink the function, write dma_enable, link it again", prevention: .guarded)
   static let freedBAR = Hazard(
     id: "set-bar-failed",
@@ -134,7 +134,7 @@ public struct Hazard: Hashable, Sendable {
     prevention: .inexpressible)
   static let repeatedInit = Hazard(
     id: "repeated-initialisation",
-    consequence: "initialising a controller twice sets up a living function again",
+    consequence: "initialising a controller twice sets up an active function again",
     safeOrder: "leave PERST# to the host", prevention: .inexpressible)
 
   public static let all: [Hazard] = [

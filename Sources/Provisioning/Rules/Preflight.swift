@@ -23,7 +23,7 @@ struct Preflight {
     guard machine.facts.isPrivileged else {
       throw ProvisioningError(
         .needsPrivileges, "only root may configure \(machine.label)", errno: .notPermitted,
-        hint: "run it with sudo; or try it without a kernel: --kernel simulated")
+        hint: "run it with sudo; to try it without a kernel, use --kernel simulated")
     }
   }
 
@@ -39,7 +39,7 @@ struct Preflight {
       }
       guard found.kind == .blockDevice else {
         throw wrong(
-          path, name, "is \(Self.words[found.kind] ?? "no block device")",
+          path, name, "is \(Self.words[found.kind] ?? "not a block device")",
           "use the backing \"file\" for a regular file")
       }
       if found.isReadOnly {
@@ -49,14 +49,14 @@ struct Preflight {
       if let mountPoint = found.mountPoint {
         throw wrong(
           path, name, "is mounted at \(mountPoint)",
-          "a host would write below a mounted file system: umount \(mountPoint)")
+          "a host would write beneath a mounted file system: umount \(mountPoint)")
       }
       try checkSize(found, path, name)
     case .file(let file):
       guard let found = try checkFile(file, name) else { return }
       if !found.allowsDirectIO, namespace.bufferedIO != true {
         throw wrong(
-          file.path, name, "lies on a file system without O_DIRECT",
+          file.path, name, "is on a file system without O_DIRECT",
           "set \"bufferedIO\": true for namespace \(namespace.id)")
       }
     case .loopDevice(let loop):
@@ -78,7 +78,7 @@ struct Preflight {
     }
     guard found.kind == .regularFile else {
       throw wrong(
-        file.path, name, "is \(Self.words[found.kind] ?? "no regular file")",
+        file.path, name, "is \(Self.words[found.kind] ?? "not a regular file")",
         found.kind == .blockDevice ? "use the backing \"block\" for a device" : nil)
     }
     if found.isReadOnly { throw wrong(file.path, name, "is read-only", nil) }

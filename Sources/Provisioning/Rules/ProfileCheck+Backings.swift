@@ -16,15 +16,15 @@ extension ProfileCheck {
     let isUsed = profile.subsystems.contains {
       $0.namespaces.contains { $0.backing == backing.name }
     }
-    if !isUsed { warn(path, "no namespace stores to this backing") }
+    if !isUsed { warn(path, "no namespace uses this backing") }
   }
 
   private func check(_ device: Profile.NullBlock, _ backing: Profile.Backing, _ path: String) {
     let name = profile.deviceName(of: backing) ?? ""
     if name.hasPrefix("nullb"), name.dropFirst(5).allSatisfy(\.isNumber), device.device != nil {
       warn(
-        "\(path).device", "\"\(name)\" is also a name that the module itself gives out",
-        hint: "another name cannot clash with devices made by modprobe null_blk")
+        "\(path).device", "\"\(name)\" is also a name that the module assigns",
+        hint: "another name cannot conflict with devices created by modprobe null_blk")
     }
     if device.memoryBacked != true {
       if device.discard == true {
@@ -50,7 +50,7 @@ extension ProfileCheck {
     {
       error(
         "\(path).zoneCapacityMiB",
-        "a capacity below the zone's \(zone) MiB needs a device of whole zones, and \(size) MiB are not"
+        "a capacity below the zone's \(zone) MiB requires a device of whole zones, and \(size) MiB is not a multiple"
       )
     }
     if device.discard == true { error("\(path).discard", "a zoned null_blk does not discard") }
@@ -68,22 +68,22 @@ extension ProfileCheck {
     ] {
       guard let limit, limit > 0, Int(limit) >= zones else { continue }
       error(
-        "\(path).\(key)", "\(limit) is no limit for \(zones) zones; the kernel would make it 0",
-        hint: "leave it out, or write 0")
+        "\(path).\(key)", "\(limit) does not limit \(zones) zones; the kernel would set it to 0",
+        hint: "omit it, or write 0")
     }
     if let open = device.maximumOpenZones, let active = device.maximumActiveZones, active > 0,
       open > active
     {
       error(
         "\(path).maximumOpenZones",
-        "\(open) zones cannot be open while \(active) can be active; the kernel would make it \(active)"
+        "\(open) zones cannot be open while \(active) can be active; the kernel would set it to \(active)"
       )
     }
   }
 
   private func check(_ file: Profile.File, _ path: String) {
     if file.create, file.sizeMiB == nil {
-      error(path, "\"create\" needs \"sizeMiB\": how large the file shall be")
+      error(path, "\"create\" requires \"sizeMiB\", the size of the file")
     }
     if file.path.hasSuffix("/") {
       error("\(path).path", "\"\(file.path.prefix(60))\" is a directory's path, not a file's")
@@ -106,7 +106,7 @@ extension ProfileCheck {
     if !isTooLarge, bytes - min(bytes, offset) < max(block, 512) {
       error(
         "\(path).offsetBytes",
-        "the disk would begin at byte \(offset) of a file of \(size) MiB (\(bytes) bytes): nothing is left of it",
+        "the disk would begin at byte \(offset) of a file of \(size) MiB (\(bytes) bytes): it would be empty",
         hint: "a smaller offset, or a larger \"sizeMiB\"")
     }
   }

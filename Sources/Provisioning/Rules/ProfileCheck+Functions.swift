@@ -6,7 +6,7 @@ internal import NVMeTarget
 extension ProfileCheck {
   func check(_ function: Profile.Function, _ path: String) {
     if function.classCode != 0x01_0802 {
-      warn("\(path).classCode", "NVMe drivers look for class 0x010802")
+      warn("\(path).classCode", "NVMe drivers match class 0x010802")
     }
     checkTarget(function, path)
     checkVectors(function, path)
@@ -14,7 +14,7 @@ extension ProfileCheck {
       == ProfileSchema.function.row("mdtsKiB")?.upperBounds[.pciEPFNVMe].map(UInt32.init(clamping:)),
       profile.driver != .nvmetPCIEPF
     {
-      warn("\(path).mdtsKiB", "the loop transport of pci_epf_nvme carries at most 1020 KiB")
+      warn("\(path).mdtsKiB", "the loop transport of pci_epf_nvme transfers at most 1020 KiB")
     }
     checkWindows(function, path)
   }
@@ -40,13 +40,13 @@ extension ProfileCheck {
         if let vendor = subsystem.vendorID, vendor != function.vendorID {
           warn(
             "\(path).vendorID",
-            "nvmet_pci_epf shows the subsystem's vendor ID, \(hex(vendor)), instead of this one")
+            "nvmet_pci_epf uses the subsystem's vendor ID, \(hex(vendor)), instead of this one")
         }
       }
     case .tcp(let target): check(target, "\(path).target.tcp")
     }
     if function.dma == false, profile.driver == .nvmetPCIEPF {
-      warn("\(path).dma", "nvmet_pci_epf has no DMA switch and uses DMA wherever there is any")
+      warn("\(path).dma", "nvmet_pci_epf cannot turn DMA off, and uses DMA where it is available")
     }
   }
 
@@ -64,7 +64,8 @@ extension ProfileCheck {
       guard let address, IPAddress(address) == nil else { continue }
       error(
         "\(path).\(key)", "\"\(address.prefix(60))\" is not an IP address",
-        hint: "the kernel takes no host names, and a scope (%eth0) only after a link-local address")
+        hint:
+          "the kernel accepts no host names, and a scope (%eth0) only after a link-local address")
     }
   }
 
@@ -83,7 +84,7 @@ extension ProfileCheck {
     if function.msixVectors == 1 || function.msiVectors == 1 {
       error(
         function.msixVectors == 1 ? "\(path).msixVectors" : "\(path).msiVectors",
-        "one vector is the admin queue's: no I/O queue would be left")
+        "the admin queue needs one vector: none would be left for an I/O queue")
     }
     if function.msixVectors == 0, function.msiVectors == 0 {
       warn(
@@ -122,12 +123,12 @@ extension ProfileCheck {
       if pairs < needed {
         error(
           "\(place).outboundWindows",
-          "\(windows) windows serve \(pairs) queue pairs, \(needed) with the admin queue are asked for",
+          "\(windows) windows serve \(pairs) queue pairs; \(needed) are requested, including the admin queue",
           hint: "(windows - 2) / 2 queue pairs: use fewer I/O queues")
       }
     }
     if features.msix == false, features.msi == false || function.msiVectors == 0 {
-      error(place, "this controller would be left with INTx", hint: "set \"msiVectors\"")
+      error(place, "this controller would use INTx", hint: "set \"msiVectors\"")
     }
     if features.msix == false, function.msixVectors > 0 {
       warn("\(path).msixVectors", "the controller has no MSI-X; MSI is used")
@@ -168,7 +169,7 @@ extension ProfileCheck {
           + (isOfSubsystem
             ? " with nvmet_pci_epf, which takes the vendor IDs from the subsystems" : ""),
         hint:
-          "works where the controller initialises at once; where it waits for PERST#, all get these values"
+          "works if the controller initialises at once; if it waits for PERST#, all functions have these values"
       )
     }
   }

@@ -42,7 +42,7 @@ struct ProfileCheck {
     for (index, value) in values.enumerated() {
       if let first = seen[value] {
         error(
-          "\(list)[\(index)].\(key)", "\(what) \"\(value)\" is already that of \(list)[\(first)]")
+          "\(list)[\(index)].\(key)", "\(what) \"\(value)\" is already used by \(list)[\(first)]")
       } else {
         seen[value] = index
       }
@@ -113,11 +113,11 @@ struct ProfileCheck {
           }
           if owner.subsystem == s {
             error(
-              "\(path).\(key)", "the \(name) is that of \(owner.path), too",
+              "\(path).\(key)", "the \(name) is already used by \(owner.path)",
               hint: "Linux hosts refuse the second namespace of a subsystem with this \(name)")
           } else {
             warn(
-              "\(path).\(key)", "the \(name) is that of \(owner.path), too",
+              "\(path).\(key)", "the \(name) is already used by \(owner.path)",
               hint: "Linux hosts that see both subsystems refuse one of the namespaces")
           }
         }
@@ -148,7 +148,8 @@ struct ProfileCheck {
       error(
         "\(path).address",
         "\"\(address.prefix(60))\" is not an \(family.map { $0 == .ipv4 ? "IPv4" : "IPv6" } ?? "IP") address",
-        hint: "the kernel takes no host names, and a scope (%eth0) only after a link-local address")
+        hint:
+          "the kernel accepts no host names, and a scope (%eth0) only after a link-local address")
     }
     if let service = port.service, Self.portNumber(service) == nil {
       error(
@@ -177,7 +178,7 @@ struct ProfileCheck {
       if let other = same.first(where: { $0.address == address }) {
         error(
           "ports[\(index)].address",
-          "\(port.transport.rawValue) port \(number) of this address is already that of ports[\(other.index)]",
+          "\(port.transport.rawValue) port \(number) of this address is already used by ports[\(other.index)]",
           hint: "a port can offer several subsystems")
       } else if let other = same.first(where: { $0.address.isWildcard || address.isWildcard }) {
         warn(

@@ -42,14 +42,14 @@ extension ProfileCheck {
       if !Self.isName(name) {
         error(
           place,
-          "\"\(attribute.name.prefix(60))\" is no name of an attribute: letters, digits, \"_\", \"-\" and \".\", the first a letter"
+          "\"\(attribute.name.prefix(60))\" is not an attribute name: letters, digits, \"_\", \"-\" and \".\", starting with a letter"
         )
       } else if let key = object.key(ofAttribute: attribute.name) {
         error(
           place,
           key.isEmpty
-            ? "\"\(attribute.name)\" is a command or the kernel's own choice; a profile cannot hold it"
-            : "\"\(attribute.name)\" has a key of its own",
+            ? "\"\(attribute.name)\" is a command, or the kernel chooses it; a profile cannot set it"
+            : "\"\(attribute.name)\" has a dedicated key",
           hint: key.isEmpty ? nil : "write the key \"\(key)\" instead")
       } else {
         checkText(attribute, place)
@@ -67,7 +67,7 @@ extension ProfileCheck {
     } else if SecretAttribute.matches(attribute.name), attribute.text == SecretAttribute.mask {
       error(
         place, "this secret was hidden when the file was exported",
-        hint: "put the real one in, or export again with --with-secrets")
+        hint: "insert the real secret, or export again with --with-secrets")
     }
   }
 

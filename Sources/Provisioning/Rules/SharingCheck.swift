@@ -71,7 +71,7 @@ struct SharingCheck {
   ) throws(ProvisioningError) {
     guard address(path)?.isShareable == true else {
       throw ProvisioningError(
-        .impossible, "\(name(path)) was made for the profile \"\(owner)\"", operation: "create",
+        .impossible, "\(name(path)) was created for the profile \"\(owner)\"", operation: "create",
         path: path.string, errno: .fileExists,
         hint: "use another name, or take it down first: epfnvme teardown \(owner)")
     }
@@ -121,7 +121,7 @@ struct SharingCheck {
         .impossible,
         "\(name(path)) is shared with \(others) and has \"\(told)\" in \(attribute.name), not \"\(wanted)\"",
         operation: "write", path: attribute.string, value: wanted, errno: .resourceBusy,
-        hint: "say the same about it in both profiles, or use one of its own")
+        hint: "use the same value in both profiles, or a separate object")
     }
   }
 
@@ -161,17 +161,17 @@ struct SharingCheck {
       }
       let first = missing ?? differing.first.map { planner.facts[$0] }
       if let first, let path = first.path {
-        difference = "; not all of it is as \"\(profile)\" says, \(path) for one"
+        difference = "; they do not match \"\(profile)\", for example \(path)"
       }
     }
     let unread = ownership.unreadable
     return ProvisioningError(
       .impossible,
-      "\(names)\(more) exist\(paths.count == 1 ? "s" : "") already, and no journal of epfnvme says who made \(paths.count == 1 ? "it" : "them")\(difference)",
+      "\(names)\(more) exist\(paths.count == 1 ? "s" : "") already, and no journal of epfnvme lists \(paths.count == 1 ? "it" : "them")\(difference)",
       operation: "create", path: paths.first?.string, errno: .fileExists,
       hint: unread.isEmpty
-        ? "remove what is in the way, or use other names; what is equal to the profile in all is taken for its own: epfnvme diff shows what is not"
-        : "the journal of \(unread.joined(separator: ", ")) cannot be read; look at it first")
+        ? "remove the conflicting objects, or use other names; objects that match the profile completely are adopted: epfnvme diff shows the differences"
+        : "the journal of \(unread.joined(separator: ", ")) cannot be read; inspect it first")
   }
 
   // MARK: Adoption

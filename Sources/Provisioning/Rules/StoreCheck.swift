@@ -32,7 +32,7 @@ struct StoreCheck {
           let store = try? machine.configFS.read(space.devicePath.path).withoutTrailingNewline
         else { continue }
         let name = "namespace \(space.name) of \(subsystem.name)"
-        let whose = owner.map { " (profile \"\($0)\")" } ?? ", which epfnvme did not make"
+        let whose = owner.map { " (profile \"\($0)\")" } ?? ", which epfnvme did not create"
         users.add(machine.storage.stores(behind: FilePath(store)), name + whose)
       }
     }
@@ -50,8 +50,8 @@ struct StoreCheck {
         let stores = machine.storage.stores(behind: FilePath(path))
         if let user = users.user(of: stores) ?? own.user(of: stores) {
           throw refusal(
-            backing, "\(path) is the store of \(user) already",
-            "two namespaces on one store corrupt each other's data: give each a store of its own")
+            backing, "\(path) is already the store of \(user)",
+            "two namespaces on one store corrupt each other's data: use a separate store for each")
         }
         own.add(stores, "the backing \"\(backing.name)\"")
         // A loop device that is named as a "block" backing is itself what its file is bound to.

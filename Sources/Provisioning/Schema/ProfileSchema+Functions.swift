@@ -14,7 +14,7 @@ extension ProfileSchema {
       SchemaRow("name", .text(.component("a function's name")), required: true),
       SchemaRow(
         "vendorID", .integer(1...0xfffe), required: true, [.init("vendorid", "0xffff")],
-        because: "a host takes a slot with the vendor ID 0 or 0xffff for empty"),
+        because: "a host treats a slot with the vendor ID 0 or 0xffff as empty"),
       SchemaRow(
         "deviceID", .integer(0...0xffff), required: true, [.init("deviceid", "0xffff")]),
       SchemaRow("revisionID", .integer(0...0xff), [.init("revid", "0x0000")]),
@@ -37,7 +37,7 @@ extension ProfileSchema {
         [.init("nvme/mdts_kb", .varies("128 pages with nvmet_pci_epf, 128 with pci_epf_nvme"))],
         upTo: [.pciEPFNVMe: Int(FabricsGroup.TransferLimit.maximum)],
         because:
-          "below 8 KiB Identify would announce no limit or a wrong one; nvmet_pci_epf serves at most 2048, pci_epf_nvme 1024"
+          "below 8 KiB Identify would report no limit or a wrong one; nvmet_pci_epf serves at most 2048, pci_epf_nvme 1024"
       ),
       SchemaRow("dma", .boolean, [.init("nvme/dma_enable", "1")]),
       SchemaRow(
@@ -77,7 +77,7 @@ extension ProfileSchema {
       SchemaRow("keepAliveSeconds", .integer(1...Int(Int32.max))),
       SchemaRow("reconnectDelaySeconds", .integer(1...Int(Int32.max))),
       SchemaRow(
-        "controllerLossSeconds", .integer(-1...Int(Int32.max)), because: "-1 is for ever"),
+        "controllerLossSeconds", .integer(-1...Int(Int32.max)), because: "-1 means forever"),
     ])
 
   public static let controllerFeatures = SchemaObject(

@@ -52,7 +52,7 @@ extension ProfileSchema {
     [
       SchemaRow(
         "id", .integer(1...Int(UInt32.max) - 1), required: true,
-        because: "0 is no namespace, and 4294967295 means all of them"),
+        because: "0 is not a namespace, and 4294967295 means all namespaces"),
       SchemaRow(
         "backing", .text(.reference), required: true,
         [.init("device_path", .unwritable("(null)"))]),

@@ -51,7 +51,7 @@ public enum ProfileSchema {
         "submitQueues", .integer(1...Int(UInt32.max)), [.init("submit_queues", "1")]),
       SchemaRow(
         "hardwareQueueDepth", .integer(1...10240), [.init("hw_queue_depth", "64")],
-        because: "null_blk reduces a larger depth and does not say so"),
+        because: "null_blk silently reduces a larger depth"),
       SchemaRow(
         "completionNanoseconds", .integer(0...exact), [.init("completion_nsec", "10000")]),
       SchemaRow(

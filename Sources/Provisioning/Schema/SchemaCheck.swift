@@ -94,7 +94,7 @@ struct SchemaCheck {
       refuse("\"\(text.prefix(40))\" is not an integer", "write 32, \"32\" or \"0x20\"")
     case .outside(let text):
       if case .constant(let value) = row.kind {
-        refuse("\(text.prefix(40)) is not known, only \(value)")
+        refuse("\(text.prefix(40)) is not supported, only \(value)")
       } else {
         refuse("\(text.prefix(40)) is out of range: \(range.lowerBound) to \(range.upperBound)")
       }
@@ -124,7 +124,7 @@ struct SchemaCheck {
       if let other = first[text] {
         issues.add(
           .error, place, element.position,
-          "\"\(text.prefix(60))\" is listed twice: it is \(path)[\(other)] already")
+          "\"\(text.prefix(60))\" is listed twice, first as \(path)[\(other)]")
       } else {
         first[text] = index
       }

@@ -80,10 +80,10 @@ extension TextForm {
   ) { text in
     if let problem = NQN.problem(with: text) { return problem }
     if text == NQN.discovery.text {
-      return "is the NQN of discovery, which the kernel keeps for itself"
+      return "is the discovery NQN, which the kernel reserves"
     }
     if text.utf8.contains(UInt8(ascii: " ")) {
-      return "contains a blank, which no NVMe qualified name has"
+      return "contains a blank, which is not allowed in an NVMe qualified name"
     }
     return text.utf8.contains(UInt8(ascii: ","))
       ? "contains \",\", which separates the options of a connection" : nil
@@ -94,7 +94,7 @@ extension TextForm {
     TextForm(name, pattern: "^[ -~]{1,\(limit)}$") { text in
       if text.isEmpty { return "is empty" }
       guard text.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-        return "contains something else than printable ASCII characters"
+        return "contains characters other than printable ASCII"
       }
       return text.utf8.count > limit ? "has \(text.utf8.count) bytes, more than \(limit)" : nil
     }
@@ -127,7 +127,7 @@ extension TextForm {
     TextForm(name, pattern: "^[!-~]{1,\(limit)}$") { text in
       if text.isEmpty { return "is empty" }
       guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-        return "contains something else than printable ASCII characters without blanks"
+        return "contains blanks or characters other than printable ASCII"
       }
       return text.utf8.count > limit ? "has \(text.utf8.count) bytes, more than \(limit)" : nil
     }

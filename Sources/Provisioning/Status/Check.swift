@@ -176,11 +176,11 @@ extension Provisioner {
   /// What the driver has complained about since it last created the controllers of a profile.
   private func kernelLog(_ driver: String, _ profile: Profile) -> Check.Case {
     let id = "kernel-log \(driver)"
-    let meaning = "the driver logs what it could not do"
+    let meaning = "the driver logs its failures"
     guard let all = machine.log.allLines() else {
       return Check.Case(
         id: id, path: "/dev/kmsg", actual: nil, expected: "no error",
-        outcome: .skipped("this process may not read the kernel's log"), meaning: meaning)
+        outcome: .skipped("this process cannot read the kernel log"), meaning: meaning)
     }
     var complaints: [KernelLogLine] = []
     for function in profile.functions {

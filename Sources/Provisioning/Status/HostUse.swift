@@ -113,10 +113,10 @@ struct HostUse {
     {
       throw ProvisioningError(
         .disruptive,
-        "a host has the NVMe controller of \(function.name) enabled: \(consequence) takes its disk away",
+        "a host has enabled the NVMe controller of \(function.name): \(consequence) removes its disk",
         operation: "write", path: controller.directory.path.string,
         hint:
-          "remove the device on the host first (echo 1 >/sys/bus/pci/devices/ADDRESS/remove), or give --force"
+          "remove the device on the host first (echo 1 >/sys/bus/pci/devices/ADDRESS/remove), or use --force"
       )
     }
   }

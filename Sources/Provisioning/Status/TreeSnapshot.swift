@@ -48,8 +48,8 @@ public struct TreeSnapshot: Hashable, Sendable {
   /// What differs from an earlier moment: objects that came or went, attributes of objects that stayed. One sentence each, sorted.
   public func differences(from earlier: TreeSnapshot) -> [String] {
     let (now, before) = (objects, earlier.objects)
-    var found = now.subtracting(before).map { "\($0) was not there before" }
-    found += before.subtracting(now).map { "\($0) was there before" }
+    var found = now.subtracting(before).map { "\($0) did not exist before" }
+    found += before.subtracting(now).map { "\($0) existed before" }
     for (path, entry) in earlier.entries {
       guard case .attribute(let old) = entry, case .attribute(let new)? = entries[path], old != new
       else { continue }

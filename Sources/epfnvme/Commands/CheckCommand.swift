@@ -35,15 +35,15 @@ struct CheckCommand: ParsableCommand {
   )
   var reference = false
   @Flag(help: "Also drive the controller's registers (with --host).") var lockstep = false
-  @Flag(help: "Allow --lockstep to take the disk from its driver.") var destructive = false
+  @Flag(help: "Allow --lockstep to unbind the disk from its driver.") var destructive = false
 
   func validate() throws {
-    if reference, host == nil { throw ValidationError("--reference needs --host.") }
-    if lockstep, host == nil { throw ValidationError("--lockstep needs --host.") }
-    if destructive, !lockstep { throw ValidationError("--destructive is for --lockstep.") }
+    if reference, host == nil { throw ValidationError("--reference requires --host.") }
+    if lockstep, host == nil { throw ValidationError("--lockstep requires --host.") }
+    if destructive, !lockstep { throw ValidationError("--destructive requires --lockstep.") }
     if lockstep, !destructive {
       throw ValidationError(
-        "--lockstep takes the disk from its driver: add --destructive when nothing on it matters.")
+        "--lockstep unbinds the disk from its driver: add --destructive if its data may be lost.")
     }
   }
 
@@ -105,7 +105,7 @@ struct CheckCommand: ParsableCommand {
     let rest = skipped > 0 ? ", \(skipped) skipped" : ""
     print(
       check.hasPassed
-        ? "\(name): \(looked) cases, all as they should be\(rest)"
+        ? "\(name): \(looked) cases, all as expected\(rest)"
         : "\(name): \(check.failures.count) of \(looked) cases differ\(rest)")
   }
 }

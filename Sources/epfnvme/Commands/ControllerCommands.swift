@@ -111,7 +111,7 @@ private enum ControllerSwitch {
     }
   }
 
-  /// - Throws: ``ProvisioningError`` of kind `interrupted` with what was done nevertheless.
+  /// - Throws: ``ProvisioningError`` of kind `interrupted`, which reports the completed changes.
   static func checkSignal(_ outcome: String, _ operation: String) throws(ProvisioningError) {
     if let signal = Signals.caught {
       throw .interrupted(by: signal, outcome, operation: operation)

@@ -37,7 +37,7 @@ struct DebugCommand: ParsableCommand {
 
   func run() throws {
     try global.run {
-      try global.needsThisMachine("a simulated kernel has no debug lines", for: "debug")
+      try global.needsThisMachine("a simulated kernel has no debug messages", for: "debug")
       let provisioner = try global.provisioner()
       guard let control = LiveDynamicDebug.find() else {
         let isBuilt = provisioner.machine.kernelOption("DYNAMIC_DEBUG") == true
@@ -49,7 +49,7 @@ struct DebugCommand: ParsableCommand {
           path: "/proc/dynamic_debug/control",
           hint: isBuilt
             ? "mount -t debugfs debugfs /sys/kernel/debug"
-            : "it wants CONFIG_DYNAMIC_DEBUG; on a kernel before 5.7 also: mount -t debugfs debugfs /sys/kernel/debug"
+            : "it requires CONFIG_DYNAMIC_DEBUG; before Linux 5.7 also:  mount -t debugfs debugfs /sys/kernel/debug"
         )
       }
       let debugging = DebugSwitch(
@@ -80,16 +80,16 @@ struct DebugCommand: ParsableCommand {
   private func show(_ status: DebugStatus, _ groups: [DebugGroup]) {
     for group in groups {
       let modules = status.modules.filter { $0.group == group }
-      if modules.isEmpty { print("\(group.rawValue)\tno module with debug lines is in the kernel") }
+      if modules.isEmpty { print("\(group.rawValue)\tno loaded module has debug call sites") }
       for module in modules {
-        let kept = module.kept > 0 ? ", former state of \(module.kept) kept" : ""
+        let kept = module.kept > 0 ? ", state of \(module.kept) saved" : ""
         print(
           Terminal.printable(
             "\(group.rawValue)\t\(module.name)\t\(module.on) of \(module.sites) on\(kept)"))
       }
     }
     if let problem = status.keptProblem {
-      global.terminal.note("what is kept cannot be seen: \(problem.message)")
+      global.terminal.note("cannot read the saved state: \(problem.message)")
     }
     if verb != .status { global.terminal.note("\(status.changed) call sites changed") }
   }

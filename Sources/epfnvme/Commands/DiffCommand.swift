@@ -51,18 +51,18 @@ struct DiffCommand: ParsableCommand {
       }
     print("\(mark) \(Terminal.printable(words))")
     print(terminal.paint("    \(Terminal.printable(difference.meaning))", .dim))
-    if !difference.isMendedBySetup { print("    setup leaves it alone") }
+    if !difference.isMendedBySetup { print("    setup does not change it") }
     for disturbance in difference.disturbances {
-      print("    mending it disturbs a host: \(Terminal.printable(disturbance))")
+      print("    fixing it disrupts a host: \(Terminal.printable(disturbance))")
     }
   }
 
   private func summary(_ differences: [Difference], _ name: String) -> String {
-    guard !differences.isEmpty else { return "\(name): the machine is as the profile says" }
+    guard !differences.isEmpty else { return "\(name): the machine matches the profile" }
     let disturbing = differences.filter { !$0.disturbances.isEmpty }.count
     let count = differences.count == 1 ? "1 difference" : "\(differences.count) differences"
     return disturbing == 0
-      ? "\(name): \(count); mending disturbs no host"
-      : "\(name): \(count); mending \(disturbing) of them would disturb a host: setup needs --force"
+      ? "\(name): \(count); no fix disrupts a host"
+      : "\(name): \(count); fixing \(disturbing) of them disrupts a host: setup requires --force"
   }
 }

@@ -50,7 +50,7 @@ struct EmulateCommand: ParsableCommand {
     completion: .file())
   var trace: String?
 
-  /// Whether what happens is told on standard output.
+  /// Whether events are printed to standard output.
   private var printsText: Bool { !global.json && !global.quiet && !TraceFile.isResult(trace) }
 
   func validate() throws {
@@ -140,10 +140,10 @@ struct EmulateCommand: ParsableCommand {
       for step in scenario.scenario.steps {
         let before = endpoint.player.verified
         try endpoint.play(step)
-        // The link alone says little: it goes with what follows.
+        // A link event is printed together with the next event.
         if step == .linkUp { continue }
         let moved = endpoint.player.verified - before
-        // Some hundred commands, most of them meant to fail, say less than what came of them.
+        // The results are more useful than some hundred commands, most of which fail intentionally.
         show(
           moved > 0 ? "\(step), \(moved / 1024) KiB" : "\(step)",
           isTraced: step != .examine || global.verbose)
@@ -173,7 +173,7 @@ struct EmulateCommand: ParsableCommand {
       ])
   }
 
-  /// Events and kernel lines in the order of time; a command's doorbells and interrupts only when asked for.
+  /// Events and kernel messages in order of time; doorbells and interrupts of a command only on request.
   private static func merged(
     _ trace: [TraceEvent], _ log: [LogLine], isVerbose: Bool
   ) -> [String] {
@@ -187,7 +187,7 @@ struct EmulateCommand: ParsableCommand {
       switch event.kind {
       case .interrupt where !isVerbose: continue
       case .register(let offset, _) where offset >= 0x1000 && !isVerbose: continue
-      // Data commands by the hundred say nothing; failures do.
+      // Successful data commands are not printed; failures are.
       case .command(let queue, _, _, _) where queue > 0 && !isVerbose: continue
       case .completion(let queue, _, let status, _)
       where queue > 0 && status.isSuccess && !isVerbose:
@@ -204,7 +204,7 @@ struct EmulateCommand: ParsableCommand {
       let mark = rule.found == nil ? "kept    " : "broken  "
       print(Terminal.printable("\(mark)\(rule)"))
     }
-    print("\(examination.rules.count) rules, \(examination.broken.count) not kept")
+    print("\(examination.rules.count) rules, \(examination.broken.count) violated")
   }
 
   private func describe(_ found: ProbeResult) {

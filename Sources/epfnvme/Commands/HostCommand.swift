@@ -67,9 +67,9 @@ struct HostRescanCommand: ParsableCommand {
     try global.run {
       let (machine, query) = (try global.hostBus(), try ids.query())
       do throws(HostViewError) { try machine.rescan(bus) } catch { throw ProvisioningError(error) }
-      Output.hasChanged("the kernel looked for new devices")
+      Output.hasChanged("the PCI bus was rescanned")
       if let query {
-        try global.wait("no disk with \(query.words) can be used", "rescan") {
+        try global.wait("no disk with \(query.words) became usable", "rescan") {
           machine.isUsable(query.ids)
         }
       }
@@ -100,9 +100,9 @@ struct HostRebindCommand: ParsableCommand {
       do throws(HostViewError) { try device.rebind(force: target.force) } catch {
         throw ProvisioningError(error)
       }
-      Output.hasChanged("\(device.name) was given to its driver again")
+      Output.hasChanged("\(device.name) was rebound to its driver")
       try global.wait(
-        "\(device.name) is with its driver, but no disk can be used", "rebind"
+        "\(device.name) is bound to its driver, but has no usable disk", "rebind"
       ) { device.isUsable }
       DiskList.show(try global.hostBus().disks(named: device.name), global)
     }
@@ -137,7 +137,7 @@ struct HostRemoveCommand: ParsableCommand {
   }
 }
 
-/// Ids from a profile or by themselves.
+/// IDs from a profile or from options.
 struct DiskOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("The profile whose functions have the IDs of the disk.", valueName: "file"),
@@ -148,10 +148,11 @@ struct DiskOptions: ParsableArguments {
 
   func validate() throws {
     guard (vendor == nil) == (device == nil) else {
-      throw ValidationError("--vendor and --device go together.")
+      throw ValidationError("--vendor and --device require each other.")
     }
     guard vendor == nil || profile == nil else {
-      throw ValidationError("A profile has the ids; --vendor and --device are for without one.")
+      throw ValidationError(
+        "--profile cannot be combined with --vendor and --device: the profile has the IDs.")
     }
     for (name, text) in [("--vendor", vendor), ("--device", device)] {
       if let text, Self.number(text) == nil {
@@ -191,7 +192,7 @@ struct DiskArgument: ParsableArguments {
         "Name the disk: a PCI function, /dev/nvmeN, a --profile, or --vendor and --device.")
     }
     if disk != nil, hasIDs {
-      throw ValidationError("A named disk needs no ids.")
+      throw ValidationError("A named disk cannot be combined with --profile, --vendor or --device.")
     }
   }
 
@@ -209,12 +210,12 @@ struct DiskArgument: ParsableArguments {
 extension GlobalOptions {
   /// - Throws: ``ProvisioningError`` when a simulated kernel is chosen.
   fileprivate func hostBus() throws(ProvisioningError) -> HostBus {
-    try needsThisMachine("a simulated kernel has no bus with the disk on it", for: "host")
+    try needsThisMachine("a simulated kernel has no PCI bus of a host", for: "host")
     return HostBus()
   }
 
   /// Waits for a disk.
-  /// - Throws: ``ProvisioningError`` when it does not come in time, or a signal comes.
+  /// - Throws: ``ProvisioningError`` when it does not appear in time, or a signal arrives.
   fileprivate func wait(
     _ words: String, _ operation: String, until condition: () -> Bool
   ) throws(ProvisioningError) {
@@ -242,7 +243,7 @@ extension HostBus {
   ///   - wanted: which of them are marked.
   func disks(_ ids: [DiskIDs]?, wanted: [DiskIDs]?) throws(ProvisioningError) -> [HostDisk] {
     do throws(HostViewError) {
-      // One that goes meanwhile is none.
+      // A disk that disappears meanwhile is omitted.
       return try functions(ids).compactMap { name in
         (try? BusDevice(name, on: machine)).flatMap { try? HostDisk($0, wanted: wanted) }
       }
@@ -254,7 +255,7 @@ extension HostBus {
   }
 }
 
-/// Disks for people and programs.
+/// Prints disks as text or JSON.
 private enum DiskList {
   static func show(_ disks: [HostDisk], _ global: GlobalOptions) {
     if global.json {

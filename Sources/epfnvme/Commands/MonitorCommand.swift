@@ -37,7 +37,7 @@ struct MonitorCommand: ParsableCommand {
   var count: Int?
 
   func validate() throws {
-    if let count, count < 1 { throw ValidationError("--count takes 1 and more.") }
+    if let count, count < 1 { throw ValidationError("--count takes 1 or more.") }
   }
 
   func run() throws {
@@ -51,11 +51,11 @@ struct MonitorCommand: ParsableCommand {
       if !stream.hasLog {
         guard stream.hasDeviceEvents else {
           throw ProvisioningError(
-            .needsPrivileges, "neither the kernel's log nor its uevents can be read",
+            .needsPrivileges, "neither the kernel log nor uevents can be read",
             operation: "monitor", path: "/dev/kmsg", hint: "run as root")
         }
         global.terminal.note(
-          "the kernel's log cannot be read: there will be no lines of it; run as root")
+          "the kernel log cannot be read and is not shown; run as root")
       }
       if !stream.hasDeviceEvents, !global.isSimulated {
         global.terminal.note("uevents are not available here")
@@ -72,7 +72,7 @@ struct MonitorCommand: ParsableCommand {
           guard count != nil else { break }
           view.finish()
           throw ProvisioningError(
-            .timedOut, "the time is up, and \(left) of \(count ?? 0) events have not come",
+            .timedOut, "timed out: \(left) of \(count ?? 0) events did not occur",
             operation: "monitor")
         }
         let news = stream.next(upTo: min(remaining, .seconds(1)))
@@ -101,7 +101,7 @@ private struct MonitorView {
     isLive = Terminal.isInteractive && !global.quiet && !global.json
   }
 
-  /// - Returns: false when nobody reads any more.
+  /// - Returns: false when the reader has closed the pipe.
   mutating func show(_ event: MonitorEvent) -> Bool {
     line.clear()
     return Output.emit(isJSON ? event.json.compactText : text(event))
@@ -117,7 +117,7 @@ private struct MonitorView {
 
   mutating func finish() { line.clear() }
 
-  /// Whether somebody still reads: a pipe without a reader is in error.
+  /// Whether the pipe still has a reader; without one it is in an error state.
   var isRead: Bool { StandardDescriptors.hasReader(STDOUT_FILENO) }
 
   private func text(_ event: MonitorEvent) -> String {

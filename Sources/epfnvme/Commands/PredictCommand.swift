@@ -44,7 +44,7 @@ struct PredictCommand: ParsableCommand {
         var prediction = endpoint.prediction(found)
         if !global.json { show(endpoint.name, prediction, found) }
         if commands {
-          // Asked first: the commands would be in the registers of a controller that fails.
+          // Read first: the commands can change the registers of a controller that fails.
           prediction.append(.init("registers", .object(endpoint.registers)))
           let answers = try endpoint.answers(found)
           prediction.append(.init("commands", .array(answers.map(Self.json))))

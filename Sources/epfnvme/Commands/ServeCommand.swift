@@ -95,7 +95,7 @@ struct ServeCommand: ParsableCommand {
         }
         return
       }
-      // From here on a signal is something to read, so that nothing is left half done.
+      // From here on signals are read from a descriptor, so that no operation is interrupted.
       let stop = epfnvme_signal_descriptor()
       guard stop >= 0 else {
         throw ProvisioningError(.internal, "cannot receive signals", errno: Errno(rawValue: -stop))
@@ -107,7 +107,7 @@ struct ServeCommand: ParsableCommand {
         served, global.terminal, isJSON: global.json, interval: statsInterval,
         keepsTrace: trace != nil, hasResult: !TraceFile.isResult(trace))
       sayReady(served, listener)
-      // Who waits for that line would wait for ever. Later, a host that uses the disk matters more than what is said of it.
+      // A process that waits for this line would wait forever. Later, serving the host has priority over output.
       if Output.hasFailed { return }
       Server(served.function, memory: served.memory, at: listener).run(
         until: stop, observer: monitor)
@@ -212,7 +212,7 @@ struct ServeCommand: ParsableCommand {
       ]
       print(json.compactText)
     } else {
-      let text = "\(served.name) (\(personality)) is at \(path); QEMU: \(arguments.text)"
+      let text = "\(served.name) (\(personality)) listens on \(path); QEMU: \(arguments.text)"
       if TraceFile.isResult(trace) {
         global.terminal.note(text)
       } else if !global.quiet {

@@ -60,13 +60,15 @@ struct SetupCommand: ParsableCommand {
       return
     }
     guard !global.quiet else { return }
-    if outcome.recovered { global.terminal.note("an interrupted earlier run was taken back first") }
+    if outcome.recovered {
+      global.terminal.note("an interrupted earlier run was rolled back first")
+    }
     let driver = plan.driver.map { " with \($0)" } ?? ""
     print(
       outcome.changed
         ? "\(plan.name): set up\(driver), \(plan.steps.count) steps in \(outcome.elapsed.milliseconds) ms"
         : plan.isAdoption
-          ? "\(plan.name): everything is there; its journal was lost and is written again"
+          ? "\(plan.name): everything exists; the lost journal was rewritten"
           : "\(plan.name): nothing to do")
   }
 }

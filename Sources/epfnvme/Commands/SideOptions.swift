@@ -50,22 +50,22 @@ struct SideOptions: ParsableArguments {
       throw ValidationError("--data-mib takes 1 to 1048576.")
     }
     if role == nil, exchange != nil || peer != nil || destructive {
-      throw ValidationError("--exchange, --peer and --destructive are for runs with a --role.")
+      throw ValidationError("--exchange, --peer and --destructive require --role.")
     }
     if exchange != nil, peer != nil {
       throw ValidationError(
-        "--exchange names a directory here, --peer one there: give one of them.")
+        "--exchange names a local directory, --peer a remote one: use only one of them.")
     }
   }
 
-  /// - Throws: ``ProvisioningError`` when the directory cannot be made.
+  /// - Throws: ``ProvisioningError`` when the directory cannot be created.
   func exchange(_ run: RunDirectory) throws(ProvisioningError) -> any Exchange {
     if let peer { return PeerExchange(peer) }
     if exchange == nil, let lava = LAVAExchange(cache: Self.lavaCache) { return lava }
     return try DirectoryExchange(Self.directory(exchange, run))
   }
 
-  /// Where lava-wait leaves what came; LAVA's own place unless the job says otherwise.
+  /// The file to which lava-wait writes messages; LAVA's default unless the job sets another.
   private static var lavaCache: FilePath {
     FilePath(
       unsafe getenv("EPFNVME_LAVA_CACHE").map { unsafe String(cString: $0) }
@@ -117,7 +117,8 @@ struct ExchangeCommand: ParsableCommand {
             operation: "read", errno: error)
         }
         guard let json = try? LocatedJSON(parsing: bytes) else {
-          throw ProvisioningError(.inputMissing, "standard input has no JSON", operation: "read")
+          throw ProvisioningError(
+            .inputMissing, "standard input does not contain JSON", operation: "read")
         }
         try directory.post(name, json.value)
       }

@@ -115,7 +115,7 @@ struct SmokeCommand: ParsableCommand {
       try board?.finish(result)
       known = result
     } catch {
-      // The other side is not to wait for a board that will not come.
+      // Otherwise the other side would wait for this board.
       if !outputs.hasEnded { try? board?.finish(known.withoutResults(because: error)) }
       throw error
     }
@@ -144,7 +144,7 @@ struct SmokeCommand: ParsableCommand {
     return { (run) throws(ProvisioningError) in try board.hostPart(run) }
   }
 
-  /// The other side: what this machine sees of the disk.
+  /// The host's side: the results of this machine for the disk.
   private func host(_ located: Profile.Located, _ outputs: ReportOutputs) throws {
     let side = try HostSide(global, located, disk: sides.host)
     let limit = Duration.seconds(global.timeout ?? 5)
@@ -162,7 +162,7 @@ struct SmokeCommand: ParsableCommand {
     if report.exitCode != 0 { throw Ending(code: report.exitCode) }
   }
 
-  /// What the emulation has for the profile on a machine like this one.
+  /// The prediction of the emulation for the profile on a machine like this one.
   private func prediction(
     _ located: Profile.Located, _ provisioner: Provisioner
   ) throws(ProvisioningError) -> BoardPrediction? {
@@ -175,11 +175,11 @@ struct SmokeCommand: ParsableCommand {
     }.boardPrediction(located)
   }
 
-  /// The driver that setup will take.
+  /// The driver that setup will select.
   private func driver(
     _ located: Profile.Located, _ provisioner: Provisioner
   ) -> SimulatedKernel.Personality {
-    // Where there can be no plan the run says why; any emulation does then.
+    // Without a plan, the run reports the reason, and any emulation is sufficient.
     guard let name = (try? provisioner.plan(located))?.driver else {
       return global.emulatedPersonality(for: located.profile)
     }

@@ -29,7 +29,7 @@ struct TeardownCommand: ParsableCommand {
   @Flag(help: "Only show what would be done.") var dryRun = false
 
   func validate() throws {
-    if all, profile != nil { throw ValidationError("Give a profile or --all, not both.") }
+    if all, profile != nil { throw ValidationError("--all cannot be combined with a profile.") }
   }
 
   func run() throws {
@@ -94,7 +94,7 @@ struct TeardownCommand: ParsableCommand {
     guard let profile else {
       guard known.count <= 1 else {
         throw ValidationError(
-          "Several profiles are set up: \(known.joined(separator: ", ")). Name one, or give --all.")
+          "Several profiles are set up: \(known.joined(separator: ", ")). Name one, or use --all.")
       }
       return known
     }

@@ -12,12 +12,12 @@ internal import SystemPackage
 
 /// A profile in service without a kernel or a board: provisioned on a simulated kernel that suits it, then driven by a host in process.
 ///
-/// The device is the simulated kernel's own: what the function that the profile binds is for its host. Backings are stand-ins in memory, so
-/// that nothing of this machine is touched.
+/// The device is the function that the profile binds on a simulated kernel. Its backings are in memory, so that this machine is not
+/// changed.
 final class Emulation {
   /// How a function is driven.
   struct Way {
-    /// Whether the device is what the specification asks for in place of the driver's.
+    /// Whether the device is the reference controller instead of the driver's.
     var isReference = false
     /// Whether time is the machine's.
     var isRealTime = false
@@ -43,22 +43,22 @@ final class Emulation {
     func play(_ step: Scenario.Step) throws(ProvisioningError) {
       do { try player.play(step) } catch {
         throw ProvisioningError(
-          .different, "the controller does not do its part: \(error)", operation: error.step,
+          .different, "the controller failed: \(error)", operation: error.step,
           path: name,
           hint:
-            "the trace shows what led to it; a quirk of the driver may be why (epfnvme emulate --list-quirks)"
+            "see the trace; a quirk of the driver may be the cause (epfnvme emulate --list-quirks)"
         )
       }
     }
 
-    /// What the function answers to nvme-cli.
+    /// The results of nvme-cli commands.
     func answers(_ found: ProbeResult) throws(ProvisioningError) -> [(Inquiry, Inquiry.Answer)] {
       let inquiries = Inquiry.all(for: found)
       do { return Array(zip(inquiries, try player.host.answers(to: inquiries))) } catch {
         throw ProvisioningError(
-          .different, "the controller does not do its part: \(error)", operation: error.step,
+          .different, "the controller failed: \(error)", operation: error.step,
           path: name,
-          hint: "epfnvme emulate --scenario strict shows what it answers and what not")
+          hint: "epfnvme emulate --scenario strict shows which commands it completes")
       }
     }
 
@@ -71,7 +71,7 @@ final class Emulation {
       }
     }
 
-    /// What the function is for a host, before any I/O.
+    /// The function as a host finds it, before any I/O.
     func prediction(_ found: ProbeResult) -> [JSONValue.Member] {
       func object(_ fields: [(name: String, value: String)]) -> JSONValue {
         .object(fields.map { .init($0.name, .string($0.value)) })
@@ -120,7 +120,7 @@ final class Emulation {
   }
 
   let personality: SimulatedKernel.Personality
-  /// What the kernel says from loading the driver to binding.
+  /// The kernel messages from loading the driver to binding.
   let bindLog: [String]
   /// Its configfs, set up.
   let tree: TreeSnapshot
@@ -128,7 +128,7 @@ final class Emulation {
   /// The bound functions' directories below configfs.
   let functions: [String]
 
-  /// - Parameter adjust: what else is known of the machine.
+  /// - Parameter adjust: sets further properties of the machine.
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
   init(
     _ located: Profile.Located, _ personality: SimulatedKernel.Personality,
@@ -149,11 +149,11 @@ final class Emulation {
     functions = kernel.controllers.keys.sorted()
   }
 
-  /// What a board shows of the profile.
+  /// The values of the profile that are visible on a board.
   func boardPrediction(_ located: Profile.Located) -> BoardPrediction {
     var unknown: Set<String> = []
     for subsystem in located.profile.subsystems {
-      // The kernel fills these in by its own version.
+      // The kernel sets these according to its version.
       if subsystem.firmware == nil { unknown.insert("attr_firmware") }
       if subsystem.version == nil { unknown.insert("attr_version") }
     }
@@ -187,7 +187,7 @@ final class Emulation {
     _ = unsafe rmdir(run.string)
   }
 
-  /// A simulated machine that has what the profile asks for: controllers, devices, files, remote targets.
+  /// A simulated machine with everything that the profile requires: controllers, devices, files, remote targets.
   private static func machine(for profile: Profile) -> SimulatedKernel.Machine {
     var machine = SimulatedKernel.Machine()
     let named = Set(profile.functions.map(\.controller)).subtracting(["auto"]).sorted()

@@ -2,7 +2,7 @@
 internal import ArgumentParser
 internal import SimulatedKernel
 
-/// What a board's machine is like, where it decides what a profile becomes.
+/// Properties of a board that affect the device of a profile.
 struct MachineFacts: ParsableArguments {
   @Option(help: ArgumentHelp("Processors of the board.", valueName: "count")) var cpus = 8
   @Option(help: ArgumentHelp("The kernel release, which becomes FR.", valueName: "release"))

@@ -41,7 +41,7 @@ struct TraceFile {
       case .register, .status, .link: instant(event, number, Self.registers)
       }
     }
-    // What never completed is there, too.
+    // Commands that never completed are included.
     for (key, begun) in open.sorted(by: { $0.value.start < $1.value.start }) {
       events.append([
         "name": .string(begun.name + " (never completed)"), "ph": "i", "s": "t",
@@ -73,7 +73,7 @@ struct TraceFile {
       "\(nanoseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest)
   }
 
-  /// Whether the trace is what a command prints, instead of its other results.
+  /// Whether a command prints the trace instead of its other results.
   static func isResult(_ path: String?) -> Bool {
     path.map(DocumentFile.isStandardOutput) ?? false
   }

@@ -2,7 +2,7 @@
 internal import ControllerEmulation
 internal import NVMe
 
-/// A controller's events as lines that a person can follow.
+/// A controller's events as lines of text.
 enum TraceText {
   static func line(_ event: TraceEvent) -> String { "[\(padded(event.time))] \(words(event.kind))" }
 

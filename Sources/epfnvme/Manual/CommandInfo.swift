@@ -2,7 +2,7 @@
 internal import ArgumentParser
 internal import Provisioning
 
-/// A command as its definition has it: what `--help` and the completions are made from.
+/// The definition of a command, from which `--help` and the completions are generated.
 struct CommandInfo {
   /// From the program down: `epfnvme`, `host`, `find`.
   var words: [String]
@@ -14,7 +14,7 @@ struct CommandInfo {
   /// `epfnvme-host-find`.
   var pageName: String { words.joined(separator: "-") }
 
-  /// The whole tree, without what is hidden.
+  /// The whole tree without hidden commands.
   static func root() -> CommandInfo? {
     guard let json = try? LocatedJSON(parsing: Array(EPFNVMe._dumpHelp().utf8)).value,
       let command = json["command"]

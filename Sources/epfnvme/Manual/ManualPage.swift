@@ -16,7 +16,7 @@ struct ManualPage {
     page.macro(
       "TH", command.pageName.uppercased(), "1", date, "epfnvme \(EPFNVMe.version)",
       "epfnvme manual")
-    // No hyphenation, and no stretched spaces: commands are to be copied.
+    // No hyphenation and no stretched spaces, so that commands can be copied.
     page.raw(".nh\n.ad l")
     page.section("NAME")
     page.raw("\(Roff.escaped(command.pageName)) \\- \(Roff.escaped(summary))")
@@ -36,7 +36,7 @@ struct ManualPage {
 
   private var isRoot: Bool { command.words.count == 1 }
 
-  /// The abstract without its full stop, as whatis(1) wants it.
+  /// The abstract without its full stop, as whatis(1) requires.
   private var summary: String {
     command.abstract.hasSuffix(".") ? String(command.abstract.dropLast()) : command.abstract
   }
@@ -70,7 +70,7 @@ struct ManualPage {
     }
     if isRoot {
       page.section("GENERAL OPTIONS")
-      page.line("Every command has them.")
+      page.line("All commands accept these options.")
       for option in common { item(option, &page) }
       return
     }
@@ -119,7 +119,7 @@ struct ManualPage {
     guard isRoot else { return }
     page.raw(".PP")
     page.line(
-      "With `--json` a failure, also a usage error, is an object `error` on standard output: code, operation, path, value, errno, message, hint and the kernel's lines."
+      "With `--json`, a failure or a usage error is reported as an object `error` on standard output: code, operation, path, value, errno, message, hint and kernel log lines."
     )
   }
 
@@ -136,25 +136,28 @@ struct ManualPage {
   private static let files = [
     (
       "/run/epfnvme/NAME.json",
-      "The journal of what setup made under the profile's name, mode 0600: what teardown takes back."
+      "The journal of the objects that setup created for the profile, mode 0600; teardown removes them."
     ),
-    ("/run/epfnvme/lock", "The lock of the machine: one change at a time."),
-    ("/run/epfnvme/exchange", "Where both sides of smoke meet, unless --exchange names a place."),
+    ("/run/epfnvme/lock", "The lock that serializes changes to the machine."),
+    (
+      "/run/epfnvme/exchange",
+      "The directory in which both sides of smoke exchange messages, unless --exchange names another."
+    ),
     ("/etc/epfnvme/NAME.json", "The profile that the systemd unit epfnvme@NAME.service sets up."),
     ("/sys/kernel/config", "configfs, with nvmet, pci_ep and nullb; setup mounts it."),
     (
       "PREFIX/share/epfnvme",
-      "The shipped profiles, and the schemas of profiles and of what commands print with --json; PREFIX is /usr/local unless the installation says otherwise."
+      "The shipped profiles, and the schemas of profiles and of what commands print with --json; PREFIX is /usr/local unless set at installation."
     ),
   ]
 
   private static let environment = [
-    ("EPFNVME_KERNEL", "The kernel to work on when there is no --kernel."),
+    ("EPFNVME_KERNEL", "The kernel to work on when --kernel is not given."),
     (
       "EPFNVME_LAVA_CACHE",
-      "Where lava\u{2d}wait leaves messages, /tmp/lava_multi_node_cache.txt by default."
+      "The file to which lava\u{2d}wait writes messages; /tmp/lava_multi_node_cache.txt by default."
     ),
-    ("LC_ALL, LC_CTYPE, LANG", "The locale: ASCII is printed where it is not UTF-8."),
+    ("LC_ALL, LC_CTYPE, LANG", "The locale; the output is ASCII unless it is UTF-8."),
     ("NO_COLOR", "When set, no colour, unless --color always is given."),
     ("TERM", "With the value dumb: no colour and no moving text."),
   ]

@@ -42,7 +42,7 @@ struct Roff {
   /// Text that is filled; `code` is bold.
   mutating func line(_ words: String) {
     var line = ""
-    // Short lines are for people who read the source, and for mandoc's taste.
+    // Short lines make the source readable and avoid warnings of mandoc.
     for word in Self.marked(words).split(separator: " ") {
       if !line.isEmpty, line.utf8.count + word.utf8.count > 78 {
         raw(line)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Checks
 
-/// A diagnosis as a person reads it: the worst first, then what was seen and what was not.
+/// A diagnosis as text: findings by severity, then the facts that were found and what could not be inspected.
 struct DiagnosisText {
   let diagnosis: Diagnosis
   let terminal: Terminal
-  /// Only what is wrong.
+  /// Whether only findings are printed.
   var isBrief = false
 
   var text: String {
@@ -16,7 +16,7 @@ struct DiagnosisText {
       }
     }
     if !isBrief {
-      lines.append(terminal.paint("seen", .bold))
+      lines.append(terminal.paint("found", .bold))
       let width = diagnosis.seen.map(\.name.count).max() ?? 0
       for fact in diagnosis.seen {
         lines.append(
@@ -25,7 +25,7 @@ struct DiagnosisText {
           ))
       }
       if !diagnosis.notSeen.isEmpty {
-        lines.append(terminal.paint("not seen", .bold))
+        lines.append(terminal.paint("not inspected", .bold))
         for item in diagnosis.notSeen {
           lines.append(Terminal.printable("  \(item.what): \(item.reason)"))
         }
@@ -45,8 +45,8 @@ struct DiagnosisText {
     let mark = terminal.paint(finding.severity.rawValue, style)
     let subject = Terminal.printable(finding.subject)
     lines.append("\(mark): \(terminal.paint(finding.id.rawValue, .bold)): \(subject)")
-    let evidence = finding.evidence.map { "seen   \($0.path): \($0.text)" }
-    for line in evidence + ["means  \(finding.explanation)", "mend   \(finding.remedy)"] {
+    let evidence = finding.evidence.map { "found    \($0.path): \($0.text)" }
+    for line in evidence + ["meaning  \(finding.explanation)", "fix      \(finding.remedy)"] {
       lines.append("    " + Terminal.printable(line))
     }
   }
@@ -59,8 +59,7 @@ struct DiagnosisText {
     let subject =
       diagnosis.profile.map { "\($0) on \(diagnosis.machine)" } ?? diagnosis.machine
     let verdict =
-      diagnosis.isFit
-      ? "nothing seen stands in the way" : "not fit to be an NVMe endpoint"
+      diagnosis.isFit ? "no problem found" : "cannot be an NVMe endpoint"
     return "\(subject) (\(diagnosis.release)): \(counts.joined(separator: ", ")); \(verdict)"
   }
 }

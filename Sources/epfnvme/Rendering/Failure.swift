@@ -4,7 +4,7 @@ internal import Glibc
 internal import Provisioning
 internal import SystemPackage
 
-/// A failure as `--json` prints it: the same keys whatever failed.
+/// A failure as printed with `--json`: the keys are the same for all failures.
 struct Failure {
   private let error: ProvisioningError
   private let code: CInt

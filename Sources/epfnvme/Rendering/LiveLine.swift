@@ -10,7 +10,7 @@ struct LiveLine {
     isOpen = true
   }
 
-  /// Leaves nothing of it behind.
+  /// Clears the line.
   mutating func clear() {
     guard isOpen else { return }
     Terminal.raw("\r\u{1b}[K")

@@ -7,9 +7,9 @@ internal import SystemPackage
 
 /// Standard output, the one way in which commands write results.
 ///
-/// Text is collected and written in large pieces; at once on a terminal, before a message on standard error, and for those who follow
-/// (``emit(_:)``). The first failure is kept: nothing is written after it, and the process ends with exit code 73 and a message. A reader
-/// that has left early (`| head`) is no failure.
+/// Text is collected and written in large pieces; it is written immediately on a terminal, before a message on standard error, and by
+/// ``emit(_:)``. The first failure is kept: nothing is written after it, and the process ends with exit code 73 and a message. A reader
+/// that closes the pipe early (`| head`) is not a failure.
 ///
 /// One thread, that of the command, writes.
 enum Output {
@@ -24,7 +24,7 @@ enum Output {
 
   private nonisolated(unsafe) static var state = State()
 
-  /// Whether what is written still goes somewhere.
+  /// Whether output is still possible.
   static var isOpen: Bool { unsafe state.failure == nil && !state.hasReaderLeft }
 
   /// Whether a write failed, other than for a reader that has left.
@@ -36,7 +36,7 @@ enum Output {
     if unsafe state.isTerminal || state.pending.count >= 65536 { flush() }
   }
 
-  /// A line at once, for those who follow.
+  /// Writes a line immediately, for readers that follow the output.
   /// - Returns: false when the reader has left, or when it cannot be written.
   static func emit(_ line: String, terminator: String = "\n") -> Bool {
     add(line + terminator)
@@ -58,12 +58,12 @@ enum Output {
     }
   }
 
-  /// Says what the command has changed, for the case that its result cannot be written: `disk is set up`.
+  /// Records the changes of the command, for the case that its result cannot be written: `disk is set up`.
   static func hasChanged(_ sentence: String) { unsafe state.change = sentence }
 
-  /// Writes what is left and closes the descriptor, which is when some file systems tell that they are full.
+  /// Writes the remaining text and closes the descriptor; some file systems report only then that they are full.
   /// - Parameter code: the exit code of the command.
-  /// - Returns: the exit code of the process. A failure's own code says more than 73 and stays.
+  /// - Returns: the exit code of the process. The exit code of an earlier failure has precedence over 73.
   static func finish(_ code: CInt) -> CInt {
     flush()
     if unsafe state.isUsed, isOpen, close(STDOUT_FILENO) != 0 {
@@ -73,9 +73,9 @@ enum Output {
     let change = unsafe state.change
     let hint =
       if failure == .badFileDescriptor {
-        "standard output is closed or not for writing; --quiet does without results"
+        "standard output is closed or not writable; --quiet suppresses results"
       } else if change != nil {
-        "epfnvme status shows how the machine is"
+        "epfnvme status shows the current state"
       } else {
         "free some space, or write the result somewhere else"
       }

@@ -2,9 +2,9 @@
 internal import Provisioning
 
 extension Plan {
-  /// The plan as a person reads it.
+  /// The plan as text.
   func text(_ terminal: Terminal) -> String {
-    guard changesAnything else { return "Nothing to do: the machine is as \"\(name)\" says." }
+    guard changesAnything else { return "Nothing to do: the machine matches \"\(name)\"." }
     var lines = [
       "Plan for \"\(name)\"" + (driver.map { " with \($0)" } ?? "") + ": \(steps.count) steps"
     ]
@@ -26,7 +26,7 @@ extension Plan {
     }
     if !disruptions.isEmpty {
       lines.append(
-        terminal.paint("\(disruptions.count) disruptive steps: setup wants --force", .yellow))
+        terminal.paint("\(disruptions.count) disruptive steps: setup requires --force", .yellow))
     }
     return lines.joined(separator: "\n")
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Provisioning
 
-/// The steps of a run as they happen, on standard error: one line a step, or one live line on a terminal.
+/// The steps of a run as they happen, on standard error: one line per step, or one live line on a terminal.
 final class ProgressView {
   private let terminal: Terminal
   private let isLive: Bool
@@ -47,11 +47,11 @@ final class ProgressView {
       finish()
       line(
         terminal.paintError("\(Signals.name(of: signal)): ", .yellow)
-          + "the undo goes on to its end; another signal ends it here")
+          + "the rollback continues; another signal stops it")
     }
   }
 
-  /// Leaves nothing of the live line behind.
+  /// Clears the live line.
   func finish() { live.clear() }
 
   private func line(_ text: String) { Terminal.complain(text) }

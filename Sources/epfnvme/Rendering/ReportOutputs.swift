@@ -18,14 +18,14 @@ struct ReportOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "The file of the format at the same place in the line; - is standard output.",
+      "The output file of the format at the same position; - is standard output.",
       valueName: "path"), completion: .file())
   var output: [String] = []
 
   private static func format(_ text: String) throws -> ReportFormat {
     guard let format = ReportFormat(rawValue: text) else {
       throw ValidationError(
-        "there is no format \"\(text)\"; there are "
+        "unknown format \"\(text)\"; the formats are "
           + ReportFormat.allCases.map(\.rawValue).joined(separator: ", "))
     }
     return format
@@ -47,7 +47,7 @@ struct ReportOptions: ParsableArguments {
   }
 
   /// Opens every output before anything else is done.
-  /// - Parameter subject: what a report is about that says that the run has not ended.
+  /// - Parameter subject: the subject of the report that states that the run has not ended.
   /// - Throws: ``ProvisioningError`` when a file cannot be written.
   func open(json: Bool, subject: String) throws(ProvisioningError) -> ReportOutputs {
     let formats = format.isEmpty ? [json ? .json : .ktap] : format
@@ -66,13 +66,13 @@ struct ReportOptions: ParsableArguments {
 
 /// One report while it is being written.
 ///
-/// A format that grows with the run is written as it goes. Of any other the file says from the beginning that the run has not ended, which
-/// is what a run that is killed leaves; the whole report replaces it at the end.
+/// A format that grows with the run is written incrementally. For other formats, the file states from the start that the run has not ended,
+/// in case the run is killed; the whole report replaces it at the end.
 final class ReportOutput {
   private enum Place {
     case standardOutput
     case file(DocumentFile)
-    /// `lava-test-case`, where a LAVA job has it: the console is then LAVA's own business.
+    /// `lava-test-case`, if the LAVA job provides it: LAVA then writes the console output.
     case program(String)
   }
 
@@ -101,7 +101,7 @@ final class ReportOutput {
     } else if try document.isRegular() {
       var whole = format.writer()
       let open = TestReport(suite: "smoke", subject: subject).withoutResults(
-        "the run has not ended: it is going on, or it was killed")
+        "the run has not ended: it is still running, or was killed")
       try document.overwrite(whole.end(open))
     }
   }
@@ -170,7 +170,7 @@ final class ReportOutput {
 /// All reports of a run.
 final class ReportOutputs {
   private let outputs: [ReportOutput]
-  /// What the reports begin with, until there is something to report.
+  /// The initial contents of the reports.
   private var opening: (report: TestReport, count: Int)?
   /// Whether every report is complete.
   private(set) var hasEnded = false
@@ -179,7 +179,7 @@ final class ReportOutputs {
 
   var usesStandardOutput: Bool { outputs.contains(where: \.usesStandardOutput) }
 
-  /// - Parameter count: how many results will come, unless the run cannot begin: nothing is written before the first.
+  /// - Parameter count: the number of results, unless the run cannot begin. Nothing is written before the first result.
   func begin(_ report: TestReport, count: Int) { opening = (report, count) }
 
   private func open() {

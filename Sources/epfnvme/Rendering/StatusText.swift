@@ -2,7 +2,7 @@
 internal import KernelEvents
 internal import Provisioning
 
-/// The live picture as a tree: controller → function → driver → target → namespace → backing.
+/// The current state as a tree: controller → function → driver → target → namespace → backing.
 struct StatusText {
   let status: MachineStatus
   let terminal: Terminal
@@ -40,7 +40,7 @@ struct StatusText {
     return lines.joined(separator: "\n")
   }
 
-  /// What cannot be seen, instead of leaving it out.
+  /// State that cannot be read is listed, not omitted.
   private var problem: String? {
     status.profilesProblem.map { problem in
       terminal.paint(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 
-/// Every character beyond ASCII that this program prints by itself; other text comes from a profile or from the kernel.
+/// Every non-ASCII character that this program prints; other text is from a profile or from the kernel.
 ///
 /// A locale without UTF-8 gets ASCII instead.
 enum Symbols {

@@ -4,7 +4,7 @@ internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
-/// Where text goes and how it looks: results to standard output, the rest to standard error.
+/// The destination and style of text: results go to standard output, everything else to standard error.
 struct Terminal {
   enum Style: String {
     case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36"
@@ -55,7 +55,7 @@ struct Terminal {
 
   /// Text on standard error as it is.
   ///
-  /// A message that cannot be written is lost, and so are those after one for a reader that does not read: see
+  /// A message that cannot be written is lost, as are the messages after it if the reader does not read: see
   /// ``StandardDescriptors/write(_:to:)``.
   static func raw(_ text: String) {
     guard unsafe !isDeaf else { return }
@@ -80,7 +80,7 @@ struct Terminal {
     Self.complain(Self.printable(issue.text(file: file)))
   }
 
-  /// Text that came from a profile or a kernel must not steer the terminal.
+  /// Text from a profile or a kernel must not control the terminal.
   static func printable(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {

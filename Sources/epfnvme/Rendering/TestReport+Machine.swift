@@ -6,7 +6,7 @@ internal import KernelEvents
 internal import Provisioning
 
 extension TestReport {
-  /// What a report says of where and when it was made.
+  /// The machine and the time of a report.
   mutating func describe(_ provisioner: Provisioner, text: String) {
     let machine = provisioner.machine
     let controllers = machine.endpointControllers().sorted().joined(separator: ", ")
@@ -21,7 +21,7 @@ extension TestReport {
     profile = text
   }
 
-  /// The same report with nothing but the error for which there are no results, and its exit code.
+  /// The same report with only the error, and its exit code.
   func withoutResults(because error: any Error) -> TestReport {
     var report: TestReport
     switch error {

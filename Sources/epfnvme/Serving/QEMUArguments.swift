@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Provisioning
 
-/// What QEMU 10.1 or later has to be told to plug a served function in.
+/// The options of QEMU 10.1 or later for a served function.
 struct QEMUArguments {
   var socket: String
 

@@ -8,9 +8,9 @@ internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
 
-/// A function that a host outside of this process is to see: the emulated controller in front of this machine's files and devices.
+/// A function for a host outside of this process: the emulated controller with this machine's files and devices.
 struct ServedFunction {
-  /// What answers in the function's place.
+  /// The emulated function.
   enum Controller {
     case driver
     case reference(mapsDoorbells: Bool)
@@ -19,7 +19,7 @@ struct ServedFunction {
   let name: String
   let function: NVMeFunction
   let memory: HostMemory
-  /// What is served from memory although the profile names a file or a device.
+  /// Backings that are served from memory although the profile names a file or a device.
   var notes: [String] = []
 
   /// From a profile: set up on a simulated kernel, with the files and devices that it names.
@@ -57,8 +57,8 @@ struct ServedFunction {
         of: path, memory: memory, tableKeeper: .monitor, backend: opener.open)
     else {
       throw ProvisioningError(
-        .inputMissing, "the driver of \(name) has made no controller", operation: "serve",
-        path: path, hint: "set the profile up: epfnvme setup; its errors say why")
+        .inputMissing, "the driver of \(name) has not created a controller", operation: "serve",
+        path: path, hint: "run epfnvme setup; its errors give the reason")
     }
     function =
       switch controller {
@@ -70,7 +70,7 @@ struct ServedFunction {
   }
 
   /// The name of the function that is served from a kernel.
-  /// - Throws: ``ProvisioningError`` when there is none, or a choice.
+  /// - Throws: ``ProvisioningError`` when there is no function, or several.
   static func name(
     _ wanted: String?, on kernel: SimulatedKernel
   ) throws(ProvisioningError) -> String {
@@ -96,8 +96,8 @@ struct ServedFunction {
     }
     guard paths.count == 1 else {
       throw ProvisioningError(
-        .impossible, "there are several functions, and a socket is for one", operation: "serve",
-        hint: "--function \(names.joined(separator: " or ")); each in a process of its own")
+        .impossible, "there are several functions, but a socket serves one", operation: "serve",
+        hint: "--function \(names.joined(separator: " or ")); run one process for each")
     }
     return first
   }
@@ -109,10 +109,10 @@ private struct BackingFiles {
   /// Where a loop device begins in its file.
   private var offsets: [String: UInt64] = [:]
 
-  /// A kernel's, which says itself what they are.
+  /// Backings of a simulated kernel, which describes them.
   init() {}
 
-  /// Makes files that the profile wants made.
+  /// Creates files for backings with `create`.
   /// - Throws: ``ProvisioningError`` for one that is missing or in use.
   init(_ profile: Profile) throws(ProvisioningError) {
     for backing in profile.backings {
@@ -134,7 +134,7 @@ private struct BackingFiles {
       BackingHint.missingFile)
   }
 
-  /// - Parameter hint: what to do when it is not there.
+  /// - Parameter hint: the hint for a missing file.
   private mutating func add(
     _ path: String, created size: UInt64?, _ hint: String
   ) throws(ProvisioningError) {
@@ -175,7 +175,7 @@ private struct BackingFiles {
   func offset(of file: String) -> UInt64 { offsets[file] ?? 0 }
 }
 
-/// Opens what namespaces store to.
+/// Opens the backings of namespaces.
 private final class BackingOpener {
   private let files: BackingFiles
   private(set) var notes: [String] = []
@@ -187,7 +187,7 @@ private final class BackingOpener {
     case .nullBlock(let isMemoryBacked):
       return isMemoryBacked ? memory(backing) : .null(size: backing.size)
     case .remote:
-      notes.append("\(backing.path): 1 GiB of memory stands for the remote disk")
+      notes.append("\(backing.path): 1 GiB of memory replaces the remote disk")
       return memory(backing)
     case .file: return try store(backing.path, 0, backing)
     case .blockDevice: return try store(backing.path, 0, backing)
@@ -205,7 +205,7 @@ private final class BackingOpener {
     do {
       return .file(try FileStore(path: path, offset: offset, isExclusive: true))
     } catch  where error.errno == ENOENT {
-      notes.append("\(path) is on the simulated machine only: memory stands for it")
+      notes.append("\(path) exists on the simulated machine only: memory replaces it")
       return memory(backing)
     } catch {
       let errno = Errno(rawValue: error.errno)

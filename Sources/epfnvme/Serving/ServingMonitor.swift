@@ -4,14 +4,14 @@ internal import Glibc
 internal import Provisioning
 internal import VFIOUser
 
-/// What people see of a server: the driver's lines, clients that come and go, a live line or regular figures.
+/// The output of a server: the driver's messages, connections of clients, a live line or periodic statistics.
 final class ServingMonitor: ServerObserver {
   private let name: String
   private let function: NVMeFunction
   private let terminal: Terminal
   private let isJSON: Bool
   private let isLive: Bool
-  /// Nanoseconds between two figures; nil for none.
+  /// Nanoseconds between two statistics; nil for none.
   private let interval: UInt64?
   private let keepsTrace: Bool
   /// Whether regular figures are the result; else they are messages.
@@ -59,10 +59,10 @@ final class ServingMonitor: ServerObserver {
 
   func clientLeft(_ reason: String?) {
     isConnected = false
-    // Without a notifier nobody tells the driver.
+    // Without a notifier the driver does not receive link events.
     if function.model.hasLinkUpNotifier { function.linkDown() }
     takeEvents()
-    line(reason.map { "the host was left: \($0)" } ?? "the host has gone")
+    line(reason.map { "the host was disconnected: \($0)" } ?? "the host has disconnected")
   }
 
   func worked() {

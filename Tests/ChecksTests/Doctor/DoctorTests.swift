@@ -96,8 +96,8 @@ struct DoctorTests {
 
   /// What becomes of the link before a host is missed, and what is said of it.
   enum LinkHistory: String, CaseIterable {
-    case never = "nothing was heard of the link, and"
-    case trained = "the driver takes the link to be up, but"
+    case never = "the driver reported no link event, and"
+    case trained = "the driver reports the link as up, but"
     case lost = "the link has gone down again, and"
   }
 

@@ -18,7 +18,7 @@ sed 's/0x1b96/0x1b36/; s/"vendorID": "0x1b96"/"vendorID": "0x1b36"/g; s/0xbeef/0
 
 run check ours.json --host auto
 status_is 'no disk has our ids: input missing' 66
-says 'and it says so' 'no disk with the ids of this profile'
+says 'and it says so' 'no disk with the IDs of this profile'
 
 run check same-ids.json --host "$disk"
 status_is 'without its driver: check --host' 1

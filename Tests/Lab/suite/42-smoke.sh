@@ -115,7 +115,7 @@ same_tree 'interrupted: nothing is left' before.tree
 no_journal 'interrupted: no journal is left'
 
 run smoke "$shipped" --keep
-status_is 'kept up' 0
+status_is 'kept set up' 0
 run smoke "$shipped"
 status_is 'what is up is not taken down unasked' 64
 run teardown "$shipped"

@@ -82,7 +82,7 @@ same_tree 'nothing is left' before.tree
 
 mkdir "$config/pci_ep/functions/$driver/begun"
 run doctor --json
-if is_mainline; then found 'a half-built function' 0 function-unbound; else found 'a half-built function' 1 options-empty; fi
+if is_mainline; then found 'an incomplete function' 0 function-unbound; else found 'an incomplete function' 1 options-empty; fi
 rmdir "$config/pci_ep/functions/$driver/begun"
 
 mkdir "$config/nullb/left" && echo 1 >"$config/nullb/left/power"
@@ -107,7 +107,7 @@ if is_mainline; then
   json 'bound to nothing: the kernel line is evidence' '[.findings[] | select(.id == "function-failed") | .evidence[].text] | tostring | test("Port not found")'
   run doctor
   says 'bound to nothing: as text' '^error: function-failed: lost'
-  says 'bound to nothing: what mends it' "mend .*epfnvme stop $controller"
+  says 'bound to nothing: the fix' "fix .*epfnvme stop $controller"
   clean
 fi
 
@@ -132,5 +132,5 @@ mv away.ko "$moved"
 modprobe "$module"
 tree after.tree
 run doctor --json
-found 'everything is back' 0
+found 'everything is restored' 0
 clean
