@@ -74,7 +74,7 @@ internal import Synchronization
     self.model = model
     // Less than two pages cannot be told in MDTS.
     let wraps =
-      model.personality == .pciEPFNVMe ? Quirk.seedTransferFieldWraps : .transferFieldWraps
+      model.personality == .pciEPFNVMe ? Quirk.smallTransferFieldWraps : .transferFieldWraps
     if !model.quirks.contains(wraps) {
       self.model.maximumTransfer = max(model.maximumTransfer, 8192)
     }

@@ -15,7 +15,7 @@ public enum Personality: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// A deviation of a driver from the specification, by its number: pci_epf_nvme.md, 13; nvmet_pci_epf.md, 20.
+/// A deviation of a driver from the specification: pci_epf_nvme.md, 13; nvmet_pci_epf.md, 20.
 ///
 /// One that is switched off leaves the controller there as the specification wants it.
 ///
@@ -23,42 +23,52 @@ public enum Personality: String, Sendable, Hashable, CaseIterable {
 /// Q13, Q14, Q24), or what the emulation refuses or diagnoses whoever asks (nvmet_pci_epf.md, 20, Q4, Q5, Q6, Q7, Q8, Q17).
 public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   // pci_epf_nvme
-  case partialMappingRepeats = "seed-Q1"
-  case abruptShutdownIgnored = "seed-Q2"
-  case shutdownStatusSticks = "seed-Q3"
-  case failedEnableIsSilent = "seed-Q4"
-  case interruptEnableIgnored = "seed-Q6"
-  case noncontiguousQueueIsInvalidQueue = "seed-Q7"
-  case submissionQueueBeyondArrays = "seed-Q8"
-  case deallocateIgnored = "seed-Q9"
-  case completionQueueDeletedInUse = "seed-Q10"
-  case effectsLogOverrun = "seed-Q11"
-  case queueCountOfTarget = "seed-Q12"
-  case lostCompletions = "seed-Q15"
-  case fabricsControllerLeaks = "seed-Q16"
-  case fabricsControllerStays = "seed-Q17"
-  case sharedHeader = "seed-Q18"
-  case reinitializationCrashes = "seed-Q19"
-  case seedTransferFieldWraps = "seed-Q20"
-  case loopCarriesLessThanMebibyte = "seed-Q21"
-  case asyncEventsNeverComplete = "seed-Q22"
-  case wholeBARWritable = "seed-Q23"
+  case partialMappingRepeats = "partial-mapping-repeats"
+  case abruptShutdownIgnored = "abrupt-shutdown-ignored"
+  case shutdownStatusSticks = "shutdown-status-sticks"
+  case failedEnableIsSilent = "failed-enable-is-silent"
+  case interruptEnableIgnored = "interrupt-enable-ignored"
+  case noncontiguousQueueIsInvalidQueue = "noncontiguous-queue-is-invalid-queue"
+  case submissionQueueBeyondArrays = "submission-queue-beyond-arrays"
+  case deallocateIgnored = "deallocate-ignored"
+  case completionQueueDeletedInUse = "completion-queue-deleted-in-use"
+  case effectsLogOverrun = "effects-log-overrun"
+  case queueCountOfTarget = "queue-count-of-target"
+  case lostCompletions = "lost-completions"
+  case fabricsControllerLeaks = "fabrics-controller-leaks"
+  case fabricsControllerStays = "fabrics-controller-stays"
+  case sharedHeader = "shared-header"
+  case reinitializationCrashes = "reinitialization-crashes"
+  case smallTransferFieldWraps = "small-transfer-field-wraps"
+  case loopCarriesLessThanMebibyte = "loop-carries-less-than-mebibyte"
+  case asyncEventsNeverComplete = "async-events-never-complete"
+  case wholeBARWritable = "whole-bar-writable"
   // nvmet_pci_epf
-  case transferFailureSucceeds = "mainline-Q1"
-  case failedReadHangs = "mainline-Q2"
-  case completionQueueOfSameID = "mainline-Q3"
-  case fullTestWithoutWrap = "mainline-Q9"
-  case hostIdentifierHasNoLength = "mainline-Q10"
-  case readyDespiteFatal = "mainline-Q11"
-  case shutdownWhileDisabledIgnored = "mainline-Q12"
-  case registersWritable = "mainline-Q13"
-  case vectorNotChecked = "mainline-Q14"
-  case burstAndThresholdCut = "mainline-Q15"
-  case transferFieldWraps = "mainline-Q16"
-  case shutdownDoesNotFlush = "mainline-Q18"
+  case transferFailureSucceeds = "transfer-failure-succeeds"
+  case failedReadHangs = "failed-read-hangs"
+  case completionQueueOfSameID = "completion-queue-of-same-id"
+  case fullTestWithoutWrap = "full-test-without-wrap"
+  case hostIdentifierHasNoLength = "host-identifier-has-no-length"
+  case readyDespiteFatal = "ready-despite-fatal"
+  case shutdownWhileDisabledIgnored = "shutdown-while-disabled-ignored"
+  case registersWritable = "registers-writable"
+  case vectorNotChecked = "vector-not-checked"
+  case burstAndThresholdCut = "burst-and-threshold-cut"
+  case transferFieldWraps = "transfer-field-wraps"
+  case shutdownDoesNotFlush = "shutdown-does-not-flush"
 
   public var personality: Personality {
-    rawValue.hasPrefix("seed") ? .pciEPFNVMe : .nvmetPCIEPF
+    switch self {
+    case .partialMappingRepeats, .abruptShutdownIgnored, .shutdownStatusSticks,
+      .failedEnableIsSilent, .interruptEnableIgnored, .noncontiguousQueueIsInvalidQueue,
+      .submissionQueueBeyondArrays, .deallocateIgnored, .completionQueueDeletedInUse,
+      .effectsLogOverrun, .queueCountOfTarget, .lostCompletions,
+      .fabricsControllerLeaks, .fabricsControllerStays, .sharedHeader,
+      .reinitializationCrashes, .smallTransferFieldWraps, .loopCarriesLessThanMebibyte,
+      .asyncEventsNeverComplete, .wholeBARWritable:
+      .pciEPFNVMe
+    default: .nvmetPCIEPF
+    }
   }
 }
 
@@ -85,7 +95,7 @@ extension Quirk {
     case .fabricsControllerStays: "an unbind leaves its connection to the target"
     case .sharedHeader: "all functions share one header, which outlives them"
     case .reinitializationCrashes: "initialising an endpoint controller again crashes the kernel"
-    case .seedTransferFieldWraps, .transferFieldWraps:
+    case .smallTransferFieldWraps, .transferFieldWraps:
       "MDTS of less than 8 KiB wraps or means no limit"
     case .loopCarriesLessThanMebibyte: "a command of 1 MiB fails on the loop transport"
     case .asyncEventsNeverComplete: "event requests are dropped"

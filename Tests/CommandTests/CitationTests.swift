@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
 import Foundation
 import SystemPackage
 import TestSupport
@@ -153,6 +154,17 @@ import Testing
       }
     }
     #expect(count > 100)
+  }
+
+  @Test("each quirk is documented under its name", arguments: Quirk.allCases)
+  func quirk(_ quirk: Quirk) throws {
+    let path = "Docs/Reference/Kernel/\(quirk.personality.rawValue).md"
+    let file = try #require(Self.documents.first { $0.path == path })
+    #expect(
+      file.lines.contains {
+        $0.text.hasPrefix("| <a id=\"\(quirk.rawValue)\"></a>Q")
+          && $0.text.contains(" | `\(quirk.rawValue)` | ")
+      })
   }
 
   @Test("sections are cited by document and number, without a section sign")

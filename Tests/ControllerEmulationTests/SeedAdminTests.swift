@@ -400,7 +400,7 @@ import Testing
   func transfer(_ kilobytes: Int, _ isOn: Bool, _ field: UInt8) {
     let host = Self.host {
       $0.maximumTransfer = kilobytes << 10
-      if !isOn { $0.quirks.remove(.seedTransferFieldWraps) }
+      if !isOn { $0.quirks.remove(.smallTransferFieldWraps) }
     }
     #expect(host.identify(1).1[77] == field)
   }
