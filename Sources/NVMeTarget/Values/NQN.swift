@@ -70,7 +70,7 @@ public struct NQN: ValidatedText, Comparable {
       }
   }
 
-  /// What a user should know about a name that works.
+  /// A warning about a name that works.
   public var warning: String? {
     guard !isWellFormed else { return nil }
     return "\"\(text)\" is not of the form nqn.YYYY-MM.reverse-domain:name; "
