@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 public import SystemPackage
 
-/// What a kernel can be asked about files and block devices that namespaces store to.
+/// Access to files and block devices of namespaces.
 public protocol BackingStore: Sendable {
   /// Opens nothing for writing; follows links.
   func describe(_ path: FilePath) throws(Errno) -> BackingDescription
 
-  /// Makes a sparse file of a size in bytes, mode 0600. EEXIST when the name is taken.
+  /// Creates a sparse file of a size in bytes, mode 0600. EEXIST if the name exists.
   func createFile(_ path: FilePath, size: UInt64) throws(Errno)
 
   func removeFile(_ path: FilePath) throws(Errno)
@@ -18,23 +18,23 @@ public protocol BackingStore: Sendable {
   func detachLoop(_ device: FilePath) throws(Errno)
 
   /// How a loop device is bound, as the kernel shows it; nil when it is unbound.
-  /// - Throws: ENODEV or ENOTTY for what is no loop device.
+  /// - Throws: ENODEV or ENOTTY for a path that is not a loop device.
   func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration?
 
   /// All bound loop devices and their files.
   func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)]
 
-  /// What a path stores to, under whichever name; follows links and opens nothing.
+  /// The store of a path, independent of its name; follows links and opens nothing.
   func identity(of path: FilePath) throws(Errno) -> StoreIdentity
 }
 
 extension BackingStore {
-  /// The file behind a loop device; nil when it is unbound.
+  /// The file of a loop device; nil if it is unbound.
   public func loopFile(of device: FilePath) throws(Errno) -> FilePath? {
     try loopConfiguration(of: device).map { FilePath($0.file) }
   }
 
-  /// Everything that a write to a path changes: the path itself and, for a loop device, the file behind it.
+  /// All stores that a write to a path changes: its own and, for a loop device, that of its file.
   public func stores(behind path: FilePath) -> [StoreIdentity] {
     guard let own = try? identity(of: path) else { return [] }
     guard let file = (try? loopFile(of: path)) ?? nil, file != path,
@@ -44,7 +44,7 @@ extension BackingStore {
   }
 }
 
-/// What a path stores to: equal for every name of one file or device.
+/// The identity of a store: equal for every name of one file or device.
 public struct StoreIdentity: Sendable, Hashable {
   /// A block device's number, or a file's device and inode number.
   public var number: String
@@ -62,7 +62,7 @@ public struct StoreIdentity: Sendable, Hashable {
   }
 }
 
-/// What a path is, as far as a namespace cares.
+/// The kind of file of a path, as needed for namespaces.
 public struct BackingDescription: Sendable, Hashable {
   public enum Kind: String, Sendable, Hashable, Codable {
     case regularFile, blockDevice, directory, characterDevice, other
@@ -115,7 +115,7 @@ public struct LoopConfiguration: Sendable, Hashable, Codable {
 }
 
 extension LoopConfiguration {
-  /// As people read it: `/srv/x.img, offset 4096, blocks of 512 bytes, direct I/O`.
+  /// As text: `/srv/x.img, offset 4096, blocks of 512 bytes, direct I/O`.
   public var summary: String {
     var text = file
     if offset != 0 { text += ", offset \(offset)" }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ConfigFS
 
-/// Ranges of bad sectors as `badblocks` shows them: a line `start length` for each, nothing for none.
+/// Ranges of bad sectors in the format of `badblocks`: a line `start length` for each, empty text for none.
 /// - Source: `block/badblocks.c`, `badblocks_show`.
 public struct BadBlocks: AttributeValue {
   /// Sectors of 512 bytes.

@@ -10,7 +10,7 @@ extension LiveBackingStore {
   /// How often another process may be faster before it is an error.
   private static var attempts: Int { 64 }
 
-  /// - Throws: EINVAL also when direct I/O was asked for and the kernel silently left it out.
+  /// - Throws: EINVAL also if direct I/O was requested and the kernel silently omitted it.
   public func attachLoop(_ loop: LoopConfiguration) throws(Errno) -> FilePath {
     let mode = loop.isReadOnly ? O_RDONLY : O_RDWR
     let file = try Descriptor(opening: FilePath(loop.file), mode)
@@ -48,7 +48,7 @@ extension LiveBackingStore {
     throw .invalidArgument
   }
 
-  /// With other openers (an enabled namespace) the kernel says success and unbinds when the last one closes.
+  /// With other openers (an enabled namespace) the kernel reports success and unbinds at the last close.
   public func detachLoop(_ device: FilePath) throws(Errno) {
     let descriptor = try Descriptor(opening: device, O_RDONLY)
     _ = try Errno.check(Int64(epfnvme_loop_clear(descriptor.number)))
@@ -74,7 +74,7 @@ extension LiveBackingStore {
     var found: [(device: FilePath, file: FilePath)] = []
     for number in numbers.sorted() {
       let device = FilePath("/dev/loop\(number)")
-      // One that goes meanwhile is not bound.
+      // A device that disappears meanwhile is not bound.
       do {
         if let file = try loopFile(of: device) { found.append((device, file)) }
       } catch .operationNotSupportedByDevice {
@@ -84,8 +84,8 @@ extension LiveBackingStore {
     return found
   }
 
-  /// An attribute of a loop device, below `/sys/block/loopN`; nil for one that only a bound device has when it is unbound.
-  /// - Throws: ENODEV for what is no loop device.
+  /// An attribute of a loop device, below `/sys/block/loopN`; nil for attributes that only a bound device has.
+  /// - Throws: ENODEV for a path that is not a loop device.
   private func attribute(_ name: String, of device: FilePath) throws(Errno) -> String? {
     let directory = FilePath("/sys/block").appending(device.lastComponent?.string ?? "")
     do {

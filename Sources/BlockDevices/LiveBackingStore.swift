@@ -30,7 +30,7 @@ public struct LiveBackingStore: BackingStore {
   private func describeDevice(
     _ path: FilePath, number: UInt64
   ) throws(Errno) -> BackingDescription {
-    // O_NONBLOCK: a drive without a medium is looked at, not waited for.
+    // O_NONBLOCK: do not wait for a drive without a medium.
     let descriptor = try Descriptor(opening: path, O_RDONLY | O_NONBLOCK)
     return BackingDescription(
       kind: .blockDevice,
@@ -40,7 +40,7 @@ public struct LiveBackingStore: BackingStore {
       mountPoint: Self.mountPoint(ofDevice: number))
   }
 
-  /// nvmet opens a file with `O_DIRECT`; file systems that cannot do it say EINVAL to the open.
+  /// nvmet opens a file with `O_DIRECT`; on file systems without support, the open fails with EINVAL.
   private static func allowsDirectIO(_ path: FilePath) throws(Errno) -> Bool {
     let descriptor = unsafe epfnvme_open_direct(path.string)
     if descriptor == -EINVAL { return false }
@@ -96,7 +96,7 @@ public struct LiveBackingStore: BackingStore {
       opening: path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
     guard ftruncate(descriptor.number, length) == 0 else {
       let error = Errno.current
-      // The name was free a moment ago, so what stands there is ours.
+      // The name did not exist before, so this process created the file.
       unsafe unlink(path.string)
       throw error
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package import SystemPackage
 
-/// What is mounted in this process's view, from `/proc/self/mountinfo`.
+/// The mounts of this process, from `/proc/self/mountinfo`.
 /// - Source: `Documentation/filesystems/proc.rst`, 3.5; `fs/proc_namespace.c`, `show_mountinfo`.
 package struct MountTable {
   package struct Entry: Equatable {
-    /// `259:3`; file systems of several devices have a number of their own, then only ``source`` helps.
+    /// `259:3`; file systems on several devices have an anonymous number, for which only ``source`` is useful.
     package var device: String
     package var mountPoint: FilePath
     package var source: String
@@ -16,7 +16,7 @@ package struct MountTable {
   package init(parsing text: String) {
     entries = text.split(separator: "\n").compactMap { line in
       let fields = line.split(separator: " ")
-      // Optional fields end with a lone dash; after it come type, source and options.
+      // A single dash ends the optional fields; type, source and options follow.
       guard fields.count > 6, let dash = fields[6...].firstIndex(of: "-"), dash + 2 < fields.count
       else { return nil }
       return Entry(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ConfigFS
 
-/// Zones: nvmet shows such a device as a zoned namespace, with `CONFIG_BLK_DEV_ZONED`.
+/// Zones: nvmet exports such a device as a zoned namespace, with `CONFIG_BLK_DEV_ZONED`.
 /// - Source: `drivers/block/null_blk/zoned.c`, `null_init_zoned_dev`, `zone_cond_store`.
 extension NullBlockDevice {
   /// The largest zone append in sectors (`zone_append_max_sectors`). 2147483647 by default; cut to the zone's
@@ -29,9 +29,9 @@ extension NullBlockDevice {
   /// Whether the device has zones (`zoned`). False by default.
   public var isZoned: Attribute<Bool> { directory["zoned"] }
 
-  /// Makes the zone of a sector read-only, or writable again (`zone_readonly`). EINVAL unless powered and zoned.
+  /// Sets the zone of a sector to read-only, or to writable again (`zone_readonly`). EINVAL unless powered and zoned.
   public var makeZoneReadOnly: WriteOnlyAttribute<UInt64> { directory[writeOnly: "zone_readonly"] }
 
-  /// Takes the zone of a sector offline, or back (`zone_offline`). EINVAL unless powered and zoned.
+  /// Sets the zone of a sector to offline, or online again (`zone_offline`). EINVAL unless powered and zoned.
   public var takeZoneOffline: WriteOnlyAttribute<UInt64> { directory[writeOnly: "zone_offline"] }
 }

@@ -4,14 +4,14 @@ public import SystemPackage
 
 /// A null_blk device.
 ///
-/// Values are checked at power-on, not when they are written, and power-on makes some of them others: what it changes is
-/// said with each. While powered, a write gives EBUSY except where noted.
+/// Values are checked at power-on, not when they are written, and power-on changes some of them, as noted below. While powered, a write
+/// gives EBUSY except where noted.
 /// - Source: `drivers/block/null_blk/main.c`, `nullb_device_attrs`, `null_validate_conf`.
 public struct NullBlockDevice: ConfigItem {
   public let directory: ConfigDirectory
   public init(directory: ConfigDirectory) { self.directory = directory }
 
-  /// The longest name that a disk can have (`DISK_NAME_LEN` without its NUL); longer ones are cut.
+  /// The maximum length of a disk's name (`DISK_NAME_LEN` without its NUL); longer names are truncated.
   public static let maximumNameLength = 31
 
   /// The device's node once powered; kernels before 5.19 call it `/dev/nullb` and ``index``.
@@ -22,8 +22,8 @@ public struct NullBlockDevice: ConfigItem {
 
   /// Whether the disk exists (`power`). False by default; the same value again changes nothing.
   ///
-  /// True: EINVAL for values that do not fit each other, EEXIST when a block device has the name. False removes the disk
-  /// at once even if it is in use. Data is kept until the directory is removed.
+  /// True: EINVAL for inconsistent values, EEXIST if a block device with the name exists. False removes the disk at once even if it is in
+  /// use. Data is kept until the directory is removed.
   /// - Source: `drivers/block/null_blk/main.c`, `nullb_device_power_store`.
   public var isPowered: Attribute<Bool> { directory["power"] }
 
@@ -33,22 +33,20 @@ public struct NullBlockDevice: ConfigItem {
   /// Whether a transfer is done up to the first bad block (`badblocks_partial_io`). False by default; not in 6.12.
   public var transfersUpToBadBlock: Attribute<Bool> { directory["badblocks_partial_io"] }
 
-  /// Whether the queue function may block (`blocking`). False by default; powering on a memory-backed device makes it
-  /// true.
+  /// Whether the queue function may block (`blocking`). False by default; power-on of a memory-backed device sets it to true.
   public var mayBlock: Attribute<Bool> { directory["blocking"] }
 
   /// Logical and physical block size in bytes (`blocksize`). 512 by default; a power of two from 512 up to the page
   /// size, or 64 KiB on recent kernels.
   public var blockSize: Attribute<UInt32> { directory["blocksize"] }
 
-  /// Size of the volatile write cache in MiB (`cache_size`). 0 by default, none; powering on a device without memory
-  /// makes it 0.
+  /// Size of the volatile write cache in MiB (`cache_size`). 0 by default, none; power-on of a device without memory sets it to 0.
   public var cacheSize: Attribute<UInt64> { directory["cache_size"] }
 
   /// Time until completion in nanoseconds, for interrupt mode 2 (`completion_nsec`). 10000 by default.
   public var completionTime: Attribute<UInt64> { directory["completion_nsec"] }
 
-  /// Whether the device discards (`discard`). False by default; needs memory, powering on without makes it false.
+  /// Whether the device discards (`discard`). False by default; requires memory, power-on without memory sets it to false.
   public var supportsDiscard: Attribute<Bool> { directory["discard"] }
 
   /// Whether writes can be forced past the cache (`fua`). True by default; matters only with a cache.
@@ -61,21 +59,20 @@ public struct NullBlockDevice: ConfigItem {
   /// power-on.
   public var queueDepth: Attribute<UInt32> { directory["hw_queue_depth"] }
 
-  /// The device's minor number (`index`). Whatever was written, power-on overwrites it with the number that it got.
+  /// The device's minor number (`index`). Power-on overwrites it with the assigned number.
   public var index: Attribute<UInt32> { directory["index"] }
 
-  /// How completion is told: 0 at once, 1 by softirq, 2 by timer (`irqmode`). 1 by default; larger becomes 2 at
-  /// power-on.
+  /// How requests complete: 0 immediately, 1 by softirq, 2 by timer (`irqmode`). 1 by default; larger values become 2 at power-on.
   public var interruptMode: Attribute<UInt32> { directory["irqmode"] }
 
-  /// The largest request in sectors of 512 bytes (`max_sectors`). 0 by default, the block layer's own limit.
+  /// The largest request in sectors of 512 bytes (`max_sectors`). 0 by default, the limit of the block layer.
   public var maximumSectors: Attribute<UInt32> { directory["max_sectors"] }
 
   /// Bandwidth limit in MB/s (`mbps`). 0 by default, none; above 40960 becomes 40960 at power-on.
   public var bandwidthLimit: Attribute<UInt32> { directory["mbps"] }
 
-  /// Whether the device keeps data, in memory taken as it is written (`memory_backed`). False by default: then writes
-  /// vanish and reads leave the reader's buffer as it was, so a host may see stale memory.
+  /// Whether the device stores data, in memory that is allocated at writes (`memory_backed`). False by default: then writes are discarded
+  /// and reads leave the buffer unchanged, so a host may read stale memory.
   public var isMemoryBacked: Attribute<Bool> { directory["memory_backed"] }
 
   /// Whether there is no I/O scheduler (`no_sched`). False by default.
@@ -113,7 +110,7 @@ public struct NullBlockDevice: ConfigItem {
   /// - Source: `drivers/block/null_blk/main.c`, `nullb_apply_poll_queues`.
   public var pollQueues: Attribute<UInt32> { directory["poll_queues"] }
 
-  /// The ranges in which I/O fails (`badblocks`). None by default; they outlive power-off.
+  /// The ranges in which I/O fails (`badblocks`). None by default; they persist after power-off.
   /// - Source: `block/badblocks.c`, `badblocks_show`.
   public var badBlocks: ReadOnlyAttribute<BadBlocks> { directory[readOnly: "badblocks"] }
 

@@ -2,24 +2,23 @@
 public import ConfigFS
 internal import SystemPackage
 
-/// The `nullb` tree: block devices of memory, or of nothing.
+/// The `nullb` tree: block devices in memory, or without storage.
 /// - Source: `drivers/block/null_blk/main.c`, `nullb_subsys`.
 public struct NullBlockTree: Sendable {
   public let directory: ConfigDirectory
 
-  /// Touches nothing; whether the kernel has the tree tells ``isAvailable``.
+  /// Accesses nothing; ``isAvailable`` checks whether the kernel has the tree.
   public init(on backend: any ConfigFSBackend) {
     directory = ConfigDirectory(backend.mountPoint.appending("nullb"), on: backend)
   }
 
-  /// The module that makes the tree. Nothing loads it on demand.
+  /// The module that provides the tree. It is not loaded on demand.
   public static let moduleName = "null_blk"
 
-  /// The parameters to load it with: by default it would make a device `/dev/nullb0` that configfs cannot touch.
+  /// The parameters for loading it: by default it would create a device `/dev/nullb0` that configfs cannot change.
   public static let moduleParameters = ["nr_devices=0"]
 
-  /// What a fresh device's attributes show because of the module's parameters. An attribute that is not among them has the
-  /// kernel's own value.
+  /// The values of a new device's attributes that depend on the module's parameters. Other attributes have the kernel's default.
   /// - Source: `drivers/block/null_blk/main.c`, `null_alloc_dev`.
   public static func freshValues(parameters: [String: String]) -> [String: String] {
     var values: [String: String] = [:]
@@ -38,12 +37,11 @@ public struct NullBlockTree: Sendable {
   /// Whether `null_blk` is loaded and configfs mounted.
   public var isAvailable: Bool { directory.exists }
 
-  /// The attributes that devices have (`features`). Kernels before 7.2 leave out `index`, so the absence of a name proves
-  /// nothing.
+  /// The attributes that devices have (`features`). Kernels before 7.2 omit `index`, so a missing name is not conclusive.
   /// - Source: `drivers/block/null_blk/main.c`, `memb_group_features_show`.
   public var features: ReadOnlyAttribute<NullBlockFeatures> { directory[readOnly: "features"] }
 
-  /// The devices. `mkdir` makes one that is powered off; EEXIST when a null_blk disk has the name.
+  /// The devices. `mkdir` creates one that is powered off; EEXIST if a null_blk disk with the name exists.
   /// - Source: `drivers/block/null_blk/main.c`, `nullb_group_make_group`.
   public var devices: ConfigGroup<NullBlockDevice> { ConfigGroup(directory) }
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// What libkmod says, a line each. In C because a va_list has another Swift type on every architecture.
+// The messages of libkmod, one per line. In C because va_list has a different Swift type on every architecture.
 struct epfnvme_kmod_messages {
   size_t length;
   char text[4096];

@@ -99,7 +99,7 @@ int epfnvme_loop_configure(int device, int file, const char *name, uint64_t offs
   config.block_size = block_size;
   config.info.lo_offset = offset;
   config.info.lo_flags = (read_only ? LO_FLAGS_READ_ONLY : 0) | (direct_io ? LO_FLAGS_DIRECT_IO : 0);
-  // What `losetup` shows without sysfs; cut like everybody does.
+  // The name that `losetup` shows without sysfs, truncated as usual.
   snprintf((char *)config.info.lo_file_name, sizeof config.info.lo_file_name, "%s", name);
   return ioctl(device, LOOP_CONFIGURE, &config) == 0 ? 0 : -errno;
 }

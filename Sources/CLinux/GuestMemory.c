@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mappings of files that belong to somebody else, who may cut them short at any moment: the kernel then answers an access
-// with SIGBUS. Here such a page, and all behind it, become zeroes, and the access goes on.
+// Mappings of files of another process, which may truncate them at any time: an access then causes SIGBUS. The handler replaces such a
+// page, and all pages after it, by zeroes, and the access continues.
 #define _GNU_SOURCE
 #include "CLinux.h"
 
@@ -37,7 +37,7 @@ static void replace_page(int number, siginfo_t *information, void *context) {
     errno = error;
     return;
   }
-  // Not ours: as if there were no handler. The access is made again, and ends the process.
+  // Another mapping: restore the default handler. The access is repeated, and ends the process.
   (void)context;
   sigaction(number, &former, NULL);
 }

@@ -26,7 +26,7 @@ void epfnvme_remember_signals(void) {
   if (sigaction(SIGHUP, NULL, &hangup) != 0 || hangup.sa_handler != SIG_IGN) {
     sigaction(SIGHUP, &action, NULL);
   }
-  // Whoever started us may have blocked them, and a mask is inherited.
+  // The parent process may have blocked them, and a mask is inherited.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

@@ -35,8 +35,8 @@ int epfnvme_unix_bind(const char *path) {
   if (status != 0) return status;
   int descriptor = unix_socket();
   if (descriptor < 0) return descriptor;
-  // bind(2) takes the file's mode from the socket's (net/unix/af_unix.c, unix_bind_bsd), so that it is right from the first moment on; a mask
-  // would be that of all threads, and of every child that starts meanwhile.
+  // bind(2) takes the file's mode from the socket's (net/unix/af_unix.c, unix_bind_bsd), so that it is correct from the beginning; a umask
+  // would affect all threads, and every child that starts meanwhile.
   status = fchmod(descriptor, 0600) == 0 && bind(descriptor, (struct sockaddr *)&address, sizeof address) == 0
                ? 0
                : -errno;
@@ -53,7 +53,7 @@ int epfnvme_unix_connect(const char *path) {
   if (status != 0) return status;
   int descriptor = unix_socket();
   if (descriptor < 0) return descriptor;
-  // A listener that is busy may have a full queue: wait for it, not for ever.
+  // A busy listener may have a full queue: wait for it, with a limit.
   struct timeval limit = {.tv_sec = 5};
   setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   fcntl(descriptor, F_SETFL, 0);

@@ -11,7 +11,7 @@ public struct Attribute<Value: AttributeValue>: Sendable {
     try readValue(path, backend)
   }
 
-  /// Writes the value with a single `write(2)`: configfs parses each call on its own.
+  /// Writes the value with a single `write(2)`: configfs parses each call separately.
   public func write(_ value: Value) throws(ConfigFSError) {
     try writeValue(value, path, backend)
   }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A value that knows the kernel's text on both sides: what is written, and what is shown afterwards.
+/// A value with the kernel's text in both directions: the text that is written, and the text that is shown afterwards.
 public protocol AttributeValue: Hashable, Sendable {
-  /// Parses what the kernel shows; nil when it is not this type's text.
+  /// Parses the kernel's text; nil if it is not valid for this type.
   init?(attributeText: String)
 
   /// The exact bytes of the one `write(2)`: normally the value and one line feed.
   var attributeText: String { get }
 
-  /// What the kernel shows once it has accepted ``attributeText``.
+  /// The text that the kernel shows after it has accepted ``attributeText``.
   var shownText: String { get }
 
-  /// What error messages and logs show of it: the text, unless it holds a secret.
+  /// The text for error messages and logs, unless it is a secret.
   var reportedText: String { get }
 
   /// The form that the kernel accepts, for error messages.
@@ -80,7 +80,7 @@ extension Bool: AttributeValue {
     }
   }
 
-  /// `1` and `0` are what every kernel understands.
+  /// Every kernel accepts `1` and `0`.
   public var attributeText: String { self ? "1\n" : "0\n" }
   public static var expectedForm: String { "0 or 1" }
 }

@@ -23,18 +23,18 @@ public struct ConfigDirectory: Sendable {
     WriteOnlyAttribute(path: path(of: name), backend: backend)
   }
 
-  /// A directory below; nothing is touched.
+  /// A directory below this one; it is not accessed.
   public func child(_ name: String) -> ConfigDirectory {
     ConfigDirectory(path(of: name), on: backend)
   }
 
-  /// The path of an entry. Put together as text: `appending` takes its argument for a path, and checks twice.
+  /// The path of an entry, concatenated as text: `appending` parses its argument as a path.
   private func path(of name: String) -> FilePath { FilePath("\(path.string)/\(name)") }
 
-  /// Whether the directory stands.
+  /// Whether the directory exists.
   public var exists: Bool { (try? backend.kind(of: path)) == .directory }
 
-  /// Makes a child directory, which makes the kernel's object.
+  /// Creates a child directory, which creates the kernel's object.
   public func create(_ name: String) throws(ConfigFSError) -> ConfigDirectory {
     let child = child(name)
     do { try backend.createDirectory(child.path) } catch {
@@ -50,7 +50,7 @@ public struct ConfigDirectory: Sendable {
     }
   }
 
-  /// Makes a link in this directory to another one.
+  /// Creates a link in this directory to another one.
   public func link(_ name: String, to target: ConfigDirectory) throws(ConfigFSError) {
     let link = path.appending(name)
     do { try backend.createLink(at: link, to: target.path) } catch {
@@ -66,7 +66,7 @@ public struct ConfigDirectory: Sendable {
     }
   }
 
-  /// All names in the kernel's order, known to this library or not.
+  /// All names in the kernel's order, including unknown ones.
   public func entries() throws(ConfigFSError) -> [DirectoryEntry] {
     do { return try backend.entries(of: path) } catch {
       throw ConfigFSError(.list, path, .system(error))
@@ -92,7 +92,7 @@ public struct ConfigDirectory: Sendable {
 
   /// The last component of the path.
   public var name: String {
-    // A path of configfs is normalised; taking it apart as a FilePath costs much more, and this is asked often.
+    // A path of configfs is normalised; parsing it as a FilePath is much slower, and this is called often.
     let text = path.string
     return text.lastIndex(of: "/").map { String(text[text.index(after: $0)...]) } ?? text
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import SystemPackage
 
-/// The system-call seam: what a configfs tree can be asked, each failure a bare `Errno`.
+/// The operations of a configfs tree, at the level of system calls; each failure is a bare `Errno`.
 ///
 /// Everything above it runs unchanged on a real kernel and on the simulated one. Paths are absolute and begin with
 /// ``mountPoint``.
@@ -9,11 +9,11 @@ public protocol ConfigFSBackend: Sendable {
   /// Where the tree is mounted, usually `/sys/kernel/config`.
   var mountPoint: FilePath { get }
 
-  /// Opens an attribute, reads its whole text and closes it. Each call sees the current value.
+  /// Opens an attribute, reads its whole text and closes it. Each call returns the current value.
   func read(_ path: FilePath) throws(Errno) -> String
 
   /// Opens an attribute without `O_CREAT`, hands the text over in a single `write(2)` and closes it.
-  /// - Returns: how many bytes the kernel took.
+  /// - Returns: the number of bytes that the kernel accepted.
   func write(_ text: String, to path: FilePath) throws(Errno) -> Int
 
   /// `mkdir(2)`.
@@ -22,7 +22,7 @@ public protocol ConfigFSBackend: Sendable {
   /// `rmdir(2)`.
   func removeDirectory(_ path: FilePath) throws(Errno)
 
-  /// `symlink(2)`. configfs resolves the target at once, so it must be absolute.
+  /// `symlink(2)`. configfs resolves the target immediately, so it must be absolute.
   func createLink(at path: FilePath, to target: FilePath) throws(Errno)
 
   /// `unlink(2)`.
@@ -34,11 +34,11 @@ public protocol ConfigFSBackend: Sendable {
   /// The absolute path that a link leads to, resolved.
   func linkTarget(of path: FilePath) throws(Errno) -> FilePath
 
-  /// What stands at a path; a link is not followed.
+  /// The type of the entry at a path; a link is not followed.
   func kind(of path: FilePath) throws(Errno) -> EntryKind
 }
 
-/// What a directory entry is.
+/// The type of a directory entry.
 public enum EntryKind: String, Sendable, Hashable, Codable {
   case directory, attribute, link
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import SystemPackage
 
-/// A configfs operation that failed: what was attempted, on which path, with which value, why, and what to do next.
+/// A failed configfs operation: the operation, its path and value, the cause, and a hint.
 public struct ConfigFSError: Error, Hashable, Sendable {
   public enum Operation: String, Sendable, Hashable, Codable {
     case read, write, create, remove, link, unlink, list
@@ -10,9 +10,9 @@ public struct ConfigFSError: Error, Hashable, Sendable {
   public enum Cause: Hashable, Sendable {
     /// The kernel refused.
     case system(Errno)
-    /// The kernel showed text that is not what the attribute promises.
+    /// The kernel's text is not valid for the attribute.
     case malformed(text: String, expected: String)
-    /// The kernel took only the first bytes; the rest would have been a second value.
+    /// The kernel accepted only the first bytes; the rest would be parsed as a second value.
     case shortWrite(taken: Int, of: Int)
   }
 
@@ -20,7 +20,7 @@ public struct ConfigFSError: Error, Hashable, Sendable {
   public var path: FilePath
   public var value: String?
   public var cause: Cause
-  /// The kernel's own words about it, oldest first.
+  /// Kernel messages about it, oldest first.
   public var kernelLog: [String] = []
   public var hint: String?
 

@@ -4,15 +4,15 @@ public import SystemPackage
 
 /// The place where configfs is, or should be, mounted.
 ///
-/// The directory `/sys/kernel/config` stands as soon as the kernel has configfs; without the mount it is an ordinary sysfs
-/// directory whose errors mislead, so the file system's magic number is what counts.
+/// The directory `/sys/kernel/config` exists as soon as the kernel has configfs; without the mount it is an ordinary sysfs directory with
+/// misleading errors, so the file system's magic number is checked.
 /// - Source: `fs/configfs/mount.c`; `include/uapi/linux/magic.h`, `CONFIGFS_MAGIC`.
 public struct ConfigFSMount: Sendable {
   public let path: FilePath
 
   public init(at path: FilePath = "/sys/kernel/config") { self.path = path }
 
-  /// Whether configfs stands at the path.
+  /// Whether configfs is mounted at the path.
   public var isMounted: Bool { LiveConfigFS(mountPoint: path).isMounted }
 
   /// Mounts configfs unless it is mounted already. All mounts show the same tree.

@@ -5,7 +5,7 @@ internal import SystemPackage
 public protocol ConfigItem: Sendable {
   var directory: ConfigDirectory { get }
 
-  /// Touches nothing: the directory need not stand.
+  /// Accesses nothing: the directory need not exist.
   init(directory: ConfigDirectory)
 }
 
@@ -13,23 +13,23 @@ extension ConfigItem {
   /// The directory's name, the last component of its path.
   public var name: String { directory.name }
 
-  /// Whether the directory stands.
+  /// Whether the directory exists.
   public var exists: Bool { directory.exists }
 
   /// Removes the directory, which removes the kernel's object.
   public func remove() throws(ConfigFSError) { try directory.remove() }
 }
 
-/// A directory in which `mkdir` makes items of one kind.
+/// A directory in which `mkdir` creates items of one kind.
 public struct ConfigGroup<Item: ConfigItem>: Sendable {
   public let directory: ConfigDirectory
 
   public init(_ directory: ConfigDirectory) { self.directory = directory }
 
-  /// The item of a name; it need not stand.
+  /// The item of a name; it need not exist.
   public subscript(name: String) -> Item { Item(directory: directory.child(name)) }
 
-  /// Makes an item.
+  /// Creates an item.
   public func create(_ name: String) throws(ConfigFSError) -> Item {
     Item(directory: try directory.create(name))
   }
@@ -39,17 +39,17 @@ public struct ConfigGroup<Item: ConfigItem>: Sendable {
     try directory.children().map { Item(directory: $0) }
   }
 
-  /// Whether the group itself stands.
+  /// Whether the group exists.
   public var exists: Bool { directory.exists }
 }
 
-/// A directory whose links lead to items of one kind. The names of links mean nothing to the kernel.
+/// A directory whose links point to items of one kind. The kernel ignores the names of links.
 public struct ConfigLinks<Item: ConfigItem>: Sendable {
   public let directory: ConfigDirectory
 
   public init(_ directory: ConfigDirectory) { self.directory = directory }
 
-  /// Links an item, under its own name unless another one is given.
+  /// Links an item, under its name unless another one is given.
   public func link(_ item: Item, as name: String? = nil) throws(ConfigFSError) {
     try directory.link(name ?? item.name, to: item.directory)
   }
@@ -66,7 +66,7 @@ public struct ConfigLinks<Item: ConfigItem>: Sendable {
     return found
   }
 
-  /// The names of the links and what they lead to, in the kernel's order.
+  /// The names of the links and their targets, in the kernel's order.
   public func all() throws(ConfigFSError) -> [(name: String, item: Item)] {
     try directory.links().map {
       ($0.name, Item(directory: ConfigDirectory($0.target, on: directory.backend)))
@@ -78,6 +78,6 @@ public struct ConfigLinks<Item: ConfigItem>: Sendable {
     try directory.links().contains { $0.target == item.directory.path }
   }
 
-  /// Whether the directory itself stands.
+  /// Whether the directory exists.
   public var exists: Bool { directory.exists }
 }

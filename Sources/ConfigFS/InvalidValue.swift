@@ -2,11 +2,11 @@
 
 /// Text or a number that cannot be a value of some kind, and why.
 ///
-/// Thrown before anything is written; what the kernel itself refuses is a ``ConfigFSError``.
+/// Thrown before anything is written; a refusal of the kernel is a ``ConfigFSError``.
 public struct InvalidValue: Error, Hashable, Sendable {
-  /// What was given.
+  /// The given text.
   public var text: String
-  /// What it should have been, `a serial number`.
+  /// The expected kind, `a serial number`.
   public var kind: String
   /// Why it is not, `is longer than 20 bytes`.
   public var reason: String
@@ -22,15 +22,15 @@ extension InvalidValue: CustomStringConvertible {
   public var description: String { "\"\(text)\" is not \(kind): it \(reason)" }
 }
 
-/// A value that is text with rules, the kernel's own or stricter ones where the kernel would be harmed.
+/// A text value with rules: those of the kernel, or stricter ones to protect the kernel.
 public protocol ValidatedText: AttributeValue, CustomStringConvertible {
   /// The text, without a line feed or padding.
   var text: String { get }
 
-  /// Takes text that has been found good.
+  /// Creates a value from text that has been checked.
   init(validated text: String)
 
-  /// What it is, with its article, `a serial number`.
+  /// The kind with its article, `a serial number`.
   static var kind: String { get }
 
   /// Why text cannot be a value, `is empty`; nil when it can.
@@ -58,7 +58,7 @@ extension ValidatedText {
 }
 
 extension AttributeValue where Self: RawRepresentable & CaseIterable, RawValue == String {
-  /// One of a fixed set of words, compared as `sysfs_streq` does: exactly, but for one line feed.
+  /// One of a fixed set of words, compared as by `sysfs_streq`: exactly, except for one line feed.
   public init?(attributeText: String) {
     self.init(rawValue: attributeText.withoutTrailingNewline)
   }

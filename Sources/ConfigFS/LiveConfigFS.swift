@@ -11,7 +11,7 @@ public struct LiveConfigFS: ConfigFSBackend {
     self.mountPoint = mountPoint
   }
 
-  /// Whether configfs, and not an empty sysfs directory, stands at the mount point.
+  /// Whether configfs, and not an empty sysfs directory, is at the mount point.
   /// - Source: `include/uapi/linux/magic.h`, `CONFIGFS_MAGIC`.
   public var isMounted: Bool {
     unsafe epfnvme_filesystem_magic(mountPoint.string) == 0x6265_6570
@@ -20,7 +20,7 @@ public struct LiveConfigFS: ConfigFSBackend {
   public func read(_ path: FilePath) throws(Errno) -> String {
     let descriptor = try open(path, O_RDONLY)
     defer { _ = close(descriptor) }
-    // `show` never gives more than one page of 4096 bytes.
+    // `show` never returns more than one page of 4096 bytes.
     return unsafe try withUnsafeTemporaryAllocation(byteCount: 4097, alignment: 1) {
       (buffer) throws(Errno) -> String in
       var count = 0

@@ -2,12 +2,12 @@
 internal import CLinux
 internal import Glibc
 
-/// What a namespace stores to.
+/// The backend of a namespace.
 ///
-/// An enumeration and not a protocol: the choice is made once a command, without a witness table. Offsets and counts are bytes; the
-/// caller has checked that they lie inside ``size``.
+/// An enumeration instead of a protocol: it is dispatched once per command, without a witness table. Offsets and counts are bytes; the
+/// caller has checked that they are inside ``size``.
 public enum Backend: Sendable {
-  /// Takes everything, keeps nothing, reads zeroes: a null_blk device without memory.
+  /// Discards writes and reads zeroes: a null_blk device without memory.
   case null(size: UInt64)
   case memory(MemoryStore)
   /// A regular file or a block device.
@@ -62,7 +62,7 @@ public enum Backend: Sendable {
     }
   }
 
-  /// Gives storage back where that can be done; the blocks then read zero, or as before.
+  /// Deallocates storage if possible; the blocks then read zero, or as before.
   func deallocate(at offset: UInt64, count: UInt64) -> Failure? {
     switch self {
     case .null: nil
@@ -77,11 +77,11 @@ public enum Backend: Sendable {
   }
 }
 
-/// Blocks in memory, zero at first. Memory is taken as it is written, so that a large disk costs nothing.
+/// Blocks in memory, initially zero. Memory is allocated at the first write, so that a large disk is cheap.
 ///
-/// A disk may be larger than the address space: what lies beyond its part of that reads zero and cannot be written.
+/// A disk may be larger than the address space: blocks beyond its mapping read zero and cannot be written.
 @safe public final class MemoryStore: @unchecked Sendable {
-  // One controller uses a store at a time, and a controller has one owner; the mapping lives as long as the store.
+  // One controller uses a store at a time, and a controller has one owner; the mapping exists as long as the store.
   private let start: UnsafeMutableRawPointer
   public let count: Int
   /// Bytes from the beginning that have a place in the address space.
@@ -129,7 +129,7 @@ public enum Backend: Sendable {
     }
   }
 
-  /// - Returns: ENOSPC, as null_blk without memory says, when a part has no place.
+  /// - Returns: ENOSPC, as null_blk does when memory is exhausted, if a part is not mapped.
   func write(at offset: UInt64, from buffer: UnsafeRawBufferPointer) -> Backend.Failure? {
     let bytes = unsafe self.bytes(at: offset, count: buffer.count)
     guard bytes.count == buffer.count else { return Backend.Failure(errno: ENOSPC) }
@@ -145,7 +145,7 @@ public final class FileStore: Sendable {
   private let base: UInt64
   /// Bytes, as they were when it was opened.
   public let size: UInt64
-  /// Whether it is a block device, to which nvmet speaks through the block layer.
+  /// Whether it is a block device, which nvmet accesses through the block layer.
   public let isBlockDevice: Bool
 
   public struct OpenError: Error, Hashable, Sendable {
@@ -155,8 +155,8 @@ public final class FileStore: Sendable {
 
   /// - Parameters:
   ///   - offset: bytes of the file to leave alone at its beginning.
-  ///   - isExclusive: refuses a block device that somebody has mounted or opened exclusively, and keeps others from that.
-  /// - Throws: ``OpenError``; EBUSY for a block device in use, EINVAL for an offset behind the end.
+  /// - isExclusive: refuses a block device that is mounted or opened exclusively, and prevents others from doing so.
+  /// - Throws: ``OpenError``; EBUSY for a block device in use, EINVAL for an offset beyond the end.
   public init(path: String, offset: UInt64 = 0, isExclusive: Bool = false) throws(OpenError) {
     // Without O_CREAT, O_EXCL is about block devices alone.
     let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | (isExclusive ? O_EXCL : 0))

@@ -5,7 +5,7 @@ internal import PCI
 /// How a command ends.
 enum Outcome {
   case done(status: Status, result: UInt64 = 0)
-  /// The target behind the driver has refused it: pci_epf_nvme writes a line about that, and none about its own refusals.
+  /// The target refused it: pci_epf_nvme logs such a refusal, but not its own refusals.
   case refused(Status)
   /// The first bytes of the buffer go to the host.
   case data(count: Int)
@@ -15,7 +15,7 @@ enum Outcome {
   static let success = Outcome.done(status: Status.success)
   static func failure(_ status: Status) -> Outcome { .done(status: status) }
 
-  /// The same end as the target's answer.
+  /// The same status as that of the target.
   var ofTarget: Outcome {
     if case .done(let status, _) = self, !status.isSuccess { .refused(status) } else { self }
   }
@@ -43,7 +43,7 @@ extension Controller {
       let count = (Int(command.cdw10 >> 16) | Int(command.cdw11 & 0xffff) << 16) + 1
       answer(command, count: count * 4) { $0.logPage(command, count: count * 4) }
     case .identify: answer(command, count: 4096) { $0.identify(command) }
-    // Both targets say that the command was not aborted; so may any controller.
+    // Both targets report that the command was not aborted, which the specification allows.
     case .abort: finish(command, on: 0, .done(status: Status.success, result: 1))
     case .setFeatures:
       finish(command, on: 0, setFeature(command).ofTarget)
@@ -71,13 +71,13 @@ extension Controller {
     }
   }
 
-  /// What is looked at before the opcode.
+  /// Checks before the opcode.
   private mutating func refuseAdmin(_ command: SubmissionEntry) -> Status? {
     switch model.personality {
     case .pciEPFNVMe: return nil
     case .nvmetPCIEPF:
       if command.isFused { return Status.invalidField.withMore }
-      // nvmet has another parser for them, which does not ask whether it is enabled.
+      // nvmet has another parser for them, which does not check whether it is enabled.
       if command.adminOpcode == .fabrics { return nil }
       if isFatal {
         log(.error, "nvmet: got cmd \(command.opcode) while CSTS.RDY == 0 on qid = 0")
@@ -100,8 +100,7 @@ extension Controller {
     }
   }
 
-  /// What nvmet answers to the commands of fabrics, by the type in the first byte of the NSID: properties can be read, and neither be set
-  /// nor be anything else.
+  /// The replies of nvmet to fabrics commands, by the type in the first byte of the NSID: only Property Get is supported.
   private func fabricsCommand(_ command: SubmissionEntry) -> Outcome {
     switch UInt8(truncatingIfNeeded: command.namespaceID) {
     case 0x04:
@@ -112,7 +111,7 @@ extension Controller {
         return .done(status: .success, result: UInt64(model.version))
       case (false, Register.configuration.offset):
         return .done(status: .success, result: UInt64(configuration))
-      // The core's own status, which the host does not see in the register.
+      // The status of nvmet's core, which the register does not show to the host.
       case (false, Register.status.offset): return .done(status: .success, result: isFatal ? 2 : 1)
       default: return .failure(.invalidField.withMore)
       }
@@ -129,13 +128,13 @@ extension Controller {
 
   // MARK: Data to the host
 
-  /// Runs a command that fills the buffer, with each personality's order of checks around it.
+  /// Executes a command that fills the buffer, with the order of checks of each driver.
   mutating func answer(
     _ command: SubmissionEntry, count: Int, _ body: (inout Controller) -> Outcome
   ) {
     let pointer = parseDataPointer(command, count: count)
     if pointer != Status.success {
-      // The mainline driver's failure is overwritten with the core's status, which is still zero.
+      // `nvmet_pci_epf` overwrites the failure with the core's status, which is still zero.
       let hides = model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds)
       return finish(command, on: 0, .failure(hides ? Status.success : pointer))
     }
@@ -263,7 +262,7 @@ extension Controller {
     let hasTarget = target > 0 && target < completions.count && completions[target].isLive
     switch model.personality {
     case .pciEPFNVMe:
-      // The driver's own test lets one id too many pass.
+      // The driver's check accepts one id too many.
       guard id != 0, id <= submissions.count, !exists else {
         return .failure(.invalidQueueID)
       }
@@ -327,7 +326,7 @@ extension Controller {
       return .failure(.invalidQueueID)
     }
     let target = Int(submissions[id].completionQueue)
-    // What was fetched has completed: those completions are posted before the queue is gone.
+    // Completions of fetched commands are posted before the queue is removed.
     post(to: completionQueue(of: id))
     submissions[id] = SubmissionQueue()
     if target < completions.count, completions[target].isLive {
@@ -356,7 +355,7 @@ extension Controller {
     return .success
   }
 
-  /// PC = 0: both drivers answer with a value that the specification gives to deletion.
+  /// PC = 0: both drivers return a status that the specification defines for deletion.
   private var notContiguous: Status {
     switch model.personality {
     case .pciEPFNVMe:

@@ -3,19 +3,19 @@ internal import NVMe
 internal import PCI
 internal import Synchronization
 
-/// Doorbells of I/O queues in the host's memory: the host writes them there, and rings the real ones only when the controller has asked for
-/// that. Only a strict controller that offers it has them.
+/// Doorbells of I/O queues in the host's memory: the host writes them there, and writes the doorbell registers only when the controller has
+/// requested it. Only a reference controller that supports it has them.
 ///
-/// After a command the controller looks at them by itself for a while; then it asks to be rung, and sleeps.
+/// After a command the controller polls them for a while; then it requests a doorbell write, and sleeps.
 /// - Source: NVM Express Base 2.1, 5.2.5 and annex B.5.
 struct DoorbellBuffers {
-  /// Where the doorbells are, in the layout of the real ones; a page each.
+  /// The address of the doorbells, in the layout of the registers; one page each.
   var shadow: UInt64
-  /// Where the controller says which value it wants to be rung for.
+  /// The address of the event indices, with the values at which a doorbell write is requested.
   var eventIndexes: UInt64
-  /// Whether they are in memory that is reached at once. Where a look is a message, being rung costs less than looking.
+  /// Whether they are in directly accessible memory. If each access is a message, a doorbell write is cheaper than polling.
   var isNear: Bool
-  /// Whether it has asked to be rung.
+  /// Whether it has requested a doorbell write.
   var isArmed = true
 
   /// Where a doorbell is in both.
@@ -33,7 +33,7 @@ extension Controller {
     }
     let isNear = memory.withBytes(at: shadow, count: Int(pageSize)) { _ in } != nil
     doorbellBuffers = DoorbellBuffers(shadow: shadow, eventIndexes: indexes, isNear: isNear)
-    // They go on where the real ones stand.
+    // They continue from the values of the registers.
     for queue in submissions.indices.dropFirst() {
       submissions[queue].leavesBuffers = false
       publish(queue, completion: false, doorbellRegister(queue, completion: false))
@@ -48,7 +48,7 @@ extension Controller {
     publish(queue, completion: false, 0)
   }
 
-  /// Writes a doorbell's shadow and event index; memory that is not there takes nothing.
+  /// Writes a doorbell's shadow and event index; missing memory is ignored.
   private func publish(_ queue: Int, completion: Bool, _ value: UInt32) {
     guard let buffers = doorbellBuffers else { return }
     let offset = DoorbellBuffers.offset(queue, completion: completion)
@@ -56,14 +56,14 @@ extension Controller {
     askToBeRung(queue, completion: completion, beyond: value)
   }
 
-  /// Wants a doorbell rung when it moves on from a value.
+  /// Requests a doorbell write when the doorbell changes from a value.
   private func askToBeRung(_ queue: Int, completion: Bool, beyond value: UInt32) {
     guard let buffers = doorbellBuffers else { return }
     let offset = DoorbellBuffers.offset(queue, completion: completion)
     try? memory.store(value, at: buffers.eventIndexes &+ offset)
   }
 
-  /// A doorbell in the host's memory; nil when there is none.
+  /// A doorbell in the host's memory; nil if there is none.
   @inline(__always)
   func bufferedDoorbell(_ queue: Int, completion: Bool) -> UInt32? {
     guard let buffers = doorbellBuffers, queue > 0, !submissions[queue].leavesBuffers else {
@@ -73,19 +73,19 @@ extension Controller {
       at: buffers.shadow &+ DoorbellBuffers.offset(queue, completion: completion), as: UInt32.self)
   }
 
-  /// Looks at every doorbell in the host's memory; asks to be rung when the time for looking is over.
+  /// Reads every doorbell in the host's memory; requests doorbell writes when the polling time is over.
   mutating func lookAtDoorbellBuffers() {
     guard let buffers = doorbellBuffers, !buffers.isArmed else { return }
     fetchBuffered()
     guard doorbellBuffers != nil, now >= polling.windowEnd || !buffers.isNear else { return }
     for queue in submissions.indices.dropFirst() where submissions[queue].isLive {
       askToBeRung(queue, completion: false, beyond: submissions[queue].head)
-      // Room in a full queue is worth a ring.
+      // Free entries of a full queue require a doorbell write.
       guard !completions[queue].waiting.isEmpty else { continue }
       askToBeRung(queue, completion: true, beyond: doorbell(completion: queue))
     }
     doorbellBuffers?.isArmed = true
-    // The host reads the index behind its own write: one of the two sees the other.
+    // The host reads the index after its write, so at least one side observes the other's write.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     fetchBuffered()
   }

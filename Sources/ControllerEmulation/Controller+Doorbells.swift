@@ -2,7 +2,7 @@
 internal import NVMe
 internal import Synchronization
 
-/// Doorbells, wherever they are: in registers that the host writes, in pages that it has mapped, in buffers of its own memory.
+/// Doorbells in registers that the host writes, in pages that it has mapped, or in buffers in its memory.
 extension Controller {
   // MARK: Values
 
@@ -78,7 +78,7 @@ extension Controller {
     }
   }
 
-  /// The host has moved a tail. Who polls without a pause sees it at once; others at their next tick.
+  /// The host has moved a tail. A controller that polls continuously sees it immediately; others at their next tick.
   private mutating func submissionDoorbell(_ queue: Int) {
     guard isEnabled else { return }
     switch model.personality {
@@ -98,20 +98,20 @@ extension Controller {
 
   // MARK: Looking
 
-  /// Commands were found, by a write or without: more are looked for. (The admin queue has no buffers.)
+  /// Commands were found, with or without a doorbell write: poll for more. (The admin queue has no buffers.)
   mutating func beginPolling(after queue: Int) {
     guard doorbellPages != nil || doorbellBuffers != nil && queue > 0 else { return }
     polling.sawCommands(at: now)
     doorbellBuffers?.isArmed = false
   }
 
-  /// When the controller looks by itself in any case.
+  /// The time of the controller's next unconditional poll.
   var pollingDue: VirtualTime {
     guard let doorbellBuffers, !doorbellBuffers.isArmed else { return heldInterruptDue }
     return min(polling.windowEnd, heldInterruptDue)
   }
 
-  /// When the controller wants to look by itself, in real time.
+  /// The time of the controller's next poll, in real time.
   var nextLook: VirtualTime {
     if doorbellPages != nil, isEnabled { return min(polling.nextLook(from: now), heldInterruptDue) }
     guard let doorbellBuffers, !doorbellBuffers.isArmed else { return heldInterruptDue }
@@ -147,16 +147,16 @@ extension Controller {
 
   // MARK: Interrupts
 
-  /// How long an interrupt may wait: for the host to take what the one before was for, or for its next command.
+  /// How long an interrupt may be held: until the host consumes the entries of the previous one, or for its next command.
   private static let interruptHold: UInt64 = 100_000
 
-  /// Interrupts the host, unless it has an interrupt under way, or is about to send more.
+  /// Interrupts the host, unless it has a pending interrupt, or is about to submit more.
   ///
-  /// It has one under way when it has not moved the head since: it will find the new entries with the old. When it has taken several entries
-  /// at once, it is likely to send as many commands, one after the other; an interrupt after the first would only keep it from the rest.
-  /// Three quarters of them are waited for, so that the interrupt arrives when the last ones are on their way.
+  /// An interrupt is pending while the host has not moved the head since: the host will find the new entries with the old. A host that has
+  /// consumed several entries at once is likely to submit as many commands, one after the other; an interrupt after the first would only
+  /// delay the others. The interrupt is held for three quarters of them, so that it arrives while the last ones are being submitted.
   ///
-  /// Only where heads are seen at once; what is held is looked at again until the head moves.
+  /// Only if heads are visible immediately; held interrupts are checked again until the head moves.
   mutating func raiseOrHold(_ queue: Int) {
     guard queue > 0,
       doorbellPages != nil || doorbellBuffers != nil && !submissions[queue].leavesBuffers
@@ -192,7 +192,7 @@ extension Controller {
       let head = doorbell(completion: queue) & 0xffff
       let hasMoved = completions[queue].sees(head)
       if head == completions[queue].tail {
-        // It has taken everything.
+        // The host has consumed all entries.
         completions[queue].interruptDue = .never
       } else if completions[queue].interruptDue <= now {
         raiseHeld(queue)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// Asynchronous events: requests that wait, and what completes them.
+/// Asynchronous events: pending requests, and the events that complete them.
 struct EventState {
   /// Requests that wait, by CID, in the order of their coming.
   var requests: [UInt16] = []
   /// Events that wait for a request.
   var held: [AsyncEvent] = []
-  /// Kinds that have been told and are masked until the host reads their log page.
+  /// Event types that were reported and are masked until the host reads their log page.
   var masked: Set<LogPageID> = []
-  /// What the Changed Namespace List holds.
+  /// The Changed Namespace List.
   var changedNamespaces: [UInt32] = []
   /// Asynchronous Event Configuration, as the host has set it.
   var configuration = AsyncEventConfiguration()
 
-  /// What an enable and a disable leave: nvmet keeps what it has seen and what the host has set.
+  /// The state after an enable and a disable: nvmet keeps reported events and the host's settings.
   mutating func reset(for personality: Personality) {
     requests = []
     guard personality != .nvmetPCIEPF else { return }
@@ -46,8 +46,8 @@ extension Controller {
     case value = 1
   }
 
-  /// A doorbell that is no queue's, or a value that the queue does not have. Neither driver tells; a strict controller does, once until
-  /// the host reads the Error Information log.
+  /// A doorbell without a queue, or an invalid value. The drivers do not report it; the reference controller does, once until the host
+  /// reads the Error Information log.
   /// - Source: NVM Express Base 2.1, 5.1.2: error status, log page 01h.
   mutating func reportDoorbell(_ error: DoorbellError) {
     guard model.personality == .strict, isEnabled else { return }
@@ -59,9 +59,9 @@ extension Controller {
     post(to: 0)
   }
 
-  /// Takes the namespaces as they are from now on, and tells the host of those that came, went or changed.
+  /// Replaces the namespaces, and notifies the host of those that were added, removed or changed.
   ///
-  /// The notice is masked until the host reads the Changed Namespace List. pci_epf_nvme tells its host nothing.
+  /// The notice is masked until the host reads the Changed Namespace List. pci_epf_nvme does not notify its host.
   /// - Source: NVM Express Base 2.1, 5.1.2: notice, log page 04h.
   public mutating func update(namespaces: [Namespace], at time: VirtualTime) {
     advance(to: time)
@@ -86,7 +86,7 @@ extension Controller {
     post(to: 0)
   }
 
-  /// A changed namespace: a notice, unless one has been given that the host has not followed yet.
+  /// A changed namespace: a notice, unless an earlier one is still masked.
   mutating func tellOfChange(of id: UInt32) {
     if !events.changedNamespaces.contains(id) { events.changedNamespaces.append(id) }
     guard events.configuration[.namespaceAttributes] else { return }
@@ -96,7 +96,7 @@ extension Controller {
     hold(event)
   }
 
-  /// An event, unless one of its kind has been told and its log page not yet read.
+  /// An event, unless one of its type was reported and its log page has not been read.
   private mutating func hold(_ event: AsyncEvent) {
     if events.masked.insert(event[.logPage]).inserted { events.held.append(event) }
   }
@@ -106,7 +106,7 @@ extension Controller {
     if command.cdw10 >> 15 & 1 == 0 { events.masked.remove(page) }
   }
 
-  /// Events that happened wait for requests. The last request to come is the first that nvmet completes.
+  /// Events wait for requests. nvmet completes the latest request first.
   mutating func completeHeldEvents() {
     while !events.held.isEmpty, !events.requests.isEmpty {
       let request =

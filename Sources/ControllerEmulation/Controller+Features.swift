@@ -58,7 +58,7 @@ extension Controller {
       return .done(
         status: Status.success, result: model.personality == .nvmetPCIEPF ? UInt64(value) : 0)
     case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
-      // The mainline driver keeps two of the three bits, so that "unlimited" becomes 8.
+      // `nvmet_pci_epf` keeps two of the three bits, so that "unlimited" becomes 8.
       let burst = Arbitration(rawValue: value)[.burst]
       let exponent =
         model.personality == .nvmetPCIEPF && has(.burstAndThresholdCut) ? burst & 3 : burst
@@ -99,7 +99,7 @@ extension Controller {
     }
   }
 
-  /// Namespace Write Protect, of which nvmet has two states; other values change nothing. The host hears of it as of any change.
+  /// Namespace Write Protect, with two states in nvmet; other values change nothing. The host is notified as of any change.
   private mutating func protectNamespace(_ command: SubmissionEntry) -> Outcome {
     let index = index(of: command.namespaceID)
     if let refusal = refuseNamespace(index) { return .failure(refusal) }
@@ -116,7 +116,7 @@ extension Controller {
     return .success
   }
 
-  /// Number of Queues: what the target allows, whether or not the PCI side has as many.
+  /// Number of Queues: the limit of the target, even if the PCI side has fewer.
   private var queueCount: Outcome {
     let usesTarget =
       switch model.personality {
@@ -131,7 +131,7 @@ extension Controller {
     return .done(status: .success, result: UInt64(granted.rawValue))
   }
 
-  /// Get Features, Host Identifier: zero, since nobody has set it.
+  /// Get Features, Host Identifier: zero, since it was not set.
   func hostIdentifier(_ command: SubmissionEntry) -> Outcome {
     guard model.personality == .strict || command.cdw11 & 1 != 0 else {
       return .failure(.invalidField.withMore)

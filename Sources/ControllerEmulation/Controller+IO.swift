@@ -23,15 +23,15 @@ extension Controller {
     }
   }
 
-  /// nvmet's core adds MORE to what it refuses.
+  /// nvmet's core sets MORE for its refusals.
   private func withMore(_ status: Status) -> Status {
     model.personality == .nvmetPCIEPF ? status.withMore : status
   }
 
-  /// The place of a namespace among the model's; -1 when there is none.
+  /// The index of a namespace in the model; -1 if there is none.
   @inline(__always)
   func index(of id: UInt32) -> Int {
-    // Usually the first one; and no copy of it is made.
+    // Usually the first one; it is not copied.
     var index = 0
     let count = model.namespaces.count
     while index < count {
@@ -62,7 +62,7 @@ extension Controller {
     return changes && usage[index].isWriteProtected ? .writeProtected.retriable.withMore : nil
   }
 
-  /// What is answered when a namespace is not there, or not enabled.
+  /// The status for a namespace that does not exist or is not enabled.
   func refuseNamespace(_ index: Int) -> Status? {
     guard index >= 0 else { return withMore(Status.invalidNamespace) }
     if model.namespaces[index].isEnabled { return nil }
@@ -70,7 +70,7 @@ extension Controller {
       ? Status.internalPathError.retriable.withMore : Status.invalidNamespace
   }
 
-  /// What nvmet answers while a namespace's ANA group cannot be reached.
+  /// The status of nvmet while a namespace's ANA group is inaccessible.
   private func refuseAccess(_ index: Int) -> Status? {
     switch model.namespaces[index].accessState {
     case .inaccessible: 0x2302
@@ -80,7 +80,7 @@ extension Controller {
     }
   }
 
-  /// What a backend's failure looks like to the host.
+  /// The status for a backend's failure.
   private func outcome(_ failure: Backend.Failure?, _ index: Int) -> Outcome {
     guard let failure else { return .success }
     return .refused(status(of: failure.errno))
@@ -99,12 +99,12 @@ extension Controller {
     }
   }
 
-  /// Whether blocks lie inside a namespace, and what is answered when they do not.
+  /// The status for blocks beyond a namespace.
   private func check(_ first: UInt64, _ count: UInt64, _ index: Int) -> Status? {
     let (end, overflow) = first.addingReportingOverflow(count)
     if !overflow, end <= model.namespaces[index].blocks { return nil }
     guard model.personality != .strict else { return Status.lbaOutOfRange }
-    // Files find out themselves, block devices let the block layer say it.
+    // For files nvmet checks it, for block devices the block layer.
     return model.namespaces[index].isFile
       ? Status.capacityExceeded.withMore : Status.internalError.withMore
   }
@@ -124,7 +124,7 @@ extension Controller {
       bytes > UInt64(model.maximumTransfer)
       ? Status.invalidField : parseDataPointer(command, count: Int(bytes))
     if pointer != Status.success {
-      // A file finds that the data are not as long as the command says; a block device does not look.
+      // For a file, nvmet checks that the data length matches the command; for a block device it does not.
       if pointer == Status.invalidSGLLength, model.namespaces[index].isFile,
         hidden(pointer) == Status.success
       {
@@ -133,7 +133,7 @@ extension Controller {
       }
       return finish(command, on: queue, .failure(hidden(pointer)))
     }
-    // What is in memory needs no buffer between: one copy.
+    // Data in memory needs no intermediate buffer: one copy.
     if model.personality == .strict, case .memory(let store) = model.namespaces[index].backend,
       store.hasPlace(at: command.firstBlock << shift, count: Int(bytes))
     {
@@ -174,7 +174,7 @@ extension Controller {
     finish(command, on: queue, .data(count: Int(bytes)))
   }
 
-  /// The mainline driver posts the core's status, which is still zero when the data could not be moved.
+  /// `nvmet_pci_epf` posts the core's status, which is still zero if the data could not be transferred.
   private func hidden(_ status: Status) -> Status {
     model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds) ? Status.success : status
   }
@@ -205,7 +205,7 @@ extension Controller {
     if model.personality == .pciEPFNVMe, has(.deallocateIgnored) {
       return finish(command, on: queue, .success)
     }
-    // nvmet takes all 32 bits for the number of ranges.
+    // nvmet uses all 32 bits as the number of ranges.
     let ranges =
       model.personality == .nvmetPCIEPF
       ? UInt64(command.cdw10) + 1 : UInt64(command.cdw10 & 0xff) + 1
@@ -228,7 +228,7 @@ extension Controller {
       }
       let failure = model.namespaces[index].backend.deallocate(
         at: first << shift, count: count << shift)
-      // A store that cannot give anything back keeps it; that is allowed.
+      // A store that does not support deallocation keeps the data, which is allowed.
       if let failure, failure.errno != EOPNOTSUPP {
         return finish(command, on: queue, outcome(failure, index))
       }

@@ -20,7 +20,7 @@ extension Controller {
     case .commandSetActiveNamespaces
     where model.personality != .pciEPFNVMe && command.commandSet == .nvm:
       return namespaceList(after: command.namespaceID)
-    // nvmet lists the namespaces of a command set, whichever it is: here, none.
+    // nvmet lists the namespaces of any command set: here, none.
     case .commandSetActiveNamespaces where model.personality == .nvmetPCIEPF:
       return command.namespaceID < 0xffff_fffe
         ? .data(count: 4096) : .failure(noSuchNamespace)
@@ -35,7 +35,7 @@ extension Controller {
     }
   }
 
-  /// Invalid Field in the words of who answers: 6.12's target without, newer ones with MORE.
+  /// Invalid Field: without MORE for the target of Linux 6.12, with MORE for newer ones.
   private var unsupported: Status {
     model.personality == .nvmetPCIEPF ? Status.invalidField.withMore : Status.invalidField
   }
@@ -68,7 +68,7 @@ extension Controller {
   /// log2 of the largest transfer in pages of CAP.MPSMIN.
   private var transferField: UInt8 {
     let exponent = model.maximumTransfer.trailingZeroBitCount - 12
-    // Less than a page wraps in both drivers; a strict controller has no such limit.
+    // Less than a page wraps in both drivers; the reference controller has no such limit.
     return UInt8(truncatingIfNeeded: exponent)
   }
 
@@ -133,7 +133,7 @@ extension Controller {
   /// - Source: NVM Command Set 1.0, figure 97.
   private mutating func identifyNamespace(_ id: UInt32) -> Outcome {
     guard id != 0xffff_ffff else { return .failure(noSuchNamespace) }
-    // NN is 1024: what is beyond is no namespace ID. nvmet looks only whether there is one.
+    // NN is 1024: larger values are not namespace IDs. nvmet checks only whether the namespace exists.
     if model.personality == .strict, id > 1024 { return .failure(noSuchNamespace) }
     guard let space = namespace(id), space.isEnabled else {
       // Not there: all zero.
@@ -181,7 +181,7 @@ extension Controller {
     return .data(count: 4096)
   }
 
-  /// The NVM command set's own structure: how much a block device discards at a time, in blocks.
+  /// The structure of the NVM command set: the discard limit of a block device, in blocks.
   private func commandSetNamespace(_ id: UInt32) -> Outcome {
     let index = index(of: id)
     if let refusal = refuseNamespace(index) { return .failure(refusal) }
@@ -193,7 +193,7 @@ extension Controller {
     return .data(count: 4096)
   }
 
-  /// Every namespace is an endurance group of its own.
+  /// Every namespace is a separate endurance group.
   private func enduranceGroups(after id: UInt32) -> Outcome {
     let ids = model.namespaces.filter { $0.isEnabled && $0.id > id }.map(\.id).sorted()
       .prefix(2047)
@@ -207,7 +207,7 @@ extension Controller {
     let index = index(of: id)
     if let refusal = refuseNamespace(index) { return .failure(refusal) }
     let space = model.namespaces[index]
-    // A block device without a write cache says so.
+    // A block device may report that it has no write cache.
     if model.personality == .nvmetPCIEPF, !space.isFile { put(0x20, width: 1, at: 0) }
     put(model.personality == .strict ? 0 : 1, width: 1, at: 1)
     put(UInt64(space.anaGroup), width: 4, at: 4)

@@ -3,7 +3,7 @@ internal import NVMe
 
 /// Get Log Page.
 extension Controller {
-  /// Fills the zeroed buffer with a page. Both targets begin at its beginning, whatever offset the host asks for.
+  /// Fills the zeroed buffer with a page. Both targets ignore the offset.
   mutating func logPage(_ command: SubmissionEntry, count: Int) -> Outcome {
     guard model.personality == .strict else { return wholePage(command, count: count) }
     let offset = UInt64(command.cdw12) | UInt64(command.cdw13) << 32
@@ -19,7 +19,7 @@ extension Controller {
     return .data(count: count)
   }
 
-  /// How long the pages of a strict controller are.
+  /// The lengths of the reference controller's pages.
   private static func bytes(in page: LogPageID) -> Int {
     switch page {
     case .supportedLogPages: 1024
@@ -62,7 +62,7 @@ extension Controller {
       if isMainline, count != 4096 { return .failure(Status.internalError.retriable) }
       putChangedNamespaces(count)
       acknowledgeEvents(of: .changedNamespaces, by: command)
-      // nvmet forgets the list in any case; the specification keeps it with the event.
+      // nvmet always clears the list; the specification keeps it with the event.
       if isMainline || !events.masked.contains(.changedNamespaces) {
         events.changedNamespaces = []
       }
@@ -100,7 +100,7 @@ extension Controller {
       for feature in [0x82, 0x84] { put(0x10_0001, width: 4, at: 4 * feature) }
     case .rotationalMedia where isMainline:
       if let refusal = refuseNamespace(index(of: command.cdw11 >> 16)) { return .failure(refusal) }
-      // Nothing here turns.
+      // There is no rotational medium.
       return .failure(.invalidField)
     // Nothing has been reserved.
     case .reservationNotification where isMainline: break
@@ -129,7 +129,7 @@ extension Controller {
     }
   }
 
-  /// Error Information: the buffer has room for all entries, whatever the host asks for.
+  /// Error Information: the buffer has room for all entries, independent of the requested length.
   private func putErrors() {
     errorLog.forEach { index, entry in
       put(entry.count, width: 8, at: 64 * index)
@@ -142,7 +142,7 @@ extension Controller {
     }
   }
 
-  /// SMART: what went to and from one block device or all of them; files have no such numbers.
+  /// SMART: the statistics of one block device or of all; files have none.
   private func putHealth(_ id: UInt32) -> Status? {
     var total = NamespaceUsage(isWriteProtected: false)
     var units = (read: UInt64(0), written: UInt64(0))
@@ -162,8 +162,8 @@ extension Controller {
     return nil
   }
 
-  /// Asymmetric Namespace Access of the mainline target: group 1 always, others with their first namespace. What does not fit the host's
-  /// buffer is cut off wherever that ends.
+  /// Asymmetric Namespace Access of the target of `nvmet_pci_epf`: group 1 always, others with their first namespace. The log is truncated
+  /// to the host's buffer.
   private func putAccess(isShort: Bool) {
     let groups = Set(model.namespaces.map(\.anaGroup)).union([1]).sorted()
     put(UInt64(groups.count), width: 2, at: 8)

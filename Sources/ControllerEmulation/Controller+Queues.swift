@@ -7,7 +7,7 @@ internal import Synchronization
 extension Controller {
   // MARK: Submission
 
-  /// Takes what the host has put into a queue, executes it and posts what has ended.
+  /// Fetches and executes the commands of a queue, and posts completions.
   mutating func fetch(from queue: Int) {
     guard isEnabled, submissions[queue].isLive else { return }
     let tail = doorbell(submission: queue) & 0xffff
@@ -36,7 +36,7 @@ extension Controller {
         let command = load(
           from: submissions[queue].address &+ UInt64(head) &<< submissions[queue].entryShift)
       else {
-        // The host's memory is not there; the drivers try again at the next look.
+        // The host's memory is missing; the drivers retry at the next poll.
         break
       }
       submissions[queue].head = head + 1 == depth ? 0 : head + 1
@@ -85,14 +85,14 @@ extension Controller {
 
   /// Where the commands of a queue complete.
   func completionQueue(of queue: Int) -> Int {
-    // nvmet looks the completion queue up by the submission queue's id.
+    // nvmet finds the completion queue by the submission queue's id.
     model.personality == .nvmetPCIEPF && has(.completionQueueOfSameID)
       ? queue : Int(submissions[queue].completionQueue)
   }
 
   // MARK: Completion
 
-  /// Puts the end of a command on its way.
+  /// Queues the completion of a command.
   mutating func complete(_ completion: Completion) {
     let queue = completionQueue(of: Int(completion.queue))
     guard queue < completions.count, completions[queue].isLive else { return }
@@ -104,10 +104,10 @@ extension Controller {
     completions[queue].waiting.append(completion)
   }
 
-  /// Writes waiting completions into the host's memory, as many as there is room for, and raises what interrupts they make.
+  /// Writes pending completions to the host's memory, as far as there is room, and raises their interrupts.
   mutating func post(to queue: Int) {
     guard queue < completions.count, completions[queue].isLive else { return }
-    // Those that have been written at once.
+    // The entries that were written at once.
     var posted = completions[queue].posted
     completions[queue].posted = 0
     if completions[queue].waiting.isEmpty {
@@ -123,7 +123,7 @@ extension Controller {
     }
     let isWhole = posted - before == completions[queue].waiting.count
     if isWhole || (model.personality == .pciEPFNVMe && has(.lostCompletions)) {
-      // The older driver forgets what found no room.
+      // `pci_epf_nvme` drops completions without room.
       completions[queue].waiting.removeAll(keepingCapacity: true)
     } else {
       completions[queue].waiting.removeFirst(posted - before)
@@ -150,7 +150,7 @@ extension Controller {
     let tail = completions[queue].tail
     let head = source < submissions.count ? submissions[source].head : 0
     let phase: UInt16 = completions[queue].phase ? 1 : 0
-    // The last word has the phase: a host that sees it may read the rest.
+    // The last word has the phase: once it is visible, the host may read the entry.
     let address = completions[queue].address &+ UInt64(tail) &<< completions[queue].entryShift
     let middle = head | UInt32(completion.queue) << 16
     let last = UInt32(completion.commandID) | UInt32(completion.status.rawValue << 1 | phase) << 16
@@ -184,7 +184,7 @@ extension Controller {
 
   // MARK: Interrupts
 
-  /// Whether an entry, or the end of a run, makes an interrupt.
+  /// Whether an entry, or the end of a batch, raises an interrupt.
   private mutating func decideInterrupt(_ queue: Int, isLast: Bool) {
     guard
       completions[queue].raisesInterrupts
@@ -211,7 +211,8 @@ extension Controller {
     }
   }
 
-  /// Whether a strict controller's pin is asserted: some queue has entries that the host has not acknowledged, and vector 0 is not masked.
+  /// Whether the reference controller's pin is asserted: a queue has entries that the host has not acknowledged, and vector 0 is not
+  /// masked.
   /// - Source: NVM Express PCIe Transport 1.1, 3.5.1.
   var assertsPin: Bool {
     guard bar[Register.interruptMaskSet.offset / 4] & 1 == 0 else { return false }
@@ -240,8 +241,8 @@ extension Controller {
 
 /// Where the settings of a vector are.
 extension Controller {
-  /// The slot for a new completion queue. The mainline driver has as many as queues and fills them as queues are created, whatever their
-  /// vectors; others have one for each vector.
+  /// The slot for a new completion queue. `nvmet_pci_epf` has as many slots as queues and assigns them in order of creation, independent of
+  /// the vectors; others have one for each vector.
   mutating func takeSlot(for vector: UInt16) -> Int {
     guard model.personality == .nvmetPCIEPF else {
       return min(Int(vector), coalescing.vectors.count - 1)
@@ -272,12 +273,12 @@ struct CoalescingState {
 
   /// Completions for an interrupt.
   var threshold = 8
-  /// Arbitration burst as Get Features shows it. Queues are served one after the other, each to its end: with commands that take no time,
-  /// the burst decides nothing that a host could see.
+  /// Arbitration burst as Get Features shows it. Queues are served one after the other, each until it is empty: since commands take no
+  /// time, the burst has no visible effect.
   var burstExponent: UInt32 = 3
   var vectors: [Vector] = []
 
-  /// nvmet_pci_epf sets both back; what was disabled for a vector stays.
+  /// nvmet_pci_epf resets both; the disabled state of a vector is kept.
   mutating func resetAtEnable() {
     threshold = 8
     burstExponent = 3

@@ -17,7 +17,7 @@ extension ControllerModel {
       : (registerBytes + 7) / 8 * 8
   }
 
-  /// BAR 0, bytes: what the endpoint controller gave, or the least that it could give.
+  /// BAR 0, bytes: the size that the endpoint controller provides, or the minimum.
   public var bar0Size: Int {
     guard let givenBAR0Size else { return leastBAR0Size }
     return mapsDoorbells ? max(givenBAR0Size, leastBAR0Size) : givenBAR0Size
@@ -33,27 +33,27 @@ extension ControllerModel {
 
   /// CAP as the host reads it.
   ///
-  /// Both drivers take it from nvmet and force contiguous queues, the smallest doorbell stride and no optional resets.
+  /// Both drivers use the value of nvmet and force contiguous queues, the smallest doorbell stride and no optional resets.
   public var capabilities: UInt64 {
     let entries = UInt64(maximumQueueEntries - 1)
     // TO 7.5 s; the NVM command set, and the possibility of several.
     return entries | 1 << 16 | 15 << 24 | 1 << 37 | 1 << 43
   }
 
-  /// CC before the host has written it: pci_epf_nvme shows what its own fabrics host has written.
+  /// CC before the host has written it: pci_epf_nvme shows the value of its fabrics host.
   var initialConfiguration: UInt32 { personality == .pciEPFNVMe ? 0x0046_0060 : 0 }
 }
 
 extension Controller {
   // MARK: Access by the host
 
-  /// What the host reads at an offset of BAR 0, 4 bytes; outside registers and doorbells it is zero.
+  /// The value at an offset of BAR 0, 4 bytes; zero outside registers and doorbells.
   public func readRegister(_ offset: Int) -> UInt32 {
     guard offset >= 0, offset & 3 == 0, offset < readableBytes else { return 0 }
     return bar[offset / 4]
   }
 
-  /// The same for any bytes of BAR 0; what reads zero is left as it is.
+  /// The same for any bytes of BAR 0; bytes that read zero are not written to the buffer.
   func readRegisters(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) {
     let end = min(readableBytes, offset + buffer.count)
     guard offset < end else { return }
@@ -99,7 +99,7 @@ extension Controller {
       bar[offset / 4] = value & ~0xfff
     case Register.adminSubmissionQueue.offset + 4, Register.adminCompletionQueue.offset + 4:
       bar[offset / 4] = value
-    // Masks of pin and MSI interrupts; with MSI-X the host must leave them alone, and they do nothing.
+    // Masks of pin and MSI interrupts; with MSI-X the host must not use them, and they have no effect.
     case Register.interruptMaskSet.offset:
       bar[Register.interruptMaskSet.offset / 4] |= value
       bar[Register.interruptMaskClear.offset / 4] = bar[Register.interruptMaskSet.offset / 4]
@@ -152,7 +152,7 @@ extension Controller {
   /// Switches ``Effects/trace`` on or off.
   public mutating func trace(_ isOn: Bool) { effects.isTracing = isOn }
 
-  /// Hands over what happened and forgets it.
+  /// Returns the collected effects and clears them.
   public mutating func takeEffects(_ body: (borrowing Effects) -> Void) {
     body(effects)
     effects.removeAll()

@@ -23,7 +23,7 @@ extension Controller {
     }
   }
 
-  /// The link has gone; commands end without completions.
+  /// The link has gone down; commands end without completions.
   public mutating func linkDown(at time: VirtualTime) {
     advance(to: time)
     guard isLinkUp else { return }
@@ -43,7 +43,7 @@ extension Controller {
     }
   }
 
-  /// The function is taken from its endpoint controller, or the endpoint controller goes: epc_deinit, unbind.
+  /// The function is unbound from its endpoint controller, or the endpoint controller is removed: epc_deinit, unbind.
   public mutating func remove(at time: VirtualTime) {
     advance(to: time)
     switch model.personality {
@@ -79,7 +79,7 @@ extension Controller {
 
   // MARK: CC
 
-  /// Compares CC with what it was and does what the change asks for.
+  /// Compares CC with its previous value and acts on the change.
   mutating func lookAtConfiguration() {
     let old = configuration
     let new = bar[Register.configuration.offset / 4]
@@ -99,7 +99,7 @@ extension Controller {
   private static let fatal: UInt32 = 2
   private static let shutdownComplete: UInt32 = 8
 
-  /// Whether the host set EN and SHN at once: pci_epf_nvme has enabled the controller and looks at SHN with the next tick.
+  /// Whether the host set EN and SHN at once: pci_epf_nvme has enabled the controller and checks SHN at the next tick.
   var hasLateShutdown: Bool {
     model.personality == .pciEPFNVMe && isEnabled && isSeedShutdown(configuration)
   }
@@ -183,7 +183,7 @@ extension Controller {
       log(.error, "Failed to create admin completion queue")
       return false
     }
-    // The mainline driver forgets the counters and not what was disabled.
+    // `nvmet_pci_epf` clears the counters but not the disabled state.
     if model.personality == .nvmetPCIEPF, has(.vectorNotChecked) {
       coalescing.resetAtEnable()
     } else {
@@ -195,7 +195,7 @@ extension Controller {
     submission.isLive = true
     submission.depth = UInt32(attributes[.submissionQueueSize]) + 1
     submission.address = register64(Register.adminSubmissionQueue.offset) & ~0xfff
-    // The first look of nvmet_pci_epf comes at once; it finds nothing, since the host waits for RDY.
+    // The first poll of nvmet_pci_epf is immediate; it finds nothing, since the host waits for RDY.
     submission.due = model.personality == .strict ? .never : now + model.queuePeriod(0)
     submissions[0] = submission
     clearDoorbell(submission: 0)
@@ -208,7 +208,7 @@ extension Controller {
     hasCreatedQueues = false
     isEnabled = true
     isFatal = model.personality == .nvmetPCIEPF && !isServable
-    // The mainline driver knows no other bit beside RDY.
+    // `nvmet_pci_epf` implements no other bit than RDY.
     if model.personality == .nvmetPCIEPF { status = 0 }
     if isFatal, !has(.readyDespiteFatal) {
       status |= Self.fatal
@@ -258,7 +258,7 @@ extension Controller {
     return true
   }
 
-  /// What nvmet's core can serve: entries of 64 and 16 bytes, pages of 4 KiB, round robin, a command set that it has.
+  /// The settings that nvmet's core supports: entries of 64 and 16 bytes, pages of 4 KiB, round robin, a supported command set.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_start_ctrl`.
   private var isServable: Bool {
     let configuration = ControllerConfiguration(rawValue: configuration)
@@ -289,7 +289,7 @@ extension Controller {
     case .pciEPFNVMe: log(.info, "Disabling controller")
     case .nvmetPCIEPF:
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
-      // Parked events end before their queue does, the last one first. Without a link nothing is posted.
+      // Outstanding event requests complete before their queue is removed, the last one first. Without a link nothing is posted.
       if isLinkUp {
         for event in events.requests.reversed() {
           complete(Completion(queue: 0, commandID: event, status: Status.internalError))

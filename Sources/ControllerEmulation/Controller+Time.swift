@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// The work items of the drivers: what they look at without being told, and how often.
+/// The work items of the drivers: their polling, and its intervals.
 extension ControllerModel {
-  /// How often CC is looked at.
+  /// The polling interval of CC.
   var registerPeriod: VirtualTime.Milliseconds {
     .init(personality == .pciEPFNVMe ? 5 : 10)
   }
 
-  /// How often idle submission queues are looked at.
+  /// The polling interval of idle submission queues.
   ///
-  /// The work of pci_epf_nvme's I/O queues naps and looks again until its jiffy (4 ms) is over, and comes back a jiffy later.
+  /// The work item of pci_epf_nvme's I/O queues sleeps and polls until its jiffy (4 ms) is over, and is scheduled again a jiffy later.
   func queuePeriod(_ queue: Int) -> VirtualTime.Milliseconds {
     .init(personality == .pciEPFNVMe && queue > 0 ? 8 : 5)
   }
 
-  /// How long a look at a queue lasts.
+  /// The duration of a poll of a queue.
   func spin(_ queue: Int) -> VirtualTime.Milliseconds {
     .init(personality == .pciEPFNVMe && queue > 0 ? 4 : 0)
   }
 }
 
 extension Controller {
-  /// When something happens by itself; ``VirtualTime/never`` when only the host can make something happen.
+  /// The time of the next internal event; ``VirtualTime/never`` if only the host can cause one.
   public var nextDue: VirtualTime {
     var next = min(registersDue, keepAlive.due, pollingDue)
     for queue in submissions.indices where submissions[queue].due < next {
@@ -34,11 +34,12 @@ extension Controller {
     return next
   }
 
-  /// When something happens that a host could notice, unless it acts before: like ``nextDue`` without looks that can find nothing.
+  /// The time of the next event that a host could notice, unless the host acts before: like ``nextDue`` without polls that cannot find
+  /// anything.
   ///
-  /// Whoever waits for a host in real time may sleep until then. Never reaches into the host's memory.
+  /// A caller that waits for a host in real time may sleep until then. Does not access the host's memory.
   public var nextWork: VirtualTime {
-    // It does everything when it is told to, and looks for nothing but doorbells.
+    // It acts on writes, and polls only doorbells.
     if model.personality == .strict { return nextLook }
     guard isIdle else { return nextDue }
     var next = keepAlive.due
@@ -48,9 +49,9 @@ extension Controller {
     return next
   }
 
-  /// Lets time pass: everything that is due until then happens, in the order of its time.
+  /// Advances time: all events that are due until then happen, in order of time.
   ///
-  /// Ticks at which nothing is to be seen are passed over in one step, so that idle time costs nothing.
+  /// Ticks without work are skipped in one step, so that idle time is free.
   public mutating func advance(to time: VirtualTime) {
     while true {
       let due = nextDue
@@ -77,7 +78,7 @@ extension Controller {
 
   /// Moves each periodic item to its first tick after a moment, on its own grid.
   private mutating func skipTicks(until time: VirtualTime) {
-    /// The last tick until the moment; nil when none is due until then.
+    /// The last tick until the moment; nil if none is due until then.
     func last(_ due: VirtualTime, _ period: VirtualTime.Milliseconds) -> VirtualTime? {
       guard due != .never, due <= time else { return nil }
       let step = period.count * 1_000_000
@@ -95,7 +96,7 @@ extension Controller {
     }
   }
 
-  /// Runs what is due now: registers before queues, queues by their numbers.
+  /// Processes the work that is due: registers before queues, queues by number.
   private mutating func runDue() {
     if registersDue <= now {
       registersDue = now + model.registerPeriod

@@ -6,19 +6,19 @@ internal import Synchronization
 /// An NVMe controller: registers, queues, commands and interrupts, exactly as one of the two endpoint drivers or as the specification
 /// has them.
 ///
-/// A value without threads, clocks or callbacks: the host's accesses and the link's events come in with the time at which they happen,
-/// interrupts and log lines are collected in ``effects``. ``nextDue`` says when something happens by itself; ``advance(to:)`` lets it.
-/// The same calls with the same times always do the same.
+/// A value without threads, clocks or callbacks: accesses of the host and link events are passed in with their times; interrupts and log
+/// messages are collected in ``effects``. ``nextDue`` is the time of the next internal event; ``advance(to:)`` processes it. The same calls
+/// with the same times always have the same results.
 @safe public struct Controller: ~Copyable {
   public internal(set) var model: ControllerModel
   public let memory: HostMemory
-  /// What happened since ``takeEffects(_:)``.
+  /// The effects since ``takeEffects(_:)``.
   public internal(set) var effects = Effects()
   public internal(set) var now = VirtualTime.zero
 
-  // Registers. BAR 0 of both drivers is plain memory; strict controllers keep what is writable there.
+  // Registers. BAR 0 of both drivers is plain memory; the reference controller keeps the writable registers there.
   var bar: [UInt32]
-  /// CC as the controller last looked at it.
+  /// CC at the controller's last check.
   var configuration: UInt32 = 0
   /// CSTS as the controller means it.
   var status: UInt32 = 0
@@ -30,7 +30,7 @@ internal import Synchronization
   /// Whether some host has asked for Identify Controller.
   public internal(set) var hasBeenIdentified = false
   var pageSize: UInt64 = 4096
-  /// nvmet's own view: enabled with settings that it cannot serve.
+  /// The state of nvmet: enabled with unsupported settings.
   var isFatal = false
   var registersDue = VirtualTime.never
   var submissions: [SubmissionQueue]
@@ -40,7 +40,7 @@ internal import Synchronization
 
   // Features, as the driver resets them at enable.
   var coalescing = CoalescingState()
-  /// Features that are stored and have no other effect, by FID: a strict controller's.
+  /// Features of the reference controller that are stored and have no other effect, by FID.
   var settings: [UInt8: UInt32] = [:]
   var events: EventState
   var keepAlive = KeepAliveState()
@@ -50,15 +50,15 @@ internal import Synchronization
   var doorbellBuffers: DoorbellBuffers?
   /// Doorbells that the host can map, in place of the registers.
   let doorbellPages: DoorbellPages?
-  /// The words of ``doorbellPages``, without counting who uses them.
+  /// The words of ``doorbellPages``, without reference counting.
   let doorbellWords: UnsafeMutablePointer<Atomic<UInt32>>?
   var polling = DoorbellPolling()
   /// The first ``CompletionQueue/interruptDue``.
   var heldInterruptDue = VirtualTime.never
 
-  // What nvmet keeps as long as there is a controller.
+  // The state of nvmet that exists as long as the controller.
   var errorLog: ErrorLog
-  /// What the host sets and what it has moved, by the places of the model's namespaces.
+  /// The host's settings and transfer statistics, by the index of the model's namespaces.
   var usage: [NamespaceUsage]
 
   public internal(set) var counters = IOCounters()
@@ -72,15 +72,15 @@ internal import Synchronization
   /// - Precondition: queue, vector and transfer limits are positive.
   public init(_ model: ControllerModel, memory: HostMemory) {
     self.model = model
-    // Less than two pages cannot be told in MDTS.
+    // MDTS cannot express less than two pages.
     let wraps =
       model.personality == .pciEPFNVMe ? Quirk.smallTransferFieldWraps : .transferFieldWraps
     if !model.quirks.contains(wraps) {
       self.model.maximumTransfer = max(model.maximumTransfer, 8192)
     }
     self.memory = memory
-    // The mainline driver's BAR is memory from its beginning to its end.
-    // A large BAR has nothing behind its first part, which reads zero then.
+    // The BAR of `nvmet_pci_epf` is memory from its beginning to its end. Only the first part of a large BAR is backed; the rest reads
+    // zero.
     let bytes =
       model.personality == .nvmetPCIEPF ? min(model.bar0Size, 1 << 24) : model.registerBytes
     bar = [UInt32](repeating: 0, count: max(bytes, model.registerBytes) / 4)

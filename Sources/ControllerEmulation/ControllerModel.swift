@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import NVMe
 
-/// All that makes one controller different from another: identity, limits, namespaces. Fixed for the controller's life.
+/// The parameters of a controller: identity, limits, namespaces. They do not change during the controller's life.
 public struct ControllerModel: Sendable {
   public var personality: Personality
   /// The deviations that are imitated; at first all that the driver has.
@@ -28,12 +28,12 @@ public struct ControllerModel: Sendable {
   public var maximumQueueEntries = 1024
   /// I/O queues that the PCI side has room for.
   public var ioQueues = 4
-  /// I/O queues that the target behind allows (`attr_qid_max`).
+  /// The I/O queues that the target allows (`attr_qid_max`).
   public var targetIOQueues = 4
   public var interrupts = InterruptKind.msix(vectors: 32)
   /// Bytes; a power of two of pages.
   public var maximumTransfer: Int
-  /// BAR 0 as the endpoint controller made it, bytes; nil for the least power of two.
+  /// BAR 0 of the endpoint controller, bytes; nil for the smallest power of two.
   public var givenBAR0Size: Int?
   /// Whether transfers go by DMA: entries, lists and data of nvmet_pci_epf, lists and data of pci_epf_nvme.
   public var usesDMA = true
@@ -41,12 +41,12 @@ public struct ControllerModel: Sendable {
   public var usesLoop = false
   /// How the endpoint controller reaches the host where no DMA does; nil when there is no limit to be met.
   public var windows: OutboundWindows?
-  /// Whether the endpoint controller tells when the link comes up; else register polling starts with the controller.
+  /// Whether the endpoint controller reports link up; otherwise register polling starts with the controller.
   public var hasLinkUpNotifier = true
 
-  /// Whether a strict controller takes doorbells in the host's memory (Doorbell Buffer Config).
+  /// Whether the reference controller supports doorbells in the host's memory (Doorbell Buffer Config).
   public var offersDoorbellBuffers = false
-  /// Whether a host can map a strict controller's doorbells; the MSI-X table is in a page of its own then.
+  /// Whether a host can map the reference controller's doorbells; the MSI-X table is then in a separate page.
   public var mapsDoorbells = false
 
   public var namespaces: [Namespace] = []
@@ -65,13 +65,13 @@ public struct ControllerModel: Sendable {
   public init(_ personality: Personality) {
     self.personality = personality
     quirks = personality.quirks
-    // 6.12's target says 1.3, newer ones 2.1; the largest transfers are the drivers' defaults.
+    // The target of Linux 6.12 reports 1.3, newer ones 2.1; the largest transfers are the drivers' defaults.
     version = personality == .pciEPFNVMe ? 0x0001_0300 : 0x0002_0100
     maximumTransfer = personality == .pciEPFNVMe ? 128 << 10 : 512 << 10
   }
 }
 
-/// A namespace and what it stores to.
+/// A namespace and its backend.
 public struct Namespace: Sendable {
   public var id: UInt32
   public var backend: Backend
@@ -83,7 +83,7 @@ public struct Namespace: Sendable {
   public var isEnabled = true
   public var isReadOnly = false
   public var anaGroup: UInt32 = 1
-  /// How the controller reaches the namespace's group; only nvmet_pci_epf looks at it.
+  /// The ANA state of the namespace's group; only nvmet_pci_epf checks it.
   public var accessState = NamespaceAccessState.optimized
 
   public init(
@@ -101,8 +101,8 @@ public struct Namespace: Sendable {
   /// Logical blocks.
   var blocks: UInt64 { backend.size >> UInt64(blockShift) }
 
-  /// Whether the target's own backing is a file: the backend may be a stand-in for it, as memory is for a file, or a file for the loop
-  /// device on it. Nil: what the backend is.
+  /// Whether the target's backing is a file: the backend may be a substitute, such as memory for a file, or a file for the loop device on
+  /// it. Nil: as the backend.
   public var standsForFile: Bool?
 
   /// nvmet treats files and block devices by different rules.

@@ -5,7 +5,7 @@ internal import PCI
 /// From a command's data pointer to pieces of host memory.
 extension Controller {
   /// Fills ``segments`` for a command's data.
-  /// - Returns: the status to answer; ``Status/success`` when all is well.
+  /// - Returns: the status of the command; ``Status/success`` without an error.
   mutating func parseDataPointer(_ command: SubmissionEntry, count: Int) -> Status {
     segments.removeAll(keepingCapacity: true)
     guard count <= model.maximumTransfer else { return Status.invalidField }
@@ -25,7 +25,7 @@ extension Controller {
     let prp1 = entry.rawValue
     let first = entry.count(of: UInt64(count), pageSize: page)
     let rest = UInt64(count) - first
-    // pci_epf_nvme has 4 KiB here, whatever CC.MPS says.
+    // pci_epf_nvme uses 4 KiB here, independent of CC.MPS.
     let twoPages = model.personality == .pciEPFNVMe ? 8192 : 2 * page
     let isDirect = UInt64(count) + entry.offset(pageSize: page) <= twoPages
     if isDirect {
@@ -68,7 +68,7 @@ extension Controller {
       let room = PRP(rawValue: list).listCapacity(pageSize: page)
       let entries = min(needed, max(room, 1))
       let isRead = readList(list, Int(clamping: entries))
-      // Pages in a row, as most buffers are: nothing but a comparison each. The last entry is left for the rules below.
+      // Contiguous pages, as in most buffers: one comparison each. The last entry is left for the rules below.
       let run =
         isRead
         ? pagesInARow(from: piece.address &+ UInt64(piece.count), Int(entries) - 1) : 0
@@ -92,7 +92,7 @@ extension Controller {
           guard entry & 7 == 0 || model.personality != .strict else {
             return Status.invalidPRPOffset
           }
-          // Lists that only lead to each other describe nothing, and would be followed for ever.
+          // Lists that only point to each other describe no data, and would be followed forever.
           lists += 1
           guard lists <= segments.capacity + 64 else { return Status.invalidField }
           list = entry
@@ -117,7 +117,7 @@ extension Controller {
 
   /// How many of the first entries of the list are the pages from an address on.
   private func pagesInARow(from address: UInt64, _ entries: Int) -> Int {
-    // An address within a page, zero, and what may wrap are for the rules.
+    // The rules handle an address within a page, zero, and possible wraps.
     guard address & (pageSize - 1) == 0, address != 0, address <= UInt64.max >> 1 else { return 0 }
     var next = address
     var index = 0
@@ -128,7 +128,7 @@ extension Controller {
     return index
   }
 
-  /// Reads entries at once; one by one finds out which of them cannot be.
+  /// Reads entries at once; on failure, one by one to find the invalid one.
   private func readList(_ address: UInt64, _ entries: Int) -> Bool {
     guard unsafe entries <= pageList.count else { return false }
     let bytes = unsafe UnsafeMutableRawBufferPointer(
@@ -169,7 +169,7 @@ extension Controller {
         guard length >= size, length % size == 0 || !isStrict, lists <= 64 else {
           return isStrict ? Status.invalidField : Status.internalError
         }
-        // The driver takes both kinds of segment for the same, and leaves half a descriptor at the end alone.
+        // The driver treats both segment types alike, and ignores half a descriptor at the end.
         let isLast = isStrict && descriptor.type == .lastSegment
         var next: SGLDescriptor?
         for offset in stride(from: 0, through: length - size, by: size) {
@@ -211,7 +211,7 @@ extension Controller {
       return Status.invalidSGLLength
     }
     guard total >= count else { return Status.invalidSGLLength }
-    // What is beyond the command's length stays untouched.
+    // Data beyond the command's length is not changed.
     var left = count
     for index in segments.indices {
       segments[index].count = min(segments[index].count, left)
@@ -223,7 +223,7 @@ extension Controller {
 
   // MARK: Transfers
 
-  /// Moves the blocks of a store from or to the host, piece by piece. The caller has checked that they lie inside.
+  /// Transfers blocks between a store and the host, piece by piece. The caller has checked the range.
   func move(_ store: MemoryStore, at offset: UInt64, isWrite: Bool) -> Status {
     var offset = offset
     for segment in segments {

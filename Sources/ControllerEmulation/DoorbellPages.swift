@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// Doorbells as memory that a host can map: a file without a name, with the doorbells where BAR 0 has them.
 ///
-/// Host and controller meet here without a word: the host stores a value, the controller finds it when it looks.
+/// Host and controller share this memory: the host stores a value, and the controller finds it when it polls.
 @safe final class DoorbellPages {
   /// The doorbells in the order of BAR 0: tail and head of queue 0, of queue 1, …
   let words: UnsafeMutablePointer<Atomic<UInt32>>
@@ -16,7 +16,7 @@ internal import Synchronization
   private let descriptor: CInt
 
   static let pageSize = 4096
-  /// Bytes of BAR 0 that the doorbells of so many queue pairs take, in whole pages.
+  /// Bytes of BAR 0 for the doorbells of a number of queue pairs, in whole pages.
   static func byteCount(pairs: Int) -> Int { (8 * pairs + pageSize - 1) / pageSize * pageSize }
 
   /// - Returns: nil when the machine has no room for them.
@@ -35,7 +35,7 @@ internal import Synchronization
     }
     descriptor = number
     byteCount = bytes
-    // An atomic word is a word, and the file is zeroes.
+    // An atomic word has the size of a word, and the file is zeroed.
     unsafe words = start.bindMemory(to: Atomic<UInt32>.self, capacity: bytes / 4)
   }
 

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// When a strict controller looks by itself for doorbells that no write tells it of: buffers in the host's memory, or pages that the host has
-/// mapped.
+/// The polling times of the reference controller for doorbells without register writes: buffers in the host's memory, or pages that the
+/// host has mapped.
 ///
-/// After a command it looks without a pause, about as long as this host takes from one command to the next. Then it rests: with
-/// buffers until it is rung, which it has asked for; with pages for ever longer pauses.
+/// After a command it polls continuously, for about the time between two commands of this host. Then it pauses: with buffers until the
+/// requested doorbell write; with pages for increasing intervals.
 struct DoorbellPolling {
-  /// When commands were seen last, or the controller was enabled.
+  /// The time of the last commands, or of the enable.
   private var lastCommands: VirtualTime
-  /// How long it looks without a pause, nanoseconds.
+  /// The duration of continuous polling, nanoseconds.
   private var window = leastWindow
-  /// When it looks again after that, with pages.
+  /// The time of the next poll after that, with pages.
   private var nextLook = VirtualTime.zero
 
-  /// About what waking a sleeping server costs.
+  /// Approximately the cost of waking a sleeping server.
   private static let leastWindow: UInt64 = 50_000
-  /// A host that takes longer from command to command gains little.
+  /// For longer times between commands, polling has little benefit.
   private static let mostWindow: UInt64 = 2_000_000
   private static let longestPause: UInt64 = 10_000_000
 
   init(from now: VirtualTime = .zero) { lastCommands = now }
 
-  /// Until when it looks without a pause.
+  /// The end of continuous polling.
   var windowEnd: VirtualTime { VirtualTime(nanoseconds: lastCommands.nanoseconds &+ window) }
 
-  /// Commands have been found: the pause before them is what to expect of the next one.
+  /// Commands were found: the time since the previous ones predicts the time to the next.
   mutating func sawCommands(at now: VirtualTime) {
     let pause = now.nanoseconds &- lastCommands.nanoseconds
     lastCommands = now
@@ -34,12 +34,12 @@ struct DoorbellPolling {
       : min(max(2 * pause, window - window / 16, Self.leastWindow), Self.mostWindow)
   }
 
-  /// Pages have been looked at.
+  /// The pages were polled.
   mutating func looked(at now: VirtualTime) {
     let pause = min((now.nanoseconds &- lastCommands.nanoseconds) / 8, Self.longestPause)
     nextLook = VirtualTime(nanoseconds: now.nanoseconds &+ pause)
   }
 
-  /// When pages are looked at again.
+  /// The time of the next poll of the pages.
   func nextLook(from now: VirtualTime) -> VirtualTime { now < windowEnd ? now : nextLook }
 }

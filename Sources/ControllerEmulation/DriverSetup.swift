@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a driver settles before there is a controller: interrupts, the size of BAR 0, queues, and what it says about them.
+/// The driver's setup before the creation of the controller: interrupts, the size of BAR 0, queues, and log messages.
 /// - Source: the drivers' `bind` and `epc_init`.
 public struct DriverSetup: Sendable, Hashable {
   public var personality: Personality
@@ -8,7 +8,7 @@ public struct DriverSetup: Sendable, Hashable {
   public var msixVectors = 0
   public var msiVectors = 0
 
-  // What the endpoint controller's driver says of itself (`struct pci_epc_features`).
+  // The features of the endpoint controller's driver (`struct pci_epc_features`).
   public var isMSIXCapable = true
   public var isMSICapable = true
   public var bar0 = BAR0.programmable
@@ -24,7 +24,7 @@ public struct DriverSetup: Sendable, Hashable {
 
   /// Queues, with the driver's lines about them.
   public struct Queues: Sendable, Hashable {
-    /// Without the admin queue; nil when the driver gives up.
+    /// Without the admin queue; nil if the driver fails.
     public var ioQueues: Int?
     public var log: [Line] = []
   }
@@ -36,7 +36,7 @@ public struct DriverSetup: Sendable, Hashable {
 
   public init(_ personality: Personality) { self.personality = personality }
 
-  /// MSI-X where the controller has it and the function asks for it, else MSI, else the pin.
+  /// MSI-X if the controller has it and the function requests it, else MSI, else the pin.
   public var interrupts: ControllerModel.InterruptKind {
     if isMSIXCapable, msixVectors > 0 { return .msix(vectors: msixVectors) }
     if isMSICapable, msiVectors > 0 { return .msi(vectors: msiVectors) }
@@ -49,11 +49,11 @@ public struct DriverSetup: Sendable, Hashable {
     if isMSIXCapable {
       bytes += 16 * UInt64(msixVectors) + UInt64((msixVectors + 63) / 64 * 8)
     }
-    // The older driver asks for whole pages.
+    // `pci_epf_nvme` requests whole pages.
     return personality == .pciEPFNVMe ? (bytes + 4095) / 4096 * 4096 : bytes
   }
 
-  /// BAR 0 as the allocator of the endpoint core makes it; nil when a fixed one is too small.
+  /// The size of BAR 0 from the allocator of the endpoint core; nil if a fixed BAR is too small.
   /// - Source: `drivers/pci/endpoint/pci-epf-core.c`, `pci_epf_alloc_space`.
   public var bar0Size: UInt64? {
     let step = max(alignment, 4096)
@@ -70,12 +70,12 @@ public struct DriverSetup: Sendable, Hashable {
   }
 
   /// How many queues there will be.
-  /// - Parameter target: I/O queues of the target behind: of the fabrics connection, or `attr_qid_max`.
+  /// - Parameter target: I/O queues of the target: of the fabrics connection, or `attr_qid_max`.
   public func queues(target: Int) -> Queues {
     personality == .pciEPFNVMe ? seedQueues(target) : mainlineQueues(target)
   }
 
-  /// What the driver says about its interrupts.
+  /// The driver's messages about its interrupts.
   public var interruptLine: Line? {
     let subject =
       personality == .pciEPFNVMe ? "NVMe PCI controller" : "PCI endpoint controller"
@@ -125,6 +125,6 @@ public struct DriverSetup: Sendable, Hashable {
 }
 
 extension Personality {
-  /// Queue pairs that a driver has doorbells for; a strict controller has as many as queues.
+  /// Queue pairs for which a driver has doorbells; the reference controller has as many as queues.
   var doorbellPairs: Int { self == .pciEPFNVMe ? 16 : 128 }
 }

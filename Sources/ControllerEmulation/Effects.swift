@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import NVMe
 
-/// What the controller did that others must carry out or may want to see, since it was last asked.
+/// The controller's actions for others to execute or display, since the last call.
 public struct Effects: Sendable {
   /// Vectors to raise, in order, from 0.
   public internal(set) var interrupts: [UInt16] = []
@@ -10,10 +10,10 @@ public struct Effects: Sendable {
   /// Register, state and command events; kept only while ``isTracing``.
   public internal(set) var trace: [TraceEvent] = []
   public var isTracing = false
-  /// Undefined behaviour of the real driver that the host has asked for. The controller did not imitate it.
+  /// Undefined behaviour of the real driver that the host triggered. The controller did not emulate it.
   public internal(set) var diagnoses: [Diagnosis] = []
 
-  /// Forgets everything; keeps the room.
+  /// Clears everything but keeps the capacity.
   mutating func removeAll() {
     interrupts.removeAll(keepingCapacity: true)
     log.removeAll(keepingCapacity: true)
@@ -30,7 +30,7 @@ public struct LogLine: Sendable, Hashable {
   public var text: String
 }
 
-/// Something a person follows a controller by.
+/// An event of a controller for traces.
 public struct TraceEvent: Sendable, Hashable {
   public enum Kind: Sendable, Hashable {
     /// The host wrote a register: offset and value.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a controller's I/O queues have done since it was made.
+/// The I/O statistics of a controller since its creation.
 public struct IOCounters: Sendable, Hashable {
   /// Commands that were fetched.
   public var commands: UInt64 = 0

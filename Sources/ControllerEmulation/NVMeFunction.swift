@@ -3,7 +3,7 @@ public import PCI
 
 /// A controller as a PCI function: configuration space, BAR 0, interrupts by the mechanism that the host has enabled.
 ///
-/// Whoever owns it says what time it is: ``advance(to:)`` before an access at that time, and when ``nextDue`` has come.
+/// The owner sets the time: it calls ``advance(to:)`` before an access at that time, and when ``nextDue`` is reached.
 public final class NVMeFunction: RealTimeFunction, MappedFunction {
   public weak var host: (any HostInterface)?
   public private(set) var configuration: ConfigurationSpace
@@ -21,7 +21,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   private var trace: [TraceEvent] = []
   private var diagnoses: [Diagnosis] = []
 
-  /// - Parameter tableKeeper: who keeps the MSI-X table: the function, or the machine monitor in front of it.
+  /// - Parameter tableKeeper: the owner of the MSI-X table: the function, or the machine monitor in front of it.
   public init(
     _ model: ControllerModel, memory: HostMemory, deviceID: UInt16, subsystemID: UInt16 = 0,
     tableKeeper: InterruptVectors.TableKeeper = .function
@@ -57,8 +57,8 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     deliver()
   }
 
-  /// A function with this one's identity, limits and namespaces whose controller does what the specification asks.
-  /// - Parameter mapsDoorbells: whether a host can map the doorbells; else it may have them in its own memory.
+  /// A function with this one's identity, limits and namespaces and the reference controller.
+  /// - Parameter mapsDoorbells: whether a host can map the doorbells; otherwise it can have them in its memory.
   public func reference(
     memory: HostMemory, tableKeeper: InterruptVectors.TableKeeper = .function,
     mapsDoorbells: Bool = false
@@ -77,13 +77,13 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
 
   public var now: VirtualTime { controller.now }
 
-  /// From now on time passes by itself, and every write of the host comes at the machine's time.
+  /// From now on time is the machine's time, also for every write of the host.
   ///
-  /// Work that falls due without a write is done by ``catchUp()``: whoever waits for the host calls it by ``nanosecondsToWork``.
-  /// A read does no work, so that it never reaches into host memory.
+  /// ``catchUp()`` does work that is due without a write: the caller that waits for the host calls it by ``nanosecondsToWork``. A read does
+  /// no work, so that it never accesses host memory.
   public func runInRealTime() { clock = RealTime(at: controller.now) }
 
-  /// Does what has fallen due in real time; with virtual time, nothing.
+  /// Does the work that is due in real time; with virtual time, nothing.
   public func catchUp() { if let clock { advance(to: clock.now) } }
 
   public var nextDue: VirtualTime { controller.nextDue }
@@ -113,13 +113,13 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     deliver()
   }
 
-  /// The target's namespaces came, went or changed under the controller.
+  /// The target's namespaces were added, removed or changed.
   public func update(namespaces: [Namespace]) {
     controller.update(namespaces: namespaces, at: controller.now)
     deliver()
   }
 
-  /// The driver gives the controller up: unbind, or the end of the endpoint controller.
+  /// The driver removes the controller: unbind, or removal of the endpoint controller.
   public func remove() {
     controller.remove(at: controller.now)
     deliver()
@@ -131,19 +131,19 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   /// Whether some host has asked for Identify Controller.
   public var hasBeenIdentified: Bool { controller.hasBeenIdentified }
 
-  /// What I/O queues have done so far.
+  /// The I/O statistics so far.
   public var counters: IOCounters { controller.counters }
   /// How many I/O queue pairs the host has.
   public var liveIOQueues: Int { controller.liveIOQueues }
 
-  /// Brings what the backings have taken to their media; backings that fail are passed over.
+  /// Flushes the backings; backings that fail are ignored.
   public func flushBackings() {
     for namespace in controller.model.namespaces { _ = namespace.backend.flush() }
   }
 
   public func setTracing(_ isOn: Bool) { controller.trace(isOn) }
 
-  /// What happened since the last call.
+  /// The events since the last call.
   public func takeEvents() -> (log: [LogLine], trace: [TraceEvent], diagnoses: [Diagnosis]) {
     defer {
       log = []
@@ -153,7 +153,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     return (log, trace, diagnoses)
   }
 
-  /// The kernel lines since the last call: for the kernel, whoever else looks at ``takeEvents()``.
+  /// The kernel messages since the last call: for the kernel, independent of ``takeEvents()``.
   public func takeKernelLog() -> [LogLine] {
     defer { kernelLog = [] }
     return kernelLog
@@ -230,7 +230,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     let hasLevel = vectors.usesLine && controller.model.personality == .strict
     controller.takeEffects { effects in
       for vector in effects.interrupts where mayReach {
-        // The endpoint controllers pulse the pin; a strict device's has a level, below.
+        // The endpoint controllers pulse the pin; that of the reference controller is level-triggered, see below.
         if hasLevel { break }
         Self.perform(vectors.raise(Int(vector)), host)
         if vectors.usesLine { Self.perform(vectors.lower(Int(vector)), host) }

@@ -7,7 +7,7 @@ public struct OutboundWindows: Sendable, Hashable {
   public var count: Int
   /// Bytes that one maps at most.
   public var size: UInt64
-  /// What a mapping starts at a multiple of, bytes.
+  /// The alignment of a mapping, bytes.
   public var alignment: UInt64
 
   public init(count: Int, size: UInt64, alignment: UInt64 = 4096) {
@@ -21,10 +21,10 @@ public struct OutboundWindows: Sendable, Hashable {
 }
 
 extension Controller {
-  /// The windows that transfers have to share; nil where they decide nothing.
+  /// The windows that transfers share; nil if they are not limited.
   private var windows: OutboundWindows? { model.personality == .strict ? nil : model.windows }
 
-  /// Windows that nothing holds: nvmet_pci_epf keeps one for each completion queue, from its creation on.
+  /// Free windows: nvmet_pci_epf reserves one for each completion queue, from its creation on.
   private var freeWindows: Int {
     guard let windows else { return .max }
     guard model.personality == .nvmetPCIEPF else { return windows.count }
@@ -44,7 +44,7 @@ extension Controller {
     return false
   }
 
-  /// Whether a command's data can be moved; the status to answer, if not.
+  /// The status of a command whose data cannot be transferred.
   mutating func refuseTransfer() -> Status? {
     guard let windows, !model.usesDMA else { return nil }
     guard freeWindows > 0 else { return Status.dataTransferError }
@@ -60,7 +60,7 @@ extension Controller {
     return nil
   }
 
-  /// Whether a completion queue can be mapped as a whole, for good; only nvmet_pci_epf wants that.
+  /// Whether a completion queue can be mapped completely and permanently; only nvmet_pci_epf requires it.
   mutating func canMap(completionQueue id: Int, at address: UInt64, depth: UInt32) -> Bool {
     guard let windows, model.personality == .nvmetPCIEPF else { return true }
     guard freeWindows > 0 else {

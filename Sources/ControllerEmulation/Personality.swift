@@ -4,9 +4,9 @@
 public enum Personality: String, Sendable, Hashable, CaseIterable {
   /// The out-of-tree driver of Linux 6.12: `drivers/pci/endpoint/functions/pci-epf-nvme.c`.
   case pciEPFNVMe = "pci_epf_nvme"
-  /// The mainline driver since Linux 6.14: `drivers/nvme/target/pci-epf.c`.
+  /// `nvmet_pci_epf`, in Linux since 6.14: `drivers/nvme/target/pci-epf.c`.
   case nvmetPCIEPF = "nvmet_pci_epf"
-  /// What the specification asks of a controller: the reference for the other two.
+  /// The reference controller: the behaviour of the specification.
   case strict
 
   /// The deviations that the driver really has.
@@ -17,10 +17,10 @@ public enum Personality: String, Sendable, Hashable, CaseIterable {
 
 /// A deviation of a driver from the specification: pci_epf_nvme.md, 13; nvmet_pci_epf.md, 20.
 ///
-/// One that is switched off leaves the controller there as the specification wants it.
+/// If a quirk is disabled, the controller follows the specification there.
 ///
-/// Numbers that are missing are races and leftovers that no host can see of a controller whose steps are whole (pci_epf_nvme.md, 13, Q5,
-/// Q13, Q14, Q24), or what the emulation refuses or diagnoses whoever asks (nvmet_pci_epf.md, 20, Q4, Q5, Q6, Q7, Q8, Q17).
+/// Races and leftovers that no host can observe of a controller with atomic steps (pci_epf_nvme.md, 13, Q5, Q13, Q14, Q24) and operations
+/// that the emulation always refuses or diagnoses (nvmet_pci_epf.md, 20, Q4, Q5, Q6, Q7, Q8, Q17) are not among them.
 public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   // pci_epf_nvme
   case partialMappingRepeats = "partial-mapping-repeats"
@@ -73,7 +73,7 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
 }
 
 extension Quirk {
-  /// What the driver does, in a line.
+  /// The driver's behaviour, in one line.
   public var summary: String {
     switch self {
     case .partialMappingRepeats:

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// A submission queue as the controller sees it.
+/// The controller's state of a submission queue.
 struct SubmissionQueue {
   var isLive = false
   /// Host physical address of entry 0.
   var address: UInt64 = 0
   /// Entries.
   var depth: UInt32 = 0
-  /// Entries are 2^entryShift bytes apart: 64, or what CC.IOSQES says of an I/O queue.
+  /// Entries are 2^entryShift bytes apart: 64, or as set by CC.IOSQES for an I/O queue.
   var entryShift: UInt64 = 6
   /// The next entry to fetch.
   var head: UInt32 = 0
   var completionQueue: UInt16 = 0
-  /// When it is looked at next.
+  /// The time of its next poll.
   var due = VirtualTime.never
-  /// Until then a new tail is seen at once.
+  /// Until then a new tail is found immediately.
   var spinsUntil = VirtualTime.zero
-  /// A doorbell in the host's memory had a value that none has: only the real one counts from then on.
+  /// A doorbell in the host's memory had an invalid value: only the register is used from then on.
   var leavesBuffers = false
 }
 
-/// A completion queue as the controller sees it.
+/// The controller's state of a completion queue.
 struct CompletionQueue {
   var isLive = false
   var address: UInt64 = 0
   var depth: UInt32 = 0
-  /// Entries are 2^entryShift bytes apart: 16, or what CC.IOCQES says of an I/O queue.
+  /// Entries are 2^entryShift bytes apart: 16, or as set by CC.IOCQES for an I/O queue.
   var entryShift: UInt64 = 4
   /// The next entry to write.
   var tail: UInt32 = 0
@@ -41,21 +41,21 @@ struct CompletionQueue {
   var waiting: [Completion] = []
   /// When those are tried again.
   var due = VirtualTime.never
-  /// The head as it was looked at last, where the host can map it.
+  /// The head at the last poll, if the host can map it.
   var acknowledged: UInt32 = 0
-  /// The head as it was seen last where interrupts are decided.
+  /// The head at the last interrupt decision.
   var lastHead: UInt32 = 0
-  /// How many entries the host took when the head moved.
+  /// The number of entries that the host consumed at the last change of the head.
   var taken: UInt32 = 1
   /// The head has moved, and there has been no interrupt since.
   var isGathering = true
-  /// When a held interrupt is raised in any case; ``VirtualTime/never`` when there is none.
+  /// The deadline of a held interrupt; ``VirtualTime/never`` if there is none.
   var interruptDue = VirtualTime.never
 
   /// Entries written at once, since the last interrupt decision.
   var posted = 0
 
-  /// Looks at the head.
+  /// Reads the head.
   /// - Returns: whether the host has moved it: it has taken entries.
   mutating func sees(_ head: UInt32) -> Bool {
     guard head != lastHead else { return false }
@@ -65,7 +65,7 @@ struct CompletionQueue {
     return true
   }
 
-  /// Whether as many entries wait for the host as make an interrupt. Wraps, since a head is what the host says it is.
+  /// Whether enough entries are pending for an interrupt. Wraps, since the host controls the head.
   var hasGathered: Bool { distance(from: lastHead, to: tail) &* 4 >= taken &* 3 }
 
   private func distance(from start: UInt32, to end: UInt32) -> UInt32 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 
-/// The machine's monotonic clock as a controller's time: it passes by itself.
+/// The machine's monotonic clock as a controller's time.
 public struct RealTime: Sendable {
   private let origin: UInt64
 
-  /// A clock that shows a moment now and goes on from there.
+  /// A clock that starts at a moment now.
   public init(at time: VirtualTime) { origin = Self.monotonic &- time.nanoseconds }
 
   public var now: VirtualTime { VirtualTime(nanoseconds: Self.monotonic &- origin) }

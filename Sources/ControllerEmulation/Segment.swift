@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A piece of host memory that a command's data go to or come from.
+/// A segment of host memory for a command's data.
 struct Segment: Hashable {
   var address: UInt64
   var count: Int

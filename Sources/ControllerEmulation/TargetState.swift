@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// What the host has set for a namespace, and what it has moved.
+/// The host's settings and transfer statistics of a namespace.
 struct NamespaceUsage {
   var isWriteProtected: Bool
   /// Commands, and sectors of 512 bytes.
@@ -17,7 +17,7 @@ struct NamespaceUsage {
   var unitsWritten: UInt64 { (writtenSectors + 999) / 1000 }
 }
 
-/// The keep-alive timer of nvmet: any command keeps it from expiring.
+/// The keep-alive timer of nvmet: any command restarts it.
 struct KeepAliveState {
   /// 0 is none.
   private(set) var seconds: UInt32 = 0
@@ -57,7 +57,7 @@ struct ErrorLog {
   mutating func add(_ command: SubmissionEntry, _ queue: UInt16, _ status: Status) {
     guard !entries.isEmpty else { return }
     count += 1
-    // The block layer's failures come with the block that they began at.
+    // Failures of the block layer include the first block.
     let hasBlock = queue > 0 && status.code == Status.internalError.code
     entries[Int(count % UInt64(entries.count))] = Entry(
       count: count, queue: queue, command: command.id,
@@ -74,7 +74,7 @@ struct ErrorLog {
     }
   }
 
-  /// The byte of the command that is to blame.
+  /// The byte of the command that caused the error.
   private static func location(of command: SubmissionEntry, _ status: Status) -> UInt16 {
     switch status.code {
     case Status.invalidField.code: command.isFused ? 1 : 40
@@ -88,7 +88,7 @@ struct ErrorLog {
 }
 
 extension Controller {
-  /// Nobody has spoken for so long.
+  /// There was no command for this time.
   mutating func keepAliveDue() {
     guard !keepAlive.hasSeenCommand else { return keepAlive.restart(at: now) }
     keepAlive.due = .never

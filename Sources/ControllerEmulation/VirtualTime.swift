@@ -2,14 +2,14 @@
 
 /// A moment on the controller's clock, nanoseconds since it was made.
 ///
-/// Whoever drives the controller says what time it is; the same events at the same times give the same trace.
+/// The caller sets the time; the same events at the same times give the same trace.
 public struct VirtualTime: Sendable, Hashable, Comparable {
   public var nanoseconds: UInt64
 
   public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
   public static let zero = VirtualTime(nanoseconds: 0)
-  /// Later than everything: nothing is planned.
+  /// Later than everything: no event is scheduled.
   public static let never = VirtualTime(nanoseconds: .max)
 
   public static func < (a: Self, b: Self) -> Bool { a.nanoseconds < b.nanoseconds }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What the specification asks of a controller, rule by rule, and where a controller did not keep it.
+/// The rules of the specification for a controller, and their violations.
 public struct Examination: Sendable, Hashable {
-  /// One requirement that was looked at.
+  /// One requirement that was checked.
   public struct Rule: Sendable, Hashable {
     /// Stable: `cap-read-only`.
     public var id: String
     /// Where it is written: `Base 3.1.4`, of NVM Express Base 2.1, `NVM 3.3` of NVM Command Set 1.1, or `PCIe` of the transport.
     public var source: String
     public var requirement: String
-    /// What the controller did instead; nil when it kept the rule.
+    /// The controller's actual behaviour; nil if it follows the rule.
     public var found: String?
   }
 

@@ -2,11 +2,11 @@
 internal import NVMe
 internal import PCI
 
-/// A host as firmware is one: no interrupts, one I/O queue pair that it polls, every namespace looked for by its number, one block read.
-/// It leaves the controller enabled: what comes after it has to take it as it is.
+/// A host like firmware: no interrupts, one I/O queue pair that it polls, every namespace found by its number, one block read. It leaves
+/// the controller enabled for the next host.
 /// - Source: SeaBIOS 1.17, `src/hw/nvme.c`, as seen on the wire.
 public final class FirmwareHost: Host {
-  /// What it found: the ids of namespaces that have blocks.
+  /// Its result: the ids of namespaces that have blocks.
   public private(set) var namespaces: [UInt32] = []
 
   /// From reset to the first block of the first namespace.

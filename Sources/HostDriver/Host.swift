@@ -2,9 +2,9 @@
 public import NVMe
 public import PCI
 
-/// What every host does with a controller: registers, queue pairs in memory, commands from submission to completion.
+/// The operations that all hosts share: registers, queue pairs in memory, commands from submission to completion.
 ///
-/// Knows the device by its PCI function only. Deterministic: it polls memory and lets time pass through its clock.
+/// Accesses the device through its PCI function only. Deterministic: it polls memory and advances time with its clock.
 public class Host: HostInterface {
   public let memory: HostMemory
   let function: any Function
@@ -29,7 +29,7 @@ public class Host: HostInterface {
 
   // MARK: Registers
 
-  /// A register as it stands: 32 or 64 bits.
+  /// The value of a register: 32 or 64 bits.
   public func value(of register: Register) -> UInt64 {
     register.byteCount == 8 ? read64(register) : UInt64(read(register))
   }
@@ -60,7 +60,7 @@ public class Host: HostInterface {
     write(at: register.offset + 4, UInt32(value >> 32))
   }
 
-  /// Pages that nothing else uses, zero: entries that a host before has left are none of this one.
+  /// Unused pages, zeroed: entries of an earlier host are not valid for this one.
   func page(_ count: UInt64 = 1) -> UInt64 {
     defer { nextPage += 4096 * count }
     let zeroes = [UInt8](repeating: 0, count: 4096)
@@ -78,7 +78,7 @@ public class Host: HostInterface {
     }
   }
 
-  /// MSI-X, else MSI; every vector to an address of its own.
+  /// MSI-X, else MSI; every vector has a separate address.
   /// - Returns: how many vectors there are; 1 with neither.
   @discardableResult
   func enableInterrupts() -> Int {
@@ -179,7 +179,7 @@ public class Host: HostInterface {
     return completion
   }
 
-  /// Puts a command into a queue, with an identifier of its own.
+  /// Puts a command into a queue, with a unique identifier.
   func submit(_ command: SubmissionEntry, to queue: Int) throws(HostError) -> UInt16 {
     let pair = queues[queue]
     identifier &+= 1
@@ -195,7 +195,7 @@ public class Host: HostInterface {
   func ring(_ queue: Int) { write(at: Register.doorbells + 8 * queue, queues[queue].tail) }
 
   /// The next completion of a queue.
-  /// - Parameter milliseconds: how long to wait; a minute, as the kernel waits for admin commands, if not given.
+  /// - Parameter milliseconds: the timeout; by default a minute, as the kernel's for admin commands.
   func reap(
     _ queue: Int, milliseconds: UInt64 = 60_000
   ) throws(HostError) -> CompletionEntry {
@@ -275,7 +275,7 @@ public class Host: HostInterface {
     return try bytes(at: page, 4096)
   }
 
-  /// A data structure that Identify answers with.
+  /// A data structure of Identify.
   func identify<Data: DataStructure>(
     _ structure: IdentifyStructure, _ namespace: UInt32 = 0, as type: Data.Type
   ) throws(HostError) -> Data {

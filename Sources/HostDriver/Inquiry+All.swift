@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// Every command of nvme-cli 2.16 that only asks, with the fields that it fills in.
+/// Every read-only command of nvme-cli 2.16, with the fields that it sets.
 ///
-/// Some of its words stand for several commands, of which the first ones say how long the last one is: here stands the one that decides.
-/// The lengths are those of nvme-cli's buffers.
+/// Some of its subcommands send several commands, the first of which determine the length of the last one: this has the relevant one. The
+/// lengths are those of nvme-cli's buffers.
 extension Inquiry {
-  /// - Parameter found: whose namespaces and limits are asked for.
+  /// - Parameter found: the controller with its namespaces and limits.
   public static func all(for found: ProbeResult) -> [Inquiry] {
     let namespaces = found.namespaces.map(\.id)
     // Inactive, if there is room for one; and all of them.
@@ -66,7 +66,7 @@ extension Inquiry {
         ask("cmdset-ind-id-ns \(option)", .independentNamespace, namespace: id),
       ]
     }
-    // Of all namespaces, nvm-id-ns does not come as far as its own structure.
+    // For all namespaces, nvm-id-ns does not reach its structure.
     let sets = namespaces.filter { $0 != .max }.map { id in
       ask("nvm-id-ns --namespace-id=\(id)", .commandSetNamespace, namespace: id)
     }
@@ -79,7 +79,7 @@ extension Inquiry {
     _ words: String, _ page: LogPageID, _ length: Int, namespace: UInt32 = 0, parameter: UInt32 = 0,
     identifier: UInt32 = 0, commandSet: UInt32 = 0, retains: Bool = false
   ) -> Inquiry {
-    // What is longer comes in pieces of a page, and all but the last keep the event.
+    // Longer logs are read in pieces of a page, and all pieces except the last keep the event.
     let first = min(length, 4096)
     let keeps: UInt32 = retains || first < length ? 0x8000 : 0
     return admin(
@@ -177,7 +177,7 @@ extension Inquiry {
     return inquiry
   }
 
-  /// Last, so that the newest entry is of a command whose end is known.
+  /// Last, so that the newest entry is of a known command.
   private static func errorLog(_ found: ProbeResult) -> Inquiry {
     let entries = min(64, Int(found.identifyController[.errorLogEntries]) + 1)
     return log("error-log", .errorInformation, 64 * entries, namespace: .max)
@@ -185,7 +185,7 @@ extension Inquiry {
 
   // MARK: Get Features
 
-  /// Every feature with a number of its own, as it is, by default, saved, and what can be done with it.
+  /// Every feature: its current, default and saved values, and its capabilities.
   /// - Source: NVM Express Base 2.1, 5.1.11.
   private static func features(_ namespaces: [UInt32]) -> [Inquiry] {
     let numbers: [UInt8] = Array(1...0x22) + Array(0x78...0x85)
@@ -218,7 +218,7 @@ extension Inquiry {
     ]
   }
 
-  /// What a feature has beside DW0, in bytes.
+  /// The data of a feature beside DW0, in bytes.
   private static func dataLength(of feature: FeatureID) -> Int {
     switch feature {
     case .blockRangeType, .hostMemoryBuffer, .performanceCharacteristics,
@@ -234,7 +234,7 @@ extension Inquiry {
 
   // MARK: Others
 
-  /// Property Get, which is a command of fabrics: what a controller on PCI Express has instead are registers.
+  /// Property Get, a fabrics command: a controller on PCI Express has registers instead.
   /// - Source: NVM Express Base 2.1, 6.4.
   private static var properties: [Inquiry] {
     [

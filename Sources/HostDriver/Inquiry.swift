@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 public import NVMe
 
-/// A command that only asks: what nvme-cli sends for one of its words.
+/// A read-only command: the command that nvme-cli sends for a subcommand.
 public struct Inquiry: Sendable {
   /// nvme-cli's command and options, without the device: `id-ns --namespace-id=1`.
   public var words: String
-  /// Whether it goes to an I/O queue, not to the admin queue.
+  /// Whether it is sent to an I/O queue instead of the admin queue.
   public var isIO = false
   /// Without a data pointer: that is the host's.
   public var entry: SubmissionEntry
   /// Bytes that the host has room for, at most a page.
   public var length: Int
 
-  /// What became of it.
+  /// Its result.
   public struct Answer: Sendable {
     public var status: Status
     /// Completion DW0 and DW1.
@@ -23,7 +23,7 @@ public struct Inquiry: Sendable {
 }
 
 extension LinuxHost {
-  /// Sends commands that only ask, one after the other, on the admin queue or the first I/O queue.
+  /// Sends read-only commands, one after the other, on the admin queue or the first I/O queue.
   /// - Throws: ``HostError`` when one of them has no completion.
   public func answers(to inquiries: [Inquiry]) throws(HostError) -> [Inquiry.Answer] {
     let page = page()

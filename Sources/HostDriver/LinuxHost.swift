@@ -2,9 +2,9 @@
 internal import NVMe
 internal import PCI
 
-/// A host that goes the way of Linux 7.2's driver: the order of its register accesses, admin commands and queue set-up.
+/// A host that follows the driver of Linux 7.2: the order of its register accesses, admin commands and queue setup.
 ///
-/// Knows the device by its PCI function only. Deterministic: it polls memory and lets time pass through its clock.
+/// Accesses the device through its PCI function only. Deterministic: it polls memory and advances time with its clock.
 /// - Source: `drivers/nvme/host/{pci,core}.c`.
 public final class LinuxHost: Host {
   private var isReady = false
@@ -26,11 +26,11 @@ public final class LinuxHost: Host {
     try enable(capabilities)
     let version = Version(rawValue: read(.version))
     let controller = try identify(.controller, as: IdentifyController.self)
-    // What other drivers read, too: a controller without the page says so.
+    // Other drivers also read it: a controller without the page refuses.
     _ = try? logPage(.commandEffects, count: 4096)
     _ = try? logPage(.health, count: 512)
     let granted = try setQueueCount(4)
-    // A refused queue is the end: the driver goes on with those that it has.
+    // After a refused queue the driver continues with the existing ones.
     for id in 1..<granted + 1 { guard try makeQueue(id, capabilities) else { break } }
     try requestEvents(controller)
     let namespaces = try scan()
@@ -82,7 +82,7 @@ public final class LinuxHost: Host {
     return min(wanted, Int(min(both.0, both.1)) + 1)
   }
 
-  /// - Returns: whether the controller made it.
+  /// - Returns: whether the controller created it.
   private func makeQueue(_ id: Int, _ capabilities: ControllerCapabilities) throws(HostError)
     -> Bool
   {
@@ -109,7 +109,7 @@ public final class LinuxHost: Host {
     guard wanted != 0 else { return }
     _ = try execute(
       .setFeatures, words: [UInt32(FeatureID.asyncEventConfiguration.rawValue), wanted])
-    // Outstanding for as long as nothing happens.
+    // Outstanding until an event occurs.
     _ = try submit(
       SubmissionEntry(opcode: AdminOpcode.asyncEventRequest.rawValue, id: 0), to: 0)
     ring(0)
@@ -180,7 +180,7 @@ public final class LinuxHost: Host {
       let data =
         isWrite ? Self.pattern(namespace.id, first) : [UInt8](repeating: 0, count: 4096)
       try put(data, at: buffers[index])
-      // What one queue has written is read through another.
+      // Data written by one queue is read by another.
       let queue = 1 + (index + (isWrite ? 0 : 1)) % count
       let id = try submit(
         isWrite ? .write : .read, first, UInt64(4096), namespace, buffers[index], queue)

@@ -6,14 +6,14 @@ public protocol HostClock: AnyObject {
   func wait(milliseconds: UInt64)
 }
 
-/// What went wrong between a host and a device, in the host's words.
+/// An error between a host and a device, in the host's terms.
 public struct HostError: Error, Hashable, Sendable, CustomStringConvertible {
   public var step: String
   public var message: String
   public var description: String { "\(step): \(message)" }
 }
 
-/// What a host has learnt of a controller at probe.
+/// The properties of a controller that a host finds at probe.
 public struct ProbeResult: Sendable {
   public var vendorID: UInt16
   public var deviceID: UInt16

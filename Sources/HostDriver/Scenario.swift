@@ -2,7 +2,7 @@
 internal import NVMe
 public import PCI
 
-/// A story of hosts and one controller, by name: what happens, in order.
+/// A named sequence of events of hosts and one controller.
 public struct Scenario: Sendable, Hashable {
   /// One thing that happens.
   public enum Step: Sendable, Hashable {
@@ -14,7 +14,7 @@ public struct Scenario: Sendable, Hashable {
     case shutDown
     /// Firmware boots from it, and leaves it enabled.
     case firmware
-    /// A host that asks for all that the specification requires.
+    /// The conformance host checks the specification.
     case examine
     /// A register write, and a wait until CSTS shows bits.
     case write(offset: Int, value: UInt32)
@@ -33,7 +33,7 @@ public struct Scenario: Sendable, Hashable {
     self.steps = steps
   }
 
-  /// The one that happens when none is named first.
+  /// The default scenario is the first.
   public static let all: [Scenario] = [
     Scenario(
       "linux", "probe, verified I/O, orderly shutdown", [.linkUp, .probe, .verify, .shutDown]),
@@ -93,7 +93,7 @@ extension Scenario.Step: CustomStringConvertible {
   }
 }
 
-/// The board's end of a link, for scenarios in which it comes and goes.
+/// The board's end of a link, for scenarios with link events.
 public protocol LinkControl: AnyObject {
   func linkUp()
   func linkDown()
@@ -107,11 +107,11 @@ public final class ScenarioPlayer {
   private let link: any LinkControl
   /// The host that has probed last.
   public private(set) var host: LinuxHost
-  /// What the last probe found.
+  /// The result of the last probe.
   public private(set) var found: ProbeResult?
   /// Bytes that were written and found again.
   public private(set) var verified = 0
-  /// What the strict host has seen.
+  /// The results of the conformance host.
   public private(set) var examination: Examination?
   /// Of 4 KiB, on each namespace.
   public var transfers = 64
@@ -134,7 +134,7 @@ public final class ScenarioPlayer {
     case .linkUp: link.linkUp()
     case .linkDown: link.linkDown()
     case .probe:
-      // A host that has just come: it knows nothing of the one before.
+      // A new host without knowledge of the previous one.
       host = LinuxHost(function, memory: memory, clock: clock)
       found = try host.probe()
     case .verify:
@@ -161,7 +161,7 @@ public final class ScenarioPlayer {
     }
   }
 
-  /// Device Control, bit 15, of the PCI Express capability; then the 100 ms that the specification asks for.
+  /// Device Control, bit 15, of the PCI Express capability; then the 100 ms that the specification requires.
   private func resetFunction() throws(HostError) {
     var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
     while offset != 0 {

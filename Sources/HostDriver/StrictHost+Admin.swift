@@ -2,7 +2,7 @@
 internal import NVMe
 internal import PCI
 
-/// Identify, features, log pages, events: what the admin queue has to answer.
+/// Identify, features, log pages, events: rules of the admin queue.
 extension StrictHost {
   func examineAdmin() throws(HostError) {
     controller = try identify(.controller, as: IdentifyController.self)
@@ -136,7 +136,7 @@ extension StrictHost {
         admin(.getFeatures, words: [UInt32(FeatureID.volatileWriteCache.rawValue)]),
         ends: .success)
     }
-    // What is set is what is read back: values that every controller has to take.
+    // Values that every controller must accept and return.
     let changes: [(FeatureID, UInt32)] = [
       (.arbitration, 2), (.interruptCoalescing, 3), (.asyncEventConfiguration, 0),
       (.temperatureThreshold, 0x150),

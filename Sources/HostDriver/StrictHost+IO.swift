@@ -132,7 +132,7 @@ extension StrictHost {
       ends: .success)
   }
 
-  /// What Identify says that there is.
+  /// The values reported by Identify.
   private func examineOptional(_ namespace: Examined) {
     let commands = controller[.optionalCommands]
     let source = buffer(4096, offset: 0, listOffset: 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// I/O queues: what is refused, what is granted, interrupts.
+/// I/O queues: refusals, grants, interrupts.
 extension StrictHost {
   private func createCompletions(
     _ id: UInt32, entries: UInt32 = 16, vector: UInt32 = 0, flags: UInt32 = 1, at address: UInt64
@@ -20,7 +20,7 @@ extension StrictHost {
       words: [(entries - 1) << 16 | id, completionQueue << 16 | flags])
   }
 
-  /// A queue that must not come to be; if it does, it goes again, so that the next rule finds what it expects.
+  /// A queue whose creation must fail; if it succeeds, the queue is deleted for the next rule.
   private func refuses(
     _ id: String, _ source: String, _ requirement: String, _ command: SubmissionEntry,
     with wanted: Status

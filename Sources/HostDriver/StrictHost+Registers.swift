@@ -62,7 +62,7 @@ extension StrictHost {
       let before = read(at: offset)
       write(at: offset, ~before & ~0x10)
       let after = read(at: offset)
-      // Where it was taken, the way back, so that the rest can be looked at.
+      // If it was accepted, restore it, so that the other rules can be checked.
       if after != before { write(at: offset, before) }
       require(
         "\(name)-read-only", source, "a write does not change it", after == before,
@@ -80,7 +80,7 @@ extension StrictHost {
     require(
       "disable", "Base 3.7.2", "RDY is cleared within CAP.TO after EN is cleared", isGone,
       "CSTS=\(hexadecimal(read(.status)))")
-    // A controller that polls CC and has not become ready shows RDY = 0 before it has seen the change.
+    // A controller that polls CC and is not ready shows RDY = 0 before it has detected the change.
     clock.wait(milliseconds: 100)
     let isReady = enable(configuration)
     require(

@@ -2,18 +2,18 @@
 internal import NVMe
 internal import PCI
 
-/// A host that asks of a controller what the specification requires, and writes down what is not kept.
+/// The conformance host, which checks a controller against the specification and records violations.
 ///
-/// It goes on after a broken rule wherever it can. It writes to the first blocks of the first namespace.
+/// It continues after a violation if possible. It writes to the first blocks of the first namespace.
 /// - Source: NVM Express Base 2.1, NVM Command Set 1.1, PCIe Transport 1.1.
 public final class StrictHost: Host {
-  /// What has been looked at so far; whole when ``examine()`` has come back.
+  /// The rules checked so far; complete after ``examine()`` has returned.
   public private(set) var examination = Examination()
   var capabilities = ControllerCapabilities()
   var controller = IdentifyController()
   /// Of MSI-X or MSI; 1 with a pin only.
   private(set) var vectors = 1
-  /// The admin queue, where a reset has to leave it.
+  /// The admin queue, which a reset must preserve.
   private var adminPair = QueuePair(submissions: 0, completions: 0, depth: 0)
   /// Commands by queue that have no completion yet.
   private var outstanding: [Int: Set<UInt16>] = [:]
@@ -56,7 +56,7 @@ public final class StrictHost: Host {
         id: id, source: source, requirement: requirement, found: isKept ? nil : found()))
   }
 
-  /// A command that has to end with one of some statuses; whether to try again is the controller's choice.
+  /// A command that must complete with one of several statuses; the controller chooses Do Not Retry.
   @discardableResult
   func require(
     _ id: String, _ source: String, _ requirement: String, _ command: SubmissionEntry,
@@ -81,7 +81,7 @@ public final class StrictHost: Host {
       words: words)
   }
 
-  /// Puts a command into a queue and rings; its completion is expected from then on.
+  /// Puts a command into a queue and writes the doorbell; its completion is then expected.
   func start(_ command: SubmissionEntry, on queue: Int) throws(HostError) -> UInt16 {
     let id = try submit(command, to: queue)
     outstanding[queue, default: []].insert(id)
@@ -89,7 +89,7 @@ public final class StrictHost: Host {
     return id
   }
 
-  /// The next completion of a queue, looked at; nil when none comes within two seconds.
+  /// The next completion of a queue, after checks; nil if none arrives within two seconds.
   func next(_ queue: Int, submittedTo submissions: Set<Int>? = nil) -> CompletionEntry? {
     guard let entry = try? reap(queue, milliseconds: 2000) else { return nil }
     let source = Int(entry.submissionQueueID)
@@ -106,7 +106,7 @@ public final class StrictHost: Host {
   /// A command from beginning to end; nil when it does not end.
   func run(_ command: SubmissionEntry, on queue: Int = 0) -> CompletionEntry? {
     guard let id = try? start(command, on: queue) else { return nil }
-    // Completions of commands that were given up can come first.
+    // Completions of commands that timed out can arrive first.
     while let entry = next(queue) { if entry.commandID == id { return entry } }
     return nil
   }
@@ -114,7 +114,7 @@ public final class StrictHost: Host {
   // MARK: The controller's life
 
   /// Clears CC.EN.
-  /// - Returns: whether RDY went in time.
+  /// - Returns: whether RDY was cleared in time.
   func disable() -> Bool {
     write(.configuration, read(.configuration) & ~1)
     outstanding = [:]
@@ -122,7 +122,7 @@ public final class StrictHost: Host {
   }
 
   /// Admin queues and CC.EN.
-  /// - Returns: whether RDY came in time.
+  /// - Returns: whether RDY was set in time.
   func enable(_ configuration: UInt32) -> Bool {
     adminPair = QueuePair(submissions: page(), completions: page(), depth: Self.adminDepth)
     queues = [adminPair]
@@ -137,12 +137,12 @@ public final class StrictHost: Host {
   /// CAP.TO in ms, and one step more.
   private var timeout: UInt64 { UInt64(capabilities[.timeout]) * 500 + 500 }
 
-  /// What CC is enabled with: 4 KiB pages, entries of 64 and 16 bytes.
+  /// The value of CC for an enable: 4 KiB pages, entries of 64 and 16 bytes.
   var configuration: UInt32 {
     0x0046_0000 | (capabilities[.supportsIOCommandSets] ? 0x60 : 0)
   }
 
-  /// Where the admin queues were put.
+  /// The addresses of the admin queues.
   var adminAddresses: (submissions: UInt64, completions: UInt64) {
     (adminPair.submissions, adminPair.completions)
   }

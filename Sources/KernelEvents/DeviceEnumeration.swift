@@ -3,7 +3,7 @@
   internal import CUdev
   internal import SystemPackage
 
-  /// A device that libudev knows.
+  /// A device of libudev.
   struct EnumeratedDevice {
     var name: String
     /// The driver of its parent.
@@ -22,7 +22,7 @@
     var found: [EnumeratedDevice] = []
     var entry = unsafe udev_enumerate_get_list_entry(search)
     while let current = unsafe entry {
-      // Nil for one that has gone meanwhile.
+      // Nil if the device disappeared meanwhile.
       if let path = unsafe udev_list_entry_get_name(current),
         let device = unsafe udev_device_new_from_syspath(context, path)
       {

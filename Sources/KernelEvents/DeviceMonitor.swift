@@ -8,8 +8,8 @@ public import SystemPackage
 
 /// The uevents of this machine from now on.
 ///
-/// With the package trait `Libudev` they come from udev, after its rules have run, when it is running; else from the
-/// kernel's netlink socket.
+/// With the package trait `Libudev` they are from udev, after its rules have run, if it is running; otherwise from the kernel's netlink
+/// socket.
 @safe public struct DeviceMonitor: ~Copyable {
   #if Libudev
     private let context: OpaquePointer
@@ -21,7 +21,7 @@ public import SystemPackage
   public init() throws(Errno) {
     #if Libudev
       guard let context = unsafe udev_new() else { throw .noMemory }
-      // Without udevd nobody would pass events on.
+      // Without udevd no events are forwarded.
       let source = unsafe access("/run/udev/control", F_OK) == 0 ? "udev" : "kernel"
       guard let monitor = unsafe udev_monitor_new_from_netlink(context, source) else {
         let error = Errno(rawValue: errno)
@@ -52,7 +52,7 @@ public import SystemPackage
     #endif
   }
 
-  /// What `poll(2)` waits on.
+  /// The descriptor for `poll(2)`.
   var descriptor: CInt {
     #if Libudev
       unsafe udev_monitor_get_fd(monitor)
@@ -61,7 +61,7 @@ public import SystemPackage
     #endif
   }
 
-  /// The next event that has arrived; nil when there is none now.
+  /// The next event that has arrived; nil if there is none.
   public func next() -> DeviceEvent? {
     #if Libudev
       guard let device = unsafe udev_monitor_receive_device(monitor) else { return nil }

@@ -7,7 +7,7 @@ public import SystemPackage
 public struct EndpointDevice: Sendable, Hashable {
   /// The name that its directory below `pci_ep/controllers` has.
   public var name: String
-  /// The driver of the hardware behind it, `rockchip-dw-pcie`; nil when none is bound.
+  /// The driver of its hardware, `rockchip-dw-pcie`; nil if none is bound.
   public var driver: String?
 
   public init(name: String, driver: String?) {
@@ -24,7 +24,7 @@ public struct EndpointDevice: Sendable, Hashable {
     #endif
   }
 
-  /// The kernel modules that the drivers of all endpoint controllers come from, in order; built-in ones, too.
+  /// The kernel modules of the drivers of all endpoint controllers, in order, including built-in ones.
   /// - Parameter sysfs: where sysfs is mounted.
   /// - Source: `drivers/base/module.c`, `module_add_driver`; in older kernels a driver in the kernel image has no module there unless that
   ///   has parameters.

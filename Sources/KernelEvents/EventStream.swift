@@ -2,17 +2,17 @@
 internal import Glibc
 internal import SystemPackage
 
-/// Something that a kernel tells without being asked.
+/// An event of a kernel.
 public enum KernelEvent: Sendable, Hashable {
   case device(DeviceEvent)
   case line(KernelLogLine)
 }
 
-/// Device events and log lines as they come, from the moment of making it.
+/// Device events and log messages as they arrive, from its creation on.
 ///
-/// On a simulated kernel, which sends no uevents, the log alone, looked at ten times a second.
+/// On a simulated kernel, which sends no uevents, only the log, polled ten times a second.
 public final class EventStream {
-  /// A class, so that there can be none.
+  /// A class, so that it can be optional.
   private final class Monitor {
     let events: DeviceMonitor
     init() throws(Errno) { events = try DeviceMonitor() }
@@ -44,7 +44,7 @@ public final class EventStream {
     mark = log.mark()
   }
 
-  /// Whether uevents come.
+  /// Whether uevents are available.
   public var hasDeviceEvents: Bool { monitor != nil }
   /// Whether the log can be read.
   public var hasLog: Bool { mark != nil }
@@ -57,8 +57,8 @@ public final class EventStream {
     return .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec)
   }
 
-  /// What has come, waiting for the first of it.
-  /// - Returns: nothing when the time is up. A signal ends the wait early.
+  /// The events that have arrived; waits for the first one.
+  /// - Returns: no events on a timeout. A signal ends the wait early.
   public func next(upTo limit: Duration) -> [KernelEvent] {
     let found = pending()
     guard found.isEmpty else { return found }

@@ -3,7 +3,7 @@ internal import Glibc
 internal import LinuxFiles
 public import SystemPackage
 
-/// Where an NVMe-over-fabrics connection of this machine's own host leads.
+/// The target of an NVMe-over-fabrics connection of this machine's host.
 public struct FabricsAddress: Sendable, Hashable {
   /// `loop`, `tcp` …
   public var transport: String
@@ -22,15 +22,15 @@ public struct FabricsAddress: Sendable, Hashable {
   }
 }
 
-/// A controller that this machine's own NVMe host is connected to.
+/// A controller to which this machine's NVMe host is connected.
 public struct FabricsConnection: Sendable, Hashable {
   /// `nvme0`.
   public var name: String
   public var address: FabricsAddress
-  /// `live`, `connecting`, `resetting`, `deleting` …; nil when the kernel does not show it.
+  /// `live`, `connecting`, `resetting`, `deleting` …; nil if the kernel does not show it.
   public var state: String?
 
-  /// Whether commands reach the target: `connecting` is what a lost connection is until it is back, or given up.
+  /// Whether commands reach the target: a lost connection is `connecting` until it is restored or given up.
   public var isLive: Bool { state == nil || state == "live" }
 
   public init(name: String, address: FabricsAddress, state: String? = nil) {
@@ -41,7 +41,7 @@ public struct FabricsConnection: Sendable, Hashable {
 }
 
 extension FabricsConnection: CustomStringConvertible {
-  /// `nvme0`, or `nvme0 (connecting)` for one that is not live.
+  /// `nvme0`, or `nvme0 (connecting)` if it is not live.
   public var description: String { isLive ? name : "\(name) (\(state ?? ""))" }
 }
 
@@ -65,7 +65,7 @@ public struct LiveFabricsConnections: FabricsConnections {
     // A kernel without an NVMe host has no such class.
     do { names = try directoryNames(directory) } catch .noSuchFileOrDirectory { return [] }
     return names.sorted().compactMap { name in
-      // One that goes meanwhile is no connection any more.
+      // A connection that disappears meanwhile is omitted.
       guard let transport = try? readFile(directory.appending(name).appending("transport")),
         let nqn = try? readFile(directory.appending(name).appending("subsysnqn"))
       else { return nil }

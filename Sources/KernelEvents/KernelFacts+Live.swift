@@ -3,7 +3,7 @@ internal import CLinux
 internal import Glibc
 
 extension KernelFacts {
-  /// What the running kernel and this process are.
+  /// The facts of the running kernel and this process.
   public static func live() -> KernelFacts {
     let release = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
       guard let start = buffer.baseAddress,

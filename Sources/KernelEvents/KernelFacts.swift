@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a machine is, as far as provisioning needs it.
+/// The facts of a machine that provisioning needs.
 public struct KernelFacts: Sendable, Hashable, Codable {
   /// `uname -r`.
   public var release: String

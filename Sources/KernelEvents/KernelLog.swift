@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The kernel's log as windows: mark a place, act, read what came since.
+/// The kernel log in windows: mark a position, act, read the records since.
 public protocol KernelLog: Sendable {
   /// The present end of the log; nil when this process may not read it.
   func mark() -> KernelLogMark?
 
-  /// The records after a mark, oldest first, without time stamps; the mark moves behind them.
+  /// The records after a mark, oldest first, without time stamps; the mark moves after them.
   func lines(moving mark: inout KernelLogMark) -> [KernelLogLine]
 
   /// All that the kernel still has, oldest first; nil when this process may not read it.

@@ -8,7 +8,7 @@ struct KernelLogRecord: Equatable {
   var level: UInt8
   /// 0 for the kernel; programs that write to the log have others.
   var facility: UInt32
-  /// Whether the text goes on where the record before ended (flag `+`).
+  /// Whether the text continues the previous record (flag `+`).
   var continues: Bool
   var text: String
 
@@ -45,7 +45,7 @@ struct KernelLogRecord: Equatable {
   }
 }
 
-/// The latest records in order; when it is full, the older half goes.
+/// The latest records in order; when it is full, the older half is dropped.
 struct KernelLogWindow {
   private var records: [KernelLogRecord] = []
   private let capacity: Int
@@ -60,7 +60,7 @@ struct KernelLogWindow {
     if records.count > capacity { records.removeFirst(records.count - capacity / 2) }
   }
 
-  /// What the kernel itself said from a sequence number on, fragments joined.
+  /// The messages of the kernel from a sequence number on, with fragments joined.
   func lines(from sequence: UInt64) -> [KernelLogLine] {
     var lines: [KernelLogLine] = []
     for record in records where record.sequence >= sequence && record.facility == 0 {

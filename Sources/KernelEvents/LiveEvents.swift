@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import SystemPackage
 
-/// Waiting in real time: device events wake it, and what sends none is looked at again at growing intervals.
+/// Waiting in real time: device events wake it, and objects without events are polled at growing intervals.
 public struct LiveEvents: EventClock {
   private let start = ContinuousClock.now
 
@@ -10,11 +10,11 @@ public struct LiveEvents: EventClock {
   public var now: Duration { start.duration(to: .now) }
 
   public func wait(upTo limit: Duration, until condition: () throws -> Bool) rethrows -> Bool {
-    // The usual case costs nothing: what is waited for is there already.
+    // Usually the condition is already true, without cost.
     if try condition() { return true }
     let end = now + limit
     guard now < end else { return false }
-    // Without a monitor (no netlink in a container) the intervals alone have to do.
+    // Without a monitor (no netlink in a container) only the intervals are used.
     if let monitor = try? DeviceMonitor() {
       return try wait(until: end, condition) { interval in
         guard monitor.wait(upTo: interval) else { return }
@@ -29,7 +29,7 @@ public struct LiveEvents: EventClock {
   ) rethrows -> Bool {
     var interval = RecheckInterval()
     while true {
-      // First of all: it may have come true while the monitor was being made.
+      // The condition may have become true while the monitor was created.
       if try condition() { return true }
       let left = end - now
       guard left > .zero else { return false }

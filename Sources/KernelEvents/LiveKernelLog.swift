@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// The running kernel's log, from `/dev/kmsg`.
 ///
-/// The device is opened once, at the log's present end, and read without waiting whenever somebody asks; so a mark is one
-/// or two system calls. Without the right to read it (`dmesg_restrict`) there are no marks.
+/// The device is opened once, at the current end of the log, and read without blocking on request; so a mark is one or two system calls.
+/// Without permission to read it (`dmesg_restrict`) there are no marks.
 /// - Source: `kernel/printk/printk.c`, `devkmsg_read`, `devkmsg_llseek`.
 public final class LiveKernelLog: KernelLog {
   private struct State {
@@ -13,7 +13,7 @@ public final class LiveKernelLog: KernelLog {
     var buffer: [UInt8]
   }
 
-  /// What `poll(2)` waits on for new records; -1 when the log cannot be read.
+  /// The descriptor for `poll(2)` for new records; -1 if the log cannot be read.
   let descriptor: CInt
   private let state: Mutex<State>
 
@@ -50,7 +50,7 @@ public final class LiveKernelLog: KernelLog {
   }
 
   public func allLines() -> [KernelLogLine]? {
-    // A descriptor of its own: the other one is where marks are.
+    // A separate descriptor: the other one is used for marks.
     let descriptor = unsafe open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -60,14 +60,14 @@ public final class LiveKernelLog: KernelLog {
     return state.window.lines(from: 0)
   }
 
-  /// Takes what is there, a record for each `read(2)`.
+  /// Reads the available records, one for each `read(2)`.
   private static func drain(_ descriptor: CInt, _ state: inout State) {
     while true {
       let count = unsafe state.buffer.withUnsafeMutableBytes { buffer in
         unsafe read(descriptor, buffer.baseAddress, buffer.count)
       }
       if count < 0 {
-        // EPIPE: records were overwritten unread, and the next read gives the oldest that is left.
+        // EPIPE: records were overwritten unread, and the next read returns the oldest remaining one.
         if errno == EINTR || errno == EPIPE { continue }
         return
       }

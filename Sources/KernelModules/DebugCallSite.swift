@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A place in the kernel's code that prints when it is asked to (`pr_debug`, `dev_dbg`).
+/// A call site in the kernel's code that prints if it is enabled (`pr_debug`, `dev_dbg`).
 /// - Source: `lib/dynamic_debug.c`, `ddebug_proc_show`.
 public struct DebugCallSite: Sendable, Hashable {
   public var module: String
@@ -8,7 +8,7 @@ public struct DebugCallSite: Sendable, Hashable {
   public var file: String
   public var line: UInt32
   public var function: String
-  /// `p` prints; `m`, `f`, `s`, `l`, `t`, `d` add something; `_` is none of them.
+  /// `p` prints; `m`, `f`, `s`, `l`, `t`, `d` add information; `_` is none of them.
   public var flags: String
   /// One of a class (`DRM_UT_CORE`) obeys only those who name the class.
   public var hasClass: Bool
@@ -31,7 +31,7 @@ public struct DebugCallSite: Sendable, Hashable {
   public init?(parsing text: some StringProtocol) {
     let text = Substring(text)
     guard text.first != "#" else { return nil }
-    // The format may contain anything, what stands before it no " =".
+    // The format may contain anything; the text before it does not contain " =".
     var rest = text
     var head = text[..<text.startIndex]
     while true {
@@ -62,7 +62,7 @@ public struct DebugCallSite: Sendable, Hashable {
     guard !module.isEmpty, !function.isEmpty, !file.isEmpty else { return nil }
   }
 
-  /// All of a control file; lines that are none are passed over.
+  /// All call sites of a control file; other lines are ignored.
   public static func all(in text: String) -> [DebugCallSite] {
     text.split(separator: "\n").compactMap { DebugCallSite(parsing: $0) }
   }

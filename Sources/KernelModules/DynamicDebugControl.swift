@@ -7,7 +7,7 @@ public import SystemPackage
 public protocol DynamicDebugControl: Sendable {
   var path: FilePath { get }
   func read() throws(Errno) -> String
-  /// One query: words that select call sites, then flags, `module nvmet +p`. One that selects nothing is no error.
+  /// One query: words that select call sites, then flags, `module nvmet +p`. A query without a match is not an error.
   func write(_ query: String) throws(Errno)
 }
 
@@ -19,7 +19,7 @@ public struct LiveDynamicDebug: DynamicDebugControl {
 
   /// The file of procfs, which needs no mount, or that of debugfs; nil when the kernel has neither.
   ///
-  /// Debugfs is closed to all but root, so that one who may not look gets its path, too.
+  /// Only root can access debugfs, so without permission this also returns its path.
   /// - Source: `lib/dynamic_debug.c`, `dynamic_debug_init_control`; both since Linux 5.7.
   public static func find(
     procfs: FilePath = "/proc", debugfs: FilePath = "/sys/kernel/debug"
@@ -38,7 +38,7 @@ public struct LiveDynamicDebug: DynamicDebugControl {
   public func write(_ query: String) throws(Errno) {
     let descriptor = try Descriptor(opening: path, O_WRONLY)
     let bytes = Array(query.utf8)
-    // A write is one query: the kernel takes it whole or refuses it.
+    // A write is one query: the kernel accepts it completely or refuses it.
     let count = unsafe bytes.withUnsafeBytes {
       unsafe Glibc.write(descriptor.number, $0.baseAddress, $0.count)
     }

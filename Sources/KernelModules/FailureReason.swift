@@ -2,7 +2,7 @@
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What an errno of the module system calls means, in words.
+/// The meaning of an errno of the module system calls, as text.
 enum FailureReason {
   /// - Source: `kernel/module/main.c`, `load_module`, `finit_module`; `kernel/module/signing.c`, `module_sig_check`.
   static func loading(_ errno: Errno) -> String? {

@@ -2,7 +2,7 @@
 public import LinuxFiles
 public import SystemPackage
 
-/// What a kernel was built with, where the machine knows it.
+/// The configuration of a kernel, if it is available.
 public struct KernelConfiguration: Sendable {
   /// How an option is set.
   public enum Value: String, Sendable, Hashable {
@@ -61,7 +61,7 @@ public struct KernelConfiguration: Sendable {
   /// Whether an option, without `CONFIG_`, is `y` or `m`.
   public func has(_ option: String) -> Bool { self[option] != nil }
 
-  /// The line about an option as the file has it, or that there is none: its dependencies are not met then.
+  /// The line of an option in the file, or a text that there is none, because its dependencies are not met.
   public func line(of option: String) -> String {
     if let value = self[option] { return "CONFIG_\(option)=\(value.rawValue)" }
     return unset.contains(Substring(option))

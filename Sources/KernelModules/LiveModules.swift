@@ -5,8 +5,8 @@ internal import SystemPackage
 
 /// The modules of the running kernel.
 ///
-/// Through libkmod with the package trait `Libkmod`, else through the program named in `/proc/sys/kernel/modprobe`. Both
-/// load what a module depends on and take the options of `/etc/modprobe.d`.
+/// Through libkmod with the package trait `Libkmod`, else through the program named in `/proc/sys/kernel/modprobe`. Both load the
+/// dependencies of a module and apply the options of `/etc/modprobe.d`.
 public struct LiveModules: ModuleControl {
   public init() {}
 
@@ -69,8 +69,8 @@ public struct LiveModules: ModuleControl {
     return ModuleOptions.values(of: options.split(whereSeparator: \.isWhitespace))
   }
 
-  /// What `/sys/module` tells: a loaded module has a state; a directory without one belongs to a built-in module that
-  /// has parameters or a version.
+  /// According to `/sys/module`: a loaded module has a state; a directory without one belongs to a built-in module with parameters or a
+  /// version.
   /// - Source: `kernel/module/sysfs.c`, `modinfo_initstate`; `kernel/params.c`, `locate_module_kobject`.
   private func presentState(of name: String) -> ModuleState? {
     let directory = FilePath("/sys/module").appending(name)

@@ -16,7 +16,7 @@ struct LoaderProgram {
     let status: CInt
     let said: String
     do {
-      // `errno(namedIn:)` knows the texts of the C locale.
+      // `errno(namedIn:)` parses the texts of the C locale.
       let ending = try ChildProcess([path, name] + parameters).run()
       (status, said) = (ending.status, ending.output)
     } catch {
@@ -28,7 +28,7 @@ struct LoaderProgram {
       .load, name, errno, reason: said.isEmpty ? FailureReason.loading(errno) : said)
   }
 
-  /// The options that the machine's configuration has for a module; none with a program that cannot tell.
+  /// The options of a module in the machine's configuration; none if the program cannot list them.
   func options(of name: String) -> String {
     guard let ending = try? ChildProcess([path, "--showconfig"]).run(), ending.status == 0 else {
       return ""
@@ -43,7 +43,7 @@ struct LoaderProgram {
     return lines.joined(separator: " ")
   }
 
-  /// The errno that a program's last words name; `modprobe` ends a line with `strerror`'s text.
+  /// The errno in a program's output; `modprobe` ends a line with the text of `strerror`.
   static func errno(namedIn text: String) -> Errno {
     let lines = text.split(separator: "\n")
     for number in CInt(1)...133 {

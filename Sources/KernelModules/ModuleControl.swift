@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a kernel can be asked about its modules: the live one through libkmod, or a simulated one.
+/// Access to the modules of a kernel: the live one through libkmod, or a simulated one.
 public protocol ModuleControl: Sendable {
-  /// Where a module stands. Names are compared with `-` and `_` alike.
+  /// The state of a module. `-` and `_` are equal in names.
   func state(of name: String) throws(ModuleError) -> ModuleState
 
-  /// Loads a module and what it depends on.
+  /// Loads a module and its dependencies.
   /// - Parameter parameters: `name=value` items.
   func load(_ name: String, parameters: [String]) throws(ModuleError)
 
-  /// The values of a module's parameters: those that it has, or those that the machine's configuration sets when it is
-  /// loaded. Empty where neither is known.
+  /// The values of a module's parameters: the current ones, or those that the machine's configuration sets at load. Empty if unknown.
   func parameters(of name: String) -> [String: String]
 
   /// Unloads a module.
@@ -32,7 +31,7 @@ public enum ModuleOptions {
   }
 }
 
-/// Where a module stands.
+/// The state of a module.
 public enum ModuleState: String, Sendable, Hashable, Codable {
   /// Part of the kernel image.
   case builtIn

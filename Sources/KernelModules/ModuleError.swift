@@ -8,7 +8,7 @@ public struct ModuleError: Error, Hashable, Sendable {
   public var operation: Operation
   public var module: String
   public var errno: Errno
-  /// What the loader or the kernel said beyond the errno.
+  /// Details of the loader or the kernel beyond the errno.
   public var reason: String?
   public var kernelLog: [String] = []
   public var hint: String?

@@ -4,7 +4,7 @@ internal import Glibc
 internal import LinuxFiles
 internal import SystemPackage
 
-/// The lists that `depmod` and the kernel's build leave beside the modules, for builds without libkmod.
+/// The lists of `depmod` and of the kernel's build in the module directory, for builds without libkmod.
 /// - Source: `man 5 modules.dep`; `Documentation/kbuild/kbuild.rst`, `modules.builtin`.
 struct ModuleFiles {
   var builtIn: Set<String>

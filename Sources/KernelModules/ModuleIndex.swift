@@ -3,15 +3,15 @@
   internal import CKMod
   internal import SystemPackage
 
-  /// The modules of the running kernel as libkmod knows them, and what libkmod said meanwhile.
+  /// The modules of the running kernel in libkmod, and the messages of libkmod.
   @safe struct ModuleIndex: ~Copyable {
     private let context: OpaquePointer
     private let messages: UnsafeMutablePointer<epfnvme_kmod_messages>
 
-    /// - Parameter directory: where the modules lie; without one, `/lib/modules/` and the release of the kernel.
+    /// - Parameter directory: the directory of the modules; nil for `/lib/modules/` and the kernel release.
     init(in directory: String? = nil) throws(Errno) {
       guard let context = unsafe kmod_new(directory, nil) else { throw .noMemory }
-      // Without a function of ours libkmod writes to stderr.
+      // Without a log function libkmod writes to stderr.
       unsafe messages = .allocate(capacity: 1)
       unsafe epfnvme_kmod_collect(context, messages)
       unsafe self.context = context
@@ -22,11 +22,11 @@
       unsafe messages.deallocate()
     }
 
-    /// Where a module stands that `/sys/module` does not have.
+    /// The state of a module that is not in `/sys/module`.
     func state(of name: String) throws(Errno) -> ModuleState {
       let module = unsafe try find(name)
       defer { _ = unsafe kmod_module_unref(module) }
-      // KMOD_MODULE_BUILTIN comes from the list `modules.builtin`, the others from the kernel.
+      // KMOD_MODULE_BUILTIN is from the list `modules.builtin`, the other states from the kernel.
       switch unsafe kmod_module_get_initstate(module) {
       case CInt(KMOD_MODULE_BUILTIN.rawValue): return .builtIn
       case 0...: return .loaded
@@ -39,7 +39,7 @@
       return ModuleFiles.isThere(unsafe String(cString: path))
     }
 
-    /// Loads a module and what it depends on; one that stands already is left alone.
+    /// Loads a module and its dependencies; a loaded module is not changed.
     func load(_ name: String, parameters: [String]) throws(ModuleError) {
       let module: OpaquePointer
       do { unsafe module = try find(name) } catch { throw ModuleError(.load, name, error) }
@@ -52,7 +52,7 @@
       let options = parameters.joined(separator: " ")
       let status = unsafe kmod_module_probe_insert_module(module, 0, options, nil, nil, nil)
       guard status != 0 else { return }
-      // -errno; a positive status names a black list, which is not asked for here.
+      // -errno; a positive status means a blacklist, which is not requested here.
       let errno = status < 0 ? Errno(rawValue: -status) : .notPermitted
       let said = unsafe String(cString: epfnvme_kmod_text(messages)).split(separator: "\n")
         .joined(separator: "; ")

@@ -2,9 +2,9 @@
 internal import Glibc
 package import SystemPackage
 
-/// Files that are replaced as a whole: a reader sees the old text or the new one, also after a failure or a crash.
+/// Atomic replacement of files: a reader sees the old text or the new one, also after a failure or a crash.
 package enum AtomicFile {
-  /// What could not be done.
+  /// The operation that failed.
   package struct Failure: Error {
     /// `create`, `write` or `replace`.
     package var operation: String
@@ -16,15 +16,15 @@ package enum AtomicFile {
     }
   }
 
-  /// Replaces a regular file, or makes it.
+  /// Replaces a regular file, or creates it.
   ///
-  /// The text is complete in another file of the same directory, which then takes the name. A symbolic link of that name is replaced, not
+  /// The text is written to a temporary file in the same directory, which is then renamed. A symbolic link of that name is replaced, not
   /// followed.
   /// - Parameters:
-  ///   - temporary: the other file, which this process alone uses; one that a killed process has left there is removed.
-  ///   - isDurable: whether the text is on the disk before it takes the name.
+  /// - temporary: the temporary file, which only this process uses; a file that a killed process left is removed.
+  /// - isDurable: whether the text is flushed to the disk before the rename.
   /// - Returns: the new file, open for writing at its end.
-  /// - Throws: ``Failure``; the file is then as it was, and the other one is gone.
+  /// - Throws: ``Failure``; the file is then unchanged, and the temporary one is removed.
   @discardableResult
   package static func replace(
     _ path: FilePath, with bytes: [UInt8], by temporary: FilePath, mode: UInt32 = 0o600,
@@ -51,8 +51,8 @@ package enum AtomicFile {
     return file
   }
 
-  /// Makes a new file.
-  /// - Throws: ``Failure``, EEXIST when there is one of that name; none is left behind.
+  /// Creates a new file.
+  /// - Throws: ``Failure``, EEXIST if the name exists; no partial file is left.
   package static func create(
     _ path: FilePath, with bytes: [UInt8], mode: UInt32 = 0o600
   ) throws(Failure) {

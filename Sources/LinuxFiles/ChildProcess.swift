@@ -8,13 +8,13 @@ package struct ChildProcess {
   package var arguments: [String]
   /// `NAME=value`; nil is a small one in the C locale.
   package var environment: [String]?
-  /// What the program reads.
+  /// The input of the program.
   package var input = ""
-  /// Whether the output has what the program complains about, too; else that goes where this process's does.
+  /// Whether the output includes standard error; otherwise it is inherited.
   package var takesErrors = true
   /// After this it is killed; nil is never.
   package var limit: Duration?
-  /// Asked four times a second; a program that is no longer wanted is killed.
+  /// Called four times a second; if false, the program is killed.
   package var isUnwanted: () -> Bool = { false }
 
   package init(_ arguments: [String]) { self.arguments = arguments }
@@ -37,7 +37,7 @@ package struct ChildProcess {
       .first { unsafe access($0, X_OK) == 0 }
   }
 
-  /// What a program came to.
+  /// The result of a program.
   package struct Ending {
     /// The exit status, or 128 and the signal.
     package var status: CInt
@@ -63,7 +63,7 @@ package struct ChildProcess {
     unsafe posix_spawn_file_actions_adddup2(&actions, toChild[0], 0)
     unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
     if takesErrors { unsafe posix_spawn_file_actions_adddup2(&actions, fromChild[1], 2) }
-    // What this process ignores (SIGPIPE, SIGXFSZ) another program counts on.
+    // Signals that this process ignores (SIGPIPE, SIGXFSZ) are reset for the program.
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe _ = posix_spawnattr_destroy(&attributes) }
@@ -101,7 +101,7 @@ package struct ChildProcess {
       ranOutOfTime: isLate)
   }
 
-  /// Writes the input, reads the output, and kills the program when it has to end.
+  /// Writes the input, reads the output, and kills the program on a timeout.
   private func converse(
     _ process: pid_t, to input: CInt, from output: CInt
   ) -> (output: String, isLate: Bool) {
@@ -129,7 +129,7 @@ package struct ChildProcess {
         if isLate || isUnwanted() {
           kill(process, SIGKILL)
           wasKilled = true
-          // Its own children may keep the pipe open.
+          // Its children may keep the pipe open.
           return (String(decoding: bytes, as: UTF8.self).trimmed, isLate)
         }
       }
@@ -139,7 +139,7 @@ package struct ChildProcess {
       ]
       _ = unsafe poll(&waits, 2, 250)
       if waits[1].revents != 0 {
-        // SIGPIPE is ignored by the process; a reader that has gone is the end of writing.
+        // The process ignores SIGPIPE; writing ends when the reader closes the pipe.
         let count = unsafe pending.withUnsafeBytes {
           unsafe write(input, $0.baseAddress, $0.count)
         }

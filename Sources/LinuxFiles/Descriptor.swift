@@ -2,7 +2,7 @@
 package import Glibc
 package import SystemPackage
 
-/// An open file that is closed when it goes.
+/// An open file that is closed at its deinitialisation.
 package struct Descriptor: ~Copyable {
   package let number: CInt
 
@@ -18,7 +18,7 @@ package struct Descriptor: ~Copyable {
     }
   }
 
-  /// Takes over what a call has opened; a negative number is that call's error.
+  /// Takes ownership of the descriptor of a call; a negative number is the call's error.
   package init(_ opened: CInt) throws(Errno) {
     number = CInt(try Errno.check(Int64(opened)))
   }
@@ -26,16 +26,16 @@ package struct Descriptor: ~Copyable {
   deinit { Glibc.close(number) }
 
   /// Closes it.
-  /// - Throws: what the file system has found out no earlier than now: ENOSPC, EDQUOT, EIO.
+  /// - Throws: errors that the file system reports only at close: ENOSPC, EDQUOT, EIO.
   package consuming func close() throws(Errno) {
     let number = number
     discard self
-    // After EINTR the descriptor is gone as well.
+    // After EINTR the descriptor is also closed.
     guard Glibc.close(number) == 0 || Errno.current == .interrupted else { throw .current }
   }
 
   /// Everything from here to the end.
-  /// - Throws: also EFBIG for more than 64 MiB: no file that is read whole has that, and `/dev/zero` never ends.
+  /// - Throws: also EFBIG for more than 64 MiB, since no file that is read completely is larger, and `/dev/zero` never ends.
   package func readToEnd() throws(Errno) -> [UInt8] { try Self.readToEnd(number) }
 
   static func readToEnd(_ number: CInt) throws(Errno) -> [UInt8] {
@@ -56,7 +56,7 @@ package struct Descriptor: ~Copyable {
     }
   }
 
-  /// Writes everything, in as many calls as it takes.
+  /// Writes everything, in as many calls as necessary.
   package func writeAll(_ bytes: [UInt8]) throws(Errno) {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -70,7 +70,7 @@ package struct Descriptor: ~Copyable {
     }
   }
 
-  /// Writes everything at the end of a file. What a failure has left of it is cut off again, so that the file ends as it did.
+  /// Appends everything to a file. After a failure the file is truncated to its previous length.
   package func append(_ bytes: [UInt8]) throws(Errno) {
     let end = lseek(number, 0, SEEK_END)
     do { try writeAll(bytes) } catch {
@@ -79,12 +79,12 @@ package struct Descriptor: ~Copyable {
     }
   }
 
-  /// Returns when what was written survives a crash of the machine.
+  /// Returns when the written data survives a crash of the machine.
   package func synchronize() throws(Errno) {
     guard fdatasync(number) == 0 else { throw .current }
   }
 
-  /// What kind of file it is: a `S_IFMT` value.
+  /// The type of the file: a `S_IFMT` value.
   package func kind() throws(Errno) -> mode_t {
     var status = stat()
     guard unsafe fstat(number, &status) == 0 else { throw .current }

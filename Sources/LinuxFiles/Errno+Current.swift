@@ -3,7 +3,7 @@ internal import Glibc
 package import SystemPackage
 
 extension Errno {
-  /// What the last system call of this thread said.
+  /// The error of the last system call of this thread.
   package static var current: Errno { Errno(rawValue: Glibc.errno) }
 
   /// A result of `CLinux`, which is -errno for a failure.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package import SystemPackage
 
-// Without parsing all of the path's components, which `lastComponent` and `removingLastComponent()` do in a build that
-// checks their invariants: a plan asks for thousands of names.
+// Without parsing all components of the path, as `lastComponent` and `removingLastComponent()` do in builds that check their invariants: a
+// plan needs thousands of names.
 extension FilePath {
-  /// The last component, or an empty text for a path that has none.
+  /// The last component, or an empty text if there is none.
   package var name: String { string.lastComponent ?? "" }
 
   /// The directory that the last component of an absolute path is in; the root's is the root.
@@ -15,7 +15,7 @@ extension FilePath {
 }
 
 extension String {
-  /// The last component of a path; nil for a path that has none.
+  /// The last component of a path; nil if there is none.
   package var lastComponent: String? {
     let slash = UInt8(ascii: "/")
     guard let end = utf8.lastIndex(where: { $0 != slash }) else { return nil }

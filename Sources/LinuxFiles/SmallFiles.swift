@@ -8,7 +8,7 @@ package func readFile(_ path: FilePath) throws(Errno) -> String {
 }
 
 /// The whole of a small file, which need not be text.
-/// - Throws: also EFBIG for one that has more than 64 MiB: no file that is read whole does, and `/dev/zero` never ends.
+/// - Throws: also EFBIG for more than 64 MiB, since no file that is read completely is larger, and `/dev/zero` never ends.
 package func readBytes(_ path: FilePath) throws(Errno) -> [UInt8] {
   let file = try Descriptor(opening: path, O_RDONLY)
   return try file.readToEnd()

@@ -7,8 +7,8 @@ package import SystemPackage
 package enum StandardDescriptors {
   /// Opens those of descriptors 0, 1 and 2 that are closed on `/dev/null`, before any file can get their numbers.
   ///
-  /// What was closed fails as before: descriptor 0 is not for reading and 1 is not for writing, so that both answer EBADF. Messages to 2 go
-  /// nowhere. Where there is no `/dev/null` the root directory takes the number.
+  /// Closed descriptors still fail: descriptor 0 cannot be read and 1 cannot be written, so that both return EBADF. Messages to 2 are
+  /// dropped. Without `/dev/null` the root directory is opened instead.
   /// - Source: gnulib, `stdopen.c`.
   package static func openMissing() {
     for (number, access) in [(CInt(0), O_WRONLY), (1, O_RDONLY), (2, O_RDWR)]
@@ -18,7 +18,7 @@ package enum StandardDescriptors {
     }
   }
 
-  /// All that comes on standard input, which may be a pipe or a socket.
+  /// All of standard input, which may be a pipe or a socket.
   /// - Throws: EBADF when it was closed at the start; EFBIG for more than 64 MiB.
   package static func readInput() throws(Errno) -> [UInt8] {
     try Descriptor.readToEnd(STDIN_FILENO)
@@ -26,8 +26,8 @@ package enum StandardDescriptors {
 
   /// Writes everything to descriptor 1 or 2.
   ///
-  /// Once a signal has been remembered (`epfnvme_remember_signals`) a reader that does not read keeps the process no longer than a second.
-  /// - Throws: ETIMEDOUT for such a reader; EPIPE for one that has gone.
+  /// After a signal has been remembered (`epfnvme_remember_signals`), a reader that does not read delays the process by at most a second.
+  /// - Throws: ETIMEDOUT for such a reader; EPIPE if the reader has closed the pipe.
   package static func write(_ bytes: [UInt8], to number: CInt) throws(Errno) {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -53,7 +53,7 @@ package enum StandardDescriptors {
     }
   }
 
-  /// Whether the other end of a pipe, a socket or a terminal has gone.
+  /// Whether the other end of a pipe, a socket or a terminal is closed.
   package static func hasReader(_ number: CInt) -> Bool {
     var request = pollfd(fd: number, events: 0, revents: 0)
     return unsafe poll(&request, 1, 0) <= 0 || request.revents & Int16(POLLERR) == 0
@@ -62,7 +62,7 @@ package enum StandardDescriptors {
   /// - Parameter limit: milliseconds.
   private static func isWritable(_ number: CInt, within limit: CInt) -> Bool {
     var request = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-    // One that is in error is not waited for: write tells the error.
+    // Do not wait for a descriptor in an error state: write reports the error.
     return unsafe poll(&request, 1, limit) != 0
   }
 }

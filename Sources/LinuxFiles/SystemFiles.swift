@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import SystemPackage
 
-/// What procfs, sysfs, debugfs and `/boot` tell about a machine: this one's, or others in their place.
+/// Files of procfs, sysfs, debugfs and `/boot`: those of this machine, or substitutes.
 public protocol SystemFiles: Sendable {
   /// The whole of a file; that of a `.gz` file unpacked.
   func bytes(of path: FilePath) throws(Errno) -> [UInt8]
@@ -27,7 +27,7 @@ public struct LiveSystemFiles: SystemFiles {
   /// - Throws: also ENOPKG when a `.gz` file cannot be unpacked: `gzip` is missing, or it failed.
   public func bytes(of path: FilePath) throws(Errno) -> [UInt8] {
     guard path.extension == "gz" else { return try readBytes(path) }
-    // For its errno: gzip would only say that it failed.
+    // For its errno: gzip would report only a failure.
     _ = try Descriptor(opening: path, 0)
     for gzip in ["/usr/bin/gzip", "/bin/gzip"] {
       if let ending = try? ChildProcess([gzip, "-dc", path.string]).run(), ending.status == 0 {

@@ -3,20 +3,20 @@ public import ConfigFS
 
 /// A host that may be allowed to connect; its name is compared literally with the host's NQN.
 ///
-/// The attributes stand only with `CONFIG_NVME_TARGET_AUTH`.
+/// The attributes exist only with `CONFIG_NVME_TARGET_AUTH`.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_host_attrs`.
 public struct Host: ConfigItem {
   public let directory: ConfigDirectory
   public init(directory: ConfigDirectory) { self.directory = directory }
 
-  /// The host's name; nil for one that this library would not make.
+  /// The host's name; nil if it is not valid for this library.
   public var nqn: NQN? { try? NQN(name) }
 
   /// The host's secret (`dhchap_key`). None by default.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_host_dhchap_key_store`.
   public var key: Attribute<AuthenticationKey> { directory["dhchap_key"] }
 
-  /// The secret that the target proves to the host (`dhchap_ctrl_key`). None by default.
+  /// The secret with which the target authenticates to the host (`dhchap_ctrl_key`). None by default.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_host_dhchap_ctrl_key_store`.
   public var controllerKey: Attribute<AuthenticationKey> { directory["dhchap_ctrl_key"] }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ConfigFS
 
-/// A namespace: a block device or a file, as hosts see it.
+/// A namespace: a block device or a file, exported to hosts.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_attrs`.
 public struct Namespace: ConfigItem {
   public let directory: ConfigDirectory
@@ -10,11 +10,11 @@ public struct Namespace: ConfigItem {
   /// The namespace ID that the directory's name spells.
   public var id: UInt32? { name.kernelInteger() }
 
-  /// What the namespace stores to (`device_path`). EBUSY while enabled; looked at only by enabling.
+  /// The backing of the namespace (`device_path`). EBUSY while enabled; checked only when it is enabled.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_path_store`.
   public var devicePath: Attribute<DevicePath> { directory["device_path"] }
 
-  /// The NGUID (`device_nguid`). Zeros by default, then hosts do not see one; EBUSY while enabled.
+  /// The NGUID (`device_nguid`). Zeros by default, which means none; EBUSY while enabled.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_nguid_store`.
   public var nguid: Attribute<NGUID> { directory["device_nguid"] }
 
@@ -26,10 +26,10 @@ public struct Namespace: ConfigItem {
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_ana_grpid_store`.
   public var anaGroupID: Attribute<UInt32> { directory["ana_grpid"] }
 
-  /// Whether hosts see the namespace (`enable`). Enabling opens the device, disabling waits for I/O.
+  /// Whether the namespace is visible to hosts (`enable`). Enabling opens the device, disabling waits for I/O.
   ///
-  /// ENOENT, EISDIR, EACCES, EROFS … from opening; EINVAL without a path or for a file that cannot do direct I/O.
-  /// With passthru active the write succeeds and nothing happens.
+  /// ENOENT, EISDIR, EACCES, EROFS … from opening; EINVAL without a path or for a file without direct I/O. With passthru active the write
+  /// succeeds without an effect.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_ns_enable`.
   public var isEnabled: Attribute<Bool> { directory["enable"] }
 
@@ -42,12 +42,12 @@ public struct Namespace: ConfigItem {
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_revalidate_size_store`.
   public var revalidateSize: WriteOnlyAttribute<Bool> { directory[writeOnly: "revalidate_size"] }
 
-  /// Whether the namespace takes reservations (`resv_enable`). False by default; EINVAL while enabled; not in 6.12.
+  /// Whether the namespace supports reservations (`resv_enable`). False by default; EINVAL while enabled; not in 6.12.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_resv_enable_store`.
   public var supportsReservations: Attribute<Bool> { directory["resv_enable"] }
 
-  /// The peer-to-peer memory that transfers may use (`p2pmem`). Off by default; EBUSY while enabled, ENODEV for a
-  /// device that has none; only with `CONFIG_PCI_P2PDMA`.
+  /// The peer-to-peer memory that transfers may use (`p2pmem`). Off by default; EBUSY while enabled, ENODEV for a device without it; only
+  /// with `CONFIG_PCI_P2PDMA`.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_p2pmem_store`.
   public var peerMemory: Attribute<PeerMemory> { directory["p2pmem"] }
 }

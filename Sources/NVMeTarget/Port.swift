@@ -9,7 +9,7 @@ public struct Port: ConfigItem {
   public let directory: ConfigDirectory
   public init(directory: ConfigDirectory) { self.directory = directory }
 
-  /// The port ID that the directory's name spells; `nvmet_pci_epf` looks its port up by it.
+  /// The port ID in the directory's name, with which `nvmet_pci_epf` finds its port.
   public var id: UInt16? { name.kernelInteger() }
 
   /// The transport (`addr_trtype`). Unset by default; a write resets ``transportSpecificAddress``.
@@ -32,7 +32,7 @@ public struct Port: ConfigItem {
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_addr_trsvcid_store`.
   public var serviceID: Attribute<ServiceID> { directory["addr_trsvcid"] }
 
-  /// What the transport adds to its address (`addr_tsas`): TLS for tcp.
+  /// The transport-specific address subtype (`addr_tsas`): TLS for tcp.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_addr_tsas_store`.
   public var transportSpecificAddress: Attribute<TransportSpecificAddress> {
     directory["addr_tsas"]
@@ -56,18 +56,18 @@ public struct Port: ConfigItem {
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_param_pi_enable_store`.
   public var offersProtectionInformation: Attribute<Bool> { directory["param_pi_enable"] }
 
-  /// The subsystems that hosts find here. EEXIST when linked under any name; EINVAL without a transport or when its
-  /// module is missing. Unlinking one that a PCI controller serves crashes the kernel: unlink the function first.
+  /// The subsystems that the port offers. EEXIST if linked under any name; EINVAL without a transport or if its module is missing.
+  /// Unlinking one that a PCI controller serves crashes the kernel: unlink the function first.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_port_subsys_allow_link`.
   public var subsystems: ConfigLinks<Subsystem> { ConfigLinks(directory.child("subsystems")) }
 
   public var referrals: ConfigGroup<Referral> { ConfigGroup(directory.child("referrals")) }
 
-  /// The ANA groups. Group 1 always stands and cannot be removed.
+  /// The ANA groups. Group 1 always exists and cannot be removed.
   public var anaGroups: ConfigGroup<ANAGroup> { ConfigGroup(directory.child("ana_groups")) }
 }
 
-/// An ANA group as one port sees it.
+/// An ANA group of one port.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ana_group_attrs`.
 public struct ANAGroup: ConfigItem {
   public let directory: ConfigDirectory
@@ -76,13 +76,13 @@ public struct ANAGroup: ConfigItem {
   /// The group ID that the directory's name spells.
   public var id: UInt32? { name.kernelInteger() }
 
-  /// How the port sees the group's namespaces (`ana_state`). Optimized for group 1, else inaccessible; a write tells
-  /// the hosts.
+  /// The access state of the group's namespaces on the port (`ana_state`). Optimized for group 1, else inaccessible; a write notifies the
+  /// hosts.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ana_group_ana_state_store`.
   public var state: Attribute<ANAState> { directory["ana_state"] }
 }
 
-/// Another port that discovery tells hosts about.
+/// Another port that discovery reports to hosts.
 ///
 /// While enabled its address attributes give EACCES.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_referral_attrs`.

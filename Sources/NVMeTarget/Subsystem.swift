@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ConfigFS
 
-/// A subsystem: what hosts see as one NVMe device, with its namespaces.
+/// A subsystem: an NVMe device for hosts, with its namespaces.
 ///
-/// The first Identify Controller that a host sends *discovers* the subsystem: from then on version, serial number,
-/// model, OUI and firmware give EINVAL until the directory is removed and made again.
+/// The first Identify Controller that a host sends *discovers* the subsystem: from then on version, serial number, model, OUI and firmware
+/// give EINVAL until the directory is removed and created again.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attrs`.
 public struct Subsystem: ConfigItem {
   public let directory: ConfigDirectory
   public init(directory: ConfigDirectory) { self.directory = directory }
 
-  /// The subsystem's name; nil for one that this library would not make.
+  /// The subsystem's name; nil if it is not valid for this library.
   public var nqn: NQN? { try? NQN(name) }
 
   /// Whether every host may connect (`attr_allow_any_host`). False by default.
@@ -65,8 +65,7 @@ public struct Subsystem: ConfigItem {
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_firmware_store_locked`.
   public var firmware: Attribute<FirmwareRevision> { directory["attr_firmware"] }
 
-  /// Whether controllers made from now on offer protection information (`attr_pi_enable`). False by default; only with
-  /// `CONFIG_BLK_DEV_INTEGRITY`.
+  /// Whether new controllers offer protection information (`attr_pi_enable`). False by default; only with `CONFIG_BLK_DEV_INTEGRITY`.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_pi_enable_store`.
   public var offersProtectionInformation: Attribute<Bool> { directory["attr_pi_enable"] }
 

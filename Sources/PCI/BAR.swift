@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A base address register: a window of host physical addresses that a function answers.
+/// A base address register: a window of host physical addresses that a function decodes.
 ///
 /// Always memory: I/O space is left out, as endpoints do today.
 /// - Source: PCIe Base 5.0, 7.5.1.2.1; `include/uapi/linux/pci_regs.h`, `PCI_BASE_ADDRESS_0`.
@@ -8,7 +8,7 @@ public struct BAR: Hashable, Sendable {
   /// The length of the window in bytes, a power of two.
   public let size: UInt64
 
-  /// Whether the window can be anywhere in 64 bits; it then takes this register and the next one.
+  /// Whether the window can have a 64-bit address; it then uses this register and the next one.
   public let is64Bit: Bool
 
   /// Whether reads have no side effects and writes may be merged.
@@ -25,7 +25,7 @@ public struct BAR: Hashable, Sendable {
 
   static func offset(_ index: Int) -> Int { HeaderOffset.firstBAR + 4 * index }
 
-  /// The address bits that a host can set. The others read zero, and so tell it the size.
+  /// The address bits that a host can set. The others read zero, from which the host determines the size.
   private var addressMask: UInt64 { ~(size - 1) }
 
   func define(in registers: inout RegisterBlock, index: Int) {

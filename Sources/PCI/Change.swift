@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a write to the configuration space changed, for the function to act on.
+/// The changes of a write to the configuration space, on which the function acts.
 public struct Change: OptionSet, Hashable, Sendable {
   public let rawValue: UInt8
   public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -11,9 +11,9 @@ public struct Change: OptionSet, Hashable, Sendable {
   public static let msi = Self(rawValue: 1 << 3)
   public static let msix = Self(rawValue: 1 << 4)
 
-  /// The host asked for a function-level reset. It has not happened: the function does it.
+  /// The host requested a function-level reset. The function must execute it.
   public static let functionLevelReset = Self(rawValue: 1 << 5)
 
-  /// What decides how, and whether, an interrupt reaches the host.
+  /// The settings that control the delivery of interrupts to the host.
   public static let interrupts: Self = [.command, .powerState, .msi, .msix]
 }

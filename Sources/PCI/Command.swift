@@ -6,7 +6,7 @@ public struct Command: OptionSet, Hashable, Sendable {
   public let rawValue: UInt16
   public init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  /// The function answers accesses to its memory BARs (`PCI_COMMAND_MEMORY`).
+  /// The function responds to accesses to its memory BARs (`PCI_COMMAND_MEMORY`).
   public static let memorySpace = Self(rawValue: 1 << 1)
 
   /// The function may read and write host memory, which includes MSI and MSI-X (`PCI_COMMAND_MASTER`).

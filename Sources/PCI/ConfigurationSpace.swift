@@ -2,8 +2,8 @@
 
 /// The 4096 bytes of a function's configuration space, as a host sees them.
 ///
-/// Every bit is either fixed or takes what the host writes. A register that is not there reads zero, and what lies outside
-/// the space reads all ones, as on a bus where nothing answers. The extended space is empty: its first word is zero.
+/// Every bit is either fixed or writable by the host. A register that does not exist reads zero, and offsets outside the space read all
+/// ones, as on a bus without a response. The extended space is empty: its first word is zero.
 /// - Source: PCIe Base 5.0, 7.2 and 7.5.1.
 public struct ConfigurationSpace: Sendable {
   /// The length of the space in bytes.
@@ -23,7 +23,7 @@ public struct ConfigurationSpace: Sendable {
 
   public let header: Header
 
-  /// The base address registers by index. A 64-bit one takes the next index, too.
+  /// The base address registers by index. A 64-bit register also uses the next index.
   public let bars: [Int: BAR]
   private let placements: [Placement]
   private let registers: RegisterBlock
@@ -52,7 +52,7 @@ public struct ConfigurationSpace: Sendable {
     }
   }
 
-  /// Gives each capability its place behind the header, on a multiple of 4 bytes.
+  /// Places each capability after the header, at a multiple of 4 bytes.
   private static func place(_ capabilities: [Capability]) -> [Placement] {
     precondition(
       Set(capabilities.map(\.id)).count == capabilities.count, "a capability is there once")
@@ -80,15 +80,15 @@ public struct ConfigurationSpace: Sendable {
 
   // MARK: Accesses
 
-  /// What a host reads, little-endian: all ones if any byte lies outside the space.
+  /// The value that a host reads, little-endian: all ones if any byte is outside the space.
   public func read(offset: Int, width: Width) -> UInt32 {
     guard Self.contains(offset, width) else { return ~0 >> (32 - 8 * width.rawValue) }
     return (0..<width.rawValue).reduce(0) { $0 | UInt32(bytes[offset + $1]) << (8 * $1) }
   }
 
-  /// Stores what a host writes, little-endian, and says what that changed.
+  /// Stores the value that a host writes, little-endian, and returns the changes.
   ///
-  /// Nothing happens if any byte lies outside the space.
+  /// A write with a byte outside the space has no effect.
   public mutating func write(offset: Int, width: Width, value: UInt32) -> Change {
     guard Self.contains(offset, width) else { return [] }
     var change: Change = []
@@ -119,7 +119,7 @@ public struct ConfigurationSpace: Sendable {
     }
   }
 
-  /// Gives the registers their initial values, but for what the kind of reset preserves.
+  /// Resets the registers to their initial values, except those that the kind of reset preserves.
   public mutating func reset(_ kind: ResetKind) {
     switch kind {
     case .conventional:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a function says of itself in its configuration header, for good: type 0, one function.
+/// The constant values of a function's configuration header: type 0, one function.
 /// - Source: PCIe Base 5.0, 7.5.1.1 and 7.5.1.2; `include/uapi/linux/pci_regs.h`, `PCI_STD_HEADER_SIZEOF`.
 public struct Header: Hashable, Sendable {
   /// The INTx line that a function pulls.
@@ -51,7 +51,7 @@ public enum HeaderOffset {
   public static let interruptLine = 0x3C
   public static let interruptPin = 0x3D
 
-  /// The first byte behind the header.
+  /// The first byte after the header.
   public static let end = 0x40
 }
 

@@ -2,12 +2,11 @@
 
 /// The memory of a host as a function reaches it: regions of guest physical addresses, each with its backing.
 ///
-/// An access is checked as a whole before the first byte moves, may cross regions that touch, and allocates nothing.
-/// A region without a backing is reached through ``remote``; while such an access is under way, regions may come and go.
-/// The memory belongs to one thread. It orders nothing: whoever publishes an entry by its last word writes that
-/// word by itself, behind a fence.
+/// An access is checked completely before the first byte is transferred, may cross adjacent regions, and does not allocate. A region
+/// without a mapping is accessed through ``remote``; during such an access, regions may be added and removed. The memory belongs to one
+/// thread. It does not order accesses: a caller that publishes an entry by its last word writes that word separately, after a fence.
 @safe public final class HostMemory {
-  /// What a function may do with a region.
+  /// The permitted access to a region.
   public struct Access: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -44,7 +43,7 @@
   /// In the order of their addresses; no two overlap.
   private var regions: [Region] = []
 
-  /// The index of the region that was used last: accesses come in clusters.
+  /// The index of the region that was used last, because accesses are clustered.
   private var latest = 0
 
   /// Who reaches the regions that have no backing here; without it they cannot be reached.
@@ -76,7 +75,7 @@
     unsafe insert(at: address, last: last, backing: nil, access: access)
   }
 
-  /// Adds a region over memory that the caller keeps alive until the region is removed.
+  /// Adds a region of memory that the caller keeps alive until the region is removed.
   /// - Throws: if it is empty, overlaps another one or ends beyond 64 bits of address.
   @unsafe public func add(
     at address: UInt64, backing: UnsafeMutableRawBufferPointer, access: Access = [.read, .write]
@@ -139,7 +138,7 @@
     return unsafe start
   }
 
-  /// The index of the first region that ends at the address or behind it.
+  /// The index of the first region that ends at or after the address.
   private func firstRegion(endingFrom address: UInt64) -> Int {
     var range = 0..<regions.count
     while !range.isEmpty {
@@ -236,7 +235,7 @@
     return try body(&bytes)
   }
 
-  /// Where bytes are, if one region has them all, here; nil also if there are none.
+  /// The pointer to bytes, if one mapped region has all of them; nil also if there are none.
   @usableFromInline func pointer(
     to address: UInt64, count: Int, for access: Access
   ) -> UnsafeMutableRawPointer? {
@@ -258,7 +257,7 @@
   }
 
   /// Calls a closure with every region's part of an access: where it is, nil for elsewhere, and which of the access's bytes.
-  /// - Throws: before the first call, if a byte is not mapped; later, what the closure throws, or if a byte no longer is.
+  /// - Throws: before the first call, if a byte is not mapped; later, errors of the closure, or if a byte is no longer mapped.
   private func forEachPart(
     of address: UInt64, _ count: Int, for access: Access,
     _ body: (UnsafeMutableRawPointer?, Range<Int>) throws(HostMemoryError) -> Void

@@ -9,7 +9,7 @@ public struct HostMemoryError: Error, Hashable {
     case beyondAddressSpace
     case overlapsRegion
     case noSuchRegion
-    /// The owner of the memory refused, or did not answer.
+    /// The owner of the memory refused, or did not reply.
     case unanswered
   }
 

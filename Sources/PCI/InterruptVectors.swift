@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The interrupts of a function: by MSI-X, by MSI or by INTx, whichever the host has enabled.
+/// The interrupts of a function: MSI-X, MSI or INTx, as enabled by the host.
 ///
-/// Holds the MSI-X table and what waits to be sent. A vector waits while it is masked, while the function may not send
-/// (no bus mastering, D3hot), and, for INTx, as long as its cause lasts.
+/// Stores the MSI-X table and pending interrupts. A vector is pending while it is masked, while the function may not send (no bus
+/// mastering, D3hot), and, for INTx, as long as its cause exists.
 /// - Source: PCIe Base 5.0, 6.1 and 7.7.2.
 public struct InterruptVectors: Sendable {
-  /// What the function has to do.
+  /// The action for the function.
   public enum Action: Hashable, Sendable {
     case none
 
-    /// Nothing yet: the vector waits.
+    /// None: the vector is pending.
     case pending
 
     /// Write the data, 4 bytes little-endian, to the address in host memory.
@@ -19,13 +19,13 @@ public struct InterruptVectors: Sendable {
     case intx(asserted: Bool)
   }
 
-  /// Who keeps the MSI-X table that the host's software programs.
+  /// The owner of the MSI-X table that the host's software programs.
   public enum TableKeeper: Sendable {
-    /// The function: its masks hold, and its messages are what is sent.
+    /// The function: its masks and messages are used.
     case function
 
-    /// A machine monitor: it traps accesses to the table, as QEMU does for VFIO devices, and masks by itself.
-    /// The function's table stays as it was after reset; only the vectors of its messages mean something.
+    /// A machine monitor: it traps accesses to the table, as QEMU does for VFIO devices, and applies the masks. The function's table keeps
+    /// its reset values; only the vectors of its messages are used.
     case monitor
   }
 
@@ -47,10 +47,10 @@ public struct InterruptVectors: Sendable {
   public let tableCount: Int
   public let tableKeeper: TableKeeper
 
-  /// Four words a vector: address, upper address, data, control.
+  /// Four words per vector: address, upper address, data, control.
   private var table: [UInt32]
 
-  /// The vectors that wait, 64 a word: the pending bits of MSI-X and MSI, the causes of INTx.
+  /// The pending vectors, 64 per word: the pending bits of MSI-X and MSI, the causes of INTx.
   private var waiting: [UInt64]
   private var mode = Mode.none
 
@@ -85,7 +85,7 @@ public struct InterruptVectors: Sendable {
 
   /// Raises a vector's interrupt.
   ///
-  /// A vector that the host did not grant raises nothing. Does not allocate.
+  /// A vector that the host did not grant raises no interrupt. Does not allocate.
   public mutating func raise(_ vector: Int) -> Action {
     guard vector >= 0, vector < grantedCount else { return .none }
     switch mode {
@@ -104,7 +104,7 @@ public struct InterruptVectors: Sendable {
     }
   }
 
-  /// Withdraws a vector's interrupt, because its cause is gone.
+  /// Withdraws a vector's interrupt, because its cause no longer exists.
   ///
   /// A message that has been sent stays sent.
   /// - Source: PCIe Base 5.0, 6.1.4.5, for pending bits.
@@ -129,9 +129,9 @@ public struct InterruptVectors: Sendable {
 
   // MARK: Configuration
 
-  /// Follows the configuration space after a change in `Change.interrupts`, and delivers what no longer has to wait.
+  /// Updates from the configuration space after a change in `Change.interrupts`, and delivers interrupts that are no longer blocked.
   ///
-  /// What waited for one mechanism is forgotten when the host switches to another.
+  /// Pending interrupts of one mechanism are dropped when the host switches to another.
   public mutating func update(
     from configuration: ConfigurationSpace, deliver: (Action) -> Void
   ) {
@@ -152,7 +152,7 @@ public struct InterruptVectors: Sendable {
     return configuration.header.interruptPin == .none ? .none : .intx
   }
 
-  /// Shows what waits in the status register and in the pending bits of MSI, for the host's next read.
+  /// Updates the status register and the pending bits of MSI, for the host's next read.
   public func show(in configuration: inout ConfigurationSpace) {
     switch mode {
     case .none, .msix:
@@ -167,8 +167,8 @@ public struct InterruptVectors: Sendable {
     }
   }
 
-  /// Masks every vector and forgets what waits, as either kind of reset does, then follows the configuration space,
-  /// which has been reset before.
+  /// Masks every vector and drops pending interrupts, as for both kinds of reset, then updates from the configuration space, which has been
+  /// reset before.
   public mutating func reset(to configuration: ConfigurationSpace, deliver: (Action) -> Void) {
     clearTable()
     forgetWaiting()
@@ -202,7 +202,7 @@ public struct InterruptVectors: Sendable {
     deliverMessages(deliver)
   }
 
-  /// Reads bytes of the MSI-X pending bits; those behind the last word are zero. Writes to them do nothing.
+  /// Reads bytes of the MSI-X pending bits; bytes after the last word are zero. Writes to them have no effect.
   /// - Parameter offset: where to start, in bytes from the start of the pending bits.
   public func readPendingBits(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) {
     for index in buffer.indices {
@@ -236,7 +236,7 @@ public struct InterruptVectors: Sendable {
 
   // MARK: Waiting and delivery
 
-  /// Whether a message has to wait.
+  /// Whether a message is blocked.
   private func isHeld(_ vector: Int) -> Bool {
     switch mode {
     case .none, .intx:
@@ -282,7 +282,7 @@ public struct InterruptVectors: Sendable {
     if action != .none { deliver(action) }
   }
 
-  /// Brings the line to the level that the causes ask for.
+  /// Sets the line to the level that the causes require.
   private mutating func settleLine() -> Action {
     let isWanted = mode == .intx && assertsLine && isAnyWaiting
     guard isWanted != isLineAsserted else { return .none }

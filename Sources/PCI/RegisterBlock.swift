@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A register file by byte: what it holds after a reset, and which bits a host can change.
+/// A register file by byte: its reset values, and the bits that a host can change.
 struct RegisterBlock: Sendable {
   private(set) var initial: [UInt8]
 
-  /// The bits that take what a host writes.
+  /// The bits that a host can write.
   private(set) var writable: [UInt8]
 
   /// The bits that a function-level reset leaves alone.

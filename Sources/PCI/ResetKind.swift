@@ -6,6 +6,6 @@ public enum ResetKind: Hashable, Sendable {
   /// The host set the initiate bit of one function: the link and its settings stay.
   case functionLevel
 
-  /// PERST#, a hot reset or the end of power: everything takes its initial value.
+  /// PERST#, a hot reset or loss of power: all registers get their initial values.
   case conventional
 }

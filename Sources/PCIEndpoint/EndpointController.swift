@@ -9,15 +9,14 @@ public struct EndpointController: ConfigItem {
 
   /// Whether link training is on (`start`). False by default.
   ///
-  /// EALREADY for the value that it has; EINVAL for whatever keeps the controller from starting. Nothing checks that a
-  /// function is bound.
+  /// EALREADY for the current value; EINVAL if the controller cannot start. The kernel does not check that a function is bound.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epc_start_store`.
   public var isStarted: Attribute<Bool> { directory["start"] }
 
   /// The functions bound from this side. Those bound through ``EndpointFunction/primary`` do not show here.
   ///
-  /// A link binds: function numbers are given in the order of linking. Its errno is the driver's `bind`; what fails
-  /// later, in `epc_init`, is only in the kernel's log.
+  /// A link binds: function numbers are assigned in the order of linking. Its errno is that of the driver's `bind`; later failures, in
+  /// `epc_init`, are only in the kernel log.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epc_epf_link`.
   public var functions: ConfigLinks<EndpointFunction> { ConfigLinks(directory) }
 }

@@ -4,9 +4,9 @@ internal import SystemPackage
 
 /// An endpoint function (EPF): a PCI function that a driver implements in software.
 ///
-/// All functions of one driver share one header: what is written to ``vendorID`` … ``interruptPin`` of one shows in all,
-/// and stays until the driver is unloaded. The header reaches the controller at `epc_init`, so mostly while linking;
-/// later writes only change what is shown. The two interrupt counts are each function's own.
+/// All functions of one driver share one header: a value written to ``vendorID`` … ``interruptPin`` of one appears in all, and persists
+/// until the driver is unloaded. The driver writes the header to the controller at `epc_init`, usually while linking; later writes change
+/// only the shown value. The two interrupt counts are separate for each function.
 /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_attrs`.
 public struct EndpointFunction: ConfigItem {
   public let directory: ConfigDirectory
@@ -56,7 +56,7 @@ public struct EndpointFunction: ConfigItem {
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `PCI_EPF_HEADER_W_u16`.
   public var subsystemID: Attribute<Hex16> { directory["subsys_id"] }
 
-  /// The interrupt pin at 3Dh (`interrupt_pin`), 1 to 4 for INTA to INTD. 1 by default; the kernel takes any byte.
+  /// The interrupt pin at 3Dh (`interrupt_pin`), 1 to 4 for INTA to INTD. 1 by default; the kernel accepts any byte.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `PCI_EPF_HEADER_W_u8`.
   public var interruptPin: Attribute<Hex8> { directory["interrupt_pin"] }
 
@@ -71,7 +71,7 @@ public struct EndpointFunction: ConfigItem {
 
   /// The controller, when the function is bound from this side: one at most, EBUSY for a second.
   ///
-  /// Kernels before 7.2 make the directory a millisecond after the function's.
+  /// Kernels before 7.2 create the directory a millisecond after the function's.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_primary_epc_epf_link`.
   public var primary: ConfigLinks<EndpointController> { ConfigLinks(directory.child("primary")) }
 
@@ -85,9 +85,9 @@ public struct EndpointFunction: ConfigItem {
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_vepf_link`.
   public var virtualFunctions: ConfigLinks<EndpointFunction> { ConfigLinks(directory) }
 
-  /// The driver's own attributes; nil for a driver without an `nvme` group.
+  /// The driver's attributes; nil for a driver without an `nvme` group.
   ///
-  /// Kernels before 7.2 make the directory a millisecond after the function's.
+  /// Kernels before 7.2 create the directory a millisecond after the function's.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_ep_cfs_add_type_group`.
   public var nvmeGroup: NVMeGroup? {
     let group = directory.child("nvme")
@@ -98,7 +98,7 @@ public struct EndpointFunction: ConfigItem {
     }
   }
 
-  /// Whether the kernel has made all of the function's directories.
+  /// Whether the kernel has created all of the function's directories.
   public var isComplete: Bool {
     primary.exists && secondary.exists && nvmeGroup?.directory.exists != false
   }
@@ -106,7 +106,7 @@ public struct EndpointFunction: ConfigItem {
 
 /// The `nvme` group of an NVMe function, by driver.
 public enum NVMeGroup: Sendable {
-  /// `pci_epf_nvme`: a fabrics host behind a PCI function.
+  /// `pci_epf_nvme`: a PCI function on top of a fabrics host.
   case fabrics(FabricsGroup)
   /// `nvmet_pci_epf`: a port of the target.
   case target(TargetGroup)

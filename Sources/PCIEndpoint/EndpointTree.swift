@@ -4,13 +4,13 @@ internal import SystemPackage
 
 /// The `pci_ep` tree: the endpoint controllers of this machine and the functions that they can show to a host.
 ///
-/// It is built into the kernel (`CONFIG_PCI_ENDPOINT_CONFIGFS` is no module); the directories of function drivers and of
-/// controllers come and go with their modules and devices.
+/// It is built into the kernel (`CONFIG_PCI_ENDPOINT_CONFIGFS` cannot be a module); the directories of function drivers and of controllers
+/// exist as long as their modules and devices.
 /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`.
 public struct EndpointTree: Sendable {
   public let directory: ConfigDirectory
 
-  /// Touches nothing; whether the kernel has the tree tells ``isAvailable``.
+  /// Accesses nothing; ``isAvailable`` checks whether the kernel has the tree.
   public init(on backend: any ConfigFSBackend) {
     directory = ConfigDirectory(backend.mountPoint.appending("pci_ep"), on: backend)
   }
@@ -18,13 +18,13 @@ public struct EndpointTree: Sendable {
   /// Whether the kernel has endpoint support and configfs is mounted.
   public var isAvailable: Bool { directory.exists }
 
-  /// The endpoint controllers, each under its device's name. The kernel makes and removes them.
+  /// The endpoint controllers, each with its device's name. The kernel creates and removes them.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_ep_cfs_add_epc_group`.
   public func controllers() throws(ConfigFSError) -> [EndpointController] {
     try controllerGroup.children().map { EndpointController(directory: $0) }
   }
 
-  /// The controller of a name; it need not stand.
+  /// The controller of a name; it need not exist.
   public func controller(_ name: String) -> EndpointController {
     EndpointController(directory: controllerGroup.child(name))
   }
@@ -35,10 +35,10 @@ public struct EndpointTree: Sendable {
     try functionGroup.children().map { FunctionDriver(name: $0.name) }
   }
 
-  /// Whether a driver's module is loaded. Nothing loads one on demand: `mkdir` of its directory is EPERM.
+  /// Whether a driver's module is loaded. It is not loaded on demand: `mkdir` of its directory gives EPERM.
   public func has(_ driver: FunctionDriver) -> Bool { functionGroup.child(driver.name).exists }
 
-  /// The functions of a driver. To make one numbers a device; the directory does not pin the driver's module.
+  /// The functions of a driver. Creating one assigns a device number; the directory does not pin the driver's module.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_make`.
   public func functions(of driver: FunctionDriver) -> ConfigGroup<EndpointFunction> {
     ConfigGroup(functionGroup.child(driver.name))

@@ -7,13 +7,13 @@ public struct FabricsGroup: ConfigItem {
   public let directory: ConfigDirectory
   public init(directory: ConfigDirectory) { self.directory = directory }
 
-  /// The fabrics controller to connect to when the function is bound (`ctrl_opts`). Nothing by default.
+  /// The fabrics controller to connect to when the function is bound (`ctrl_opts`). Empty by default.
   ///
-  /// The text is not looked at until then. EBUSY from a successful bind until the unlink.
+  /// The text is not parsed until then. EBUSY from a successful bind until the unlink.
   /// - Source: `drivers/pci/endpoint/functions/pci-epf-nvme.c`, `pci_epf_nvme_ctrl_opts_store`.
   public var controllerOptions: Attribute<FabricsOptions> { directory["ctrl_opts"] }
 
-  /// Whether transfers use DMA channels (`dma_enable`). True by default; a bind that finds none makes it false.
+  /// Whether transfers use DMA channels (`dma_enable`). True by default; a bind without channels sets it to false.
   ///
   /// EBUSY while the host has the controller enabled. True after a bind without channels crashes the kernel at the next
   /// transfer: write it before binding only.

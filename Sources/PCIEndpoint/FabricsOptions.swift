@@ -12,13 +12,13 @@ public struct FabricsOptions: Hashable, Sendable {
   public var transport: String?
   /// `nqn`: the subsystem, at most 222 bytes. Required.
   public var nqn: String?
-  /// `traddr`: the target's address. Loop without one takes the first enabled loop port.
+  /// `traddr`: the target's address. Without one, loop uses the first enabled loop port.
   public var address: String?
   /// `trsvcid`: tcp's port number. The kernel's default is 8009, the discovery port, not 4420.
   public var serviceID: String?
   /// `host_traddr`: this side's address.
   public var hostAddress: String?
-  /// `host_iface`: this side's network interface; ENODEV when there is none of the name.
+  /// `host_iface`: the local network interface; ENODEV if it does not exist.
   public var hostInterface: String?
   /// `hostnqn`: this side's name, at most 222 bytes. Random by default.
   public var hostNQN: String?
@@ -34,7 +34,7 @@ public struct FabricsOptions: Hashable, Sendable {
   public var pollQueues: Int32?
   /// `reconnect_delay`: seconds, 10 by default.
   public var reconnectDelay: Int32?
-  /// `ctrl_loss_tmo`: seconds, 600 by default; negative for ever.
+  /// `ctrl_loss_tmo`: seconds, 600 by default; negative means forever.
   public var controllerLossTimeout: Int32?
   /// `fast_io_fail_tmo`: seconds, off by default and when negative.
   public var fastIOFailTimeout: Int32?
@@ -48,7 +48,7 @@ public struct FabricsOptions: Hashable, Sendable {
   public var tlsKey: Int32?
   /// `dhchap_secret`: this side's secret, `DHHC-1:…`.
   public var secret: String?
-  /// `dhchap_ctrl_secret`: the secret that the controller has to prove.
+  /// `dhchap_ctrl_secret`: the secret with which the controller must authenticate.
   public var controllerSecret: String?
   /// `duplicate_connect`: allows a second controller with the same parameters.
   public var allowsDuplicate = false
@@ -65,7 +65,7 @@ public struct FabricsOptions: Hashable, Sendable {
   /// Items that were read and are not understood, in their order. The kernel refuses them.
   public var unknownItems: [String] = []
 
-  /// Nothing, which is what a fresh function has.
+  /// Empty options, the default of a new function.
   public init() {}
 
   public init(transport: String, nqn: String) {
@@ -73,7 +73,7 @@ public struct FabricsOptions: Hashable, Sendable {
     self.nqn = nqn
   }
 
-  /// - Throws: ``InvalidValue`` for an item that the kernel would not know, with its text.
+  /// - Throws: ``InvalidValue`` for an item that the kernel does not support, with its text.
   public init(_ text: String) throws(InvalidValue) {
     self.init(lenient: text)
     if let item = unknownItems.first {
@@ -89,12 +89,12 @@ public struct FabricsOptions: Hashable, Sendable {
 }
 
 extension FabricsOptions: AttributeValue {
-  /// Items are separated by commas or line feeds, so text that was written with a line feed is understood, and the
-  /// `hidden_ns` that the driver appends is passed over. Nothing is refused: see ``unknownItems``.
+  /// Items are separated by commas or line feeds, so text that was written with a line feed is accepted, and the `hidden_ns` that the
+  /// driver appends is ignored. Unknown items are not refused: see ``unknownItems``.
   public init?(attributeText: String) { self.init(lenient: attributeText) }
 
-  /// Without a line feed, which would be stored. `hidden_ns` is spelled out only where its letters in another item would
-  /// keep the driver from appending it.
+  /// Without a line feed, which would be stored. `hidden_ns` is written only if its letters in another item would prevent the driver from
+  /// appending it.
   public var attributeText: String {
     let items = render()
     return items.contains(Self.hiddenNamespaces) ? items + "," + Self.hiddenNamespaces : items
@@ -112,8 +112,8 @@ extension FabricsOptions: AttributeValue {
   public static var expectedForm: String { "fabrics options separated by commas" }
   private static let hiddenNamespaces = "hidden_ns"
 
-  /// Whether two texts lead the kernel to the same connection, whatever the order of their items, line feeds, repetitions and
-  /// the base of a number: a later item replaces an earlier one of its name.
+  /// Whether two texts describe the same connection for the kernel, independent of the order of their items, line feeds, repetitions and
+  /// the base of numbers: a later item replaces an earlier one of the same name.
   public static func meanSame(_ a: String, _ b: String) -> Bool {
     // The driver appends the item unless the letters are there already, be it in a name.
     func hides(_ text: String) -> Bool {
@@ -182,7 +182,7 @@ extension FabricsOptions {
   struct Option: Sendable {
     var token: String
     var field: Field
-    /// The transports that know it; nil for all.
+    /// The transports that support it; nil for all.
     var transports: Set<String>?
 
     init(_ token: String, _ field: Field, only transports: Set<String>? = nil) {

@@ -26,7 +26,7 @@ public enum FunctionDriver: Hashable, Sendable {
     }
   }
 
-  /// The module that registers the driver. Nothing loads it on demand.
+  /// The module that registers the driver. It is not loaded on demand.
   public var moduleName: String {
     switch self {
     case .pciEPFNVMe: "pci-epf-nvme"
@@ -37,7 +37,7 @@ public enum FunctionDriver: Hashable, Sendable {
     }
   }
 
-  /// The drivers that make NVMe functions, the present one first.
+  /// The drivers of NVMe functions, `nvmet_pci_epf` first.
   public static let nvmeDrivers: [FunctionDriver] = [.nvmetPCIEPF, .pciEPFNVMe]
 }
 

@@ -3,8 +3,8 @@ public import ConfigFS
 
 /// The attributes of an `nvmet_pci_epf` function.
 ///
-/// Every write gives EBUSY while the function has a target controller, which is also the way to find out whether it has
-/// one: a failure to make it does not reach the link.
+/// Every write gives EBUSY while the function has a target controller, which also shows whether it has one: a failure to create it is not
+/// reported by the link.
 /// - Source: `drivers/nvme/target/pci-epf.c`, `nvmet_pci_epf_attrs`.
 public struct TargetGroup: ConfigItem {
   public let directory: ConfigDirectory
@@ -26,8 +26,8 @@ public struct TargetGroup: ConfigItem {
 
 /// The name of a subsystem as `nvmet_pci_epf` holds it: 222 bytes at most, a byte less than NVMe allows.
 ///
-/// The driver drops the last byte of a write whatever it is, so a line feed always follows; and more than 223 bytes
-/// overrun its buffer, which panics fortified kernels. Longer names are therefore never sent.
+/// The driver always drops the last byte of a write, so a line feed is appended; more than 223 bytes overrun its buffer, which panics
+/// fortified kernels. Longer names are therefore never written.
 /// - Source: `drivers/nvme/target/pci-epf.c`, `nvmet_pci_epf_subsysnqn_store`.
 public struct SubsystemNQN: ValidatedText {
   public let text: String
@@ -35,7 +35,7 @@ public struct SubsystemNQN: ValidatedText {
 
   public static let maximumLength = 222
 
-  /// What a fresh function shows.
+  /// The text of a new function.
   public static let none = SubsystemNQN(validated: "")
 
   public static var kind: String { "a subsystem's name for an endpoint function" }

@@ -3,8 +3,8 @@ public import ConfigFS
 
 /// The rule of both drivers: a power of two, and at least 8 KiB.
 ///
-/// The kernels also take 1, 2 and 4: MDTS, counted in pages, wraps to 254 and 255 for the first two and means "no limit"
-/// for the third while the driver still refuses more than 4 KiB. So these are refused here.
+/// The kernels also accept 1, 2 and 4: MDTS, counted in pages, wraps to 254 and 255 for the first two and means "no limit" for the third,
+/// although the driver refuses more than 4 KiB. Therefore these are refused here.
 private func check(_ kibibytes: UInt32, upTo limit: UInt32) throws(InvalidValue) {
   let reason: String? =
     if kibibytes.nonzeroBitCount != 1 {
@@ -27,7 +27,7 @@ extension FabricsGroup {
   public struct TransferLimit: AttributeValue, CustomStringConvertible {
     public let kibibytes: UInt32
 
-    /// What a fresh function has.
+    /// The value of a new function.
     public static let standard = TransferLimit(unchecked: 128)
     public static let maximum: UInt32 = 1024
 
@@ -39,7 +39,7 @@ extension FabricsGroup {
       self.kibibytes = kibibytes
     }
 
-    /// Takes whatever a kernel shows, 1, 2 and 4 too.
+    /// Accepts any value of the kernel, including 1, 2 and 4.
     public init?(attributeText: String) {
       guard let value = attributeText.kernelInteger(UInt32.self) else { return nil }
       kibibytes = value
@@ -64,13 +64,13 @@ extension TargetGroup {
       self.kibibytes = kibibytes
     }
 
-    /// Takes whatever a kernel shows, 1, 2 and 4 too.
+    /// Accepts any value of the kernel, including 1, 2 and 4.
     public init?(attributeText: String) {
       guard let value = attributeText.kernelInteger(UInt32.self) else { return nil }
       kibibytes = value
     }
 
-    /// What a fresh function has, 512 KiB with pages of 4 KiB (`NVMET_PCI_EPF_MDTS_KB`).
+    /// The value of a new function, 512 KiB with pages of 4 KiB (`NVMET_PCI_EPF_MDTS_KB`).
     public static func standard(pageSize: Int) -> UInt32 { UInt32(pageSize / 1024) * 128 }
 
     /// The most that the driver allows (`NVMET_PCI_EPF_MAX_MDTS_KB`).

@@ -18,13 +18,13 @@ public struct Machine: Sendable {
   public var isConfigFSMounted: @Sendable () -> Bool
   /// Mounts configfs there.
   public var mountConfigFS: @Sendable () throws(Errno) -> Void
-  /// The endpoint controllers that the kernel has, known without configfs (`/sys/class/pci_epc`).
+  /// The endpoint controllers of the kernel, available without configfs (`/sys/class/pci_epc`).
   public var endpointControllers: @Sendable () -> [String]
   /// A kernel configuration option without `CONFIG_`; nil when the configuration cannot be read.
   public var kernelOption: @Sendable (String) -> Bool?
   /// How the machine is called in messages: `this kernel`, `the simulated kernel`.
   public var label: String
-  /// Where a function driver (`pci_epf_nvme`) is that this machine does not have; nil when it is not known.
+  /// How to get a function driver (`pci_epf_nvme`) that this machine lacks; nil if unknown.
   public var hintForDriver: @Sendable (String) -> String? = { _ in nil }
 
   public init(

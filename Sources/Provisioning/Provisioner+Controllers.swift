@@ -55,7 +55,7 @@ extension Provisioner {
     return try write(isStarted, name)
   }
 
-  /// Stops and starts an endpoint controller: the host sees the link go and come.
+  /// Stops and starts an endpoint controller: the link goes down and up.
   /// - Parameter force: also while a host uses a function of it.
   /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host uses it.
   public func bounce(_ name: String, force: Bool = false) throws(ProvisioningError) {
@@ -75,7 +75,7 @@ extension Provisioner {
     let start = EndpointTree(on: machine.configFS).controller(name).isStarted
     let current: Bool
     do { current = try start.read() } catch { throw ProvisioningError(error) }
-    // The kernel answers EALREADY to the value that stands.
+    // The kernel returns EALREADY for the current value.
     guard current != isStarted else { return false }
     var executor = Executor(machine: machine, timeout: timeout)
     try executor.perform(

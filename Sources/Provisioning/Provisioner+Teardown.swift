@@ -9,12 +9,12 @@ extension Provisioner {
     public var unloadsModules = false
     /// Also removes files that setup created, with the data in them.
     public var removesFiles = false
-    /// Also while a host, or somebody else's namespace, uses what goes.
+    /// Proceed although a host, or a namespace of others, uses an object.
     public var force = false
     public init() {}
   }
 
-  /// What `teardown` would do, in order; changes nothing.
+  /// The steps of `teardown`, in order; changes nothing.
   /// - Returns: nil when there is no journal of that name.
   /// - Throws: ``ProvisioningError`` when the journal cannot be used.
   public func teardownPlan(
@@ -39,10 +39,10 @@ extension Provisioner {
     return Plan(name: name, driver: nil, steps: steps, warnings: [])
   }
 
-  /// Removes everything that epfnvme made under a name, and only that.
+  /// Removes everything that epfnvme created under a name, and nothing else.
   /// - Returns: whether anything was there to remove.
-  /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host uses it and `force` is not given, `rollbackIncomplete` with what is
-  ///   left when something could not be removed.
+  /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host uses it and `force` is not given, `rollbackIncomplete` with the
+  ///   leftovers if an object could not be removed.
   public func tearDown(
     _ name: String, options: TeardownOptions = TeardownOptions(),
     progress: @escaping (Progress) -> Void
@@ -80,7 +80,7 @@ extension Provisioner {
 
 /// The way back of a whole journal on the machine as it is, with regard to others.
 struct Teardown {
-  /// In the order of bringing up: they are taken back in reverse.
+  /// In setup order: they are undone in reverse.
   private(set) var entries: [JournalEntry]
   /// Files that setup created.
   private(set) var files: [String] = []
@@ -121,7 +121,7 @@ struct Teardown {
       guard case .removeDirectory(let path)? = entry.undo else { return true }
       return ownership.owner(of: path) == nil
     }
-    // What this profile alone has said about a host that stays is a fresh host's again.
+    // Attributes of a kept host that only this profile set are reset to those of a new host.
     for index in entries.indices {
       guard case .write(let path, _, _) = entries[index].operation,
         case .host? = ConfigAddress(path, below: machine.configFS.mountPoint),
@@ -153,7 +153,7 @@ struct Teardown {
     }
   }
 
-  /// What another profile gave its function of a driver as one field of the header.
+  /// The value of a header field that another profile set for its function of a driver.
   private func headerText(_ driver: String, _ path: String) -> String? {
     let name = path.dropFirst(path.parentPath.utf8.count)
     for (_, ledger) in ownership.others {
@@ -164,7 +164,7 @@ struct Teardown {
     return nil
   }
 
-  /// A function leaves its controller only while that is stopped; one that others use, or have started, is started again.
+  /// A function is unbound only while its controller is stopped; a controller that others use or started is started again.
   private mutating func interruptControllers() {
     let tree = EndpointTree(on: machine.configFS)
     var seen: Set<String> = []
@@ -183,7 +183,7 @@ struct Teardown {
       }
       guard !others.isEmpty || ownership.own.lastWritten[start] == nil else { continue }
       interrupted.append((name, others.map(\.name)))
-      // Profiles that do not start it themselves have it stopped, as after their own setup.
+      // For profiles that do not start it, the controller is stopped, as after their setup.
       let isNeeded =
         ownership.own.lastWritten[start] == nil || !ownership.startedBy(start).isEmpty
         || others.contains { link in
@@ -202,7 +202,7 @@ struct Teardown {
 
   // MARK: Who notices
 
-  /// What somebody else notices of one operation.
+  /// The effect of one operation on others.
   func disruption(of operation: Operation) -> String? {
     for (controller, functions) in interrupted where !functions.isEmpty {
       if operation.path.hasSuffix("/controllers/\(controller)/start") {
@@ -212,7 +212,7 @@ struct Teardown {
     return nil
   }
 
-  /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host, another function or another namespace uses what goes.
+  /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host, another function or another namespace uses an object.
   func checkUnused() throws(ProvisioningError) {
     if let (controller, functions) = interrupted.first(where: { !$0.functions.isEmpty }) {
       throw ProvisioningError(
@@ -251,8 +251,9 @@ struct Teardown {
 }
 
 extension Provisioner {
-  /// Makes sure that nothing of a profile without a journal is on the machine.
-  /// - Throws: ``ProvisioningError`` of kind `inputMissing` when something is: it was set up, and its journal is gone, or others made it.
+  /// Checks that the machine has no objects of a profile without a journal.
+  /// - Throws: ``ProvisioningError`` of kind `inputMissing` when it has one: the profile was set up and its journal is missing, or others
+  ///   created the object.
   public func checkAbsent(_ located: Profile.Located) throws(ProvisioningError) {
     guard machine.isConfigFSMounted(),
       let planner = (try? observe(located.profile))?.planner

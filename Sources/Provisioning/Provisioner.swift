@@ -6,7 +6,7 @@ internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// Profiles on a machine: what would change, changing it, and taking it back.
+/// Provisions profiles on a machine: plans, sets up and tears down.
 public struct Provisioner: Sendable {
   public let machine: Machine
   public let run: RunDirectory
@@ -20,11 +20,11 @@ public struct Provisioner: Sendable {
     self.run = run
   }
 
-  /// What a run did.
+  /// The result of a run.
   public struct Outcome: Sendable {
     public var plan: Plan
     public var changed: Bool
-    /// Whether leftovers of an interrupted run were taken back first.
+    /// Whether leftovers of an interrupted run were removed first.
     public var recovered: Bool
     public var elapsed: Duration
   }
@@ -36,14 +36,14 @@ public struct Provisioner: Sendable {
 
   // MARK: Planning
 
-  /// What `setup` would do now; changes nothing.
-  /// - Throws: ``ProvisioningError``: what cannot be, before any write.
+  /// The plan of `setup`; changes nothing.
+  /// - Throws: ``ProvisioningError`` if the profile is impossible, before any write.
   public func plan(_ located: Profile.Located) throws(ProvisioningError) -> Plan {
     try plan(located, Ownership(located.profile.name, in: run))
   }
 
-  /// What `setup` would do on this machine if nothing were set up on it; changes nothing.
-  /// - Throws: ``ProvisioningError``: what cannot be.
+  /// The plan of `setup` on this machine if nothing were set up on it; changes nothing.
+  /// - Throws: ``ProvisioningError`` if the profile is impossible.
   public func planFromNothing(_ profile: Profile) throws(ProvisioningError) -> Plan {
     try plan(
       Profile.Located(profile: profile, warnings: [], places: [:]),
@@ -71,7 +71,7 @@ public struct Provisioner: Sendable {
     return plan
   }
 
-  /// What others on the machine, or the kernel, have against a plan.
+  /// Conflicts of a plan with other objects on the machine, or with the kernel.
   private func check(
     _ plan: inout Plan, _ planner: Planner, _ desired: DesiredState, _ ownership: Ownership
   ) throws(ProvisioningError) {
@@ -90,7 +90,7 @@ public struct Provisioner: Sendable {
     try change.check(plan.steps)
   }
 
-  /// Functions of other profiles, or of others, that share the driver's configuration header and want another one.
+  /// Functions of other profiles, or of others, that share the driver's configuration header and need other values.
   private func headerWarnings(_ planner: Planner) -> [ProfileIssue] {
     for (index, fact) in planner.facts.enumerated() where planner.needsWork(index) {
       guard case .attribute(let path, let value, _, .usedAtBind(isShared: true)) = fact.content
@@ -122,7 +122,7 @@ public struct Provisioner: Sendable {
 
   // MARK: Setup
 
-  /// Makes the machine what the profile says, in one transaction.
+  /// Applies a profile in one transaction.
   /// - Parameter force: also when a host would notice.
   public func setUp(
     _ located: Profile.Located, force: Bool, progress: @escaping (Progress) -> Void
@@ -189,7 +189,7 @@ public struct Provisioner: Sendable {
     return error
   }
 
-  /// What could not be taken back.
+  /// The effects that could not be undone.
   struct Left {
     /// In the order of the journal.
     var entries: [JournalEntry]
@@ -211,6 +211,6 @@ public struct Provisioner: Sendable {
   }
 
   /// The names that have a journal.
-  /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when this user cannot see them.
+  /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when this user cannot read them.
   public func names() throws(ProvisioningError) -> [String] { try run.names() }
 }

@@ -5,9 +5,9 @@ public import SystemPackage
 
 /// Why provisioning did not happen, or did not hold.
 public struct ProvisioningError: Error, Hashable, Sendable {
-  /// The kinds are what a caller can act upon; each is one exit code.
+  /// Callers can act on the kinds; each is one exit code.
   public enum Kind: String, Sendable, Hashable {
-    /// A change would disturb a host and was not asked for with force.
+    /// A change would disrupt a host, and force was not requested.
     case disruptive
     /// The profile is malformed.
     case malformedProfile
@@ -15,9 +15,9 @@ public struct ProvisioningError: Error, Hashable, Sendable {
     case inputMissing
     /// The kernel lacks a module, a driver or a file system.
     case unsupported
-    /// Our own mistake.
+    /// An internal error.
     case `internal`
-    /// Something does not do what it should: a difference, not a failure of this program.
+    /// The checked object differs from its expectation; the program itself did not fail.
     case different
     /// The journal or the lock cannot be written.
     case cannotCreate
@@ -36,7 +36,7 @@ public struct ProvisioningError: Error, Hashable, Sendable {
   }
 
   public var kind: Kind
-  /// What was attempted, in one word of the plan: `write`, `link`, `load module` …
+  /// The attempted operation, in a word of the plan: `write`, `link`, `load module` …
   public var operation: String?
   public var path: String?
   public var value: String?
@@ -44,7 +44,7 @@ public struct ProvisioningError: Error, Hashable, Sendable {
   /// The whole sentence.
   public var message: String
   public var hint: String?
-  /// The kernel's own lines about it, oldest first.
+  /// Kernel messages about it, oldest first.
   public var kernelLog: [String] = []
   /// What could not be undone.
   public var leftovers: [String] = []

@@ -2,14 +2,14 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// What the kernel does with one attribute: its mode, its first value, its `show` and its `store`.
+/// The kernel's behaviour for one attribute: its mode, its initial value, its `show` and its `store`.
 ///
 /// A value is kept as the text that is shown, without the line feed.
 struct AttributeRule: Sendable {
   enum Mode: String { case readWrite, readOnly, writeOnly }
   typealias Show = @Sendable (KernelState, Int) -> String
   typealias Store = @Sendable (inout KernelState, Int, Written) throws(Errno) -> Void
-  /// Turns what was written into the text that will be shown.
+  /// Converts the written text to the text that is shown.
   typealias Parse = @Sendable (Written, Personality) throws(Errno) -> String
   /// Throws when the attribute cannot be written now.
   typealias Lock = @Sendable (inout KernelState, Int) throws(Errno) -> Void
@@ -65,7 +65,7 @@ enum Parse {
     try written.bool(personality) ? "1" : "0"
   }
 
-  /// An unsigned number shown in decimal; `kstrto*`'s own errno.
+  /// An unsigned number shown in decimal; the errno is that of `kstrto*`.
   static func unsigned(upTo limit: UInt64) -> AttributeRule.Parse {
     { (written, _) throws(Errno) in String(try written.unsigned(upTo: limit)) }
   }

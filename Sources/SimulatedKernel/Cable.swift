@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension SimulatedKernel {
-  /// What is at the other end of an endpoint controller's cable, as far as link training goes.
+  /// The other end of an endpoint controller's cable, for link training.
   public enum Cable: String, Codable, Sendable, Hashable, CaseIterable {
     /// A host that trains the link 40 ms after every start, and loses it at every stop.
     case host
     /// A host that trains the link once, and never again.
     case trainsOnce
-    /// A host whose link goes down 10 ms after every training.
+    /// A host whose link goes down 10 ms after each training.
     case losesLink
   }
 }
@@ -24,7 +24,7 @@ extension KernelState {
   private static let trainingTime: Int64 = 40_000_000
   private static let lossTime: Int64 = 10_000_000
 
-  /// A controller was started or stopped: what is at the other end of its cable answers, in time.
+  /// A controller was started or stopped: the other end of its cable reacts after a delay.
   mutating func cableNotices(_ isStarted: Bool, at node: Int) {
     guard let cable = controller(at: node).cable else { return }
     linkChanges.removeAll { $0.controllerNode == node }
@@ -45,13 +45,13 @@ extension KernelState {
     functions.values.contains { $0.primary?.controller == node && $0.nvme?.isLinkUp == true }
   }
 
-  /// The next time at which something happens by itself.
+  /// The time of the next internal event.
   var nextEvent: Int64? {
     let link = linkChanges.lazy.map(\.time).filter { [clock] in $0 > clock }.min()
     return [tree.nextAppearance(after: clock), link].compactMap(\.self).min()
   }
 
-  /// Lets time come to a moment, with what happens at it.
+  /// Advances time to a moment, with its events.
   mutating func advance(to time: Int64) {
     clock = max(clock, time)
     while let first = linkChanges.first, first.time <= clock {

@@ -2,17 +2,17 @@
 public import ControllerEmulation
 public import PCI
 
-/// Something that a function's device has to hear of.
+/// An event for a function's device.
 struct DeviceEvent: Codable, Sendable, Hashable {
   enum Kind: Codable, Sendable, Hashable {
-    /// epc_init of a driver whose endpoint controller cannot tell about the link: it polls from now on.
+    /// epc_init of a driver whose endpoint controller does not report its link: it polls from now on.
     case started
     case linkUp, linkDown
     /// The host's driver sets CC.EN, or clears it.
     case enable, disable
-    /// The target's namespaces came, went or changed.
+    /// The target's namespaces were added, removed or changed.
     case namespaces
-    /// Unbound, or its endpoint controller is gone; what it was.
+    /// Unbound, or its endpoint controller was removed; the device.
     case removed(EmulatedController)
   }
   /// The function's directory.
@@ -26,7 +26,7 @@ struct DeviceEvent: Codable, Sendable, Hashable {
 }
 
 extension SimulatedKernel {
-  /// A bound function as a host sees it.
+  /// A bound function as the device of a host.
   public struct Device {
     public let function: NVMeFunction
     /// The host's memory: 32 MiB from address 0.
@@ -36,15 +36,15 @@ extension SimulatedKernel {
 
 /// The controllers behind bound functions, as they run.
 ///
-/// They live beside the state, which is a value and goes into files: one that is not here yet is made from the state, with link and
-/// enable as the state has them.
+/// They exist beside the state, which is a value that can be saved to files: a missing device is created from the state, with its link and
+/// enable.
 final class Devices: @unchecked Sendable {
   // Only touched under the lock of the kernel that owns it.
   private var running: [Int: SimulatedKernel.Device] = [:]
-  /// What backings hold, by path: it survives the functions that use it.
+  /// The data of backings, by path: it outlives the functions that use it.
   private var stores: [String: MemoryStore] = [:]
 
-  /// Lets the devices hear what has happened, and the state what they did.
+  /// Delivers events to the devices, and their effects to the state.
   func catchUp(_ state: inout KernelState) {
     while !state.deviceEvents.isEmpty {
       let events = state.deviceEvents
@@ -53,17 +53,17 @@ final class Devices: @unchecked Sendable {
     }
   }
 
-  /// Forgets all of them: the state has come from elsewhere.
+  /// Removes all of them, because the state was replaced.
   func removeAll() { running = [:] }
 
-  /// Lets a host at a device.
+  /// Gives a host access to a device.
   func use<Result, Failure: Error>(
     _ node: Int, _ state: inout KernelState,
     _ body: (SimulatedKernel.Device) throws(Failure) -> Result
   ) throws(Failure) -> Result? {
     guard let nvme = state.functions[node]?.nvme, nvme.isInitialized else { return nil }
     let device = device(of: node, nvme, &state)
-    // Nobody else adds a region: the memory of one host, for good.
+    // The memory of one host; no other regions are added.
     try? device.memory.add(at: 0, count: 32 << 20)
     catchUpTime(device, state)
     defer { report(node, device, &state) }
@@ -83,7 +83,7 @@ final class Devices: @unchecked Sendable {
       guard let nvme = state.functions[node]?.nvme else { return }
       report(node, make(node, nvme, &state), &state)
     case .namespaces:
-      // One that is not here yet is made with them.
+      // A missing device is created with them.
       guard let device = running[node], let nvme = state.functions[node]?.nvme else { return }
       catchUpTime(device, state)
       device.function.update(
@@ -103,7 +103,7 @@ final class Devices: @unchecked Sendable {
     }
   }
 
-  /// What a device did, for the state: its lines, link, enable, and how late it has become.
+  /// The effects of a device on the state: its messages, link, enable, and its time.
   private func report(
     _ node: Int, _ device: SimulatedKernel.Device, _ state: inout KernelState
   ) {
@@ -124,7 +124,7 @@ final class Devices: @unchecked Sendable {
     device.function.advance(to: max(time, device.function.now))
   }
 
-  /// The running device, or one that stands where the state says.
+  /// The running device, or a new one in the state of the kernel.
   private func device(
     of node: Int, _ nvme: EmulatedController, _ state: inout KernelState
   ) -> SimulatedKernel.Device {
@@ -132,7 +132,7 @@ final class Devices: @unchecked Sendable {
     let device = make(node, nvme, &state)
     if nvme.isLinkUp { device.function.linkUp() }
     if nvme.isEnabled { device.function.enable() }
-    // All of this was said before.
+    // These messages were logged before.
     _ = device.function.takeKernelLog()
     _ = device.function.takeEvents()
     return device
@@ -166,7 +166,7 @@ extension Devices {
 }
 
 extension KernelState {
-  /// Tells the running controllers of a namespace's subsystem that it has changed.
+  /// Notifies the running controllers of a namespace's subsystem of a change.
   mutating func tellControllers(ofNamespace node: Int) {
     let nqn = subsystemNQN(tree[tree[node].parent].parent)
     for (function, state) in functions.sorted(by: { $0.key < $1.key })
@@ -207,7 +207,7 @@ extension KernelState {
     return UInt16(text.dropFirst(2), radix: 16) ?? 0
   }
 
-  /// What the driver of a function and its target have made of a controller.
+  /// The controller that the driver of a function and its target created.
   func model<Failure: Error>(
     of node: Int, _ nvme: EmulatedController,
     _ backend: (SimulatedKernel.Backing) throws(Failure) -> Backend
@@ -223,7 +223,7 @@ extension KernelState {
     model.givenBAR0Size = Int(clamping: nvme.bar0Size)
     model.interrupts =
       switch nvme.interrupts {
-      // More fails in epc_init: such a device goes before a host sees it.
+      // More fails in epc_init: such a device is removed before a host can access it.
       case .msix: .msix(vectors: min(nvme.vectors, 2048))
       case .msi: .msi(vectors: min(nvme.vectors, 32))
       case .intx: .intx
@@ -237,7 +237,7 @@ extension KernelState {
         sameBytes(subsystemNQN($0), nvme.subsystem)
       })
     else {
-      // Somebody else's: one namespace of 1 GiB stands for it.
+      // A remote target: one namespace of 1 GiB replaces it.
       model.namespaces = [
         .init(
           id: 1,
@@ -258,7 +258,7 @@ extension KernelState {
     for space in tree.all(.namespace)
     where tree[tree[space].parent].parent == subsystem {
       guard isSet("enable", of: space), let open = openNamespaces[space] else {
-        // nvmet tells it from one that is not there; the fabrics host of pci_epf_nvme sees neither.
+        // nvmet distinguishes it from a missing namespace; the fabrics host of pci_epf_nvme finds neither.
         if isMainline {
           var namespace = ControllerEmulation.Namespace(
             id: UInt32(clamping: tree[space].number), backend: .null(size: 0))

@@ -134,7 +134,7 @@ extension KernelState {
     }
   }
 
-  /// The controller says that it is initialised: the drivers' results are thrown away.
+  /// The controller reports that it is initialised: the results of the drivers are ignored.
   mutating func initialize(_ node: Int, on controller: SimulatedKernel.EndpointController) {
     switch functions[node]?.driver {
     case "nvmet_pci_epf": initializeMainline(node, on: controller)
@@ -165,7 +165,7 @@ extension KernelState {
 
   // MARK: What the drivers share
 
-  /// What the driver of a function goes by.
+  /// The inputs of a function's driver.
   func setup(
     of node: Int, on controller: SimulatedKernel.EndpointController
   ) -> DriverSetup {
@@ -191,7 +191,7 @@ extension KernelState {
     log(LogLevel(line.level), node, line.text)
   }
 
-  /// Whether the endpoint controller takes the interrupt configuration.
+  /// Whether the endpoint controller accepts the interrupt configuration.
   /// - Source: `drivers/pci/endpoint/pci-epc-core.c`, `pci_epc_set_msi`, `pci_epc_set_msix`.
   func takesInterrupts(
     _ interrupts: ControllerModel.InterruptKind,

@@ -3,7 +3,7 @@ internal import ConfigFS
 internal import ControllerEmulation
 internal import SystemPackage
 
-/// What `pci_ep` knows about one function beyond its attributes.
+/// The state of one function in `pci_ep` beyond its attributes.
 struct EndpointFunctionState: Codable, Sendable, Hashable {
   /// A place at a controller: its directory and the function's number there.
   struct Place: Codable, Sendable, Hashable {
@@ -18,14 +18,14 @@ struct EndpointFunctionState: Codable, Sendable, Hashable {
   var secondary: Place?
   /// Marked as a virtual function, for the rest of its life.
   var isVirtual = false
-  /// The function that it is a virtual function of, and its number there.
+  /// The physical function of a virtual function, and its number there.
   var physical: Place?
   /// It was bound as a virtual function once and still points to that controller.
   var hasStaleController = false
   var isBound = false
   var wasBoundBefore = false
   var msixAtBind = 0
-  /// The NVMe controller behind it, once there is one.
+  /// Its NVMe controller, if it exists.
   var nvme: EmulatedController?
   /// The driver's set-up failed after bind; the link exists nevertheless.
   var failedToInitialize = false
@@ -38,7 +38,7 @@ struct EndpointFunctionState: Codable, Sendable, Hashable {
   var logPrefix: String { "\(driver) \(device): " }
 }
 
-/// The controller that a host would find behind a bound function: what its driver computes when it is created.
+/// The controller behind a bound function: the values that the driver computes at creation.
 public struct EmulatedController: Codable, Sendable, Hashable {
   public enum Interrupts: String, Codable, Sendable, Hashable { case msix, msi, intx }
 
@@ -56,7 +56,7 @@ public struct EmulatedController: Codable, Sendable, Hashable {
   public var isInitialized = false
   public var isLinkUp = false
   public var isEnabled = false
-  /// The controller id that nvmet gave, where the driver has one of its own.
+  /// The controller id that nvmet assigned, if the driver has a separate controller.
   public var controllerID: Int?
   /// The connection to the target behind `pci_epf_nvme`.
   var fabrics: FabricsController?
@@ -79,7 +79,7 @@ public struct EmulatedController: Codable, Sendable, Hashable {
   }
 }
 
-/// `pci_ep`: its attributes, and the directories that users and drivers make.
+/// `pci_ep`: its attributes, and the directories that users and drivers create.
 /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`.
 extension AttributeTable {
   static func endpointRules(_ personality: Personality) -> [Node.Kind: [AttributeRule]] {
@@ -152,7 +152,7 @@ extension AttributeTable {
 }
 
 extension KernelState {
-  /// Makes `pci_ep` with the machine's controllers.
+  /// Creates `pci_ep` with the machine's controllers.
   mutating func registerEndpointTree() {
     let root = tree.add("pci_ep", .endpointRoot, in: 0, isDefault: true)
     _ = tree.add("functions", .functions, in: root, isDefault: true)
@@ -243,7 +243,7 @@ extension KernelState {
     functions[node] = nil
   }
 
-  /// The driver's own group of a function.
+  /// The driver's group of a function.
   func group(of function: Int) -> Int {
     tree.child(.nvmeGroup, of: function) ?? tree.child(.testGroup, of: function) ?? function
   }

@@ -2,7 +2,7 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// A connection of the machine's own NVMe host side, which `pci_epf_nvme` makes and never ends.
+/// A connection of the machine's NVMe host, which `pci_epf_nvme` opens and never closes.
 struct FabricsController: Codable, Sendable, Hashable {
   /// The N of `/dev/nvmeN`.
   var instance: Int
@@ -12,13 +12,13 @@ struct FabricsController: Codable, Sendable, Hashable {
   /// Without the admin queue.
   var ioQueues: Int
   var isDiscovery: Bool
-  /// The id of the controller in this machine's own target, for loop.
+  /// The id of the controller in this machine's target, for loop.
   var targetController: Int?
-  /// As sysfs shows it; nil is `live`.
+  /// The state in sysfs; nil is `live`.
   var state: String?
 }
 
-/// The options of an NVMe-over-fabrics connection, as the kernel's text says them.
+/// The options of an NVMe-over-fabrics connection, in the kernel's text format.
 /// - Source: `drivers/nvme/host/fabrics.c`, `nvmf_parse_options`, `nvmf_create_ctrl`; `hidden_ns` of the seed's series.
 struct FabricsOptions: Sendable, Hashable {
   enum Form { case string, integer, flag }
@@ -34,14 +34,14 @@ struct FabricsOptions: Sendable, Hashable {
     "data_digest": .flag, "discovery": .flag, "hidden_ns": .flag,
   ]
 
-  /// Options that every transport takes.
+  /// Options of every transport.
   static let always: Set<String> = [
     "transport", "nqn", "queue_size", "nr_io_queues", "keep_alive_tmo", "hostnqn", "hostid",
     "duplicate_connect", "disable_sqflow", "discovery", "fast_io_fail_tmo", "dhchap_secret",
     "dhchap_ctrl_secret", "hidden_ns",
   ]
 
-  /// The host drivers: module, what they require, what they take besides.
+  /// The host drivers: module, required and additional options.
   static let transports: [String: (module: String, needs: [String], takes: Set<String>)] = [
     "loop": ("nvme_loop", [], ["traddr"]),
     "tcp": (
@@ -71,7 +71,7 @@ struct FabricsOptions: Sendable, Hashable {
   /// In the order of the text.
   var given: [String] = []
 
-  /// How an option looks in messages: `traddr=%s`.
+  /// The format of an option in messages: `traddr=%s`.
   static func pattern(_ name: String) -> String {
     switch forms[name] {
     case .string: name + "=%s"
@@ -81,7 +81,7 @@ struct FabricsOptions: Sendable, Hashable {
   }
 
   /// Reads the options.
-  /// - Parameter complain: takes the log lines, without prefix.
+  /// - Parameter complain: receives the log messages, without prefix.
   init(
     _ text: String, options: Set<SimulatedKernel.KernelOption>,
     complain: (LogLevel, String) -> Void
@@ -227,13 +227,13 @@ extension KernelState {
     }
   }
 
-  /// The host NQN and id that the fabrics module made up when it was loaded.
+  /// The host NQN and id that the fabrics module generated when it was loaded.
   private var ownHost: (nqn: String, id: String) {
     let id = "7d7a1a34-5d4c-4c6e-9d4a-3f0e9b1c2a5b"
     return ("nqn.2014-08.org.nvmexpress:uuid:" + id, id)
   }
 
-  /// One host NQN goes with one host id.
+  /// A host NQN has one host id.
   private mutating func checkHost(_ nqn: String, _ id: String) throws(Errno) {
     if let known = fabricsHosts[nqn], known != id {
       log(.error, "nvme_fabrics: found same hostnqn \(nqn) but different hostid \(id)")
@@ -301,7 +301,7 @@ extension KernelState {
       throw .ioError
     }
     let count = min(queues, number("attr_qid_max", of: target.subsystem))
-    // The host side identifies the controller at once.
+    // The host side identifies the controller immediately.
     discoveredSubsystems.insert(target.subsystem)
     log(.info, "nvme nvme\(instance): creating \(count) I/O queues.")
     log(.info, "nvme nvme\(instance): new ctrl: \"\(nqn)\"")

@@ -2,7 +2,7 @@
 public import SystemPackage
 
 extension SimulatedKernel {
-  /// What a fault can hit: each call of the simulated kernel's protocols that may fail.
+  /// The targets of faults: each call of the simulated kernel's protocols that may fail.
   public enum Operation: String, Codable, Sendable, Hashable, CaseIterable {
     case read, write, create, remove, link, unlink, list
     case load, unload, mount
@@ -20,19 +20,19 @@ extension SimulatedKernel {
     }
   }
 
-  /// An operation that is made to fail.
+  /// A fault of an operation.
   ///
-  /// A failed operation changes nothing and logs nothing, unless the action says otherwise.
+  /// A failed operation changes nothing and logs nothing, unless the action states otherwise.
   public struct Fault: Codable, Sendable, Hashable {
     public enum Action: Codable, Sendable, Hashable {
       case errno(Errno)
-      /// The operation takes effect, and is reported as failed.
+      /// The operation takes effect, but is reported as failed.
       case errnoAfterEffect(Errno)
-      /// The own process gets a signal before the operation; after SIGKILL there is none.
+      /// This process receives a signal before the operation; after SIGKILL the operation does not happen.
       case signal(Int32)
-      /// The own process gets a signal once the operation has taken effect.
+      /// This process receives a signal after the operation has taken effect.
       case signalAfterEffect(Int32)
-      /// The own process gets a signal while the operation waits, which ends it with EINTR and without an effect.
+      /// This process receives a signal while the operation waits, which ends it with EINTR and without an effect.
       case interruption(Int32)
     }
 

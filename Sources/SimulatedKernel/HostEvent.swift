@@ -3,13 +3,13 @@ internal import ConfigFS
 internal import SystemPackage
 
 extension SimulatedKernel {
-  /// What the host at the other end of the cable does.
+  /// The actions of the host at the other end of the cable.
   public enum HostEvent: String, Codable, Sendable, Hashable, CaseIterable {
     /// PERST# released: controllers with ``EndpointController/initializesAtReset`` initialise now.
     case releaseReset
     /// PERST# asserted.
     case assertReset
-    /// Only heard from controllers with a link-up notifier.
+    /// Only reported by controllers with a link-up notifier.
     case linkUp
     case linkDown
     /// The host's driver sets CC.EN.
@@ -79,7 +79,7 @@ extension SimulatedKernel {
   /// How bad a line of the log is.
   public enum Severity: Sendable { case error, warning, info }
 
-  /// Puts a line of some other part of the kernel into the log.
+  /// Adds a message of another part of the kernel to the log.
   public func tell(_ severity: Severity, _ text: String) {
     amend { kernel in
       switch severity {

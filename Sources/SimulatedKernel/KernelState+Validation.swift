@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Whether a state that was read from a file is one that this kernel can have been in.
+/// Checks whether a state that was read from a file is valid.
 ///
-/// A file can be edited and damaged: what is computed with its numbers later must not overflow, and what is followed must
-/// lead somewhere.
+/// A file can be edited or damaged: later computations with its numbers must not overflow, and its references must be valid.
 extension KernelState {
   /// Numbers that count, or are times in nanoseconds: sums of many of them still fit 64 bits.
   private static let limit = 1 << 60
 
-  /// What is wrong, as a phrase; nil when nothing is.
+  /// The problem, as a phrase; nil if there is none.
   func damage() -> String? {
     machineDamage() ?? storageDamage() ?? counterDamage() ?? tree.damage() ?? functionDamage()
       ?? targetDamage()
@@ -142,7 +141,7 @@ extension KernelState {
 }
 
 extension Tree {
-  /// What is wrong with the nodes: every one has its parent, which has it among its children, up to the root.
+  /// The problem of the nodes: each has a parent, which lists it as a child, up to the root.
   func damage() -> String? {
     guard numbers.allSatisfy({ (0...(1 << 60)).contains($0) }) else {
       return "a number of a node is out of range"

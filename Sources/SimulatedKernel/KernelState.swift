@@ -7,7 +7,7 @@ internal import SystemPackage
 typealias Machine = SimulatedKernel.Machine
 typealias Personality = SimulatedKernel.Personality
 
-/// Everything that a simulated kernel knows: a value, which a file can hold.
+/// The state of a simulated kernel: a value, which can be saved to a file.
 struct KernelState: Codable, Sendable {
   var version = KernelState.currentVersion
   /// Counts the saves of a persistent kernel.
@@ -26,7 +26,7 @@ struct KernelState: Codable, Sendable {
   var functions: [Int: EndpointFunctionState] = [:]
   /// The header that all functions of a driver share, as shown text.
   var headers: [String: [String: String]] = [:]
-  /// What enabled namespaces store to, by directory.
+  /// The stores of enabled namespaces, by directory.
   var openNamespaces: [Int: OpenBacking] = [:]
   var targetControllers: [TargetController] = []
   var fabrics: [FabricsController] = []
@@ -35,7 +35,7 @@ struct KernelState: Codable, Sendable {
   /// Subsystems that some host has identified.
   var discoveredSubsystems: Set<Int> = []
   var hasWarnedAboutUnlink = false
-  /// What the running devices have not heard of yet; empty between operations.
+  /// Pending events for the running devices; empty between operations.
   var deviceEvents: [DeviceEvent] = []
   /// In the order of their times.
   var linkChanges: [LinkChange] = []
@@ -57,7 +57,7 @@ struct KernelState: Codable, Sendable {
     storage = machine.storage
     if machine.hasEndpointSupport { registerEndpointTree() }
     for module in allModules where module.state == .builtIn || module.state == .loaded {
-      // What the machine starts with cannot fail: its modules have no parameters.
+      // The initial modules cannot fail to load: they have no parameters.
       try? bringUp(module.name, parameters: [:])
     }
   }
@@ -101,7 +101,7 @@ struct KernelState: Codable, Sendable {
 
   // MARK: Attributes of directories
 
-  /// What an attribute shows now, without the line feed.
+  /// The current text of an attribute, without the line feed.
   func value(_ name: String, of node: Int) -> String {
     if let text = tree[node].values[name] { return text }
     return AttributeTable.of(personality).rule(name, in: tree[node].kind)?.initial ?? ""
@@ -112,7 +112,7 @@ struct KernelState: Codable, Sendable {
     let text = value(name, of: node)
     let number =
       text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) ?? 0 : Int(text) ?? 0
-    // The kernel's own numbers wrap; here what is computed with them must not overflow.
+    // The kernel's numbers wrap; computations here must not overflow.
     return min(max(number, -1 << 53), 1 << 53)
   }
 

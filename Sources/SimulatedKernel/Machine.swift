@@ -27,12 +27,12 @@ extension SimulatedKernel {
     }
   }
 
-  /// The machine around the kernel: what was built in, plugged in and stored before the first call.
+  /// The machine of the kernel: its options, hardware and storage before the first call.
   ///
   /// The default is a Rock 5B: eight processors, pages of 4 KiB, one endpoint controller `a40000000.pcie-ep`, an NVMe
   /// disk and a SATA disk, every module loadable, configfs mounted, all privileges.
   public struct Machine: Codable, Sendable, Hashable {
-    /// `uname -r`; nil takes the personality's.
+    /// `uname -r`; nil selects that of the personality.
     public var release: String?
     public var onlineCPUs = 8
     /// Bytes.
@@ -42,13 +42,13 @@ extension SimulatedKernel {
     public var isConfigFSMounted = true
     /// `CONFIG_PCI_ENDPOINT_CONFIGFS`: without it there is no `pci_ep`.
     public var hasEndpointSupport = true
-    /// Whether `primary`, `secondary` and the driver's group appear 1 ms after mkdir; nil is the personality's way.
+    /// Whether `primary`, `secondary` and the driver's group appear 1 ms after mkdir; nil selects the behaviour of the personality.
     /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_cfs_work` of kernels before the change.
     public var lateGroups: Bool?
     public var options: Set<KernelOption> = [.passthru, .authentication, .debugFS]
     public var controllers: [EndpointController] = [.rock5B]
     public var modules: [Module]?
-    /// Block devices, files and directories by absolute path, beyond what modules make.
+    /// Block devices, files and directories by absolute path, in addition to those of modules.
     public var storage: [String: StoredObject] = Machine.usualStorage
     /// NVMe/TCP targets that can be reached from this machine.
     public var tcpTargets: [TCPTarget] = []
@@ -91,10 +91,10 @@ extension SimulatedKernel {
     case nullBlockFaults
   }
 
-  /// An endpoint controller and what its driver can do.
+  /// An endpoint controller and the features of its driver.
   /// - Source: `include/linux/pci-epc.h`, `struct pci_epc_features`.
   public struct EndpointController: Codable, Sendable, Hashable {
-    /// What the driver says about BAR 0.
+    /// The driver's features of BAR 0.
     public enum BAR0: Codable, Sendable, Hashable {
       case programmable
       /// Bytes.
@@ -102,7 +102,7 @@ extension SimulatedKernel {
       case resizable, reserved, disabled
     }
 
-    /// An operation of the controller driver that can be made to fail with EINVAL.
+    /// An operation of the controller driver that can fail with EINVAL on request.
     public enum Operation: String, Codable, Sendable, Hashable {
       case start, writeHeader, setBAR, setMSI, setMSIX
     }
@@ -127,7 +127,7 @@ extension SimulatedKernel {
     /// Whether slave DMA channels exist in both directions.
     public var hasDMA = false
     public var failingOperations: Set<Operation> = []
-    /// What is at the other end of the cable; nil when nothing is, or when it is played by hand (``SimulatedKernel/host(_:at:)``).
+    /// The other end of the cable; nil if it is not connected, or controlled manually (``SimulatedKernel/host(_:at:)``).
     public var cable: Cable?
 
     public init(name: String) { self.name = name }
@@ -202,7 +202,7 @@ extension SimulatedKernel {
     public var target: String?
     /// How a loop device is bound.
     var loop: LoopBinding?
-    /// Which `nullb` directory made the device; 0 for one that the module made.
+    /// The `nullb` directory that created the device; 0 for a device of the module.
     var nullBlock: Int?
 
     public init(_ kind: Kind, size: UInt64 = 0, blockSize: Int? = nil, target: String? = nil) {

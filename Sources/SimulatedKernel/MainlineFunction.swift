@@ -6,7 +6,7 @@ internal import SystemPackage
 /// `nvmet_pci_epf`: its group, bind, and the controller that epc_init creates.
 /// - Source: `drivers/nvme/target/pci-epf.c`.
 extension AttributeTable {
-  /// EBUSY while a target controller exists comes before everything else.
+  /// EBUSY while a target controller exists has precedence over all other errors.
   private static let busyWithController: AttributeRule.Lock = { (state, node) throws(Errno) in
     guard state.functions[state.tree[node].parent]?.nvme?.controllerID == nil else {
       throw .resourceBusy
@@ -67,7 +67,7 @@ extension KernelState {
     }
   }
 
-  /// epc_init: creates the target controller, then sets the endpoint controller up. Nobody sees its result.
+  /// epc_init: creates the target controller, then sets the endpoint controller up. Its result is ignored.
   mutating func initializeMainline(
     _ node: Int, on controller: SimulatedKernel.EndpointController
   ) {
@@ -159,7 +159,7 @@ extension KernelState {
     if !controller.hasLinkUpNotifier { deviceEvents.append(DeviceEvent(node, .started)) }
   }
 
-  /// epc_deinit, unbind and failed initialisation: the target controller goes.
+  /// epc_deinit, unbind and failed initialisation: the target controller is removed.
   mutating func destroyMainline(_ node: Int) {
     guard let nvme = functions[node]?.nvme else { return }
     deviceEvents.append(DeviceEvent(node, .removed(nvme)))

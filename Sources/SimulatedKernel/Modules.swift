@@ -3,7 +3,7 @@ internal import ConfigFS
 internal import KernelModules
 internal import SystemPackage
 
-/// Modules: what is there, what loading one brings, what keeps one in.
+/// Modules: their presence, the effects of loading them, and their references.
 extension KernelState {
   /// The machine's modules, or the personality's usual ones.
   var allModules: [SimulatedKernel.Module] {
@@ -93,7 +93,7 @@ extension KernelState {
     modules[name] = parameters
   }
 
-  /// null_blk's own parameters, and which of them are numbers.
+  /// The parameters of null_blk, and which of them are numbers.
   /// - Source: `drivers/block/null_blk/main.c`, `module_param`.
   private static let nullBlockParameters: Set<String> = [
     "nr_devices", "gb", "bs", "queue_mode", "irqmode", "submit_queues", "poll_queues",
@@ -161,7 +161,7 @@ extension KernelState {
     modules[name] = nil
   }
 
-  /// What holds a reference to a module.
+  /// The users of a module.
   private func pin(of name: String) -> String? {
     if let transport = Self.transports.first(where: { $0.value.module == name })?.key,
       tree.all(.port).contains(where: {

@@ -3,7 +3,7 @@ internal import ConfigFS
 
 /// A directory or a link of the simulated configfs.
 struct Node: Codable, Sendable, Hashable {
-  /// What kind of directory it is: which attributes it has, and what may be made or linked in it.
+  /// The kind of directory: its attributes, and the entries that may be created or linked in it.
   enum Kind: String, Codable, Sendable, Hashable {
     case gone, link, root
     // pci_ep
@@ -21,20 +21,20 @@ struct Node: Codable, Sendable, Hashable {
   var parent: Int
   /// Directories and links in the order of their creation.
   var children: [Int] = []
-  /// Made or registered by the kernel: `rmdir` gives EPERM.
+  /// Created or registered by the kernel: `rmdir` gives EPERM.
   var isDefault = false
   /// Where a link leads.
   var target: Int?
   /// How many links lead here.
   var incomingLinks = 0
-  /// Virtual time from which on the directory is seen, nanoseconds.
+  /// Virtual time from which on the directory is visible, in nanoseconds.
   var appears: Int64 = 0
-  /// What attributes show, without the line feed, where it isn't the default.
+  /// The texts of attributes, without the line feed, if they differ from the default.
   var values: [String: String] = [:]
   /// The number that the driver read from the name or gave to the object: NSID, port, ANA group.
   var number = 0
 
-  /// What a removed node reads as; nothing leads to it.
+  /// The contents of a removed node, which is unreachable.
   static let gone = Node(name: "", kind: .gone, parent: 0)
 }
 
@@ -56,7 +56,7 @@ struct Tree: Codable, Sendable, Hashable {
     return id
   }
 
-  /// Adds a directory, as the kernel or a user makes it.
+  /// Adds a directory, as created by the kernel or a user.
   mutating func add(
     _ name: String, _ kind: Node.Kind, in parent: Int, isDefault: Bool = false, number: Int = 0,
     appears: Int64 = 0

@@ -25,7 +25,7 @@ extension AttributeTable {
       }, parse)
   }
 
-  /// The names that `features` gives in 6.12, in its order.
+  /// The names in `features` of Linux 6.12, in its order.
   private static let seedFeatures =
     "badblocks,blocking,blocksize,cache_size,fua,completion_nsec,discard,home_node,"
     + "hw_queue_depth,irqmode,max_sectors,mbps,memory_backed,no_sched,poll_queues,power,"
@@ -94,7 +94,7 @@ extension AttributeTable {
     device("zone_size", .ulong, "256"), device("zoned", .flag),
   ]
 
-  /// A number of queues: anything while the device is off, a live change while it is on.
+  /// A number of queues: any value while the device is off, a live change while it is on.
   private static func liveQueues(_ name: String) -> AttributeRule {
     AttributeRule(
       name: name, initial: "1", show: { state, node in state.value(name, of: node) + "\n" },
@@ -270,7 +270,7 @@ extension KernelState {
     }
   }
 
-  /// The disk goes at once, whoever uses it.
+  /// The disk is removed immediately, even if it is in use.
   mutating func powerOff(_ node: Int) {
     storage["/dev/" + tree[node].name.cut(toBytes: 31)] = nil
     set("power", "0", of: node)
@@ -304,7 +304,7 @@ extension KernelState {
     let end = try Written(numbers[1]).unsigned()
     guard end >= start else { throw .invalidArgument }
     var ranges = badBlocks(of: node)
-    // Cut the range out of what is there, then put it in where it is to be bad.
+    // Remove the range from the existing ranges, then insert it if it is marked bad.
     ranges = ranges.flatMap { range -> [ClosedRange<UInt64>] in
       guard range.overlaps(start...end) else { return [range] }
       var rest: [ClosedRange<UInt64>] = []

@@ -2,15 +2,14 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// What one `write(2)` hands to a driver: the bytes up to the first NUL, as every kernel parser sees them, and how many
-/// bytes there were.
+/// The input of one `write(2)` for a driver: the bytes up to the first NUL, as every kernel parser reads them, and the number of bytes.
 ///
 /// The kernel's text parsers, each implemented once.
 /// - Source: `lib/kstrtox.c`, `lib/vsprintf.c`, `lib/string_helpers.c`.
 struct Written: Sendable {
   /// A C string: no NUL.
   var bytes: [UInt8]
-  /// What `store` is told, NUL and all behind it included.
+  /// The count that `store` receives, including the NUL and the bytes after it.
   var count: Int
 
   init(_ written: some Collection<UInt8>) {
@@ -124,13 +123,13 @@ struct Written: Sendable {
     return numbers
   }
 
-  /// `sscanf("%s")`: the first word, empty when there is only white space.
+  /// `sscanf("%s")`: the first word, empty if there is only white space.
   var firstWord: String {
     String(
       decoding: bytes.drop(while: isSpace).prefix { !isSpace($0) }, as: UTF8.self)
   }
 
-  /// 36 characters of a UUID; what follows is not looked at (`uuid_parse`).
+  /// 36 characters of a UUID; the rest is ignored (`uuid_parse`).
   var uuid: String? {
     guard bytes.count >= 36 else { return nil }
     for (index, byte) in bytes.prefix(36).enumerated() {
@@ -143,7 +142,7 @@ struct Written: Sendable {
     return String(decoding: bytes.prefix(36), as: UTF8.self).lowercased()
   }
 
-  /// Sixteen bytes in hexadecimal, each with an optional `-` or `:` behind it, in the form of a UUID.
+  /// Sixteen bytes in hexadecimal, each with an optional `-` or `:` after it, in the form of a UUID.
   var guid: String? {
     var rest = bytes[...]
     var digits = ""
@@ -228,7 +227,7 @@ extension String {
     utf8.count <= count ? self : String(decoding: utf8.prefix(count), as: UTF8.self)
   }
 
-  /// Spaces behind the text up to a length in bytes.
+  /// Pads the text with spaces to a length in bytes.
   func padded(toBytes count: Int) -> String {
     self + String(repeating: " ", count: max(0, count - utf8.count))
   }

@@ -3,15 +3,15 @@ public import ControllerEmulation
 public import PCI
 
 extension SimulatedKernel {
-  /// What a namespace of the simulated machine stores to.
+  /// The store of a namespace on the simulated machine.
   public struct Backing: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
       case nullBlock(isMemoryBacked: Bool)
       case file
       case blockDevice
-      /// A loop device, and the file behind it.
+      /// A loop device, and its file.
       case loop(file: String)
-      /// Behind a target somewhere in the network.
+      /// A store of a remote target.
       case remote
     }
     public var kind: Kind
@@ -21,7 +21,7 @@ extension SimulatedKernel {
     public var size: UInt64
   }
 
-  /// A device like the one that a bound function is, for a host outside of this kernel: without a link, and with backings of the caller's.
+  /// The device of a bound function for a host outside of this kernel: without a link, and with backings of the caller.
   /// - Parameters:
   ///   - function: the path of the function's directory below configfs.
   ///   - memory: the host's.
@@ -43,7 +43,7 @@ extension SimulatedKernel {
 }
 
 extension KernelState {
-  /// What a path of an enabled namespace is.
+  /// The kind of store of an enabled namespace's path.
   func backing(at path: String, size: UInt64) -> SimulatedKernel.Backing {
     let object = storage[path]
     let kind: SimulatedKernel.Backing.Kind =

@@ -4,7 +4,7 @@ public import LinuxFiles
 public import SystemPackage
 
 extension SimulatedKernel {
-  /// What procfs and sysfs of this kernel tell at one moment, as far as its machine has it.
+  /// The contents of procfs and sysfs of this kernel, as far as its machine has them.
   public var systemFiles: SimulatedFiles {
     observe { kernel in
       var files = SimulatedFiles()
@@ -35,7 +35,7 @@ extension SimulatedKernel {
     }
   }
 
-  /// The options that the doctor and the rules ask for.
+  /// The options that the doctor and the rules read.
   static let knownOptions = [
     "CONFIGFS_FS", "PCI_ENDPOINT", "PCI_ENDPOINT_CONFIGFS", "NVME_TARGET", "NVME_TARGET_PCI_EPF",
     "NVME_TARGET_LOOP", "NVME_TARGET_TCP", "NVME_TARGET_TCP_TLS", "NVME_TARGET_PASSTHRU",
@@ -45,7 +45,7 @@ extension SimulatedKernel {
 }
 
 extension KernelState {
-  /// How an option is set: as code that is in the kernel, as a module, or not at all; nil for one that this kernel's trees do not show.
+  /// The value of an option: built in, module, or not set; nil for options that this kernel does not simulate.
   func option(_ name: String) -> ModuleState? {
     func built(_ isSet: Bool) -> ModuleState { isSet ? .builtIn : .missing }
     return switch name {
@@ -71,7 +71,7 @@ extension KernelState {
     }
   }
 
-  /// The kernel's configuration, of the options that it knows.
+  /// The kernel's configuration, with the simulated options.
   var configurationText: String {
     var text = ""
     for name in SimulatedKernel.knownOptions {
@@ -123,10 +123,10 @@ public struct SimulatedFiles: SystemFiles, Hashable {
     name(path)
   }
 
-  /// Makes each access to a path, and to what is below it, fail.
+  /// Makes each access to a path, and to paths below it, fail.
   public mutating func fail(_ path: FilePath, _ error: Errno) { entries[path] = .failure(error) }
 
-  /// Takes a path away, with all that is below it.
+  /// Removes a path, with all paths below it.
   public mutating func remove(_ path: FilePath) {
     entries = entries.filter { !$0.key.starts(with: path) }
     children = children.filter { !$0.key.starts(with: path) }
@@ -140,7 +140,7 @@ public struct SimulatedFiles: SystemFiles, Hashable {
     children[path.removingLastComponent(), default: []].insert(last)
   }
 
-  /// What stands at a path, or why it cannot be reached.
+  /// The entry at a path, or the error of reaching it.
   private func entry(_ path: FilePath) throws(Errno) -> Entry? {
     var above = path
     while true {

@@ -8,12 +8,12 @@ internal import LinuxFiles
 internal import Synchronization
 public import SystemPackage
 
-/// A kernel in memory: the configfs trees of PCI endpoint functions, NVMe target and null_blk, with modules, log, clock
-/// and storage, and the kernel's own errnos, formats, orders and log lines.
+/// A kernel in memory: the configfs trees of PCI endpoint functions, NVMe target and null_blk, with modules, log, clock and storage, and
+/// the errnos, formats, orders and log messages of the kernel.
 ///
-/// One object stands in for the whole machine: it conforms to each protocol through which this package meets a kernel.
-/// Undefined behaviour of the real kernel is never imitated: it is recorded in ``crashes``, and from then on every call
-/// throws EIO. Time is virtual and passes only in ``wait(upTo:until:)`` and ``advance(by:)``.
+/// One object represents the whole machine: it conforms to each protocol with which this package accesses a kernel. Undefined behaviour of
+/// the real kernel is not simulated: it is recorded in ``crashes``, and from then on every call throws EIO. Time is virtual and passes only
+/// in ``wait(upTo:until:)`` and ``advance(by:)``.
 public final class SimulatedKernel: Sendable {
   static let defaultMountPoint = "/sys/kernel/config"
   /// The well-known name of discovery subsystems.
@@ -34,11 +34,11 @@ public final class SimulatedKernel: Sendable {
     file = nil
   }
 
-  /// The kernel that a file holds, or a fresh one that will be kept there. Other processes may use it at the same time.
+  /// The kernel in a file, or a new one that will be saved there. Other processes may use it at the same time.
   ///
-  /// Time passes between processes: what was about to appear has appeared, and a link has trained.
+  /// Time passes between processes: delayed entries have appeared, and a link has trained.
   /// - Parameters:
-  ///   - personality: of a fresh kernel; mainline unless given. An existing one keeps its own.
+  /// - personality: of a new kernel; `mainline` by default. An existing kernel keeps its personality.
   ///   - machine: of a fresh kernel.
   public init(
     contentsOf path: FilePath, personality: Personality = .mainline, machine: Machine = .init()
@@ -63,7 +63,7 @@ public final class SimulatedKernel: Sendable {
     try StateFile(path: path).load().map { SimulatedKernel($0) }
   }
 
-  /// The same kernel once more, in memory, as it is now: what a process that is killed here leaves to the next one.
+  /// A copy of the kernel in memory: the state that a process killed here leaves to the next one.
   public func copy() -> SimulatedKernel { SimulatedKernel(observe { $0 }) }
 
   private init(_ kernel: KernelState) {
@@ -83,7 +83,7 @@ public final class SimulatedKernel: Sendable {
     }
   }
 
-  /// Whether configfs stands at the mount point.
+  /// Whether configfs is mounted at the mount point.
   public var isConfigFSMounted: Bool { observe(\.isMounted) }
 
   /// `mount -t configfs`. EBUSY when it is mounted.
@@ -99,7 +99,7 @@ public final class SimulatedKernel: Sendable {
   /// The whole of configfs, sorted: `path dir`, `path = text`, `path -> target`, paths from the root of configfs.
   public func snapshot() -> [String] { observe { $0.snapshot() } }
 
-  /// What `readlink(2)` gives, which is not what `symlink(2)` got.
+  /// The result of `readlink(2)`, which differs from the argument of `symlink(2)`.
   public func linkText(of path: FilePath) throws(Errno) -> String {
     try look(.read, path.string) { (kernel) throws(Errno) in try kernel.linkText(of: path.string) }
   }
@@ -111,7 +111,7 @@ public final class SimulatedKernel: Sendable {
     }
   }
 
-  /// A kernel configuration option without `CONFIG_`; nil for one that this kernel's trees do not show.
+  /// A kernel configuration option without `CONFIG_`; nil for options that this kernel does not simulate.
   public func kernelOption(_ name: String) -> Bool? {
     observe { $0.option(name).map { $0 != .missing } }
   }
@@ -130,10 +130,10 @@ public final class SimulatedKernel: Sendable {
     }
   }
 
-  /// Lets a host at the device that a bound function is, by the path of the function's directory below configfs. What the driver says
-  /// goes to this kernel's log; time passes here as it does for the device.
+  /// Gives a host access to the device of a bound function, by the path of the function's directory below configfs. The driver's messages
+  /// go to this kernel's log; time passes here as for the device.
   ///
-  /// The kernel waits meanwhile: the closure must not call it.
+  /// The kernel is blocked meanwhile: the closure must not call it.
   /// - Returns: nil, without a call, when the function is not bound or its driver has failed.
   public func withDevice<Result: Sendable, Failure: Error>(
     of function: String, _ body: (Device) throws(Failure) -> Result
@@ -172,14 +172,14 @@ public final class SimulatedKernel: Sendable {
     inject(Fault(effect: number, action: .errno(errno)))
   }
 
-  /// Takes back all faults that have not hit yet.
+  /// Removes all faults that have not occurred yet.
   public func removeFaults() {
     amend { $0.faults = [] }
   }
 
   // MARK: Access
 
-  /// A look at the kernel, whatever state it is in.
+  /// Reads the kernel in any state.
   func observe<Result: Sendable>(_ body: (KernelState) -> Result) -> Result {
     memory.withLock { memory in
       refresh(&memory)
@@ -208,7 +208,7 @@ public final class SimulatedKernel: Sendable {
         memory.devices.catchUp(&memory.kernel)
         try save(&memory, file)
       } catch {
-        // A change from outside has no caller to tell: the state stays as it was.
+        // A change from outside has no caller for an error: the state is not changed.
       }
     }
   }
@@ -218,7 +218,7 @@ public final class SimulatedKernel: Sendable {
     _ operation: Operation, _ path: String,
     _ body: (inout KernelState) throws(Errno) -> Result
   ) throws(Errno) -> Result {
-    // Only a pending fault makes a look change anything.
+    // A read changes the state only with a pending fault.
     if observe({ $0.faults.isEmpty }) {
       return try memory.withLock { (memory) throws(Errno) in
         guard memory.kernel.crashes.isEmpty else { throw .ioError }
@@ -228,7 +228,7 @@ public final class SimulatedKernel: Sendable {
     return try change(operation, path, body)
   }
 
-  /// An operation: counts, meets its faults, takes effect, is saved.
+  /// An operation: it is counted, its faults occur, it takes effect, and the state is saved.
   private func change<Result: Sendable>(
     _ operation: Operation, _ path: String,
     _ body: (inout KernelState) throws(Errno) -> Result
@@ -450,7 +450,7 @@ extension SimulatedKernel: KernelLog {
 extension SimulatedKernel: EventClock {
   public var now: Duration { observe { .nanoseconds($0.clock) } }
 
-  /// Steps the clock from one thing that happens by itself to the next, and tests after each. Takes no real time.
+  /// Advances the clock from one internal event to the next, and tests after each. Takes no real time.
   public func wait(upTo limit: Duration, until condition: () throws -> Bool) rethrows -> Bool {
     let end = now + limit
     while true {
@@ -462,7 +462,7 @@ extension SimulatedKernel: EventClock {
     }
   }
 
-  /// Lets virtual time pass.
+  /// Advances virtual time.
   public func advance(by duration: Duration) {
     let (seconds, attoseconds) = duration.components
     amend { $0.advance(to: $0.clock + seconds * 1_000_000_000 + attoseconds / 1_000_000_000) }
@@ -528,7 +528,7 @@ extension SimulatedKernel: FabricsConnections {
     try look(.connections, "/sys/class/nvme") { (kernel) throws(Errno) in
       kernel.fabrics.map { controller in
         var address = FabricsAddress(transport: controller.transport, nqn: controller.subsystem)
-        // For loop it is a name of our own.
+        // For loop this is a name of the simulation.
         if controller.transport != "loop" {
           let parts = controller.address.split(separator: ":")
           address.serviceID = parts.last.map { String($0) }
@@ -540,8 +540,8 @@ extension SimulatedKernel: FabricsConnections {
     }
   }
 
-  /// The network to a connection's target fails, or is back: its state becomes `connecting`, or `live`.
-  /// - Parameter name: `nvme0`; ENOENT when there is none.
+  /// The network to a connection's target fails, or recovers: its state becomes `connecting`, or `live`.
+  /// - Parameter name: `nvme0`; ENOENT if it does not exist.
   public func setConnection(_ name: String, isLive: Bool) throws(Errno) {
     var isThere = false
     amend { kernel in

@@ -13,13 +13,13 @@ public struct StateFileError: Error, Hashable, Sendable, CustomStringConvertible
   public var description: String { "cannot use the simulated kernel's state \(file): \(reason)" }
 }
 
-/// The file that holds a persistent kernel, and the lock that goes with it.
+/// The file of a persistent kernel, and its lock.
 ///
-/// The file is replaced as a whole, so a reader sees one state or the next, also after SIGKILL.
+/// The file is replaced atomically, so a reader sees one state or the next, also after SIGKILL.
 struct StateFile: Sendable {
   let path: FilePath
 
-  /// What tells one version of the file from the next.
+  /// The identity of a version of the file.
   struct Version: Equatable, Sendable {
     var inode: UInt64
     var size: Int64
@@ -39,8 +39,8 @@ struct StateFile: Sendable {
       nanoseconds: status.st_mtim.tv_nsec)
   }
 
-  /// The lock under which one process at a time makes a change; it is given up when the descriptor goes.
-  /// - Parameter failure: what is thrown when it cannot be opened or taken: without it no change is made.
+  /// The lock that serializes changes of processes; it is released when the descriptor is closed.
+  /// - Parameter failure: the error to throw if it cannot be opened or locked: without it no change is made.
   func lock<Failure: Error>(
     orThrow failure: (Errno) -> Failure
   ) throws(Failure) -> Descriptor {

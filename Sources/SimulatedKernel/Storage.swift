@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Files, block devices and loop devices of the simulated machine.
 extension KernelState {
-  /// Follows symbolic links; an absolute path and what stands there.
+  /// Follows symbolic links; returns an absolute path and its entry.
   func resolve(_ path: String) throws(Errno) -> (String, SimulatedKernel.StoredObject) {
     var path = path
     for _ in 0..<40 {
@@ -90,7 +90,7 @@ extension KernelState {
     return device
   }
 
-  /// `LOOP_CLR_FD`: at once, or when the last user closes the device.
+  /// `LOOP_CLR_FD`: immediately, or when the last user closes the device.
   mutating func detachLoop(_ device: String) throws(Errno) {
     let (path, object) = try resolve(device)
     guard machine.isPrivileged else { throw .permissionDenied }
@@ -100,7 +100,7 @@ extension KernelState {
     closeLoop(path)
   }
 
-  /// Unbinds a loop device that clears itself, once nobody has it open.
+  /// Unbinds a loop device with autoclear after its last close.
   mutating func closeLoop(_ device: String) {
     guard storage[device]?.loop?.clearsItself == true,
       storage[device]?.mountPoint == nil,

@@ -2,7 +2,7 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// What an enabled namespace stores to.
+/// The store of an enabled namespace.
 struct OpenBacking: Codable, Sendable, Hashable {
   var path: String
   var isFile: Bool
@@ -151,7 +151,7 @@ extension KernelState {
 
   mutating func enableNamespace(_ node: Int) throws(Errno) {
     guard !isPassthruActive(tree[tree[node].parent].parent) else {
-      // The kernel says so, and reports success.
+      // The kernel logs it, and reports success.
       return log(
         .info,
         "nvmet: cannot enable both passthru and regular namespaces for a single subsystem")
@@ -170,7 +170,7 @@ extension KernelState {
     closeLoop(open.path)
   }
 
-  /// Opens what a namespace stores to: as a block device, else as a file.
+  /// Opens the store of a namespace: as a block device, or else as a file.
   private mutating func openBacking(
     _ path: String, isBuffered: Bool
   ) throws(Errno) -> OpenBacking {

@@ -2,7 +2,7 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// A controller that nvmet made for a host, or for an endpoint function.
+/// A controller that nvmet created for a host, or for an endpoint function.
 struct TargetController: Codable, Sendable, Hashable {
   /// CNTLID: machine-wide.
   var id: Int
@@ -132,7 +132,7 @@ extension AttributeTable {
     return rules
   }
 
-  /// `M.m`, or `M.m.t` when t isn't 0, after the numbers went through one 64-bit word.
+  /// `M.m`, or `M.m.t` if t is not 0, after the numbers were packed into one 64-bit word.
   private static func version(_ numbers: [Int32]) -> String {
     let parts = numbers.map { UInt64(bitPattern: Int64($0)) } + [0]
     let word = parts[0] << 16 | parts[1] << 8 | parts[2]
@@ -344,7 +344,7 @@ extension KernelState {
 
   // MARK: Controllers
 
-  /// What `nvmet_alloc_ctrl` does: finds the subsystem behind a port, checks the host, takes a controller id.
+  /// `nvmet_alloc_ctrl`: finds the subsystem of a port, checks the host, assigns a controller id.
   /// - Returns: nil when the target refuses.
   mutating func createTargetController(
     _ nqn: String, port: Int?, host: String, transport: String

@@ -11,7 +11,7 @@ extension KernelState {
     case attribute(AttributeRule, of: Int)
   }
 
-  /// Whether a directory can be seen yet.
+  /// Whether a directory is visible yet.
   func isVisible(_ node: Int) -> Bool { tree[node].appears <= clock }
 
   // MARK: Walking
@@ -28,7 +28,7 @@ extension KernelState {
     return path.dropFirst(root.count).split(separator: "/").filter { $0 != "." }
   }
 
-  /// Finds what stands at a path; every component but the last one may be a link.
+  /// Finds the entry at a path; every component except the last one may be a link.
   func find(_ path: String, followsLast: Bool = false) throws(Errno) -> Place {
     let names = try components(path)
     var node = 0
@@ -73,7 +73,7 @@ extension KernelState {
     let children = tree[node].children.filter(isVisible).map {
       DirectoryEntry(name: tree[$0].name, kind: tree[$0].target == nil ? .directory : .link)
     }
-    // New entries went to the front of the list until the order was turned round.
+    // Older kernels add new entries to the front of the list.
     return isMainline ? attributes + children : children.reversed() + attributes
   }
 
@@ -185,7 +185,7 @@ extension KernelState {
   private func linkDestination(_ target: String) throws(Errno) -> Int {
     let root = SimulatedKernel.defaultMountPoint
     guard target == root || target.hasPrefix(root + "/") else {
-      // A directory that is not on configfs, or nothing at all.
+      // A directory that is not on configfs, or that does not exist.
       guard let object = storage[target] else { throw .noSuchFileOrDirectory }
       throw object.kind == .directory ? .notPermitted : .notDirectory
     }
@@ -217,7 +217,7 @@ extension KernelState {
     }
   }
 
-  /// What `readlink(2)` gives: up to the root, and down again.
+  /// The result of `readlink(2)`: a relative path through the root.
   func linkText(of path: String) throws(Errno) -> String {
     guard case .node(let node) = try find(path), let target = tree[node].target else {
       throw .invalidArgument

@@ -4,42 +4,42 @@ internal import Glibc
 
 /// Messages in both directions over one stream socket, with the descriptors that travel with them.
 ///
-/// Belongs to one thread. Whatever cuts of the stream arrive, whole messages come out.
+/// Belongs to one thread. Reassembles whole messages from any fragmentation of the stream.
 final class Channel {
-  /// Why no more messages come.
+  /// The reason for the end of the stream.
   enum Failure: Error, Hashable {
-    /// The peer has gone.
+    /// The peer has disconnected.
     case closed
     /// The stream cannot be followed any more.
     case outOfStep(String)
     case system(errno: CInt)
-    /// The peer takes nothing, or does not answer.
+    /// The peer does not read, or does not reply.
     case unresponsive
-    /// The peer has answered a request with an error; the stream goes on.
+    /// The peer replied to a request with an error; the stream continues.
     case refusedByClient
-    /// The server is to stop.
+    /// The server was asked to stop.
     case stopped
   }
 
   private let socket: OpenDescriptor
-  /// What is waited for: the socket, and what becomes readable when all is to end. (Kept, so that waiting takes no memory.)
+  /// The polled descriptors: the socket, and the stop descriptor. (Stored, so that waiting does not allocate.)
   private var waited: [pollfd]
   /// The longest message that is accepted, bytes.
   private let limit: Int
 
   private var buffer: [UInt8]
-  /// Where what is not parsed yet begins and ends.
+  /// The range of unparsed bytes.
   private var start = 0
   private var end = 0
-  /// How many bytes of the stream are behind `start`.
+  /// The number of bytes of the stream before `start`.
   private var position = 0
-  /// Descriptors with the place in the stream at which the bytes ended that came with them. A cut ends behind bytes with descriptors, and
-  /// these are at a message's beginning, so they belong to the message that the cut's last byte is in.
+  /// Descriptors with the end position in the stream of the bytes that they arrived with. A fragment ends after bytes with descriptors,
+  /// which are at the start of a message, so they belong to the message of the fragment's last byte.
   private var arrived: [(end: Int, descriptors: [OpenDescriptor])] = []
-  /// Room for the numbers of those that arrive at once.
+  /// Room for the descriptors that arrive at once.
   private var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
 
-  /// - Parameter stop: readable when all is to end; nil when nothing ends it.
+  /// - Parameter stop: becomes readable to stop; nil if there is none.
   init(_ socket: OpenDescriptor, stop: CInt?, limit: Int) {
     self.socket = socket
     waited = [socket.number, stop].compactMap { number in
@@ -51,7 +51,7 @@ final class Channel {
 
   // MARK: Receiving
 
-  /// The next whole message of those that have arrived; nil when there is none.
+  /// The next whole message that has arrived; nil if there is none.
   func next() throws(Failure) -> Message? {
     guard end - start >= MessageHeader.byteCount else { return nil }
     let header = MessageHeader(buffer[start..<start + MessageHeader.byteCount])
@@ -76,14 +76,14 @@ final class Channel {
     return Message(header: header, body: WireBytes(body), descriptors: descriptors)
   }
 
-  /// Takes in what has arrived, without waiting.
+  /// Receives available bytes, without waiting.
   /// - Returns: whether there was anything.
   func receive() throws(Failure) -> Bool {
     if start > 0 {
       buffer.replaceSubrange(0..<end - start, with: buffer[start..<end])
       (start, end) = (0, end - start)
     }
-    // A message that does not fit has made the buffer larger.
+    // The buffer has grown for a message that did not fit.
     guard end < buffer.count else { return false }
     var count: CInt = 0
     let received = unsafe buffer.withUnsafeMutableBytes { bytes in
@@ -138,14 +138,14 @@ final class Channel {
     }
   }
 
-  /// How long a peer may take to make room, or to answer: QEMU's own limit is 5 s.
+  /// The limit for a peer to read or reply: the limit of QEMU is 5 s.
   static let patience: UInt64 = 10_000_000_000
 
   // MARK: Waiting
 
   /// Waits until something arrives.
-  /// - Parameter nanoseconds: the longest time; nil is for ever.
-  /// - Returns: whether something has arrived, or the peer has gone.
+  /// - Parameter nanoseconds: the timeout; nil means forever.
+  /// - Returns: whether data has arrived, or the peer has disconnected.
   func waitForArrival(nanoseconds: UInt64?) throws(Failure) -> Bool {
     try wait(POLLIN, nanoseconds: nanoseconds)
   }

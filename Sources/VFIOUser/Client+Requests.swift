@@ -17,7 +17,7 @@ extension Client {
       address, UInt64(count ?? shared.count), offset: offset, access, [shared.descriptor])
   }
 
-  /// Tells the server of memory that it can reach by messages alone.
+  /// Announces memory to the server that is accessible only by messages.
   public func mapRemote(
     at address: UInt64, count: UInt64, access: HostMemory.Access = [.read, .write]
   ) throws(Failure) {
@@ -57,7 +57,7 @@ extension Client {
     return Array(answer[16...])
   }
 
-  /// - Parameter isPosted: nothing is heard of it; for BARs only.
+  /// - Parameter isPosted: there is no reply; for BARs only.
   public func write(
     region: Int, offset: UInt64, _ data: [UInt8], isPosted: Bool = false
   ) throws(Failure) {
@@ -73,7 +73,7 @@ extension Client {
     return head
   }
 
-  /// Maps the parts of a BAR that are memory; nil when there are none.
+  /// Maps the parts of a BAR that are memory; nil if there are none.
   public func map(region: Int) throws(Failure) -> MappedRegion? {
     func failure(_ message: String) -> Failure {
       Failure(request: "regionInfo", errno: nil, message: message)

@@ -5,13 +5,13 @@ public import PCI
 
 /// The machine's side of the protocol, as much of it as a host in process needs: registers, memory, interrupts, reset.
 ///
-/// Belongs to one thread. Memory that is not shared is read and written by the server's messages, which are answered while this side waits
-/// in ``waitForServer(milliseconds:)``; not while it waits for a register, as in QEMU, whose lock is held then.
+/// Belongs to one thread. Memory that is not shared is accessed by the server's messages, to which this side replies in
+/// ``waitForServer(milliseconds:)``; not while it waits for a register, as in QEMU, which then holds its lock.
 public final class Client {
-  /// What the server did not do.
+  /// A failure of the server.
   public struct Failure: Error, Hashable, Sendable {
     public var request: String
-    /// Nil when the server has gone, or the answer makes no sense.
+    /// Nil if the server has disconnected, or the reply is malformed.
     public var errno: CInt?
     public var message: String
   }
@@ -28,13 +28,13 @@ public final class Client {
   private let format: DMAFormat
   private var lastID: UInt16 = 0x7fff
   private var waiting: [Message] = []
-  /// What the server may reach.
+  /// The memory that the server may access.
   public let memory: HostMemory
-  /// Called for every answer of this side to a request about memory.
+  /// Called for every reply of this side to a request about memory.
   public var onMemoryRequest: ((_ isWrite: Bool, _ address: UInt64, _ count: Int) -> Void)?
 
   /// Connects, and agrees on the version.
-  /// - Parameter memory: what ``mapRemote(at:count:access:)`` and the server's requests refer to.
+  /// - Parameter memory: the memory of ``mapRemote(at:count:access:)`` and of the server's requests.
   public init(
     connectingTo path: String, memory: HostMemory, messages: MemoryMessages = .wide
   ) throws(Failure) {
@@ -46,7 +46,7 @@ public final class Client {
     channel = Channel(OpenDescriptor(number), stop: nil, limit: Session.messageLimit)
     self.memory = memory
     format = messages == .wide ? .wide : .narrow
-    // As long as QEMU's: servers answer no longer than they were asked.
+    // The length of QEMU's request: servers reply with at most this length.
     let offer =
       #"{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"#
       + #""max_data_xfer_size":1048576,"write_multiple":true}}"#
@@ -55,7 +55,7 @@ public final class Client {
 
   // MARK: Requests
 
-  /// Sends a request and waits for its answer's body.
+  /// Sends a request and waits for the body of its reply.
   @discardableResult
   func request(
     _ command: Command, _ body: [UInt8] = [], descriptors: [OpenDescriptor] = []
@@ -63,7 +63,7 @@ public final class Client {
     try exchange(command, body, descriptors: descriptors).body.bytes
   }
 
-  /// Sends a request and waits for its answer.
+  /// Sends a request and waits for its reply.
   func exchange(
     _ command: Command, _ body: [UInt8], descriptors: [OpenDescriptor] = []
   ) throws(Failure) -> Message {
@@ -86,7 +86,7 @@ public final class Client {
     return answer
   }
 
-  /// The answer to the last request; the server's own requests are kept for later.
+  /// The reply to the last request; requests of the server are queued.
   private func awaitAnswer() throws(Channel.Failure) -> Message? {
     while true {
       while let message = try channel.next() {
@@ -102,7 +102,7 @@ public final class Client {
     }
   }
 
-  /// Sends a request that gets no answer.
+  /// Sends a request without a reply.
   func post(_ command: Command, _ body: [UInt8]) throws(Failure) {
     lastID &+= 1
     do throws(Channel.Failure) {
@@ -114,7 +114,7 @@ public final class Client {
 
   // MARK: The server's requests
 
-  /// Answers what the server asks about memory.
+  /// Replies to the server's requests about memory.
   /// - Parameter milliseconds: how long to wait for a request.
   public func waitForServer(milliseconds: UInt64) throws(Failure) {
     do throws(Channel.Failure) {

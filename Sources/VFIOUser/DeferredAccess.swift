@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import PCI
 
-/// An access of the guest that the function may have to do after it has been answered.
+/// An access of the guest that the function may execute after the reply.
 enum DeferredAccess {
   case bar(Int, offset: UInt64, [UInt8])
   case configuration(offset: Int, ConfigurationSpace.Width, UInt32)
@@ -16,7 +16,7 @@ enum DeferredAccess {
     }
   }
 
-  /// About how much memory it takes while it waits, bytes.
+  /// Its approximate memory usage while it is queued, bytes.
   var weight: Int {
     switch self {
     case .bar(_, offset: _, let data): 64 + data.count
@@ -26,7 +26,7 @@ enum DeferredAccess {
   }
 }
 
-/// How a client lays out messages about its memory: it shows in the answer to a read.
+/// The layout of a client's messages about its memory, detected from the reply to a read.
 /// - Source: QEMU 10.1 to 10.2 put the data at 12, behind a count of 32 bits; later ones at 16, as the protocol's text has it.
 enum DMAFormat {
   case wide, narrow
@@ -39,7 +39,7 @@ enum DMAFormat {
     }
   }
 
-  /// - Parameter replyOf: bytes of the answer to a read of `count` bytes.
+  /// - Parameter replyOf: bytes of the reply to a read of `count` bytes.
   init?(replyOf bytes: Int, to count: Int) {
     switch bytes - count {
     case 16: self = .wide
@@ -49,9 +49,9 @@ enum DMAFormat {
   }
 }
 
-/// What a function's registers were when it began to work: what the guest reads meanwhile.
+/// A snapshot of a function's registers, which the guest reads while the function works.
 ///
-/// Most work needs none; so it is taken into the same memory again and again.
+/// Most work needs none, so its memory is reused.
 struct DevicePicture {
   var configuration: ConfigurationSpace
   private var bars: [(index: Int, bytes: [UInt8])]

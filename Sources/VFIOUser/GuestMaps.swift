@@ -3,7 +3,7 @@ internal import CLinux
 internal import Glibc
 internal import PCI
 
-/// The guest's memory as the client has told of it: pieces that are mapped here, and pieces that only messages reach.
+/// The guest's memory as announced by the client: regions that are mapped here, and regions that are accessed by messages.
 @safe final class GuestMaps {
   @safe private struct Piece {
     var count: Int
@@ -14,10 +14,10 @@ internal import PCI
 
   private let memory: HostMemory
   private var pieces: [UInt64: Piece] = [:]
-  /// Mappings that a piece of work under way might still look at.
+  /// Mappings that work in progress may still access.
   private var retired: [Piece] = []
-  /// How many pieces of memory only messages reach. ROM is none: QEMU gives its firmware away without a descriptor for as long as a guest lives,
-  /// and a guest that has its queues or its data there is not served.
+  /// The number of regions that are accessed by messages. ROM does not count: QEMU announces its firmware without a descriptor, and queues
+  /// or data in it are not supported.
   private(set) var remoteCount = 0
 
   /// At most so many pieces.
@@ -32,7 +32,7 @@ internal import PCI
     releaseRetired()
   }
 
-  /// What DMA_MAP asks for.
+  /// The request DMA_MAP.
   struct Request {
     var access: HostMemory.Access
     var offset: UInt64
@@ -41,7 +41,7 @@ internal import PCI
     var descriptor: OpenDescriptor?
   }
 
-  /// - Throws: EINVAL for a piece that cannot be, EEXIST for one that overlaps another, ENOSPC when there are too many; what `mmap` says.
+  /// - Throws: EINVAL for an invalid region, EEXIST for an overlap, ENOSPC for too many regions; errors of `mmap`.
   func add(_ request: Request) throws(Refusal) {
     let page = Self.pageSize
     guard !request.access.isEmpty, request.count > 0, request.count <= UInt64(Int.max),
@@ -76,7 +76,7 @@ internal import PCI
     pieces[request.address] = piece
   }
 
-  /// - Throws: EINVAL for less or more than one piece, ENOENT when nothing is there.
+  /// - Throws: EINVAL for less or more than one region, ENOENT if there is none.
   func remove(at address: UInt64, count: UInt64) throws(Refusal) {
     guard let piece = pieces[address] else { throw Refusal(ENOENT) }
     guard UInt64(piece.count) == count else { throw Refusal(EINVAL) }
@@ -88,7 +88,7 @@ internal import PCI
   }
 
   private func remove(_ piece: Piece, at address: UInt64) {
-    // It is there: pieces and regions come and go together.
+    // It exists: mappings and regions are added and removed together.
     try? memory.remove(at: address, count: piece.count)
     pieces[address] = nil
     if unsafe piece.start != nil {
@@ -98,7 +98,7 @@ internal import PCI
     }
   }
 
-  /// Gives back what was removed: nothing is at work that could still look at it.
+  /// Unmaps removed regions: no work in progress can access them.
   func releaseRetired() {
     guard !retired.isEmpty else { return }
     for piece in retired { release(piece) }

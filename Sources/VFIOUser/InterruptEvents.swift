@@ -78,7 +78,7 @@ struct InterruptEvents {
 
   // MARK: Setting
 
-  /// What SET_IRQS asks for.
+  /// The request SET_IRQS.
   struct Request {
     enum Data: UInt32 { case none = 1, flags = 2, events = 4 }
     enum Action: UInt32 { case mask = 8, unmask = 16, trigger = 32 }
@@ -118,7 +118,7 @@ struct InterruptEvents {
           index < request.descriptors.count ? request.descriptors[index] : nil, request.kind, vector
         )
       }
-      // A line that is up already has not been told of.
+      // A line that is already asserted has not been signalled.
       if request.kind == .line, isLineAsserted, !isLineHeld, !isLineMasked { signalLine() }
     case (.mask, .none), (.unmask, .none):
       guard request.kind == .line, request.vectors == 0..<1 else { throw Refusal(EINVAL) }

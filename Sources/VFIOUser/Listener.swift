@@ -2,11 +2,11 @@
 internal import CLinux
 internal import Glibc
 
-/// The socket at which clients arrive: one that is made at a path, or one that systemd has made.
+/// The listening socket: created at a path, or passed by systemd.
 public final class Listener {
   /// Why there is no socket.
   public struct Failure: Error, Hashable, Sendable {
-    /// What was attempted, as in "cannot create the socket".
+    /// The attempted operation, as in "cannot create the socket".
     public var operation: String
     public var path: String
     public var errno: CInt?
@@ -15,7 +15,7 @@ public final class Listener {
   }
 
   let descriptor: OpenDescriptor
-  /// Nil for an inherited one, which is not ours to remove.
+  /// Nil for an inherited socket, which is not removed.
   public let path: String?
 
   private init(_ descriptor: OpenDescriptor, path: String?) {
@@ -25,12 +25,11 @@ public final class Listener {
 
   deinit { if let path { _ = unsafe unlink(path) } }
 
-  /// Makes a socket that only its owner can reach, unless a mode and a group open it up.
+  /// Creates a socket that only its owner can access, unless a mode and a group are given.
   ///
-  /// A socket that nobody listens to any more is replaced.
+  /// A socket without a listener is replaced.
   /// - Parameter mode: permission bits; 0600 by default.
-  /// - Throws: ``Failure`` when others could put something in its place, when something else is there or somebody listens, or for what the
-  ///   kernel says.
+  /// - Throws: ``Failure`` if others could replace the socket, if another file or a listening socket exists, or for errors of the kernel.
   public init(path: String, mode: UInt32 = 0o600, group: UInt32? = nil) throws(Failure) {
     try Self.checkDirectory(of: path)
     try Self.removeStale(path)
@@ -55,7 +54,7 @@ public final class Listener {
     }
   }
 
-  /// The first socket that systemd has passed to this process; nil when it has passed none.
+  /// The first socket that systemd passed to this process; nil if there is none.
   /// - Throws: ``Failure`` for something that is no listening Unix stream socket.
   /// - Source: `sd_listen_fds(3)`.
   public static func inherited() throws(Failure) -> Listener? {
@@ -77,7 +76,7 @@ public final class Listener {
     return Listener(OpenDescriptor(first), path: nil)
   }
 
-  /// A directory that others can write to is one in which they can put their socket in place of ours.
+  /// In a directory that others can write to, they can replace the socket.
   private static func checkDirectory(of path: String) throws(Failure) {
     let directory = path.lastIndex(of: "/").map {
       $0 == path.startIndex ? "/" : String(path[..<$0])

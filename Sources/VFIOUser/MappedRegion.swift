@@ -2,7 +2,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// The parts of a BAR that a server lets its clients map, as this process has them.
+/// The mapping in this process of the parts of a BAR that clients can map.
 @safe public final class MappedRegion {
   @safe private struct Piece {
     var offsets: Range<UInt64>
@@ -28,7 +28,7 @@ internal import Synchronization
     for piece in pieces { _ = unsafe munmap(piece.start, piece.offsets.count) }
   }
 
-  /// Stores a word, behind all that this thread has written before.
+  /// Stores a word after all earlier writes of this thread.
   /// - Parameter offset: a multiple of 4.
   /// - Returns: false where the BAR is no memory.
   public func store(_ value: UInt32, at offset: UInt64) -> Bool {

@@ -14,9 +14,9 @@ enum Command: UInt16, CaseIterable {
   case setInterrupts = 8
   case readRegion = 9
   case writeRegion = 10
-  /// The server reads the client's memory; the client answers.
+  /// The server reads the client's memory; the client replies.
   case readDMA = 11
-  /// The server writes to the client's memory; the client answers.
+  /// The server writes to the client's memory; the client replies.
   case writeDMA = 12
   case reset = 13
   case writeRegions = 15
@@ -27,7 +27,7 @@ enum Command: UInt16, CaseIterable {
 struct MessageHeader: Hashable {
   static let byteCount = 16
 
-  /// Chosen by whoever asks, repeated by whoever answers.
+  /// Chosen by the sender of the request, repeated in the reply.
   var id: UInt16
   var command: UInt16
   /// Header and body, bytes.
@@ -51,7 +51,7 @@ struct MessageHeader: Hashable {
     flags = wantsNoReply ? Self.noReplyFlag : 0
   }
 
-  /// The answer to a request; with an errno, its refusal.
+  /// The reply to a request; with an errno, its refusal.
   init(replyTo request: MessageHeader, bodyCount: Int, errno: CInt = 0) {
     id = request.id
     command = request.command
@@ -83,7 +83,7 @@ struct MessageHeader: Hashable {
 struct Message {
   var header: MessageHeader
   var body: WireBytes
-  /// What travelled with it; closed when nobody keeps them.
+  /// The descriptors of the message; closed unless retained.
   var descriptors: [OpenDescriptor]
 
   var command: Command? { Command(rawValue: header.command) }

@@ -2,13 +2,13 @@
 internal import CLinux
 internal import Glibc
 
-/// An open file that is closed when its last user goes.
+/// An open file that is closed with its last reference.
 final class OpenDescriptor: Sendable {
   let number: CInt
 
   init(_ number: CInt) { self.number = number }
 
-  /// A second number for a file that somebody else keeps open; nil when there is none left.
+  /// A duplicate of a descriptor with another owner; nil if there are no descriptors left.
   convenience init?(duplicating other: CInt) {
     let number = fcntl(other, F_DUPFD_CLOEXEC, 0)
     guard number >= 0 else { return nil }
@@ -25,13 +25,13 @@ final class OpenDescriptor: Sendable {
     return String(decoding: name, as: UTF8.self) == "anon_inode:[eventfd]"
   }
 
-  /// Lets no write wait: an event counter's owner could fill it, and leave it so.
+  /// Makes writes nonblocking: the owner of an event counter could fill it.
   func preventWaiting() {
     let flags = fcntl(number, F_GETFL)
     if flags >= 0, flags & O_NONBLOCK == 0 { _ = fcntl(number, F_SETFL, flags | O_NONBLOCK) }
   }
 
-  /// Adds 1 to an event counter. One that is full has been signalled already.
+  /// Adds 1 to an event counter. A full counter has been signalled already.
   func signal() {
     var one: UInt64 = 1
     _ = unsafe write(number, &one, 8)

@@ -3,32 +3,32 @@ internal import CLinux
 internal import Glibc
 public import PCI
 
-/// What others want to know of a server while it runs. Called on its thread.
+/// The events of a running server. Called on its thread.
 public protocol ServerObserver: AnyObject {
   /// A client has connected: for the function, a host has been switched on.
   func clientConnected()
 
-  /// The client has gone, or was left because it could not be followed.
-  /// - Parameter reason: nil when it went by itself.
+  /// The client has disconnected, or was disconnected because of an error.
+  /// - Parameter reason: nil if the client disconnected.
   func clientLeft(_ reason: String?)
 
   /// The server has done something.
   func worked()
 
-  /// Nanoseconds until ``worked()`` is wanted though nothing happened; nil for never.
+  /// Nanoseconds until the next call of ``worked()`` without an event; nil for never.
   var nanosecondsToReport: UInt64? { get }
 }
 
 /// Serves a function to one vfio-user client after the other: QEMU's `vfio-user-pci`, for example.
 ///
-/// Everything happens on the thread that runs it. The function and its memory are that thread's meanwhile.
+/// Runs on one thread, which owns the function and its memory meanwhile.
 /// - Source: QEMU `docs/interop/vfio-user.rst`.
 public final class Server {
   private let function: any Function
   private let memory: HostMemory
   private let listener: Listener
 
-  /// - Parameter memory: what the function takes for its host's; without regions.
+  /// - Parameter memory: the host memory of the function, without regions.
   public init(_ function: any Function, memory: HostMemory, at listener: Listener) {
     self.function = function
     self.memory = memory
@@ -73,7 +73,7 @@ public final class Server {
 }
 
 extension Channel.Failure {
-  /// Nil when nothing is wrong.
+  /// Nil without an error.
   fileprivate var reason: String? {
     switch self {
     case .closed, .stopped: nil

@@ -2,33 +2,33 @@
 internal import Glibc
 internal import PCI
 
-/// One client's time with a function: requests in, answers out, and the function's way to the guest.
+/// The session of one client with a function: requests, replies, and the function's access to the guest.
 ///
-/// Belongs to one thread. A write to a BAR may make the function reach into guest memory that only messages lead to. The client answers
-/// those with the lock of its machine held, which a processor of the guest holds, too, while it waits for a register: so a write is answered before it
-/// is done, and what arrives while the function waits for the guest is answered at once, from a picture of the registers, and
-/// done afterwards.
+/// Belongs to one thread. A write to a BAR may make the function access guest memory by messages. The client replies to them under the lock
+/// of its machine, which a processor of the guest also holds while it waits for a register. Therefore the reply to a write is sent before
+/// the write is executed. Requests that arrive while the function waits for the guest are answered immediately, from a snapshot of the
+/// registers, and executed afterwards.
 final class Session: HostInterface, RemoteMemory {
   let memory: HostMemory
   private let function: any Function
-  /// The same, when it does things by itself.
+  /// The same function, if it does work in real time.
   private let paced: (any RealTimeFunction)?
   private let channel: Channel
   private let maps: GuestMaps
   private var events: InterruptEvents
   private var isNegotiated = false
-  /// Waiting also tells whether all is to end.
+  /// Waiting also checks for a stop request.
   private var stepsWithoutWait = 0
-  /// A function that has something to do all the time looks at memory for it; the socket is looked at less often.
+  /// A function that works continuously polls memory; the socket is polled less often.
   private var stepsWithoutReceive = 0
 
-  // Work of the function, and what came meanwhile.
+  // Work of the function, and requests that arrived meanwhile.
   private var isWorking = false
   private var picture: DevicePicture
-  /// Whether the picture is what the guest sees.
+  /// Whether the guest reads the snapshot.
   private var isPictured = false
   private var deferred: [DeferredAccess] = []
-  /// What these weigh. A client that does not answer could send them without end.
+  /// Their memory usage, which is limited because a client that does not reply could send them without end.
   private var deferredWeight = 0
   private static let deferredLimit = 1 << 20
 
@@ -37,16 +37,16 @@ final class Session: HostInterface, RemoteMemory {
   private var format: DMAFormat?
   /// Why the guest's memory cannot be reached any more.
   private var failure: Channel.Failure?
-  /// The function must not reach into the guest's memory: the client waits for an answer, or wants a reset.
+  /// The function must not access the guest's memory: the client waits for a reply, or requested a reset.
   private var isCutOff = false
   /// The most data that one message may carry either way, bytes.
   private var transferLimit = Session.ownTransferLimit
 
   static let ownTransferLimit = 1 << 20
-  /// The most data that one answer of the client is to carry, bytes: QEMU (11.1) sends an answer in one attempt that does not wait, and
-  /// forgets what its socket had no room for. So much goes into one buffer of the kernel's: all of it or nothing.
+  /// The maximum data in one reply of the client, bytes: QEMU (11.1) sends a reply with one nonblocking call, and drops bytes for which its
+  /// socket has no room. This size fits into one buffer of the kernel, so it is sent completely or not at all.
   static let answerLimit = 1 << 16
-  /// The longest message that is accepted: the most data, and room for what stands before it.
+  /// The maximum size of a message: the maximum data and its headers.
   static let messageLimit = ownTransferLimit + 4096
 
   init(_ function: any Function, memory: HostMemory, channel: Channel) {
@@ -73,9 +73,9 @@ final class Session: HostInterface, RemoteMemory {
 
   // MARK: The loop
 
-  /// Does what has arrived and what has fallen due.
+  /// Processes requests that have arrived and work that is due.
   /// - Parameter limit: nanoseconds to wait for something to arrive.
-  /// - Throws: when the client has gone, or cannot be followed.
+  /// - Throws: if the client has disconnected, or violates the protocol.
   func step(limit: UInt64?) throws(Channel.Failure) {
     stepsWithoutReceive += 1
     if let paced, paced.nanosecondsToWork == 0 {
@@ -96,7 +96,7 @@ final class Session: HostInterface, RemoteMemory {
     _ = try channel.waitForArrival(nanoseconds: limit == .max ? nil : limit)
   }
 
-  /// Takes what has arrived.
+  /// Receives requests.
   /// - Returns: whether there was anything.
   @discardableResult
   private func takeAll() throws(Channel.Failure) -> Bool {
@@ -112,7 +112,7 @@ final class Session: HostInterface, RemoteMemory {
   private func finishDeferred() throws(Channel.Failure) {
     if let failure { throw failure }
     while !deferred.isEmpty {
-      // More may come meanwhile, for the next round.
+      // More may arrive meanwhile, for the next round.
       let accesses = deferred
       (deferred, deferredWeight) = ([], 0)
       for access in accesses {
@@ -122,7 +122,7 @@ final class Session: HostInterface, RemoteMemory {
     }
   }
 
-  /// Lets the function do something that may reach into the guest's memory.
+  /// Executes work of the function that may access the guest's memory.
   private func work(_ body: () -> Void) {
     if maps.remoteCount > 0 {
       picture.take(of: function)
@@ -138,15 +138,15 @@ final class Session: HostInterface, RemoteMemory {
 
   // MARK: Requests
 
-  /// Answers a message.
+  /// Replies to a message.
   private func take(_ message: Message) throws(Channel.Failure) {
-    // An answer that nobody waits for any more.
+    // A reply that is no longer expected.
     guard !message.header.isReply else { return }
     var reply: (MessageHeader, Answer)?
     var later: DeferredAccess?
     do throws(Refusal) {
       let answer = try self.answer(message)
-      // What reaches nowhere is done when the client hears that it is.
+      // Requests without an effect on the guest are complete before the reply.
       let isDoneFirst = !isWorking && answer.access?.mayReachMemory == false
       if isDoneFirst, let access = answer.access { perform(access) }
       if !message.header.wantsNoReply {
@@ -167,7 +167,7 @@ final class Session: HostInterface, RemoteMemory {
     if let later { postpone(later) }
   }
 
-  /// What a request gets, and what is done for it.
+  /// Executes a request and returns its reply.
   private struct Answer {
     var body: [UInt8] = []
     var descriptors: [OpenDescriptor] = []
@@ -177,7 +177,7 @@ final class Session: HostInterface, RemoteMemory {
   private func answer(_ message: Message) throws(Refusal) -> Answer {
     guard let command = message.command else { throw Refusal(ENOSYS) }
     guard isNegotiated != (command == .version) else { throw Refusal(EINVAL) }
-    // Closing those that nobody asked for is the caller's, who forgets them.
+    // The caller closes unused descriptors.
     let takesDescriptors = command == .mapDMA || command == .setInterrupts
     guard takesDescriptors || message.descriptors.isEmpty else { throw Refusal(EINVAL) }
     switch command {
@@ -194,7 +194,7 @@ final class Session: HostInterface, RemoteMemory {
     case .reset: return Answer(access: .reset)
     case .feature: throw Refusal(ENOTTY)
     case .regionDescriptors: throw Refusal(ENOTSUP)
-    // Only the server asks for these.
+    // Only the server sends these requests.
     case .readDMA, .writeDMA: throw Refusal(EINVAL)
     }
   }
@@ -212,7 +212,7 @@ final class Session: HostInterface, RemoteMemory {
     let body = message.body
     try body.require(32)
     let flags: UInt32 = body.integer(at: 4)
-    // Bits 2 and 3 say how a descriptor may be used; it is always mapped.
+    // Bits 2 and 3 are the supported uses of a descriptor; it is always mapped.
     guard body.integer(at: 0) as UInt32 >= 32, flags & ~0b1111 == 0,
       message.descriptors.count <= 1
     else { throw Refusal(EINVAL) }
@@ -252,7 +252,7 @@ final class Session: HostInterface, RemoteMemory {
     guard body.integer(at: 0) as UInt32 >= 16 else { throw Refusal(EINVAL) }
     var answer: [UInt8] = []
     answer.append(littleEndian: UInt32(16))
-    // It can be reset, and it is a PCI device.
+    // The device supports reset, and is a PCI device.
     answer.append(littleEndian: UInt32(0b11))
     answer.append(littleEndian: UInt32(Self.regionCount))
     answer.append(littleEndian: UInt32(InterruptEvents.Kind.allCases.count))
@@ -276,7 +276,7 @@ final class Session: HostInterface, RemoteMemory {
     let isWhole = room >= needed
     var flags: UInt32 = size > 0 ? 0b11 : 0
     if mapped != nil { flags |= 0b100 }
-    // Half a chain is none: the client asks again with more room.
+    // A partial chain is omitted: the client requests it again with more room.
     if !capability.isEmpty, isWhole { flags |= 0b1000 }
     var answer: [UInt8] = []
     answer.append(littleEndian: needed)
@@ -422,7 +422,7 @@ final class Session: HostInterface, RemoteMemory {
 
   // MARK: Accesses that have been answered
 
-  /// Does an access, or keeps it until the function is free.
+  /// Executes an access, or queues it until the function is free.
   private func postpone(_ access: DeferredAccess) {
     guard isWorking else { return perform(access) }
     deferredWeight += access.weight
@@ -434,14 +434,14 @@ final class Session: HostInterface, RemoteMemory {
     note(access)
   }
 
-  /// What an access that has to wait does at once.
+  /// The immediate effect of a queued access.
   private func note(_ access: DeferredAccess) {
     switch access {
     case .configuration(let offset, let width, let value):
       if isPictured {
         _ = picture.configuration.write(offset: offset, width: width, value: value)
       }
-    // What the function does now is for nobody any more.
+    // The current work of the function is obsolete.
     case .reset: isCutOff = true
     case .bar: break
     case .all(let accesses): for access in accesses { note(access) }
@@ -484,7 +484,7 @@ final class Session: HostInterface, RemoteMemory {
   }
 
   func write(at address: UInt64, from buffer: UnsafeRawBufferPointer) throws(HostMemoryError) {
-    // How the client lays a write out shows in its answer to a read.
+    // The client's reply to a read shows the layout of its writes.
     if format == nil { _ = try requestRead(address & ~3, 4) }
     var done = 0
     while done < buffer.count {
@@ -506,7 +506,7 @@ final class Session: HostInterface, RemoteMemory {
   > {
     var body: [UInt8] = []
     body.append(littleEndian: address)
-    // An older client takes the low half.
+    // An older client uses the low half.
     body.append(littleEndian: UInt64(count))
     let answer = try request(.readDMA, body, address: address, count: count)
     guard let format = DMAFormat(replyOf: answer.count, to: count) else {
@@ -516,12 +516,12 @@ final class Session: HostInterface, RemoteMemory {
     return answer[format.headCount...]
   }
 
-  /// Asks the client, and serves it while it has not answered.
+  /// Sends a request to the client, and serves the client until it replies.
   private func request(
     _ command: Command, _ body: [UInt8], address: UInt64, count: Int
   ) throws(HostMemoryError) -> [UInt8] {
     let refused = HostMemoryError(address: address, count: count, cause: .unanswered)
-    // Without a picture nothing that arrives meanwhile could be answered.
+    // Without a snapshot, requests that arrive meanwhile could not be answered.
     guard !isCutOff, failure == nil, !isWorking || isPictured else { throw refused }
     lastID &+= 1
     do throws(Channel.Failure) {
@@ -530,13 +530,13 @@ final class Session: HostInterface, RemoteMemory {
       guard let answer = try awaitReply(to: command) else { throw .unresponsive }
       return answer
     } catch {
-      // One that was refused is over; a client that cannot be followed is.
+      // A refused request ends only this request; a protocol violation ends the session.
       if error != .refusedByClient { failure = error }
       throw refused
     }
   }
 
-  /// - Returns: nil when the client takes longer than it may.
+  /// - Returns: nil on a timeout of the client.
   private func awaitReply(to command: Command) throws(Channel.Failure) -> [UInt8]? {
     let limit = ContinuousClock.now + .nanoseconds(Channel.patience)
     var taken = 0
@@ -551,10 +551,10 @@ final class Session: HostInterface, RemoteMemory {
         }
         try take(message)
         if let failure { throw failure }
-        // A reset has come: whatever the answer is, nobody waits for it.
+        // A reset has arrived: the reply is no longer needed.
         if isCutOff { throw .refusedByClient }
         taken += 1
-        // Waiting also tells whether all is to end: a client that asks on and on must not hide that.
+        // Waiting also checks for a stop request, which a client that sends requests without end must not prevent.
         if taken % 256 == 0 { _ = try channel.waitForArrival(nanoseconds: 0) }
       }
       guard ContinuousClock.now < limit else { return nil }

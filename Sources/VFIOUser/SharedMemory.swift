@@ -2,7 +2,7 @@
 internal import CLinux
 internal import Glibc
 
-/// Memory without a name that another process can map, too: what a guest's RAM is to a client.
+/// Anonymous memory that another process can also map, like a guest's RAM.
 @safe public final class SharedMemory {
   public let count: Int
   let descriptor: OpenDescriptor
@@ -23,7 +23,7 @@ internal import Glibc
 
   deinit { _ = unsafe munmap(start, count) }
 
-  /// All of it, as long as this object lives.
+  /// The whole memory, valid as long as this object.
   public var bytes: UnsafeMutableRawBufferPointer {
     unsafe UnsafeMutableRawBufferPointer(start: start, count: count)
   }

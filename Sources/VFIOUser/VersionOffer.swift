@@ -2,7 +2,7 @@
 internal import FoundationEssentials
 internal import Glibc
 
-/// What a client says of itself in its first message.
+/// The contents of a client's first message.
 struct VersionOffer {
   /// The most data that one message may carry, bytes.
   var maximumTransfer = 1 << 20
@@ -15,7 +15,7 @@ struct VersionOffer {
     var capabilities: Capabilities?
   }
 
-  /// - Throws: EINVAL for another major version, or for text that is no JSON object with a NUL behind it.
+  /// - Throws: EINVAL for another major version, or for text that is not a JSON object with a terminating NUL.
   init(_ body: WireBytes) throws(Refusal) {
     try body.require(4)
     guard body.integer(at: 0) as UInt16 == 0 else { throw Refusal(EINVAL) }
@@ -31,7 +31,7 @@ struct VersionOffer {
     }
   }
 
-  /// The server's answer: as much as there is room for, since clients read no more than they have sent.
+  /// The server's reply, limited to the length of the request, since clients do not read more.
   static func answer(fitting count: Int) -> [UInt8] {
     let limits =
       #""max_msg_fds":8,"max_data_xfer_size":\#(Session.ownTransferLimit)"#

@@ -5,7 +5,7 @@ import PCI
 import SpecificationHost
 import Testing
 
-/// What namespaces store to.
+/// The backings of namespaces.
 @Suite struct BackendTests {
   @Test(
     "after a completed Flush the data are in the file, though the process is killed",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Linux has and the C library's Swift module lacks: system calls, structures and macros as plain functions.
-// Each returns -errno when it fails.
+// System calls, structures and macros of Linux that are missing in the C library's Swift module, as functions. Each returns -errno on
+// failure.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +26,7 @@ int epfnvme_block_is_read_only(int descriptor);
 /// Opens a file for reading with `O_DIRECT`; returns the descriptor.
 int epfnvme_open_direct(const char *path);
 
-/// Opens for reading and writing past the page cache, and exclusively: a block device in use gives EBUSY.
+/// Opens for direct I/O, and exclusively: a block device in use gives EBUSY.
 int epfnvme_open_exclusive(const char *path);
 
 /// The number of an unbound loop device (`LOOP_CTL_GET_FREE`); a hint, not a reservation.
@@ -66,7 +66,7 @@ int epfnvme_caught_signal_count(void);
 /// A range of a file reads zero afterwards; its length stays. -1 and errno on failure.
 int epfnvme_zero_range(int descriptor, long long offset, long long count);
 
-/// The same, and the storage behind it is given back.
+/// The same, and deallocates the storage.
 int epfnvme_punch_hole(int descriptor, long long offset, long long count);
 
 
@@ -88,31 +88,30 @@ int epfnvme_unix_listen(int descriptor);
 /// A Unix stream socket that is connected to the one at a path.
 int epfnvme_unix_connect(const char *path);
 
-/// The next connection to a listening socket; -EAGAIN when nobody waits.
+/// The next connection to a listening socket; -EAGAIN if there is none.
 int epfnvme_unix_accept(int descriptor);
 
 /// Whether a descriptor is a Unix stream socket that listens.
 int epfnvme_is_unix_listener(int descriptor);
 
-/// Receives bytes, and the descriptors that came with them; 0 is the end, -EAGAIN when nothing has come.
+/// Receives bytes with their descriptors; 0 is the end, -EAGAIN if none are available.
 int64_t epfnvme_receive(int descriptor, void *buffer, size_t length, int *descriptors,
                         int *descriptor_count);
 
-/// Sends bytes, with descriptors beside the first of them; -EAGAIN when there is no room.
+/// Sends bytes, with descriptors attached to the first; -EAGAIN if there is no room.
 int64_t epfnvme_send(int descriptor, const void *buffer, size_t length, const int *descriptors,
                      int descriptor_count);
 
 /// Memory of a length as a file without a name.
 int epfnvme_memory_descriptor(const char *name, uint64_t length);
 
-/// The same, of a length that nobody can change: whoever gets it cannot cut it short under those who use it.
+/// The same, with a sealed length: a receiver cannot truncate it.
 int epfnvme_fixed_memory_descriptor(const char *name, uint64_t length);
 
 /// An event counter (`eventfd`), non-blocking.
 int epfnvme_event_descriptor(void);
 
-/// Waits for descriptors (`struct pollfd`), without end when the time is negative. A signal begins the wait anew: it is no answer, and
-/// no sign that none will come.
+/// Waits for descriptors (`struct pollfd`), forever if the time is negative. After a signal the wait is restarted.
 int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds);
 
 /// Blocks SIGINT, SIGTERM and SIGHUP; they arrive at the descriptor instead.
@@ -124,7 +123,7 @@ int epfnvme_read_signal(int descriptor);
 /// At most so many pieces of guests' memory are mapped in one process.
 enum { EPFNVME_GUEST_MAPPINGS = 4096 };
 
-/// Maps a part of a guest's memory file, shared. The file must be long enough; if it becomes shorter, what is missing reads zero.
+/// Maps a part of a guest's memory file, shared. The file must be long enough; if it is truncated, the missing part reads zero.
 int epfnvme_map_guest_memory(int descriptor, uint64_t offset, uint64_t length, int is_writable,
                              void **start);
 void epfnvme_unmap_guest_memory(void *start, uint64_t length);

@@ -19,7 +19,7 @@ extension BitField where Owner == AsyncEvent, Value == UInt8 {
   /// The type (AET): 0 error, 1 SMART / health, 2 notice, 6 I/O command specific, 7 vendor specific.
   @inlinable public static var type: Self { Self("AET", 0...2) }
 
-  /// What happened, within the type (AEI).
+  /// The event within the type (AEI).
   @inlinable public static var information: Self { Self("AEI", 8...15) }
 }
 

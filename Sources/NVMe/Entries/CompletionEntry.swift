@@ -39,7 +39,7 @@ public struct CompletionEntry: Hashable, Sendable {
 
   /// Stores the entry as the first 16 bytes; traps if there are fewer.
   ///
-  /// The phase tag is in the last dword: a controller that others watch stores ``lastDword`` by itself, last.
+  /// The phase tag is in the last dword: a controller with a concurrent host stores ``lastDword`` separately, last.
   @inlinable public func store(into bytes: inout MutableRawSpan) {
     bytes.store(result, at: 0)
     bytes.store(submissionHead, at: 8)

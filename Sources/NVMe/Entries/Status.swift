@@ -8,11 +8,11 @@
   public var rawValue: UInt16
   @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  /// Status code type and code, without the bits about retries and more information: what ``name`` goes by.
+  /// Status code type and code, without the bits DNR and M, as used by ``name``.
   @inlinable public var code: UInt16 { rawValue & 0x7ff }
   /// Do Not Retry: the same command would fail again.
   @inlinable public var isFinal: Bool { rawValue & 0x4000 != 0 }
-  /// More: the Error Information log says where the error is.
+  /// More: the Error Information log has the location of the error.
   @inlinable public var hasMore: Bool { rawValue & 0x2000 != 0 }
   @inlinable public var isSuccess: Bool { rawValue == 0 }
 
@@ -164,7 +164,7 @@ extension Status: CustomStringConvertible {
   ]
 }
 
-/// The number as it stands in the status field, for tables.
+/// The number in the status field, for tables.
 extension Status: ExpressibleByIntegerLiteral {
   @inlinable public init(integerLiteral value: UInt16) { self.init(rawValue: value) }
 }

@@ -2,7 +2,7 @@
 
 /// A submission queue entry: 64 bytes in memory, sixteen dwords here.
 ///
-/// What a command defines in CDW10 and up is read from ``cdw10`` to ``cdw15``.
+/// Command-specific values are in ``cdw10`` to ``cdw15``.
 /// - Source: NVM Express Base 2.1, 4.1.1.
 @frozen public struct SubmissionEntry: Sendable {
   /// The length in bytes.
@@ -18,7 +18,7 @@
   @inlinable public init(dwords: [16 of UInt32]) { self.dwords = dwords }
 
   /// A command with one or two data pointers.
-  /// - Parameter words: CDW10 and the next ones, at most 6; the others are zero.
+  /// - Parameter words: CDW10 and the following words, at most 6; the others are zero.
   public init(
     opcode: UInt8, id: UInt16, namespaceID: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
     words: [UInt32] = []

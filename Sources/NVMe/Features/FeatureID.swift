@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A feature (FID), in the words of nvme-cli.
+/// A feature (FID), with the names of nvme-cli.
 /// - Source: NVM Express Base 2.1, 5.1.25.
 public struct FeatureID: Code {
   public var rawValue: UInt8

@@ -18,6 +18,6 @@ extension BitField where Owner == InterruptCoalescing, Value == UInt8 {
   /// Completions before an interrupt (THR), 0's based.
   @inlinable public static var threshold: Self { Self("THR", 0...7) }
 
-  /// The longest delay of an interrupt (TIME), in units of 100 microseconds; 0 for none.
+  /// The maximum delay of an interrupt (TIME), in units of 100 microseconds; 0 for none.
   @inlinable public static var time: Self { Self("TIME", 8...15) }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Number of Queues (feature 07h): asked for in CDW11, granted in completion DW0.
+/// Number of Queues (feature 07h): requested in CDW11, granted in completion DW0.
 /// - Source: NVM Express Base 2.1, 5.1.25.
 public struct NumberOfQueues: PackedWord {
   public var rawValue: UInt32

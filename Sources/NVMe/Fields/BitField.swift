@@ -26,7 +26,7 @@ public struct BitField<Owner, Value: BitFieldValue>: Sendable {
   /// The greatest value that fits.
   @inlinable public var mask: UInt64 { ~0 >> UInt64(64 - width) }
 
-  /// The same field as a number, whatever its value's type: for lists of fields.
+  /// The same field as a number, independent of its value's type, for lists of fields.
   @inlinable public var number: BitField<Owner, UInt64> {
     BitField<Owner, UInt64>(name, shift: shift, width: width)
   }

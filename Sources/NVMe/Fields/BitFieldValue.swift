@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a bit field may hold: a value that is its bits.
+/// A value of a bit field, which is represented by its bits.
 public protocol BitFieldValue: Hashable, Sendable {
   init(bits: UInt64)
   var bits: UInt64 { get }

@@ -10,7 +10,7 @@ public struct ByteField<Owner, Value: ByteFieldValue>: Sendable {
   public let count: Int
   /// How a dump prints the value.
   public let format: ByteFieldFormat
-  /// What fills text up to the field's width.
+  /// The padding of text up to the field's width.
   public let padding: UInt8
 
   public init(
@@ -24,7 +24,7 @@ public struct ByteField<Owner, Value: ByteFieldValue>: Sendable {
     self.padding = padding
   }
 
-  /// The same field as bytes, whatever its value's type: for lists of fields.
+  /// The same field as bytes, independent of its value's type, for lists of fields.
   public var raw: ByteField<Owner, [UInt8]> {
     ByteField<Owner, [UInt8]>(name, at: offset, count: count, as: format, padding: padding)
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a field of bytes may hold.
+/// A value of a byte field.
 public protocol ByteFieldValue: Hashable, Sendable {
   /// Loads the value from the bytes of its field.
   init(fieldBytes: ArraySlice<UInt8>, padding: UInt8)

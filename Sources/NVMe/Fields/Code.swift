@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A number to which the specification gives names, with room for those that it does not name.
+/// A number with names in the specification; other values are also allowed.
 public protocol Code: RawRepresentable, BitFieldValue, ByteFieldValue, CustomStringConvertible
 where RawValue: FixedWidthInteger & UnsignedInteger & BitFieldValue & ByteFieldValue {
   init(rawValue: RawValue)

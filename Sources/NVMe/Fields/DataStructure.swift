@@ -16,7 +16,7 @@ public protocol DataStructure: Hashable, Sendable {
 }
 
 extension DataStructure {
-  /// The structure in bytes that another side made; nil if they are too few. More than the structure has are ignored.
+  /// The structure in bytes from the other side; nil if there are too few. Additional bytes are ignored.
   public init?(bytes: some Collection<UInt8>) {
     guard bytes.count >= Self.byteCount else { return nil }
     self.init()

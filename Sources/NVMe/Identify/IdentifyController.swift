@@ -140,7 +140,7 @@ extension ByteField where Owner == IdentifyController, Value == UInt32 {
   /// The IEEE OUI, 24 bits.
   public static var organization: Self { Self("ieee", at: 73, count: 3, as: .reversedBytes) }
   public static var version: Self { Self("ver", at: 80, as: .hexadecimal) }
-  /// RTD3E, microseconds; 0 when the controller does not say.
+  /// RTD3E, microseconds; 0 if the controller does not report it.
   public static var shutdownLatency: Self { Self("rtd3e", at: 88, as: .hexadecimal) }
   /// OAES.
   public static var asyncEvents: Self { Self("oaes", at: 92, as: .hexadecimal) }

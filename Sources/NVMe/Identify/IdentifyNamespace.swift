@@ -30,7 +30,7 @@ public struct IdentifyNamespace: DataStructure {
     ByteField(name, at: offset, count: count, as: format)
   }
 
-  /// What an LBA format says (LBAF), 4 bytes each from 128 on.
+  /// An LBA format (LBAF), 4 bytes each from 128 on.
   public struct BlockFormat: Hashable, Sendable {
     /// Bytes of metadata for a block.
     public var metadata: UInt16

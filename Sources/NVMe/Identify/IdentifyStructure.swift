@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which data structure Identify asks for (CNS).
+/// The data structure that Identify requests (CNS).
 /// - Source: NVM Express Base 2.1, 5.1.13.
 public struct IdentifyStructure: Code {
   public var rawValue: UInt8

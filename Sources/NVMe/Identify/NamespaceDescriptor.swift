@@ -34,7 +34,7 @@ public enum NamespaceDescriptor: Hashable, Sendable {
     descriptors.flatMap { [$0.type, UInt8($0.identifier.count), 0, 0] + $0.identifier }
   }
 
-  /// The entries of a list that another side made; ends at the first of length 0. Unknown and misshapen ones are passed over.
+  /// The entries of a list from the other side; ends at the first of length 0. Unknown and malformed entries are ignored.
   public static func decode(_ bytes: [UInt8]) -> [Self] {
     var list: [Self] = []
     var offset = 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a command does besides its work: an entry of Commands Supported and Effects.
+/// The effects of a command: an entry of Commands Supported and Effects.
 /// - Source: NVM Express Base 2.1, 5.1.12.1.6.
 public struct CommandEffects: PackedWord {
   public var rawValue: UInt32
@@ -27,13 +27,13 @@ extension BitField where Owner == CommandEffects, Value == Bool {
   /// Whether it may change the content of logical blocks (LBCC).
   @inlinable public static var changesBlocks: Self { Self("LBCC", bit: 1) }
 
-  /// Whether it may change what a namespace can do (NCC).
+  /// Whether it may change the capabilities of a namespace (NCC).
   @inlinable public static var changesNamespaceCapabilities: Self { Self("NCC", bit: 2) }
 
   /// Whether it may change the namespaces there are (NIC).
   @inlinable public static var changesNamespaceInventory: Self { Self("NIC", bit: 3) }
 
-  /// Whether it may change what the controller can do (CCC).
+  /// Whether it may change the capabilities of the controller (CCC).
   @inlinable public static var changesControllerCapabilities: Self { Self("CCC", bit: 4) }
 
   /// Whether UUID Index selects its meaning (USS).
@@ -41,9 +41,9 @@ extension BitField where Owner == CommandEffects, Value == Bool {
 }
 
 extension BitField where Owner == CommandEffects, Value == UInt8 {
-  /// What may run beside it nevertheless (CSER).
+  /// Relaxation of the submission and execution restrictions (CSER).
   @inlinable public static var relaxation: Self { Self("CSER", 14...15) }
 
-  /// What must not run beside it (CSE): 0 no limit, 1 same namespace, 2 any namespace.
+  /// Submission and execution restrictions (CSE): 0 no limit, 1 same namespace, 2 any namespace.
   @inlinable public static var execution: Self { Self("CSE", 16...18) }
 }

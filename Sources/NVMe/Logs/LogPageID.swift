@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A log page (LID), in the words of nvme-cli.
+/// A log page (LID), with the names of nvme-cli.
 /// - Source: NVM Express Base 2.1, 5.1.12.
 public struct LogPageID: Code {
   public var rawValue: UInt8

@@ -14,7 +14,7 @@
   /// The offset within the page (PBAO).
   @inlinable public func offset(pageSize: UInt64) -> UInt64 { rawValue & (pageSize - 1) }
 
-  /// Whether the offset is a multiple of four, as every entry's has to be.
+  /// Whether the offset is a multiple of four, as required.
   @inlinable public var isDwordAligned: Bool { rawValue & 3 == 0 }
 
   /// How many bytes of a transfer are in this entry's page.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension SGLDescriptor {
-  /// What a descriptor describes.
+  /// The type of a descriptor.
   /// - Source: NVM Express Base 2.1, 4.3.2.
   public struct Kind: Code {
     public var rawValue: UInt8
     @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     @inlinable public static var dataBlock: Self { Self(rawValue: 0x0) }
-    /// Bytes of a read that the host does not want.
+    /// Bytes of a read that are discarded.
     @inlinable public static var bitBucket: Self { Self(rawValue: 0x1) }
     @inlinable public static var segment: Self { Self(rawValue: 0x2) }
     @inlinable public static var lastSegment: Self { Self(rawValue: 0x3) }
@@ -30,7 +30,7 @@ extension SGLDescriptor {
     }
   }
 
-  /// What a descriptor's address is.
+  /// The kind of a descriptor's address.
   /// - Source: NVM Express Base 2.1, 4.3.2.
   public struct Subtype: Code {
     public var rawValue: UInt8

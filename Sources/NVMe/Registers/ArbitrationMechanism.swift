@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How submission queues take turns (CC.AMS).
+/// The arbitration of submission queues (CC.AMS).
 /// - Source: NVM Express Base 2.1, 3.1.4.5.
 public struct ArbitrationMechanism: Code {
   public var rawValue: UInt8

@@ -7,7 +7,7 @@ public struct CommandSetSelection: Code {
   @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
 
   @inlinable public static var nvm: Self { Self(rawValue: 0b000) }
-  /// Every supported I/O command set; entries are told apart by the namespace.
+  /// Every supported I/O command set; the namespace selects the command set.
   @inlinable public static var all: Self { Self(rawValue: 0b110) }
   @inlinable public static var adminOnly: Self { Self(rawValue: 0b111) }
 

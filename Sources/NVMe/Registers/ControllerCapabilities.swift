@@ -40,7 +40,7 @@ extension BitField where Owner == ControllerCapabilities, Value == UInt16 {
 }
 
 extension BitField where Owner == ControllerCapabilities, Value == Bool {
-  /// Whether queues have to be physically contiguous (CQR).
+  /// Whether queues must be physically contiguous (CQR).
   @inlinable public static var requiresContiguousQueues: Self { Self("CQR", bit: 16) }
 
   /// Whether NSSR works (NSSRS).
@@ -81,7 +81,7 @@ extension BitField where Owner == ControllerCapabilities, Value == UInt8 {
   /// Arbitration mechanisms beyond round robin (AMS): bit 0 weighted with urgent class, bit 1 vendor specific.
   @inlinable public static var arbitrationMechanisms: Self { Self("AMS", 17...18) }
 
-  /// How long CSTS.RDY may take to follow CC.EN (TO), in units of 500 ms.
+  /// The timeout of CSTS.RDY after a change of CC.EN (TO), in units of 500 ms.
   @inlinable public static var timeout: Self { Self("TO", 24...31) }
 
   /// The distance of doorbells (DSTRD): 2^(2 + DSTRD) bytes.

@@ -24,7 +24,7 @@ public struct ControllerConfiguration: PackedWord {
 }
 
 extension BitField where Owner == ControllerConfiguration, Value == Bool {
-  /// Whether the host wants the controller to work (EN); 1 to 0 resets it.
+  /// Whether the host has enabled the controller (EN); 1 to 0 resets it.
   @inlinable public static var enable: Self { Self("EN", bit: 0) }
 
   /// Whether the controller may become ready before its media (CRIME).
@@ -48,7 +48,7 @@ extension BitField where Owner == ControllerConfiguration, Value == UInt8 {
 }
 
 extension BitField where Owner == ControllerConfiguration, Value == ArbitrationMechanism {
-  /// How queues take turns (AMS).
+  /// The arbitration of queues (AMS).
   @inlinable public static var arbitration: Self { Self("AMS", 11...13) }
 }
 

@@ -34,7 +34,7 @@ public struct DoorbellIndex: Hashable, Sendable {
 }
 
 extension DoorbellIndex: CustomStringConvertible {
-  /// In the specification's words: `SQ1TDBL`, `CQ1HDBL`.
+  /// The names of the specification: `SQ1TDBL`, `CQ1HDBL`.
   public var description: String {
     switch kind {
     case .submissionTail: "SQ\(queue)TDBL"

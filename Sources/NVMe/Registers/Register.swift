@@ -96,7 +96,7 @@ public struct Register: Code {
   /// The abbreviation of the specification, for example `CSTS`.
   public var abbreviation: String? { words?.abbreviation }
 
-  /// The name, in the words of `nvme show-regs`.
+  /// The name, as in `nvme show-regs`.
   public var name: String? { words?.name }
 
   private var words: (abbreviation: String, name: String)? {

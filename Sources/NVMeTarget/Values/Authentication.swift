@@ -6,7 +6,7 @@ public import ConfigFS
 /// It is shown only on demand: ``description`` hides it.
 /// - Source: `drivers/nvme/target/auth.c`, `nvmet_auth_set_key`.
 public struct AuthenticationKey: AttributeValue, CustomStringConvertible {
-  /// Nil when there is none.
+  /// Nil if there is none.
   public let secret: String?
 
   /// No key. Written as a single NUL, which clears one; a bare line feed is refused.

@@ -4,14 +4,14 @@ public import SystemPackage
 
 /// The block device or file behind a namespace (`device_path`).
 ///
-/// The kernel shows `(null)` until one is written; it looks at the path only when the namespace is enabled, and then
-/// resolves it in the working directory of the process that does so. So only absolute paths are taken.
+/// The kernel shows `(null)` until one is written; it looks at the path only when the namespace is enabled, and then resolves it in the
+/// working directory of that process. Therefore only absolute paths are accepted.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_path_store`.
 public struct DevicePath: AttributeValue, CustomStringConvertible {
-  /// Nil while nothing has been written. It cannot be unset again.
+  /// Nil if nothing has been written. It cannot be unset again.
   public let path: FilePath?
 
-  /// What a fresh namespace shows.
+  /// The text of a new namespace.
   public static let unset = DevicePath(path: nil)
 
   private init(path: FilePath?) { self.path = path }
@@ -38,7 +38,7 @@ public struct DevicePath: AttributeValue, CustomStringConvertible {
     path = text == "(null)" ? nil : FilePath(text)
   }
 
-  /// Unset is no text that the kernel takes: an empty line gives EINVAL.
+  /// The kernel accepts no text for unset: an empty line gives EINVAL.
   public var attributeText: String { (path?.string ?? "") + "\n" }
   public var shownText: String { description + "\n" }
   public var description: String { path?.string ?? "(null)" }

@@ -10,13 +10,13 @@ public struct IPAddress: Hashable, Sendable {
   public let family: Family
   /// 4 or 16 bytes in network order.
   public let bytes: [UInt8]
-  /// What follows `%`: an interface, by name or number.
+  /// The scope after `%`: an interface, by name or number.
   public let scope: String?
 
   /// - Parameter family: nil for either.
-  /// - Returns: nil for what is no address of the family.
+  /// - Returns: nil if the text is not an address of the family.
   public init?(_ text: String, family: Family? = nil) {
-    // A NUL would end the text that `inet_pton` sees.
+    // A NUL would end the text for `inet_pton`.
     guard !text.utf8.contains(0) else { return nil }
     if family != .ipv6, let bytes = Self.bytes(of: text, AF_INET, count: 4) {
       self.init(family: .ipv4, bytes: bytes, scope: nil)

@@ -21,13 +21,13 @@ public struct UUIDText: ValidatedText {
     return nil
   }
 
-  /// A UUID that stands for nothing; hosts do not see it.
+  /// The nil UUID, which is not reported to hosts.
   public static let zero = UUIDText(validated: "00000000-0000-0000-0000-000000000000")
 }
 
 /// A Namespace Globally Unique Identifier of 16 bytes, shown like a UUID (`device_nguid`).
 ///
-/// Taken with a `-`, a `:` or nothing after each byte.
+/// Accepted with a `-`, a `:` or nothing after each byte.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_device_nguid_store`.
 public struct NGUID: AttributeValue, CustomStringConvertible {
   public let bytes: [UInt8]

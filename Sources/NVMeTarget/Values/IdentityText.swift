@@ -16,7 +16,7 @@ private func problem(withASCII text: String, upTo limit: Int) -> String? {
 
 /// A controller's serial number, 1 to 20 printable ASCII characters (`attr_serial`).
 ///
-/// The kernel pads it with spaces to 20 and shows it so; trailing spaces therefore mean nothing.
+/// The kernel pads it with spaces to 20 and shows it padded; trailing spaces are therefore insignificant.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_serial_store_locked`.
 public struct SerialNumber: ValidatedText {
   public let text: String

@@ -3,22 +3,22 @@ public import ConfigFS
 
 /// The name of a subsystem or a host: an NVMe Qualified Name that nvmet can use as a directory name.
 ///
-/// The kernel takes any 1 to 255 bytes and silently keeps 223 of them, so two directories could share one name; such
-/// names are refused here, and so are names that no directory can have. Names that the specification does not know
-/// (`pci_epf_nvme.0.nqn`) work and are only worth a ``warning``.
+/// The kernel accepts any 1 to 255 bytes and silently truncates them to 223, so two directories could have the same name; such names are
+/// refused here, as are names that a directory cannot have. Names outside the specification (`pci_epf_nvme.0.nqn`) work and cause only a
+/// ``warning``.
 /// - Source: `drivers/nvme/target/core.c`, `nvmet_subsys_alloc`; NVMe Base 2.1, 4.7.
 public struct NQN: ValidatedText, Comparable {
   public let text: String
 
   public init(validated text: String) { self.text = text }
 
-  /// The longest name that nvmet keeps (`NVMF_NQN_FIELD_LEN` without its NUL), in bytes.
+  /// The maximum length of a name in nvmet (`NVMF_NQN_FIELD_LEN` without its NUL), in bytes.
   public static let maximumLength = 223
 
   /// The longest name that `nvmet_pci_epf`'s `subsysnqn` and the fabrics option `nqn` hold, in bytes.
   public static let maximumLengthForEndpointFunction = 222
 
-  /// The name of the discovery subsystem, which cannot be made by `mkdir`.
+  /// The name of the discovery subsystem, which `mkdir` cannot create.
   public static let discovery = NQN(validated: "nqn.2014-08.org.nvmexpress.discovery")
 
   public static var kind: String { "an NQN" }
@@ -44,8 +44,8 @@ public struct NQN: ValidatedText, Comparable {
     text.utf8.count <= Self.maximumLengthForEndpointFunction
   }
 
-  /// Whether the name has one of the specification's forms, `nqn.2026-01.org.example:disk` or
-  /// `nqn.2014-08.org.nvmexpress:uuid:…`. The kernel never asks.
+  /// Whether the name has one of the specification's forms, `nqn.2026-01.org.example:disk` or `nqn.2014-08.org.nvmexpress:uuid:…`. The
+  /// kernel does not check it.
   /// - Source: NVMe Base 2.1, 4.7.
   public var isWellFormed: Bool {
     let bytes = Array(text.utf8)
@@ -70,7 +70,7 @@ public struct NQN: ValidatedText, Comparable {
       }
   }
 
-  /// What a user should know about a name that works.
+  /// A warning about a name that works.
   public var warning: String? {
     guard !isWellFormed else { return nil }
     return "\"\(text)\" is not of the form nqn.YYYY-MM.reverse-domain:name; "
@@ -87,7 +87,7 @@ public struct NQN: ValidatedText, Comparable {
   }
 }
 
-/// The name under which all discovery subsystems answer (`discovery_nqn`).
+/// The common name of all discovery subsystems (`discovery_nqn`).
 ///
 /// Written **without** a line feed: the kernel returns the length of the first line, and a caller that sends the rest
 /// gets EINVAL although the name is set.

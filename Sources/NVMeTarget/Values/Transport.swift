@@ -3,11 +3,10 @@ public import ConfigFS
 
 /// How hosts reach a port (`addr_trtype`).
 ///
-/// Enabling a port loads the transport's module for `loop`, `tcp` and `rdma`; for `pci` and `fc` the module has to be
-/// loaded by hand.
+/// Enabling a port loads the transport's module for `loop`, `tcp` and `rdma`; for `pci` and `fc` the module must be loaded manually.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_transport`.
 public enum TransportType: String, AttributeValue, CaseIterable, Codable {
-  /// What a fresh port shows; it cannot be written.
+  /// The value of a new port; it cannot be written.
   case unset = ""
   case rdma, fc, tcp, pci, loop
 
@@ -23,7 +22,7 @@ public enum TransportType: String, AttributeValue, CaseIterable, Codable {
     }
   }
 
-  /// Whether the kernel loads the module by itself when a port is enabled.
+  /// Whether the kernel loads the module when a port is enabled.
   /// - Source: the modules' `MODULE_ALIAS("nvmet-transport-…")`.
   public var isLoadedOnDemand: Bool {
     switch self {
@@ -33,10 +32,10 @@ public enum TransportType: String, AttributeValue, CaseIterable, Codable {
   }
 }
 
-/// The kind of a port's address (`addr_adrfam`). PCI's word here is `pci`; `pcie` is refused.
+/// The kind of a port's address (`addr_adrfam`). The word for PCI is `pci`; `pcie` is refused.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_addr_family`.
 public enum AddressFamily: String, AttributeValue, CaseIterable, Codable {
-  /// What a fresh port shows; it cannot be written.
+  /// The value of a new port; it cannot be written.
   case unset = ""
   case ipv4, ipv6, ib, fc, pci, loop
 }
@@ -49,19 +48,19 @@ public enum SecureChannel: String, AttributeValue, CaseIterable, Codable {
   case notRequired = "not required"
 }
 
-/// What a port's transport adds to its address (`addr_tsas`, TSAS): TLS for tcp, the queue pair's type for rdma.
+/// The transport-specific address subtype of a port (`addr_tsas`, TSAS): TLS for tcp, the queue pair's type for rdma.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_addr_tsas_show`.
 public enum TransportSpecificAddress: String, AttributeValue, CaseIterable, Codable {
-  /// What ports of other transports show; it cannot be written.
+  /// The value of ports of other transports; it cannot be written.
   case unset = ""
   case noSecurity = "none"
   case tls13 = "tls1.3"
   case connected, datagram
 }
 
-/// The address that hosts use (`addr_traddr`), up to 255 bytes; nothing for transports that need none.
+/// The address that hosts use (`addr_traddr`), up to 255 bytes; empty for transports that need none.
 ///
-/// The kernel keeps the first word only, and 256 bytes without a line feed overrun its field; both are refused here.
+/// The kernel keeps only the first word, and 256 bytes without a line feed overrun its field; both are refused here.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_addr_traddr_store`.
 public struct TransportAddress: ValidatedText {
   public let text: String
@@ -74,7 +73,7 @@ public struct TransportAddress: ValidatedText {
   }
 }
 
-/// The service at an address (`addr_trsvcid`), tcp's port number, up to 31 bytes; nothing where there is none.
+/// The service at an address (`addr_trsvcid`), the port number for tcp, up to 31 bytes; empty if there is none.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_addr_trsvcid_store`.
 public struct ServiceID: ValidatedText {
   public let text: String
@@ -88,7 +87,7 @@ public struct ServiceID: ValidatedText {
 }
 
 private func problem(withWord text: String, upTo limit: Int) -> String? {
-  // White space is what `sscanf` stops at: 0x09…0x0d, 0x20 and, by the kernel's table, 0xa0.
+  // White space ends a word of `sscanf`: 0x09…0x0d, 0x20 and, by the kernel's table, 0xa0.
   if text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) {
     return "contains white space or a control character"
   }
@@ -98,7 +97,7 @@ private func problem(withWord text: String, upTo limit: Int) -> String? {
   return nil
 }
 
-/// How a port sees the namespaces of an ANA group (`ana_state`).
+/// The access state of an ANA group's namespaces on a port (`ana_state`).
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ana_state`.
 public enum ANAState: String, AttributeValue, CaseIterable, Codable {
   case optimized

@@ -2,7 +2,7 @@
 
 /// A capability of the PCI-compatible configuration space.
 ///
-/// A configuration space links its capabilities in the order in which it was given them.
+/// A configuration space links its capabilities in the given order.
 /// - Source: PCIe Base 5.0, 7.5.1.1.11.
 public enum Capability: Hashable, Sendable {
   case powerManagement(PowerManagement)
@@ -10,7 +10,7 @@ public enum Capability: Hashable, Sendable {
   case msix(MSIX)
   case pciExpress(PCIExpress)
 
-  /// What stands in the first byte of a capability.
+  /// The value of the first byte of a capability.
   /// - Source: `include/uapi/linux/pci_regs.h`, `PCI_CAP_LIST_ID`.
   public enum ID: UInt8, Sendable {
     /// `PCI_CAP_ID_PM`
@@ -42,20 +42,20 @@ public enum Capability: Hashable, Sendable {
   }
 }
 
-/// How a capability lies in the configuration space, and what a write to it means.
+/// The layout of a capability in the configuration space, and the effect of writes to it.
 protocol CapabilityLayout {
   /// The length in bytes, with the two bytes of ID and link.
   var byteCount: Int { get }
 
-  /// Defines all registers behind ID and link.
+  /// Defines all registers after ID and link.
   /// - Parameter base: where the capability starts, in bytes.
   func define(in registers: inout RegisterBlock, at base: Int)
 
-  /// Stores a byte whose read-only bits are already the old ones.
+  /// Stores a byte whose read-only bits have their old values.
   /// - Parameters:
-  ///   - written: what the host wrote, read-only bits included.
-  ///   - new: the byte as it would stand.
-  ///   - byte: the byte as it stands.
+  /// - written: the byte from the host, including read-only bits.
+  /// - new: the byte to store.
+  /// - byte: the current byte.
   ///   - offset: the byte's offset in the capability.
   func store(written: UInt8, new: UInt8, to byte: inout UInt8, at offset: Int) -> Change
 }

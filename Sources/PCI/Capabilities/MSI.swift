@@ -3,7 +3,7 @@
 /// Message signalled interrupts with 64-bit addresses.
 /// - Source: PCIe Base 5.0, 7.7.1; `include/uapi/linux/pci_regs.h`, `PCI_MSI_FLAGS`.
 public struct MSI: Hashable, Sendable {
-  /// How many vectors the function asks for: 1, 2, 4, 8, 16 or 32.
+  /// The number of vectors that the function requests: 1, 2, 4, 8, 16 or 32.
   public let vectors: Int
 
   /// Whether each vector has a mask and a pending bit (`PCI_MSI_FLAGS_MASKBIT`).
@@ -18,11 +18,11 @@ public struct MSI: Hashable, Sendable {
     self.masksVectors = masksVectors
   }
 
-  /// What the host has written.
+  /// The value that the host has written.
   public struct State: Hashable, Sendable {
     public let isEnabled: Bool
 
-    /// How many vectors the host grants; never more than the function asked for.
+    /// The number of vectors that the host grants; never more than the function requested.
     public let vectors: Int
     public let address: UInt64
     public let data: UInt16

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// MSI-X: a table of messages and an array of pending bits in the function's own memory.
+/// MSI-X: a table of messages and an array of pending bits in the function's memory.
 /// - Source: PCIe Base 5.0, 7.7.2; `include/uapi/linux/pci_regs.h`, `PCI_MSIX_FLAGS`.
 public struct MSIX: Hashable, Sendable {
   /// A place in the function's memory.
@@ -11,7 +11,7 @@ public struct MSIX: Hashable, Sendable {
     /// The distance from the BAR's start in bytes, a multiple of 8.
     public let offset: UInt32
 
-    /// - Precondition: there is such a BAR, and the offset is a multiple of 8.
+    /// - Precondition: the BAR exists, and the offset is a multiple of 8.
     public init(bar: Int, offset: UInt32) {
       precondition((0...5).contains(bar), "a function has BARs 0 to 5")
       precondition(offset % 8 == 0, "MSI-X structures lie on multiples of 8 bytes")
@@ -47,11 +47,11 @@ public struct MSIX: Hashable, Sendable {
     return start..<start + 8 * UInt64((vectors + 63) / 64)
   }
 
-  /// What the host has written.
+  /// The value that the host has written.
   public struct State: Hashable, Sendable {
     public let isEnabled: Bool
 
-    /// Whether all vectors are masked, whatever the table says.
+    /// Whether all vectors are masked, independent of the table.
     public let isFunctionMasked: Bool
   }
 

@@ -57,7 +57,7 @@ extension PCIExpress: CapabilityLayout {
     registers.define(
       base + 0x08, UInt16(0b010 << 12 | 1 << 11 | 1 << 4), writable: 0x78FF, preserved: 0x00E0)
 
-    // Link capabilities: speed, width, no ASPM, and the bit that says that this is allowed.
+    // Link capabilities: speed, width, no ASPM, and the bit for ASPM Optionality Compliance.
     registers.define(base + 0x0C, speed | width | 1 << 22)
     // Link control: ASPM, read completion boundary, common clock, extended synch.
     registers.define(base + 0x10, UInt16(0), writable: 0x00CB, preserved: 0x00CB)

@@ -4,7 +4,7 @@
 /// - Source: PCIe Base 5.0, 5.3.1.
 public enum PowerState: UInt8, Sendable {
   case d0 = 0
-  /// The function answers configuration accesses only, and sends nothing.
+  /// The function responds to configuration accesses only, and sends nothing.
   case d3Hot = 3
 }
 
@@ -20,7 +20,7 @@ public struct PowerManagement: Hashable, Sendable {
   private static let stateMask: UInt8 = 0b11
 
   static func state(in bytes: [UInt8], at base: Int) -> PowerState {
-    // `store` lets no other state in.
+    // `store` accepts no other state.
     PowerState(rawValue: bytes[base + controlOffset] & stateMask) ?? .d0
   }
 }

@@ -14,9 +14,9 @@ struct Executor {
   let timeout: Duration
   /// Backing → loop device, as attached so far.
   var loops: [String: String]
-  /// The connections of others to where the last one that was expected leads.
+  /// The connections of others to the target of the last expected connection.
   private(set) var otherConnections: [String] = []
-  /// The kernel's log since the last binding, where the reasons of an invisible failure stand.
+  /// The kernel log since the last binding, which has the reasons of an invisible failure.
   private var bindingMark: KernelLogMark?
 
   init(machine: Machine, timeout: Duration, loops: [String: String] = [:]) {
@@ -107,7 +107,7 @@ struct Executor {
     for found in try machine.fabrics.connections()
     where found.address == address && !sparing.contains(found.name) {
       do throws(Errno) { try machine.fabrics.disconnect(found.name) } catch {
-        // Gone meanwhile is as good.
+        // It is already gone.
         if error != .noSuchFileOrDirectory { throw error }
       }
     }
@@ -217,7 +217,7 @@ struct Executor {
         throw ProvisioningError(ConfigFSError(.read, group.portID.path, .system(error)))
       }
       do {
-        // Its own value: harmless when nothing holds it, EBUSY when a controller does.
+        // The current value: harmless without a controller, EBUSY with one.
         _ = try machine.configFS.write(text, to: group.portID.path)
       } catch .resourceBusy {
         return

@@ -2,7 +2,7 @@
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What to do next, for the failures whose causes the reference has.
+/// Hints for known failures.
 enum Hints {
   /// - Parameter kernelLog: the kernel's lines about the operation, which may name a cause that the errno does not.
   static func hint(
@@ -75,7 +75,7 @@ enum Hints {
     }
   }
 
-  /// What the fabrics host and the target have said while a function was bound.
+  /// Hints from messages of the fabrics host and the target while a function was bound.
   /// - Source: `drivers/nvme/host/fabrics.c`, `nvmf_create_ctrl`, `nvmf_log_connect_error`; `pci-epf-nvme.c`.
   private static func hint(forConnectLines lines: [String]) -> String? {
     func line(with text: String) -> String? { lines.last { $0.contains(text) } }

@@ -3,13 +3,13 @@ internal import ConfigFS
 internal import LinuxFiles
 public import SystemPackage
 
-/// The journal of one profile: what was made and replaced, written and fsynced before each effect.
+/// The journal of one profile: created objects and replaced values, written and fsynced before each effect.
 ///
-/// A file of JSON lines, mode 0600. The first line is the header; then follow entries (`do`, with their way back), confirmations
-/// (`done`), withdrawals (`failed`, `undone`) and `commit`. Whatever follows the last `commit` belongs to an unfinished run. A torn last line is
-/// what a crash in the middle of writing leaves: the effect that it announces has not begun.
+/// A file of JSON lines, mode 0600. The first line is the header; then follow entries (`do`, with their undo), confirmations (`done`),
+/// withdrawals (`failed`, `undone`) and `commit`. Lines after the last `commit` belong to an unfinished run. A crash during a write leaves
+/// a truncated last line: the effect that it announces has not begun.
 struct Journal: ~Copyable {
-  /// What a journal says.
+  /// The contents of a journal.
   struct Contents {
     /// Effects of finished runs.
     var committed: [JournalEntry] = []
@@ -101,7 +101,7 @@ struct Journal: ~Copyable {
 
   // MARK: Writing
 
-  /// Replaces the journal by one that says what is committed, ready for a new run.
+  /// Replaces the journal by one with the committed entries, for a new run.
   init(
     _ name: String, in run: RunDirectory, committed: Ledger, isFinished: Bool = true
   ) throws(ProvisioningError) {
@@ -136,14 +136,14 @@ struct Journal: ~Copyable {
     return number
   }
 
-  /// Confirms an effect, with a better way back where only the effect told it.
+  /// Confirms an effect, with a more precise undo if it is known only after the effect.
   mutating func confirm(_ number: Int, undo: Operation? = nil) throws(ProvisioningError) {
     var members = [JSONValue.Member("done", JSONValue(number))]
     if let undo { members.append(.init("undo", undo.json)) }
     try write(JSONValue.object(members).compactText + "\n")
   }
 
-  /// Says that an announced effect did not happen, or was taken back.
+  /// Records that an announced effect did not happen, or was undone.
   mutating func withdraw(_ number: Int, failed: Bool) throws(ProvisioningError) {
     try write(
       JSONValue.object([.init(failed ? "failed" : "undone", JSONValue(number))]).compactText + "\n")

@@ -5,21 +5,21 @@ internal import KernelEvents
 internal import LinuxFiles
 internal import SystemPackage
 
-/// One effect in the journal, with the way back as it was known before the effect.
+/// One effect in the journal, with the undo as known before the effect.
 public struct JournalEntry: Hashable, Sendable {
   public var operation: Operation
-  /// nil when nothing has to be done: the object vanishes with its directory, or is meant to stay.
+  /// nil if no undo is needed: the object is removed with its directory, or is kept.
   public var undo: Operation?
   public var state: State
 
   public enum State: String, Sendable, Hashable {
-    /// Written before the effect; whether it happened is not known.
+    /// Written before the effect; the effect may not have happened.
     case intended
     case done
   }
 }
 
-/// What this tool made and replaced on the machine: a journal without its false starts.
+/// The objects that this tool created and the values that it replaced: a journal without withdrawn entries.
 struct Ledger: Hashable {
   var entries: [JournalEntry] = []
 
@@ -57,10 +57,10 @@ struct Ledger: Hashable {
   /// Directory → attributes that were written in it, in the order of writing.
   private var attributes: [String: [String]] = [:]
 
-  /// What brings a directory back that is about to be removed: its values, but for switches, which are steps of their own.
+  /// The undo of the removal of a directory: its values, except switches, which are separate steps.
   func restoration(of directory: String) -> Operation {
     var seen: Set<String> = []
-    // With the groups that the kernel makes together with a function and a port.
+    // Includes the groups that the kernel creates with a function and a port.
     let paths = ["", "/nvme", "/ana_groups/1"].flatMap { attributes[directory + $0] ?? [] }
     let texts = paths.filter { seen.insert($0).inserted && !ConfigAddress.isSwitch($0) }
     return .restoreDirectory(
@@ -70,7 +70,7 @@ struct Ledger: Hashable {
       })
   }
 
-  /// The connections of others to an address, as they were when ours was opened.
+  /// The connections of others to an address when this tool's connection was opened.
   func spared(_ address: FabricsAddress) -> [String] {
     for entry in entries {
       if case .disconnect(let undone, let sparing)? = entry.undo, undone == address {
@@ -80,7 +80,7 @@ struct Ledger: Hashable {
     return []
   }
 
-  /// The ids of the ports that were made.
+  /// The ids of the created ports.
   func portIDs(below path: FilePath) -> [UInt16] {
     directories.compactMap { directory in
       let port = FilePath(directory)
@@ -89,7 +89,7 @@ struct Ledger: Hashable {
     }.sorted()
   }
 
-  /// The entries in the order of bringing up, whatever changes have shuffled: taking them back in reverse is safe.
+  /// The entries in setup order, independent of the order of changes: undoing them in reverse is safe.
   func ordered(below mountPoint: FilePath) -> [JournalEntry] {
     entries.enumerated().sorted { a, b in
       let ranks = (rank(of: a.element, mountPoint), rank(of: b.element, mountPoint))
@@ -98,12 +98,12 @@ struct Ledger: Hashable {
   }
 
   private func rank(of entry: JournalEntry, _ mountPoint: FilePath) -> ConfigAddress.Rank {
-    // What starts a controller again that others use comes when all else is done.
+    // A controller that others use is restarted last.
     if entry.isRestart { return .kernel }
     return entry.operation.rank(below: mountPoint)
   }
 
-  /// Without what is left to other profiles.
+  /// Without objects that are left to other profiles.
   func without(_ released: Set<String>) -> Ledger {
     guard !released.isEmpty else { return self }
     return Ledger(
@@ -124,8 +124,8 @@ extension JournalEntry {
 }
 
 extension Ledger {
-  /// The same state with the shortest way back: what was made and removed again is gone, a value that was replaced twice
-  /// goes back to the first one.
+  /// The same state with the shortest undo: without objects that were created and removed again; a value that was replaced twice is
+  /// restored to the first one.
   func compacted() -> Ledger {
     var compaction = Compaction()
     for entry in entries { compaction.add(entry) }
@@ -133,12 +133,12 @@ extension Ledger {
   }
 }
 
-/// Entries with an index of what they are about, so that each is found at once.
+/// Entries with an index by object.
 private struct Compaction {
   private var kept: [JournalEntry?] = []
-  /// What an entry is about → its place.
+  /// Object → index of its entry.
   private var places: [String: Int] = [:]
-  /// Directory → what was done in it.
+  /// Directory → entries in it.
   private var contents: [String: [String]] = [:]
 
   var entries: [JournalEntry] {
@@ -149,8 +149,8 @@ private struct Compaction {
     }
   }
 
-  /// Whether an attribute goes with an object that was made: its old value is then nobody's. A switch has a way back of its own,
-  /// and the header of a function is its driver's.
+  /// Whether an attribute belongs to an object that was created: its old value then need not be restored. A switch has a separate undo, and
+  /// the header of a function belongs to its driver.
   private func vanishes(_ path: String) -> Bool {
     guard !ConfigAddress.isSwitch(path) else { return false }
     let parent = path.parentPath
@@ -180,7 +180,7 @@ private struct Compaction {
     case .attachLoop(let backing, _): keep("loop \(backing)", entry)
     case .removeFile(let path): _ = take("file \(path)")
     case .createFile(let path, _):
-      // Once a run has succeeded the file holds a host's data and is no longer ours to remove.
+      // After a successful run the file holds a host's data and must not be removed.
       var entry = entry
       entry.undo = nil
       keep("file \(path)", entry)
@@ -196,7 +196,7 @@ private struct Compaction {
     var entry = entry
     if let first = take("attribute \(path)") {
       entry.undo = first.undo
-      // Back to where it was before us: nothing is left to undo. What a function was bound with is still to be known.
+      // The value is the original one: there is nothing to undo. The values with which a function was bound are still needed.
       if case .write(_, let old, _)? = first.undo, case .write(_, let new, _) = entry.operation,
         old == new, !isHeader(path)
       {
@@ -228,7 +228,7 @@ private struct Compaction {
     return kept[place]
   }
 
-  /// Groups that the kernel makes with a directory, so that they are no entries of their own.
+  /// Groups that the kernel creates with a directory, so that they have no separate entries.
   private static let groups = [
     "", "/nvme", "/namespaces", "/allowed_hosts", "/subsystems", "/ana_groups", "/ana_groups/1",
   ]

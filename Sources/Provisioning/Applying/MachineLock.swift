@@ -34,7 +34,7 @@ struct MachineLock: ~Copyable {
           .timedOut, "another run\(holder) is changing this machine", operation: "lock", path: path,
           errno: .wouldBlock, hint: "wait for it, or use --timeout SECONDS to wait here")
       }
-      // Locks have no descriptor to wait on; look again after a while.
+      // Locks have no descriptor to wait on, so poll.
       _ = poll(nil, 0, 20)
     }
     self.file = file

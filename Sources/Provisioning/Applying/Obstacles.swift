@@ -3,9 +3,9 @@ internal import ConfigFS
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What is in, or linked to, a directory that cannot be removed.
+/// The entries of, or links to, a directory that cannot be removed.
 ///
-/// configfs answers ENOTEMPTY or EBUSY and does not say because of what.
+/// configfs fails with ENOTEMPTY or EBUSY and does not report the cause.
 struct Obstacles {
   struct Obstacle: Hashable {
     var path: String
@@ -29,7 +29,7 @@ struct Obstacles {
     self.links = links
   }
 
-  /// Only the objects that somebody made; the kernel's own go with the directory.
+  /// Only objects that users created; those of the kernel are removed with the directory.
   func of(_ directory: FilePath) -> [Obstacle] {
     var found: [Obstacle] = []
     look(in: directory, depth: 3) { entry, target in
@@ -46,7 +46,7 @@ struct Obstacles {
       }
   }
 
-  /// Directories that come with the one above them.
+  /// Directories that the kernel creates with their parent.
   private static func madeByKernel(_ path: FilePath) -> Bool {
     switch path.name {
     case "namespaces", "allowed_hosts", "passthru", "subsystems", "referrals", "ana_groups",

@@ -3,15 +3,15 @@ internal import ConfigFS
 internal import LinuxFiles
 internal import SystemPackage
 
-/// Who made what on a machine: the journals of all profiles, as one of them sees it.
+/// The owners of objects on a machine: the journals of all profiles, from the perspective of one of them.
 struct Ownership {
-  /// What this profile made.
+  /// The objects that this profile created.
   var own: Ledger
-  /// Whether this profile has a journal; without one, what is there may be its own all the same.
+  /// Whether this profile has a journal; without one, existing objects may still belong to it.
   var hasJournal: Bool
-  /// What the others made, in the order of their names.
+  /// The objects of the other profiles, in the order of their names.
   private(set) var others: [(profile: String, ledger: Ledger)] = []
-  /// Journals that cannot be read: whose objects are not known.
+  /// Journals that cannot be read, so that their objects are unknown.
   private(set) var unreadable: [String] = []
 
   /// Directory, link or loop device → the other profile that has it.
@@ -42,7 +42,7 @@ struct Ownership {
     for device in ledger.loops.values where owners[device] == nil { owners[device] = profile }
   }
 
-  /// The other profile that made a directory, a link or a loop device.
+  /// The other profile that created a directory, a link or a loop device.
   func owner(of path: String) -> String? { owners[path] }
 
   /// Whether this profile has written an attribute, and no other one has.
@@ -50,7 +50,7 @@ struct Ownership {
     own.lastWritten[attribute] != nil && !isWrittenByOthers(attribute)
   }
 
-  /// Whether another profile states an attribute of a host; one that was reset to its default is not stated any more.
+  /// Whether another profile sets an attribute of a host; an attribute that was reset to its default is no longer set.
   func isWrittenByOthers(_ attribute: String) -> Bool {
     let fresh = attribute.lastComponent.flatMap {
       ProfileSchema.host.row(ofAttribute: $0)?.attribute.freshText

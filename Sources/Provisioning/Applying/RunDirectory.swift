@@ -61,7 +61,7 @@ public struct RunDirectory: Sendable {
         "cannot create \(path): \(error.nameAndText)", operation: "create", path: path.string,
         errno: error, hint: error == .permissionDenied ? "run as root" : nil)
     }
-    // Whoever can write here can make root remove and write what they like.
+    // A user who can write here can make root remove and write arbitrary files.
     var status = stat()
     guard unsafe lstat(path.string, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
       status.st_uid == geteuid(), status.st_mode & 0o022 == 0

@@ -3,10 +3,10 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// SIGINT, SIGTERM and SIGHUP as a question that a run asks between two steps.
+/// SIGINT, SIGTERM and SIGHUP, which a run polls between two steps.
 ///
-/// The first signal makes setup undo what it did; an undo goes on to its end, since a half removed endpoint is of no use. A signal after the
-/// undo has acknowledged the first one ends it where it is.
+/// The first signal makes setup undo its steps; an undo continues to its end, since a partly removed endpoint is of no use. A signal after
+/// the undo has acknowledged the first one stops the undo.
 public enum Signals {
   /// From now on the three signals are remembered instead of ending the process. SIGHUP stays ignored under `nohup`.
   public static func remember() { epfnvme_remember_signals() }
@@ -24,7 +24,7 @@ public enum Signals {
 
   private static let process = Inbox()
 
-  /// Takes notice of a signal in the middle of an undo.
+  /// Acknowledges a signal during an undo.
   /// - Returns: the signal, the first time.
   static func acknowledge() -> CInt? {
     guard let caught else { return nil }
@@ -36,16 +36,16 @@ public enum Signals {
     }
   }
 
-  /// Whether another signal arrived after an undo took notice of the first one: the undo ends where it is.
+  /// Whether another signal arrived after an undo acknowledged the first one: the undo stops.
   static var endsUndo: Bool {
     let noticed = (inbox ?? process).acknowledged.withLock { $0 }
     return noticed > 0 && count > noticed
   }
 
-  /// Signals that a test sends to the runs of its own task, where those of the process would reach every test.
+  /// Signals that a test sends to the runs of its task, because signals of the process would reach every test.
   package final class Inbox: Sendable {
     private let arrived: Mutex<[CInt]> = Mutex([])
-    /// How many had arrived when an undo took notice; 0 before.
+    /// The number of signals when an undo acknowledged them; 0 before.
     fileprivate let acknowledged = Mutex(0)
 
     package init() {}
@@ -69,7 +69,7 @@ public enum Signals {
 }
 
 extension ProvisioningError {
-  /// A run to which a signal came, and what became of it.
+  /// A run that a signal interrupted, and its outcome.
   public static func interrupted(
     by signal: CInt, _ outcome: String, operation: String? = nil, hint: String? = nil
   ) -> ProvisioningError {

@@ -4,39 +4,39 @@ internal import ConfigFS
 internal import KernelEvents
 internal import SystemPackage
 
-/// What happens during a run, as it happens.
+/// An event of a run.
 public enum Progress: Sendable {
-  /// What is going to be done; nothing has happened yet.
+  /// The plan; nothing has happened yet.
   case planned(Plan)
   /// A step begins: its number, from 1, and how many there are.
   case begins(Int, of: Int, Step)
   case done(Int, of: Int, Step)
   case failed(Int, of: Int, Step, ProvisioningError)
-  /// Something is taken back.
+  /// An operation is undone.
   case undoing(Operation)
   case undone(Operation)
   case cannotUndo(Operation, ProvisioningError)
   /// Something was left as it is, and why.
   case kept(String)
-  /// A signal arrived during an undo, which goes on to its end; another signal ends it.
+  /// A signal arrived during an undo, which continues to its end; another signal stops it.
   case goesOn(CInt)
 }
 
-/// A plan carried out: all of it, or nothing.
+/// The execution of a plan: all of it, or nothing.
 struct Transaction: ~Copyable {
   private var journal: Journal
   private var executor: Executor
   private let machine: Machine
   private let run: RunDirectory
   private let before: Ledger
-  /// What was there already and is the profile's from now on, and what is left to other profiles.
+  /// Existing objects that the profile adopts, and objects that are left to other profiles.
   private let claims: [JournalEntry]
   private let released: Set<String>
-  /// What this run has done, with its numbers in the journal.
+  /// The effects of this run, with their numbers in the journal.
   private var done: [(number: Int, entry: JournalEntry)] = []
   private let progress: (Progress) -> Void
 
-  /// - Parameter before: what the journal of that name says was made by earlier runs.
+  /// - Parameter before: the effects of earlier runs in the journal of that name.
   init(
     _ plan: Plan, on machine: Machine, in run: RunDirectory, before: Ledger, timeout: Duration,
     progress: @escaping (Progress) -> Void
@@ -51,7 +51,7 @@ struct Transaction: ~Copyable {
     journal = try Journal(plan.name, in: run, committed: before)
   }
 
-  /// Carries out the steps; after a failure or a signal everything is taken back.
+  /// Executes the steps; after a failure or a signal everything is undone.
   mutating func apply(_ steps: [Step]) throws(ProvisioningError) {
     for (index, step) in steps.enumerated() {
       do throws(ProvisioningError) {
@@ -65,13 +65,13 @@ struct Transaction: ~Copyable {
         throw rollback(after: cause)
       }
     }
-    // A signal that came with the last step finds a finished run.
+    // A signal during the last step does not interrupt the run.
     try commit()
   }
 
   private static let undone = "everything was undone"
 
-  /// A call of the kernel that a signal has cut short, as a connect to a target that does not answer, is an interruption.
+  /// A system call that a signal interrupted, such as a connect to a target that does not reply, is an interruption.
   private static func cause(of error: ProvisioningError) -> ProvisioningError {
     guard error.errno == .interrupted, let signal = Signals.caught else { return error }
     var interruption = ProvisioningError.interrupted(by: signal, undone, operation: error.operation)
@@ -111,7 +111,7 @@ struct Transaction: ~Copyable {
       }
       throw error
     }
-    // What only the effect could tell.
+    // Information that is known only after the effect.
     switch step.operation {
     case .attachLoop(let backing, let loop):
       undo = .detachLoop(backing: backing, file: loop.file, device: executor.loops[backing])
@@ -130,7 +130,7 @@ struct Transaction: ~Copyable {
     done.append((number, JournalEntry(operation: operation, undo: undo, state: .done)))
   }
 
-  /// A write that was refused changed nothing. One that was taken and reads back differently did; so may one that was cut.
+  /// A refused write changed nothing. A write that was accepted but reads back differently did, and so may a truncated one.
   private static func happenedNevertheless(_ operation: Operation, _ error: ProvisioningError)
     -> Bool
   {
@@ -154,8 +154,8 @@ struct Transaction: ~Copyable {
     journal = try Journal(journal.name, in: run, committed: ledger)
   }
 
-  /// Takes back what this run did, in reverse.
-  /// - Returns: the error to throw: the cause, or `rollbackIncomplete` with what is left.
+  /// Undoes the effects of this run, in reverse.
+  /// - Returns: the error to throw: the cause, or `rollbackIncomplete` with the leftovers.
   private mutating func rollback(after cause: ProvisioningError) -> ProvisioningError {
     var unwinding = Unwinding(executor: executor, progress: progress)
     for (number, entry) in done.reversed() {
@@ -181,7 +181,7 @@ struct Transaction: ~Copyable {
 }
 
 extension Operation {
-  /// What takes it back, known before the effect.
+  /// The undo, as known before the effect.
   var inverse: Operation? {
     switch self {
     case .createDirectory(let path): .removeDirectory(path: path)
@@ -194,7 +194,7 @@ extension Operation {
       .detachLoop(backing: backing, file: loop.file, device: nil)
     case .detachLoop(let backing, let file, _):
       .attachLoop(backing: backing, LoopConfiguration(file: file))
-    // The connections to spare are known only when it is expected.
+    // The connections to keep are known only when it is expected.
     case .expectConnection: nil
     case .disconnect(let address, _): .expectConnection(address)
     case .mountConfigFS, .loadModule, .unloadModule, .removeFile, .write, .awaitDirectory,

@@ -3,18 +3,18 @@ internal import BlockDevices
 internal import ConfigFS
 internal import SystemPackage
 
-/// Takes effects back, one by one in reverse: after a failure, after a crash, at teardown.
+/// Undoes effects one by one, in reverse: after a failure, after a crash, at teardown.
 ///
-/// Someone else may have been at work meanwhile. What is gone is fine; a value that they changed since is theirs and stays; an object of
-/// ours that they use cannot go and is reported. Nothing that the journal does not name is touched.
+/// Other processes may have changed the machine meanwhile. Missing objects are ignored; values that others changed are kept; an object that
+/// others use cannot be removed and is reported. Objects that the journal does not name are not changed.
 struct Unwinding {
   private var executor: Executor
   private let machine: Machine
   private let progress: (Progress) -> Void
-  /// What could not be taken back, as sentences.
+  /// The effects that could not be undone, as sentences.
   private(set) var leftovers: [String] = []
   private(set) var changed = false
-  /// Why the first of them could not: what fails after it may do so because of it.
+  /// The error of the first of them, which may be the cause of later ones.
   private(set) var firstError: ProvisioningError?
 
   init(executor: Executor, progress: @escaping (Progress) -> Void) {
@@ -23,12 +23,12 @@ struct Unwinding {
     self.progress = progress
   }
 
-  /// What has to be done for an effect to be taken back; nil when nothing is left of it.
+  /// The operation that undoes an effect; nil if nothing is left of it.
   func operation(takingBack entry: JournalEntry) -> Operation? {
     entry.undo.flatMap { stillNeeded($0, of: entry) }
   }
 
-  /// - Returns: whether nothing is left of the effect.
+  /// - Returns: whether the effect is undone.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
     guard let operation = operation(takingBack: entry) else { return true }
     if let signal = Signals.acknowledge() { progress(.goesOn(signal)) }
@@ -65,7 +65,7 @@ struct Unwinding {
     }
   }
 
-  /// The operation that is left to do; nil when the machine is already as before, or someone else's value stands there.
+  /// The remaining operation; nil if the machine already has its previous state, or a value of others.
   private func stillNeeded(_ undo: Operation, of entry: JournalEntry) -> Operation? {
     switch undo {
     case .removeDirectory(let path), .unlink(let path, _):
@@ -93,7 +93,7 @@ struct Unwinding {
     }
   }
 
-  /// A link of our name that leads elsewhere is someone else's.
+  /// A link of this name with another target belongs to others.
   private func ownLink(_ undo: Operation) -> Operation? {
     guard case .unlink(let path, let target) = undo else { return undo }
     guard let current = try? machine.configFS.linkTarget(of: FilePath(path)),
@@ -103,7 +103,7 @@ struct Unwinding {
     return nil
   }
 
-  /// After a crash the device may be unknown; the file tells. Nobody else had bound it before us.
+  /// After a crash the device may be unknown; it is found by its file, which was not bound before.
   private func loopToDetach(_ backing: String, _ file: String, _ device: String?) -> Operation? {
     if let device {
       let bound = (try? machine.storage.loopFile(of: FilePath(device))) ?? nil

@@ -6,7 +6,7 @@ public enum DebugGroup: String, Sendable, Hashable, CaseIterable {
   case driver
   /// The NVMe target and the fabrics that lead to it.
   case target
-  /// The endpoint controller's own driver, and the kernel's endpoint framework.
+  /// The endpoint controller's driver and the kernel's endpoint framework.
   case controller
 
   /// The modules by their names in the list of call sites: those in the kernel image have one, too.
@@ -25,7 +25,7 @@ public enum DebugGroup: String, Sendable, Hashable, CaseIterable {
   }
 }
 
-/// How the call sites of all groups stand.
+/// The state of the call sites of all groups.
 public struct DebugStatus: Hashable, Sendable {
   public struct Module: Hashable, Sendable {
     public var group: DebugGroup
@@ -34,7 +34,7 @@ public struct DebugStatus: Hashable, Sendable {
     public var sites: Int
     /// Those that print.
     public var on: Int
-    /// Those whose former state is kept, to be put back.
+    /// Call sites whose previous state is saved.
     public var kept: Int
 
     public init(group: DebugGroup, name: String, sites: Int, on: Int, kept: Int) {
@@ -48,9 +48,9 @@ public struct DebugStatus: Hashable, Sendable {
 
   /// The modules that have call sites, group by group.
   public var modules: [Module]
-  /// Call sites that were changed to come to this.
+  /// The number of call sites that were changed.
   public var changed = 0
-  /// Why it is not known what is kept.
+  /// The reason why the saved state cannot be read.
   public var keptProblem: ProvisioningError?
 
   public var json: JSONValue {

@@ -3,7 +3,7 @@ internal import ConfigFS
 public import KernelModules
 internal import SystemPackage
 
-/// Switches the kernel's debug lines about the endpoint on, and puts every call site back to what it was.
+/// Turns kernel debug messages for the endpoint on, and restores every call site.
 public struct DebugSwitch: Sendable {
   private let control: any DynamicDebugControl
   private let run: RunDirectory
@@ -25,9 +25,9 @@ public struct DebugSwitch: Sendable {
     self.lockTimeout = lockTimeout
   }
 
-  /// How the call sites stand; changes nothing.
+  /// The state of the call sites; changes nothing.
   ///
-  /// One who may not read what is kept is told so.
+  /// Without the right to read the saved state, this is reported.
   public func status(
     _ groups: [DebugGroup] = DebugGroup.allCases
   ) throws(ProvisioningError) -> DebugStatus {
@@ -42,7 +42,7 @@ public struct DebugSwitch: Sendable {
     return result
   }
 
-  /// Switches on what is off. The former state is kept first; what is kept already stays as it is.
+  /// Turns on the call sites that are off. The previous state is saved first; a saved state is not replaced.
   /// - Throws: ``ProvisioningError`` of kind `unsupported` when no module of the groups has call sites; when the kernel refuses, all is as
   ///   it was.
   public func switchOn(_ groups: [DebugGroup]) throws(ProvisioningError) -> DebugStatus {
@@ -90,8 +90,8 @@ public struct DebugSwitch: Sendable {
     return result
   }
 
-  /// Puts the call sites back to what they were before they were switched on. Those of a module that has gone went with it.
-  /// - Throws: ``ProvisioningError`` when one cannot be put back; its former state stays kept.
+  /// Restores the call sites. Those of a module that was unloaded no longer exist.
+  /// - Throws: ``ProvisioningError`` when one cannot be restored; its previous state remains saved.
   public func switchOff(_ groups: [DebugGroup]) throws(ProvisioningError) -> DebugStatus {
     let lock = try MachineLock(run, waitingUpTo: lockTimeout)
     defer { withExtendedLifetime(lock) {} }
@@ -108,7 +108,7 @@ public struct DebugSwitch: Sendable {
 
   // MARK: Call sites
 
-  /// What tells one call site from the others, as far as the kernel's queries can.
+  /// The identity of a call site, as far as the kernel's queries support it.
   private struct Place: Hashable {
     var module: String
     var file: String
@@ -188,7 +188,7 @@ public struct DebugSwitch: Sendable {
     return after.count { site in flags[Place(site)].map { $0 != site.flags } ?? false }
   }
 
-  /// A word of a query: one with blanks stands in quotation marks.
+  /// A word of a query; words with blanks are quoted.
   private static func quoted(_ word: String) -> String {
     guard word.contains(where: { $0.isWhitespace || $0 == "#" || $0 == "'" }) else { return word }
     return "\"\(word)\""

@@ -38,7 +38,7 @@ struct KeptCallSites {
     entries = sites.compactMap(\.self)
   }
 
-  /// Writes what is kept; no file for nothing.
+  /// Writes the saved state; removes the file if there is none.
   func save(in run: RunDirectory) throws(ProvisioningError) {
     guard !entries.isEmpty else {
       do { try AtomicFile.remove(run.callSitesPath) } catch {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 
-/// The attributes of one object as texts, from configfs or from a file, taken one by one; what nobody takes is kept.
+/// The attributes of one object as texts, from configfs or from a file. They are consumed one by one; the rest is kept as raw attributes.
 struct AttributeTexts {
-  /// A text that is not what the kernel shows there.
+  /// A text that the kernel would not show for the attribute.
   struct Problem {
     var attribute: String
     var message: String
@@ -14,7 +14,7 @@ struct AttributeTexts {
 
   init(_ texts: [Profile.RawAttribute]) { remaining = texts }
 
-  /// The text without the line feed; nil when there is none, or nothing in it.
+  /// The text without the line feed; nil if it is missing or empty.
   mutating func text(_ name: String, unless standard: String? = nil) -> String? {
     guard let index = remaining.firstIndex(where: { $0.name == name }) else { return nil }
     let text = remaining.remove(at: index).text
@@ -27,7 +27,7 @@ struct AttributeTexts {
     return text(attribute.name, unless: attribute.freshText)
   }
 
-  /// The number of a key, unless it is the one that a fresh object has.
+  /// The number of a key, unless it is that of a new object.
   mutating func number<T: FixedWidthInteger>(
     _ key: String, of object: SchemaObject, unless standard: T? = nil
   ) -> T? {
@@ -63,9 +63,9 @@ struct AttributeTexts {
   }
 }
 
-/// What the kernel that texts come from puts into fresh objects.
+/// The values of new objects on the kernel of the texts.
 struct FreshValues {
-  /// `attr_firmware`; nil when the kernel is not known.
+  /// `attr_firmware`; nil if the kernel is unknown.
   var firmware: String?
   /// Bytes; `param_inline_data_size` of tcp is four of them.
   var pageSize = 4096
@@ -94,7 +94,7 @@ extension Profile.Subsystem {
     attributes = ProfileSchema.subsystem.raw(texts.remaining)
   }
 
-  /// Drops what follows from the hosts that are allowed.
+  /// Drops values that follow from the allowed hosts.
   mutating func settleHosts(_ hosts: [String]) {
     allowedHosts = hosts.sorted()
     if allowAnyHost == allowedHosts.isEmpty { allowAnyHost = nil }
@@ -102,7 +102,7 @@ extension Profile.Subsystem {
 }
 
 extension Profile.Namespace {
-  /// Takes everything but `device_path`, which is the caller's.
+  /// Consumes everything except `device_path`, which the caller handles.
   init(id: UInt32, backing: String, _ texts: inout AttributeTexts) {
     self.init(id: id, backing: backing)
     let object = ProfileSchema.namespace
@@ -117,7 +117,7 @@ extension Profile.Namespace {
 }
 
 extension Profile.Port {
-  /// - Parameter subsystems: what is linked; a port with links has computed its parameters.
+  /// - Parameter subsystems: the linked subsystems; the kernel computes the parameters of a port with links.
   init(
     id: UInt16, transport: Transport, subsystems: [String], _ texts: inout AttributeTexts,
     _ fresh: FreshValues

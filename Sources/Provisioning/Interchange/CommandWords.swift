@@ -7,7 +7,7 @@ enum CommandWords {
     var position: TextPosition
   }
 
-  /// - Throws: ``ProfileIssues`` for a quote that is left open and for what only a shell can answer.
+  /// - Throws: ``ProfileIssues`` for an unterminated quote and for shell expansions.
   static func split(_ line: String) throws(ProfileIssues) -> [Word] {
     var words: [Word] = []
     var current: Word?

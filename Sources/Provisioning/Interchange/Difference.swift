@@ -12,9 +12,9 @@ public struct Difference: Hashable, Sendable {
     case missing
     /// Both have it, with different values.
     case different
-    /// An earlier version of the profile made it, this one does not have it.
+    /// Created for an earlier version of the profile; the current version does not have it.
     case obsolete
-    /// Somebody else put it into an object of the profile.
+    /// Not created by epfnvme, but inside an object of the profile.
     case foreign
     /// A connection to a target that the kernel tries to bring back.
     case lost
@@ -26,11 +26,11 @@ public struct Difference: Hashable, Sendable {
   public var path: String
   public var expected: String?
   public var actual: String?
-  /// Why the profile wants it.
+  /// Why the profile needs it.
   public var meaning: String
-  /// What a host would notice when `setup` mends it; empty when nothing.
+  /// The effect on a host when `setup` fixes it; empty if there is none.
   public var disturbances: [String]
-  /// Whether `setup` mends it; it takes away only what epfnvme made.
+  /// Whether `setup` fixes it; it removes only objects that epfnvme created.
   public var isMendedBySetup: Bool { kind != .foreign && kind != .lost }
 }
 
@@ -46,8 +46,8 @@ extension Difference {
 }
 
 extension Provisioner {
-  /// What `setup` would mend and what it would leave; changes nothing but for the busy test of a controller, which writes
-  /// a value back.
+  /// The differences that `setup` would fix and those that it would leave. Changes nothing except that the busy test of a controller writes
+  /// back a value.
   /// - Throws: ``ProvisioningError`` when the profile cannot be on this machine at all.
   public func differences(_ located: Profile.Located) throws(ProvisioningError) -> [Difference] {
     let (desired, planner) = try observe(located.profile)
@@ -64,7 +64,7 @@ extension Provisioner {
       case (_, .absent): kind = .missing
       case (_, .differs): kind = .different
       case (_, .satisfied):
-        // Only looking tells whether a bound function has its controller, and whether a connection is live.
+        // Only an inspection shows whether a bound function has its controller, and whether a connection is live.
         guard !look.hasPassed, isThere(fact, in: planner) else { continue }
         switch fact.content {
         case .controller: kind = .missing
@@ -112,7 +112,7 @@ extension Provisioner {
     fact.needs.allSatisfy { planner.standings[$0] == .satisfied }
   }
 
-  /// What others have put beside the profile's own objects: it is seen by the same hosts.
+  /// Objects of others inside the profile's objects, which the same hosts can access.
   private func foreign(_ desired: DesiredState, _ ownership: Ownership) -> [Difference] {
     var wanted: Set<String> = []
     var groups: [String: String] = [:]
@@ -138,7 +138,7 @@ extension Provisioner {
     return groups.sorted { $0.key < $1.key }.flatMap { group, what in
       let entries = (try? machine.configFS.entries(of: FilePath(group))) ?? []
       return entries.filter {
-        // What another profile has beside it is known.
+        // Objects of other profiles are not foreign.
         $0.kind != .attribute && !wanted.contains("\(group)/\($0.name)")
           && ownership.owner(of: "\(group)/\($0.name)") == nil
       }.sorted { $0.name < $1.name }.map { entry in

@@ -6,17 +6,17 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// A machine, or a part of it, as a profile that makes it again.
+/// Exports a machine, or a part of it, as a profile that creates it again.
 public struct Export: Sendable {
   public var profile: Profile
-  /// What is on the machine and not in the profile, and why; what `setup` would say about the profile.
+  /// Objects that are not in the profile, with reasons, and the issues of the profile.
   public var warnings: [ProfileIssue]
 }
 
 extension Provisioner {
-  /// What stands on the machine, as a profile; changes nothing.
+  /// Exports the machine's configuration as a profile; changes nothing.
   /// - Parameters:
-  ///   - names: profiles whose objects are wanted; empty for everything, whoever made it.
+  /// - names: the profiles whose objects are exported; if empty, all objects are exported.
   ///   - name: the name of the result; by default that of the only profile there is.
   ///   - withSecrets: writes DH-HMAC-CHAP secrets instead of a mask.
   /// - Throws: ``ProvisioningError`` of kind `inputMissing` for an unknown name, `unsupported` without configfs.
@@ -51,7 +51,7 @@ extension Provisioner {
     let known: [String]
     var problem: ProvisioningError?
     do { known = try self.names() } catch {
-      // An export of everything does not depend on what epfnvme made.
+      // An export of everything does not depend on journals.
       guard names.isEmpty else { throw error }
       known = []
       problem = error
@@ -75,7 +75,7 @@ extension Provisioner {
   }
 }
 
-/// Builds the profile: the target first, then what stores to it and the functions that serve it.
+/// Builds the profile: first the target, then its backings and the functions that serve it.
 struct ProfileExporter {
   let reader: MachineReader
   var profile: Profile
@@ -134,7 +134,7 @@ struct ProfileExporter {
     }
   }
 
-  /// The backing of a path that a namespace stores to, made when it is seen first.
+  /// The backing for the path of a namespace, created at its first use.
   private mutating func backing(_ path: String, _ directory: ConfigDirectory) -> String {
     if let known = stores.known(path) { return known }
     let storage = reader.machine.storage
@@ -168,7 +168,7 @@ struct ProfileExporter {
     return Profile.Backing(name: name, store: .loopDevice(device))
   }
 
-  /// Loop devices that a profile made and nothing stores to.
+  /// Loop devices that a profile created and no namespace uses.
   private mutating func unusedLoops() {
     for (name, path) in reader.owned.loops.sorted(by: { $0.key < $1.key })
     where stores.known(path) == nil {
@@ -252,7 +252,7 @@ struct ProfileExporter {
     profile.ports.append(port)
   }
 
-  /// Directories that this program does not know are not followed.
+  /// Unknown directories are not read.
   private func warnOfUnknown(
     _ directory: ConfigDirectory, known: [String]
   ) throws(ConfigFSError) {
@@ -263,7 +263,7 @@ struct ProfileExporter {
 }
 
 extension Ledger {
-  /// The loop device that was made at a path, and what it was made of.
+  /// The loop device at a path, and its parameters.
   func loop(at path: String) -> (backing: String, LoopConfiguration)? {
     for entry in entries {
       if case .attachLoop(let backing, let loop) = entry.operation, loops[backing] == path {
@@ -282,7 +282,7 @@ struct BackingNames {
 
   mutating func set(_ name: String, for path: String) { names[path] = name }
 
-  /// The last component of the path, made different where it is taken.
+  /// The last component of the path, made unique.
   mutating func name(for path: String) -> String {
     if let known = names[path] { return known }
     let last = path.split(separator: "/").last.map(String.init) ?? "disk"

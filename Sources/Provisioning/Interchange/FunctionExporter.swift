@@ -50,7 +50,7 @@ struct FunctionExporter {
     settleSubsystems()
   }
 
-  /// In the order of binding, which numbers the functions, as far as it is known.
+  /// In the order of binding, which determines the function numbers, if it is known.
   private func ordered(_ functions: [EndpointFunction]) -> [EndpointFunction] {
     let links: [String] = reader.owned.entries.compactMap {
       if case .link(_, let target) = $0.operation { target } else { nil }
@@ -63,7 +63,7 @@ struct FunctionExporter {
     }
   }
 
-  /// What the function was bound with: another one of the driver may have changed what is shown.
+  /// The values with which the function was bound: another function of the driver may have changed the attributes.
   private func header(_ attribute: Attribute<Hex16>) -> UInt16? {
     text(attribute.path).flatMap { Hex16(attributeText: $0)?.rawValue }
   }
@@ -176,7 +176,7 @@ struct FunctionExporter {
   private func fabrics(
     _ options: FabricsOptions, _ nqn: String, _ item: EndpointFunction
   ) -> Profile.FunctionTarget? {
-    // What a profile can say, said again; the rest is what differs.
+    // Formats the options that a profile supports; the remaining options differ.
     var sayable = FabricsOptions(transport: options.transport ?? "", nqn: nqn)
     sayable.ioQueues = options.ioQueues
     sayable.queueSize = options.queueSize
@@ -186,7 +186,7 @@ struct FunctionExporter {
     case "tcp":
       guard let address = options.address else { break }
       var target = Profile.TCPTarget(nqn: nqn, address: address)
-      // What the kernel takes without one.
+      // The kernel's default.
       target.port = options.serviceID.flatMap { UInt16($0) } ?? 8009
       target.hostNQN = options.hostNQN
       target.hostID = options.hostID
@@ -228,7 +228,7 @@ struct FunctionExporter {
     }
   }
 
-  /// What functions and subsystems say about each other is said once, and not where setup would refuse it.
+  /// Removes values that functions and subsystems state twice, and values that setup would refuse.
   private mutating func settleSubsystems() {
     for index in profile.subsystems.indices {
       let subsystem = profile.subsystems[index]

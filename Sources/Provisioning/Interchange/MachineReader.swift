@@ -8,7 +8,7 @@ internal import SystemPackage
 /// Reads the objects of a machine as texts, all of them or those of some profiles; the common half of every export.
 final class MachineReader {
   let machine: Machine
-  /// What the chosen profiles made, or what all made when none was chosen.
+  /// The objects of the chosen profiles, or of all profiles if none is chosen.
   let owned: Ledger
   /// Shows secrets as they are.
   let showsSecrets: Bool
@@ -31,7 +31,7 @@ final class MachineReader {
       || owned.entries.contains { $0.operation.path.hasPrefix(path + "/") }
   }
 
-  /// Says what does not get into the export.
+  /// Reports an omission from the export.
   func warn(_ directory: ConfigDirectory, _ message: String, hint: String? = nil) {
     warn(directory.path.string, message, hint: hint)
   }
@@ -46,13 +46,13 @@ final class MachineReader {
 
   func add(_ issues: [ProfileIssue]) { warnings += issues }
 
-  /// The readable attributes of a directory, without line feeds; secrets hidden unless asked for.
+  /// The readable attributes of a directory, without line feeds; secrets are hidden unless requested.
   func texts(of directory: ConfigDirectory, prefix: String = "") throws(ConfigFSError)
     -> [Profile.RawAttribute]
   {
     var found: [Profile.RawAttribute] = []
     for entry in try directory.entries() where entry.kind == .attribute {
-      // Commands cannot be read; what vanishes meanwhile is not there.
+      // Commands cannot be read; attributes that disappear meanwhile are omitted.
       let path = directory.path.appending(entry.name)
       guard let shown = try? machine.configFS.read(path) else { continue }
       let text = shown.withoutTrailingNewline
@@ -76,13 +76,13 @@ final class MachineReader {
     return text.withoutTrailingNewline
   }
 
-  /// The last components of what a directory links to, sorted.
+  /// The last components of the link targets in a directory, sorted.
   func linkTargets(_ directory: ConfigDirectory) throws(ConfigFSError) -> [String] {
     guard directory.exists else { return [] }
     return try directory.links().map(\.target.name).sorted()
   }
 
-  /// What stands in a group whose items are numbers, in their order.
+  /// The items of a group with numeric names, in numeric order.
   func numbered<Item: ConfigItem, Number: FixedWidthInteger>(
     _ group: ConfigGroup<Item>, as type: Number.Type
   ) throws(ConfigFSError) -> [(number: Number, item: Item)] {
@@ -92,7 +92,7 @@ final class MachineReader {
     }.sorted { $0.0 < $1.0 }
   }
 
-  /// What the chosen profiles, or the whole machine, have of a group.
+  /// The items of a group that belong to the chosen profiles, or all items.
   func chosen<Item: ConfigItem>(_ group: ConfigGroup<Item>) throws(ConfigFSError) -> [Item] {
     guard group.exists else { return [] }
     return try group.all().filter { isChosen($0.directory) }.map { ($0.name, $0) }

@@ -5,20 +5,20 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// The kernel's target in the JSON of nvmetcli, so that `nvmetcli restore` makes it again.
+/// The kernel's target in the JSON of nvmetcli, for `nvmetcli restore`.
 ///
-/// nvmetcli writes attributes in the order of the file, as text, and one that the kernel refuses is skipped; so what a
-/// fresh object cannot take is left out, and the order is one that works: `tsas` after `trtype`, which resets it, and
-/// before `treq`, which it resets. An attribute `GROUP_NAME` stands as `NAME` in the object `GROUP`; groups that nvmetcli
-/// does not know it passes over, and ``NvmetcliImport`` reads them.
+/// nvmetcli writes attributes in the order of the file, as text, and skips attributes that the kernel refuses. Therefore values that a new
+/// object cannot accept are left out, and the order is valid for the kernel: `tsas` after `trtype`, which resets it, and before `treq`,
+/// which it resets. An attribute `GROUP_NAME` is `NAME` in the object `GROUP`; nvmetcli ignores groups that it does not know, and
+/// ``NvmetcliImport`` reads them.
 public struct NvmetcliExport: Sendable {
   public var json: JSONValue
-  /// What the format cannot hold.
+  /// Objects that the format cannot represent.
   public var warnings: [ProfileIssue]
 }
 
 extension Provisioner {
-  /// The target of this machine, or the part of it that some profiles made, as nvmetcli saves it; changes nothing.
+  /// The target of this machine, or the part that belongs to some profiles, as nvmetcli saves it; changes nothing.
   /// - Throws: ``ProvisioningError`` as ``export(_:as:withSecrets:)``.
   public func exportNvmetcli(
     _ names: [String] = [], withSecrets: Bool = false
@@ -187,7 +187,7 @@ private struct NvmetcliWriter {
     return texts.sorted { (rank($0.name), $0.name) < (rank($1.name), $1.name) }
   }
 
-  /// Attributes in groups, as nvmetcli has them: what stands before the first `_` names the group.
+  /// Attributes in groups, as in nvmetcli: the text before the first `_` is the group.
   private func add(_ texts: [Profile.RawAttribute], to object: inout ObjectBuilder) {
     var groups: [(name: String, members: [JSONValue.Member])] = []
     for attribute in texts {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMeTarget
 
-/// A profile that was made of something else, with what could not be carried over.
+/// A profile that was converted from another format, with the values that could not be converted.
 public struct Import: Sendable {
   public var profile: Profile
   /// Located in the text that was read.
@@ -9,7 +9,7 @@ public struct Import: Sendable {
 }
 
 extension Import {
-  /// Reads the JSON of nvmetcli. Attributes that profiles have no key for are kept as raw ones.
+  /// Reads the JSON of nvmetcli. Attributes without a key are kept as raw attributes.
   /// - Parameter name: the profile's name.
   /// - Throws: ``ProfileIssues``: all that is wrong, each with line, column and path.
   public init(nvmetcli bytes: [UInt8], as name: String) throws(ProfileIssues) {
@@ -21,7 +21,7 @@ extension Import {
   }
 }
 
-/// What is common to imports: issues, and the places in the text of what the profile got from it.
+/// The common part of imports: issues, and the locations of the profile's values in the text.
 struct ImportCollector {
   let issues = IssueCollector()
   /// A path in the profile → a place and a path in the text.
@@ -87,7 +87,7 @@ private struct NvmetcliReader {
           hint: nearest.map { "did you mean \"\($0)\"?" })
       }
     }
-    // Ports refer to subsystems, and a host that is only allowed there needs no entry, whatever comes first.
+    // Ports refer to subsystems, and a host that is only allowed needs no entry, independent of the order.
     for member in members where member.key == "subsystems" {
       for (path, element) in elements(member.value, "subsystems") { subsystem(element, path) }
     }
@@ -225,7 +225,7 @@ private struct NvmetcliReader {
 
   // MARK: JSON
 
-  /// Where the parts of an object of the profile come from.
+  /// The locations of the values of an object of the profile.
   private mutating func remember(_ place: String, _ object: NvmetcliObject) {
     collector.places[place] = (object.position, object.path)
     for (name, position) in object.places {

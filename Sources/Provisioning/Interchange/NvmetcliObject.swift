@@ -3,7 +3,7 @@ internal import ConfigFS
 
 /// One object of nvmetcli's JSON with its groups laid flat: `addr: { trtype }` is the attribute `addr_trtype` again.
 ///
-/// People edit these files, so numbers and booleans stand for their texts, too.
+/// These files may be edited by hand, so numbers and booleans are accepted as texts.
 struct NvmetcliObject {
   let path: String
   let position: TextPosition
@@ -63,15 +63,15 @@ struct NvmetcliObject {
     texts.filter { !names.contains($0.name) }
   }
 
-  /// The text that names the object; an issue when there is none.
+  /// The text that names the object; an issue if it is missing.
   func name(_ key: String) -> String? {
     if let found = texts.first(where: { $0.name == key }) { return found.text }
-    // One that is no text was complained about already.
+    // A value that is not a text has been reported already.
     if places[key] == nil { issues.add(.error, path, position, "the key \"\(key)\" is missing") }
     return nil
   }
 
-  /// The number that names the object; an issue when there is none.
+  /// The number that names the object; an issue if it is missing.
   func number<T: FixedWidthInteger>(_ key: String) -> T? {
     guard let text = name(key) else { return nil }
     guard let wide = text.kernelInteger(Int64.self), let value = T(exactly: wide) else {

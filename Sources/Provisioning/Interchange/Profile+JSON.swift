@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Profiles as JSON: the inverse of decoding. What is unset or the decoder's own default is left out.
+/// Profiles as JSON: the inverse of decoding. Unset values and the decoder's defaults are omitted.
 extension Profile {
   public var json: JSONValue {
     var object = ObjectBuilder()
@@ -18,7 +18,7 @@ extension Profile {
   }
 }
 
-/// Collects the members of an object that have something to say.
+/// Collects the members of an object that are not empty.
 struct ObjectBuilder {
   private var members: [JSONValue.Member] = []
 

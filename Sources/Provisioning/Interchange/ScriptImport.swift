@@ -190,7 +190,7 @@ private struct ScriptReader {
 
   mutating func finished() throws(ProfileIssues) -> Import {
     if let tcp {
-      // A remote disk has its own model, backing and limit of queues.
+      // Model, backing and queue limit of a remote disk are those of its target.
       profile.subsystems = []
       profile.functions[0].target = .tcp(tcp)
     } else {

@@ -3,12 +3,12 @@
 /// The public shell scripts that set endpoint functions up, and their options.
 ///
 /// - Source: `board/radxa/rock5b-ep/overlay/root/pci-ep` of the buildroot tree of the drivers' author: `nvmet-pci-epf` for
-///   the mainline driver, `nvme-epf` for `pci_epf_nvme`, the latter with the spellings of its earlier versions.
+/// `nvmet_pci_epf`, `nvme-epf` for `pci_epf_nvme`, the latter with the spellings of its earlier versions.
 enum EndpointScript: String, CaseIterable {
   case nvmetPCIEPF = "nvmet-pci-epf"
   case nvmeEPF = "nvme-epf"
 
-  /// What an option means.
+  /// The meaning of an option.
   enum Meaning: Equatable {
     case help, debugging, scheduler, rotational, bufferedIO, noDMA
     case transferLimit, queueSize, ioQueues, model, device, tcp
@@ -19,7 +19,7 @@ enum EndpointScript: String, CaseIterable {
   struct Option {
     var names: [String]
     var meaning: Meaning
-    /// How many words follow.
+    /// The number of values.
     var values = 0
   }
 

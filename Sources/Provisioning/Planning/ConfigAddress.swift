@@ -3,7 +3,7 @@ internal import ConfigFS
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What a path below configfs names: an object of `nullb`, `nvmet` or `pci_ep`, or something in one.
+/// The object that a path below configfs names: an object of `nullb`, `nvmet` or `pci_ep`, or an entry of one.
 ///
 /// A path is parsed once; planner, journal and rules then compare kinds and names instead of components.
 enum ConfigAddress: Hashable {
@@ -21,7 +21,7 @@ enum ConfigAddress: Hashable {
   /// The link that binds a function to an endpoint controller.
   case binding(controller: String, name: String)
 
-  /// The object itself, or the one that an attribute or a group of it belongs to; nil for what is no object.
+  /// The object itself, or the object of an attribute or a group; nil for other paths.
   init?(_ path: String, below mountPoint: FilePath) {
     let root = mountPoint.string + "/"
     guard path.hasPrefix(root) else { return nil }
@@ -52,7 +52,7 @@ enum ConfigAddress: Hashable {
     }
   }
 
-  /// The place in the order of bringing up; taking down goes the other way.
+  /// The position in setup order; teardown uses the reverse order.
   ///
   /// - Source: the order of both drivers' documents; `drivers/nvme/target/configfs.c`, which refuses to remove what is linked.
   enum Rank: Int, Comparable {
@@ -96,7 +96,7 @@ enum ConfigAddress: Hashable {
     }
   }
 
-  /// As people call it: `the subsystem NQN`.
+  /// The name for messages: `the subsystem NQN`.
   var description: String {
     switch self {
     case .nullBlock(let device): "the null_blk device \(device)"
@@ -115,7 +115,7 @@ enum ConfigAddress: Hashable {
 }
 
 extension Operation {
-  /// The place in the order of bringing up that an operation, or the one that takes it back, belongs to.
+  /// The position in setup order of an operation, or of the operation that it undoes.
   func rank(below mountPoint: FilePath) -> ConfigAddress.Rank {
     switch self {
     case .mountConfigFS, .loadModule, .unloadModule: .kernel

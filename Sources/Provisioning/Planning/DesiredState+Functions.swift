@@ -130,7 +130,7 @@ extension DesiredState {
 
   // MARK: Queues
 
-  /// The limit that keeps a host from queues which the function has no vector, and the driver no room, for.
+  /// The limit that prevents a host from creating queues without a vector, for which the driver has no room.
   func maximumQueueID(of subsystem: Profile.Subsystem) -> UInt16? {
     let wishes = functions(on: subsystem.nqn).compactMap(ioQueues)
     guard resolution.driver == .nvmetPCIEPF, !wishes.isEmpty else {
@@ -140,7 +140,7 @@ extension DesiredState {
     return min(subsystem.maximumQueueID ?? limit, limit)
   }
 
-  /// The I/O queues of a function: as asked for, or as many as its vectors allow.
+  /// The I/O queues of a function: as requested, or as many as its vectors allow.
   private func ioQueues(of function: Profile.Function) -> UInt16? {
     if let queues = function.ioQueues { return queues }
     let counts = [function.msixVectors, UInt16(function.msiVectors)].filter { $0 > 0 }
@@ -177,7 +177,7 @@ extension DesiredState {
 extension FabricsOptions {
   /// Where a connection with these options leads.
   var destination: FabricsAddress {
-    // 8009 is what the kernel takes for TCP when none is given.
+    // The kernel's default for TCP is 8009.
     FabricsAddress(
       transport: transport ?? "", nqn: nqn ?? "", address: address,
       serviceID: transport == "tcp" ? serviceID ?? "8009" : serviceID)

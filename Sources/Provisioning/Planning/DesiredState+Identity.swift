@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Identity that a profile leaves open: it depends on nothing but names, so that host device links survive a restart.
+/// Identity that a profile does not set: it depends only on names, so that the host's device links do not change after a restart.
 extension DesiredState {
-  /// 20 hexadecimal digits that depend on nothing but the profile's name and the subsystem.
+  /// 20 hexadecimal digits that depend only on the profile's name and the subsystem.
   func derivedSerial(_ nqn: String) -> String {
     String(digest("serial\n\(nqn)").prefix(20))
   }
 
-  /// A version 8 UUID (RFC 9562) that depends on nothing but the profile's name and a seed.
+  /// A version 8 UUID (RFC 9562) that depends only on the profile's name and a seed.
   func derivedUUID(_ seed: String) -> String {
     var digits = Array(digest("uuid\n\(seed)"))
     digits[12] = "8"

@@ -20,7 +20,7 @@ extension DesiredState {
   private mutating func hostDefaults(_ directory: ConfigDirectory, needs fact: Int) {
     let path = directory.path.string
     let isShared = ownership.owner(of: path) != nil
-    // While others have the host as well, what they say about it holds; this profile takes back what it said itself.
+    // If other profiles share the host, their values are kept; this profile resets its own values.
     let values = ProfileSchema.host.freshTexts().filter { name, _ in
       !isShared || ownership.isOwnAlone("\(path)/\(name)")
     }
@@ -32,7 +32,7 @@ extension DesiredState {
     let directory = target.hosts[nqn].directory
     let fact = list.add(.directory(directory.path), "the host \(nqn)")
     hostDirectories[nqn] = fact
-    // What other profiles say about a host that is only allowed here is no business of this one.
+    // A profile that only allows a host does not change the attributes that other profiles set.
     if ownership.own.directories.contains(directory.path.string) {
       hostDefaults(directory, needs: fact)
     }
@@ -41,7 +41,7 @@ extension DesiredState {
 
   // MARK: Subsystems
 
-  /// What is fixed once a host has identified the subsystem.
+  /// Attributes that are fixed once a host has identified the subsystem.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_model_store_locked` and the like.
   private static let identity: Set = [
     "attr_model", "attr_serial", "attr_firmware", "attr_ieee_oui", "attr_version",
@@ -91,7 +91,7 @@ extension DesiredState {
       needs: directory)
     beforeControllers += defaults(
       freshSubsystem(item.directory), item.directory, needs: directory)
-    // Binding a function of pci_epf_nvme is a host that identifies the subsystem: what was written before could not be taken back.
+    // Binding a function of pci_epf_nvme identifies the subsystem: values written before could not be restored.
     let isIdentifiedAtBind = resolution.driver == .pciEPFNVMe && !functions.isEmpty
     list.remake(
       facts(beforeControllers, named: Self.identity),
@@ -218,7 +218,7 @@ extension DesiredState {
 
   // MARK: Ports
 
-  /// The declared ports, and one for the functions when none of those fits.
+  /// The declared ports, and a port for the functions if none of those is suitable.
   func allPorts() -> [Profile.Port] {
     guard let id = resolution.functionPort else { return profile.ports }
     let transport = resolution.functionTransport
@@ -257,15 +257,15 @@ extension DesiredState {
     frozen += raw(port.attributes, item.directory, "nvmet port \(port.id)", needs: directory)
     var values = freshPort(port)
     if port.id == resolution.functionPort {
-      // The loop port of the machine is used as it is, whoever made it.
+      // The loop port of the machine is used unchanged, independent of its owner.
       values = port.transport == .pci ? computed(port) : [:]
     }
     let rest = defaults(values, item.directory, needs: directory)
-    // Unset, which no write gives back.
+    // Unset, which no write can restore.
     var unreachable = facts(rest, named: ["addr_adrfam"])
     if port.subsystems.isEmpty {
       unreachable += facts(rest, named: ["param_mdts"])
-      // What enabling computes stays when the last subsystem has left, be it another profile's.
+      // Values that the kernel computes when the port is enabled remain after the last subsystem is unlinked.
       for (name, text) in computed(port) {
         list.accept(text + "\n", for: facts(rest, named: [name]))
       }
@@ -274,7 +274,7 @@ extension DesiredState {
     frozen += rest
     for group in port.anaGroups {
       let groupItem = item.anaGroups["\(group.id)"]
-      // Group 1 is always there, but it counts as ours where the port is.
+      // Group 1 always exists, but belongs to the profile of the port.
       let made =
         group.id == 1
         ? directory
@@ -296,7 +296,7 @@ extension DesiredState {
         "port \(port.id) offers \(nqn)", disruption: "hosts of port \(port.id) lose the subsystem",
         needs: [directory] + (subsystemDirectories[nqn].map { [$0] } ?? []))
       list.freeze(frozen, by: [link])
-      // A host that is connected keeps what it has identified; a function is unbound for the change anyway.
+      // A connected host keeps the identified values; a function is unbound for the change anyway.
       if port.transport == .tcp || port.transport == .rdma, let facts = subsystemFacts[nqn] {
         list.freeze(self.facts(facts, named: Self.identity), by: [link])
       }
@@ -304,17 +304,17 @@ extension DesiredState {
     }
   }
 
-  /// What an enabled port shows that was made without these values; one without a subsystem has not computed them.
+  /// The values of an enabled port without these keys; a port without a subsystem has not computed them.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_enable_port`; `tcp.c`, `nvmet_tcp_add_port`.
   private func freshPort(_ port: Profile.Port) -> [String: String] {
     var values = ProfileSchema.port.freshTexts()
-    // The transport says what this is, and all but tcp refuse another value.
+    // The transport determines this value, and all transports except tcp refuse others.
     if port.transport != .tcp { values["addr_tsas"] = nil }
     for (name, text) in computed(port) { values[name] = port.subsystems.isEmpty ? "-1" : text }
     return values
   }
 
-  /// What enabling a port makes of parameters that are not set.
+  /// The values of unset parameters after a port is enabled.
   private func computed(_ port: Profile.Port) -> [String: String] {
     var values = ["param_max_queue_size": "1024", "param_mdts": "0"]
     switch port.transport {

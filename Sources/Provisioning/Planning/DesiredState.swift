@@ -10,9 +10,9 @@ internal import SystemPackage
 
 /// A profile on one machine, as facts in bring-up order.
 ///
-/// The order is that of both drivers' documents: modules, backings, subsystems, ports, functions, binding, start. Taking
-/// things down in the reverse order never passes a state that the kernel cannot bear. What the profile does not mention has
-/// a fact too, with the value of a fresh object: it is written only where another one is found.
+/// The order is that of both drivers' documents: modules, backings, subsystems, ports, functions, binding, start. Teardown in the reverse
+/// order never enters a state that is unsafe for the kernel. Keys that the profile does not set also have a fact, with the value of a new
+/// object: it is written only if the current value differs.
 struct DesiredState {
   let profile: Profile
   let resolution: Resolution
@@ -22,9 +22,9 @@ struct DesiredState {
 
   let target: TargetTree
   let endpoints: EndpointTree
-  /// The fact that makes a backing usable.
+  /// The last fact of a backing: after it the backing is usable.
   var backingFacts: [String: Int] = [:]
-  /// Per subsystem: what takes effect, or is allowed, only while no controller exists.
+  /// Per subsystem: facts that take effect, or are allowed, only while no controller exists.
   var subsystemFacts: [String: [Int]] = [:]
   var subsystemDirectories: [String: Int] = [:]
   var hostDirectories: [String: Int] = [:]
@@ -67,7 +67,7 @@ struct DesiredState {
   private mutating func modules() {
     list.add(.configFSMounted, "the kernel's objects are created in configfs")
     if profile.backings.contains(where: { if case .nullBlock = $0.store { true } else { false } }) {
-      // By default the module makes a device of its own, which nobody asked for.
+      // By default the module creates a device that the profile does not use.
       list.add(
         .module("null_blk", parameters: NullBlockTree.moduleParameters),
         "this module provides null_blk devices")
@@ -115,7 +115,7 @@ struct DesiredState {
 
   /// The values of a fresh object, for the attributes of a directory that no fact has yet.
   /// - Parameter values: attribute → text without the line feed.
-  /// - Parameter fresh: attribute → what a fresh object of this machine shows instead.
+  /// - Parameter fresh: attribute → its value in a new object on this machine, if different.
   mutating func defaults(
     _ values: [String: String], _ directory: ConfigDirectory, needs: Int,
     role: Fact.Role = .plain, fresh: [String: String] = [:]
@@ -188,7 +188,7 @@ struct DesiredState {
     set(item.isMemoryBacked, device.memoryBacked)
     set(item.supportsDiscard, device.discard)
     set(item.cacheSize, device.cacheSizeMiB)
-    // The kernel makes no more queues than there are CPUs, and shows what it made.
+    // The kernel creates no more queues than CPUs, and shows the actual number.
     set(
       item.submissionQueues, device.submitQueues.map { min($0, UInt32(machine.facts.onlineCPUs)) })
     set(item.queueDepth, device.hardwareQueueDepth)
@@ -220,7 +220,7 @@ struct DesiredState {
       attributes.filter {
         shares || list.facts[$0].path?.name != "submit_queues"
       }, by: [power])
-    // A device that was powered with them keeps its throttle and its cache as long as its directory lives.
+    // A device that was powered with them keeps its throttle and its cache until its directory is removed.
     for index in facts(attributes, named: ["mbps", "cache_size"]) {
       guard case .attribute(_, _, let shown, _) = list.facts[index].content,
         sameAttributeText(shown, "0")
@@ -245,7 +245,7 @@ struct DesiredState {
         endpoints.controller(name).isStarted, isOn: starts ? true : nil,
         "starts link training, so that the host sees the device",
         disruption: "the PCIe link of \(name) goes down", needs: starts ? links : [])
-      // Most controllers cannot take another function once the link is up.
+      // Most controllers cannot bind another function once the link is up.
       list.freeze(links, by: [start])
     }
   }
@@ -265,7 +265,7 @@ extension SchemaObject {
   /// - Source: `drivers/block/null_blk/main.c`, `null_alloc_dev`, `null_validate_conf`; `zoned.c`, `null_init_zoned_dev`.
   static func freshNullBlock(_ device: Profile.NullBlock) -> [String: String] {
     var values = ProfileSchema.nullBlock.freshTexts()
-    // As many as the module allows, which its parameter tells and this program does not set.
+    // The module's limit, which is a parameter that this program does not set.
     values["poll_queues"] = nil
     if device.memoryBacked == true { values["blocking"] = "1" }
     guard device.zoned == true else { return values }

@@ -4,10 +4,10 @@ internal import ConfigFS
 internal import KernelEvents
 internal import SystemPackage
 
-/// One thing about the machine that a profile, or its journal, has something to say about, and how it relates to others.
+/// One fact about the machine that a profile or its journal states, and its relations to other facts.
 ///
-/// A desired state is a list of facts in bring-up order. Two relations say what may be changed when: a fact *needs* others to
-/// be there, and a fact is *frozen* by others: its value cannot, or must not, be changed while they are up.
+/// A desired state is a list of facts in setup order. Two relations restrict changes: a fact *needs* others to exist, and a fact is
+/// *frozen* by others: its value cannot, or must not, be changed while they are up.
 struct Fact {
   enum Content {
     case configFSMounted
@@ -15,7 +15,7 @@ struct Fact {
     case file(path: String, bytes: UInt64)
     case loop(backing: String, LoopConfiguration)
     case directory(FilePath)
-    /// A directory that the kernel makes by itself after another one.
+    /// A directory that the kernel creates after another one.
     case lateDirectory(FilePath)
     case deviceNode(FilePath)
     case attribute(FilePath, TextValue, shown: String, Role)
@@ -27,22 +27,22 @@ struct Fact {
 
   enum Role: Equatable {
     case plain
-    /// Kept as the kernel shows it, without knowing what it means: never written when it is right already.
+    /// Kept in the kernel's format without interpretation; not written if it is already set.
     case raw
     /// A switch with its texts; it is up while it shows `on`.
     case state(on: String, off: String)
-    /// The driver takes the value at bind; what is shown later need not be what is in force. `isShared` when all functions
-    /// of the driver show one value.
+    /// The driver reads the value at bind; the value shown later may differ from the effective one. `isShared` if all functions of the
+    /// driver show one value.
     case usedAtBind(isShared: Bool)
   }
 
-  /// What shall become of it.
+  /// The desired state of the fact.
   enum Wish: Equatable {
-    /// It shall be so.
+    /// The fact holds.
     case present
-    /// The profile no longer has it: it is taken away.
+    /// The profile no longer has it: it is removed.
     case absent
-    /// It is as others left it; when it has to go down for a change, it comes back.
+    /// It keeps the state that others set; if a change takes it down, it is restored.
     case unchanged
   }
 
@@ -60,17 +60,17 @@ struct Fact {
   var wish = Wish.present
   /// The value of a fresh object: it is written only where another one is found.
   var isDefault = false
-  /// Other texts that are as good: what the kernel has computed while others used the object.
+  /// Other acceptable texts: values that the kernel computed while others used the object.
   var alternatives: [String] = []
   var remaking = Remaking.never
-  /// What a host notices when the fact is taken down.
+  /// The effect on a host when the fact is taken down.
   var disruption: String?
   /// Facts that must be there for this one.
   var needs: [Int] = []
-  /// Facts that must be down while this one is made or changed.
+  /// Facts that must be down while this one is created or changed.
   var frozenBy: [Int] = []
 
-  /// Where it is, below configfs or in the file system; nil for what has no path.
+  /// Its path below configfs or in the file system; nil if it has none.
   var path: FilePath? {
     switch content {
     case .directory(let path), .lateDirectory(let path), .deviceNode(let path),
@@ -90,7 +90,7 @@ struct Fact {
   }
 }
 
-/// Facts in the making: remembers places, so that relations can be stated as they come.
+/// A builder of facts, which records their indices for relations.
 struct FactList {
   private(set) var facts: [Fact] = []
 
@@ -119,7 +119,7 @@ struct FactList {
       disruption: disruption, needs: needs)
   }
 
-  /// A switch that shall be on or off; `nil` leaves it as it is.
+  /// A switch that is turned on or off; `nil` leaves it unchanged.
   @discardableResult
   mutating func add(
     _ attribute: Attribute<Bool>, isOn: Bool?, _ reason: String, disruption: String?,

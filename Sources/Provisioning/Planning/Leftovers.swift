@@ -7,13 +7,13 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// What the journal says was made and the profile no longer has, as facts that shall not be, behind the desired ones.
+/// Objects in the journal that the profile no longer has, as facts to remove, after the desired facts.
 ///
-/// They have relations, too: a binding goes only while its controller is stopped, a subsystem leaves the port of a function only
-/// while the function is not bound.
+/// They also have relations: a binding is removed only while its controller is stopped, a subsystem is unlinked from the port of a function
+/// only while the function is not bound.
 struct Leftovers {
   private(set) var facts: [Fact]
-  /// Objects that other profiles have as well: nothing happens to them.
+  /// Objects that other profiles share: they are not changed.
   private(set) var released: [String] = []
 
   private let desired: DesiredState
@@ -79,7 +79,7 @@ struct Leftovers {
     add(.directory(FilePath(path)))
   }
 
-  /// What this profile alone has said about a host that stays for others is a fresh host's again.
+  /// Attributes of a shared host that only this profile set are reset to those of a new host.
   private mutating func resetHost(_ path: String) {
     for attribute in ownership.own.lastWritten.keys.sorted()
     where attribute.parentPath == path && ownership.isOwnAlone(attribute) {
@@ -119,7 +119,7 @@ struct Leftovers {
     switch address(path) {
     case .controller(let name)?:
       let index = start(of: name)
-      // Nobody else starts it, and nobody else's function is at it: what was started is stopped.
+      // No other profile starts it, and no other function is bound to it: it is stopped.
       if facts[index].wish == .unchanged, !hasOthers(at: name) { facts[index].wish = .absent }
     case .nullBlock(let device)? where wanted[path] == nil && ConfigAddress.isSwitch(path):
       add(
@@ -138,7 +138,7 @@ struct Leftovers {
       .state(on: true.attributeText, off: false.attributeText))
   }
 
-  /// An attribute of an object that stays, whose value in a fresh object is not known.
+  /// An attribute of an object that is kept, whose value in a new object is unknown.
   private mutating func unknown(_ path: String, _ value: TextValue, _ entry: JournalEntry) {
     guard wanted[path] == nil, case .text(let text) = value else { return }
     let object = path.parentPath.hasSuffix("/nvme") ? path.parentPath.parentPath : path.parentPath
@@ -159,7 +159,7 @@ struct Leftovers {
     facts.append(fact)
   }
 
-  /// The fact about whether a controller is started; one that the profile says nothing about stays as it is.
+  /// The fact for a started controller; if the profile does not mention the controller, it is not changed.
   private mutating func start(of controller: String) -> Int {
     let attribute = desired.endpoints.controller(controller).isStarted
     if let known = wanted[attribute.path.string] { return known }

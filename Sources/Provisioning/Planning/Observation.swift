@@ -17,12 +17,12 @@ enum Standing: Equatable {
   case differs(current: String)
 }
 
-/// Looks at a machine, fact by fact, and touches as little as possible: what is below a missing directory is missing.
+/// Inspects a machine, fact by fact, with as few accesses as possible: entries of a missing directory are missing.
 struct Observation {
   let machine: Machine
   let ownership: Ownership
   let isMounted: Bool
-  /// Backing → loop device: those of the journal and, where there is none, those that are attached as the profile says.
+  /// Backing → loop device: those of the journal and, without one, those that match the profile.
   private(set) var loops: [String: String]
   private var missing: Set<String> = []
   private var present: Set<String> = []
@@ -36,8 +36,8 @@ struct Observation {
     isMounted = machine.isConfigFSMounted()
   }
 
-  /// - Returns: how the fact is, and whether what it names is up: a switch that is on, a link, a device that is attached.
-  /// - Throws: ``ProvisioningError`` when something else is where the fact wants to be.
+  /// - Returns: the state of the fact, and whether its object is up: a switch that is on, a link, a device that is attached.
+  /// - Throws: ``ProvisioningError`` when another kind of object exists at the path of the fact.
   mutating func look(at fact: Fact) throws(ProvisioningError) -> (Standing, isUp: Bool) {
     switch fact.wish {
     case .present:
@@ -63,7 +63,7 @@ struct Observation {
     return sameAttributeText(text, on)
   }
 
-  /// Whether something that the journal names is still there, and still ours.
+  /// Whether an object of the journal still exists and still belongs to it.
   private func isLeft(_ fact: Fact) -> Bool {
     switch fact.content {
     case .directory(let path): (try? machine.configFS.kind(of: path)) == .directory
@@ -109,7 +109,7 @@ struct Observation {
     case .connection(let address):
       return connection(address)
     case .controller:
-      // Looked at only right after binding.
+      // Checked only immediately after binding.
       return .satisfied
     }
   }
@@ -141,7 +141,7 @@ struct Observation {
 
   // MARK: Loop devices
 
-  /// A device is as desired when it was asked for in the same way, and still is so.
+  /// A device has the desired state if it was created with the same request, and has not changed.
   private mutating func loop(_ backing: String, _ wanted: LoopConfiguration) -> Standing {
     if loops[backing] == nil, !ownership.hasJournal, let found = matchingLoop(wanted) {
       loops[backing] = found
@@ -151,7 +151,7 @@ struct Observation {
       return .absent
     }
     guard isSameFile(owned.configurations[backing]?.file ?? wanted.file, actual.file) else {
-      // Somebody has detached ours, and the device is another file's by now.
+      // The device was detached, and is now bound to another file.
       loops[backing] = nil
       return .absent
     }
@@ -183,7 +183,7 @@ struct Observation {
       && isSameFile(actual.file, wanted.file)
   }
 
-  /// The device that is attached as a profile without a journal wants it, unless another profile made it.
+  /// The device that matches a profile without a journal, unless another profile created it.
   private func matchingLoop(_ wanted: LoopConfiguration) -> String? {
     let bound = (try? machine.storage.boundLoops()) ?? []
     return bound.map(\.device.string).first { device in
@@ -191,7 +191,7 @@ struct Observation {
     }
   }
 
-  /// Under whichever names.
+  /// Under any name.
   private func isSameFile(_ a: String, _ b: String) -> Bool {
     if a == b { return true }
     guard let first = try? machine.storage.identity(of: FilePath(a)),
@@ -202,7 +202,7 @@ struct Observation {
 
   // MARK: Connections
 
-  /// A connection is ours when binding opened it, and lives while the kernel lists it.
+  /// A connection belongs to the profile if binding opened it, and exists while the kernel lists it.
   private func connection(_ address: FabricsAddress) -> Standing {
     let spared = owned.spared(address)
     guard let all = try? machine.fabrics.connections() else {
@@ -246,7 +246,7 @@ struct Observation {
     guard try hasDirectory(path.string.parentPath) else { return .absent }
     let current: String
     do { current = try machine.configFS.read(path) } catch .noSuchFileOrDirectory {
-      // What this kernel does not have cannot have another value than its default.
+      // An attribute that this kernel does not have counts as its default.
       if isDefault { return .satisfied }
       throw ProvisioningError(
         .unsupported, "\(machine.label) (\(machine.facts.release)) has no attribute \(path)",
@@ -275,7 +275,7 @@ struct Observation {
     }
     guard written == text else { return .differs(current: current) }
     if isShown { return .satisfied }
-    // What this function got is what was written before its bind; what is shown may be another function's value.
+    // The effective value is that written before the bind; the value shown may be that of another function.
     let isExplained =
       isShared
       ? isOfSibling(current, path)
@@ -283,7 +283,7 @@ struct Observation {
     return isExplained ? .satisfied : .differs(current: current)
   }
 
-  /// Whether a value is the one that another function of the driver was given.
+  /// Whether a value is that of another function of the driver.
   private func isOfSibling(_ shown: String, _ attribute: FilePath) -> Bool {
     let own = attribute.parent
     let driver = own.parent
@@ -295,7 +295,7 @@ struct Observation {
     return siblings.contains { sibling in
       let path = driver.appending(sibling.name).appending(name).string
       let texts = ledgers.compactMap { $0.lastWritten[path] }
-      // Others' functions have whatever they have.
+      // Functions of others may have any value.
       if texts.isEmpty { return true }
       return texts.contains { $0.kernelInteger(UInt32.self) == shown.kernelInteger(UInt32.self) }
     }

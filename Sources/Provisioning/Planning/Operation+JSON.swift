@@ -66,7 +66,7 @@ extension Operation {
     ).json
   }
 
-  /// nil when the value is no operation that this version knows.
+  /// nil if the value is not an operation of this version.
   init?(_ json: JSONValue) {
     guard let verb = json["operation"]?.stringValue, let path = json["path"]?.stringValue else {
       return nil

@@ -16,21 +16,21 @@ public enum Operation: Hashable, Sendable {
   case detachLoop(backing: String, file: String, device: String?)
   case createDirectory(path: String)
   case removeDirectory(path: String)
-  /// Makes a directory that was removed again, with the attributes that had been written into it.
+  /// Recreates a directory that was removed, with its written attributes.
   case restoreDirectory(path: String, attributes: [AttributeText])
-  /// Writes an attribute. `shown` is what the kernel must show afterwards; nil where nothing can be compared.
+  /// Writes an attribute. `shown` is the text that the kernel must show afterwards; nil if it cannot be compared.
   case write(path: String, value: TextValue, shown: String?)
-  /// Takes note of the connections that this machine has already, so that the one that binding opens can be told from them.
+  /// Records the existing connections of this machine, so that the connection that binding opens can be identified.
   case expectConnection(FabricsAddress)
-  /// Disconnects what leads there, but for connections of others.
+  /// Disconnects connections to the target, except those of others.
   case disconnect(FabricsAddress, sparing: [String])
   case link(path: String, target: String)
   case unlink(path: String, target: String)
-  /// Waits for a directory that the kernel makes late.
+  /// Waits for a directory that the kernel creates late.
   case awaitDirectory(path: String)
   /// Waits for a device node.
   case awaitDevice(path: String)
-  /// Finds out whether the NVMe controller behind a bound function really exists.
+  /// Verifies that the NVMe controller behind a bound function exists.
   case verifyController(function: String, driver: String)
 }
 
@@ -41,7 +41,7 @@ public enum TextValue: Hashable, Sendable {
   /// The path of the loop device of a backing, and a line feed.
   case loopDevice(backing: String)
 
-  /// For people: without the line feed.
+  /// For output: without the line feed.
   public var shown: String {
     switch self {
     case .text(let text): text.withoutTrailingNewline
@@ -85,7 +85,7 @@ extension Operation {
     }
   }
 
-  /// What it acts on.
+  /// The object of the operation.
   public var path: String {
     switch self {
     case .mountConfigFS(let path), .createFile(let path, _), .removeFile(let path),
@@ -115,7 +115,7 @@ extension Operation {
     }
   }
 
-  /// One line for people: `write 0x15b7 to …`.
+  /// One line of text: `write 0x15b7 to …`.
   public var sentence: String {
     switch self {
     case .mountConfigFS: "mount configfs at \(path)"

@@ -4,7 +4,7 @@ internal import ConfigFS
 internal import KernelEvents
 
 extension Plan {
-  /// A script of plain shell commands that builds the same thing: `sh script up`, and takes it down: `sh script down`.
+  /// A shell script with the same steps: `sh script up` sets up, `sh script down` tears down.
   ///
   /// It has no journal, no lock and no rollback; it is for boards without epfnvme and for reading.
   public var shellScript: String {
@@ -151,7 +151,7 @@ extension Plan {
     case .write(_, .loopDevice(let backing), _): return ["put \"$\(variable(backing))\" \(path)"]
     case .link(_, let target): return ["ln -s \(quoted(target)) \(path)"]
     case .unlink: return ["rm \(path)"]
-    // nvme-cli knows which one it is by the name of the subsystem.
+    // nvme-cli identifies it by the name of the subsystem.
     case .expectConnection: return []
     case .disconnect(let address, _): return ["nvme disconnect -n \(quoted(address.nqn))"]
     case .awaitDirectory, .awaitDevice: return ["await \(path)"]
@@ -164,7 +164,7 @@ extension Plan {
     "loop_" + String(backing.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
   }
 
-  /// Quoted where the shell would see more than a word.
+  /// Quoted if the shell would split or expand it.
   private static func quoted(_ text: String) -> String {
     let isPlain =
       !text.isEmpty

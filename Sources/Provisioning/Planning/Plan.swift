@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What `setup` would do, in order, and why. Pure data: nothing happens by having one.
+/// The steps of `setup`, in order, with their reasons. A plan is data and has no effect.
 public struct Plan: Hashable, Sendable {
   /// The profile's name, which is the journal's.
   public var name: String
@@ -8,10 +8,9 @@ public struct Plan: Hashable, Sendable {
   public var driver: String?
   public var steps: [Step]
   public var warnings: [ProfileIssue]
-  /// What is there already and belongs to the profile from now on, as the journal will have it: shared objects, and a whole
-  /// profile whose journal was lost.
+  /// Existing objects that the profile adopts, as journal entries: shared objects, and a whole profile whose journal was lost.
   var claims: [JournalEntry] = []
-  /// Whether everything was found as the profile says, without a journal: it was lost, and is written again.
+  /// Whether everything matches the profile but the journal is missing: it is written again.
   public var isAdoption = false
   /// Objects that are left to the other profiles which have them, too.
   var released: [String] = []
@@ -27,13 +26,13 @@ public struct Plan: Hashable, Sendable {
 public struct Step: Hashable, Sendable {
   public var operation: Operation
   public var reason: String
-  /// What a host would notice; nil when it notices nothing.
+  /// The effect on a host; nil if there is none.
   public var disruption: String?
   public var undo: Undo
 
-  /// How a step is taken back.
+  /// How a step is undone.
   public enum Undo: Hashable, Sendable {
-    /// The object vanishes with its directory, or nothing was changed.
+    /// The object is removed with its directory, or nothing was changed.
     case nothing
     /// Remove what was created, create what was removed.
     case inverse
@@ -41,9 +40,9 @@ public struct Step: Hashable, Sendable {
     case write(String)
     /// Do this.
     case operation(Operation)
-    /// Read the value before writing; when it is already right, write nothing; else write it back.
+    /// Read the value before writing; if it is already correct, write nothing; otherwise restore it.
     case capture
-    /// Read the value before writing; when it is already right, write nothing. The object vanishes with its directory.
+    /// Read the value before writing; if it is already correct, write nothing. The object is removed with its directory.
     case ifDifferent
   }
 
@@ -58,7 +57,7 @@ public struct Step: Hashable, Sendable {
 }
 
 extension Step.Undo {
-  /// Whether the value is looked at before it is written.
+  /// Whether the value is read before it is written.
   var readsFirst: Bool { self == .capture || self == .ifDifferent }
 }
 

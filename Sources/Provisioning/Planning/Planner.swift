@@ -6,12 +6,12 @@ internal import KernelModules
 internal import LinuxFiles
 internal import SystemPackage
 
-/// Desired minus observed: the ordered steps from what is to what shall be.
+/// Computes the ordered steps from the observed state to the desired state.
 ///
-/// A change goes down and up again: what freezes a value, or depends on an object that changes, is taken down in the reverse
-/// order of bringing up; then everything that is not as desired is made so. What a change does not touch stays up.
+/// A change has two phases: facts that freeze a value, or depend on an object that changes, are taken down in reverse setup order; then all
+/// facts are brought to their desired state. Facts that a change does not affect stay up.
 struct Planner {
-  /// The desired ones in bring-up order, then those of the journal that the profile no longer has.
+  /// The desired facts in setup order, then those of the journal that the profile no longer has.
   let facts: [Fact]
   let standings: [Standing]
   let ownership: Ownership
@@ -24,12 +24,12 @@ struct Planner {
   /// The facts that need a fact.
   private let dependents: [[Int]]
   private let sharedDrivers: Set<FilePath>
-  /// What goes down.
+  /// Facts to take down.
   private var lowered: Set<Int> = []
-  /// Directories that are removed and made again.
+  /// Directories that are removed and recreated.
   private var remade: Set<Int> = []
 
-  /// - Parameter fromNothing: takes the machine for an empty one: nothing is there but what the kernel has built in, and files.
+  /// - Parameter fromNothing: plans for an empty machine, with only built-in objects of the kernel and files.
   init(
     _ desired: DesiredState, _ ownership: Ownership, on machine: Machine,
     fromNothing: Bool = false
@@ -75,10 +75,10 @@ struct Planner {
 
   // MARK: Which facts move
 
-  /// Whether a fact is not as it shall be.
+  /// Whether a fact does not have its desired state.
   func needsWork(_ index: Int) -> Bool { standings[index] != .satisfied }
 
-  /// A default of an object that is still to be made.
+  /// A default of an object that does not exist yet.
   private func isFresh(_ index: Int) -> Bool {
     facts[index].isDefault && standings[index] == .absent
   }
@@ -92,7 +92,7 @@ struct Planner {
     return steps + takingDown(later)
   }
 
-  /// An ANA group goes when its namespaces have left it, unless its port goes.
+  /// An ANA group is removed after its namespaces have left it, unless its port is removed.
   private func isLate(_ index: Int) -> Bool {
     guard facts[index].wish == .absent, case .directory(let path) = facts[index].content,
       case .anaGroup? = address(path)
@@ -108,7 +108,7 @@ struct Planner {
     ConfigAddress(path.string, below: machine.configFS.mountPoint)
   }
 
-  /// Takes down what is in the way of making one fact right.
+  /// Takes down the facts that prevent the change of one fact.
   private mutating func change(_ index: Int) {
     let fact = facts[index]
     for state in fact.frozenBy { lower(state) }
@@ -121,7 +121,7 @@ struct Planner {
       if path.name == "zoned" { remakeNamespaces(of: path) }
       return
     }
-    // A device that comes back may have another name, or other data.
+    // A device that is recreated may have another name, or other data.
     if case .loop = fact.content, isUp[index] { lower(index) }
     for dependent in dependents[index] { lower(dependent) }
   }
@@ -130,7 +130,7 @@ struct Planner {
     if case .state = role { true } else { false }
   }
 
-  /// A switch that is on and shall be off.
+  /// A switch that is on and must be turned off.
   private func isSwitchedOff(_ index: Int) -> Bool {
     guard case .attribute(_, .text(let text), _, .state(let on, _)) = facts[index].content,
       facts[index].wish == .present
@@ -151,7 +151,7 @@ struct Planner {
 
   // MARK: Objects that are made again
 
-  /// The directory that must be made again because no write reaches the value of an attribute.
+  /// The directory that must be recreated because no write can set the value of an attribute.
   private func remaking(_ index: Int, _ path: FilePath) -> FilePath? {
     guard isChanged(index) else { return nil }
     switch facts[index].remaking {
@@ -162,8 +162,8 @@ struct Planner {
     }
   }
 
-  /// A namespace that was enabled with a zoned device stays zoned with another one. So the namespace of a device that is zoned,
-  /// or becomes so, is not given another device; nor is one given a zoned device, which an undo could not take back.
+  /// A namespace that was enabled with a zoned device stays zoned with another one. Therefore the device of such a namespace is not
+  /// replaced; nor does a namespace get a zoned device, which could not be undone.
   private func isZonedOnOneSide(_ index: Int, _ path: FilePath) -> Bool {
     guard path.name == "device_path" else { return false }
     if Hazard.wasZoned(path, machine) { return true }
@@ -209,7 +209,7 @@ struct Planner {
       }), isUp[index], remade.insert(index).inserted
     else { return }
     lower(index)
-    // What is in it goes first.
+    // Its entries are removed first.
     let prefix = directory.string + "/"
     for inner in facts.indices where lowered.contains(inner) {
       if case .directory(let path) = facts[inner].content, path.string.hasPrefix(prefix),
@@ -223,7 +223,7 @@ struct Planner {
   // MARK: Down
 
   private func takingDown(_ indices: [Int]) -> [Step] {
-    // A connection goes right after its binding: a link that is made again by an undo connects again.
+    // A connection is removed immediately after its binding: an undo that recreates the link connects again.
     func rank(_ step: Step) -> ConfigAddress.Rank {
       if case .disconnect = step.operation { return .binding }
       return step.operation.rank(below: machine.configFS.mountPoint)
@@ -269,12 +269,12 @@ struct Planner {
     }
   }
 
-  /// What a switch or link that is taken down means to hosts depends on whether there is anything to lose.
+  /// The effect on hosts of taking down a switch or link depends on whether it is in use.
   private func isNoticed(_ fact: Fact) -> Bool {
     guard case .link(let path, _) = fact.content, case .portLink? = address(path) else {
       return true
     }
-    // Removing the last user's port is what was asked for; a change of one that stays interrupts its hosts.
+    // The removal of a port is intended; a change of a port that is kept interrupts its hosts.
     return fact.wish == .present
   }
 
@@ -332,7 +332,7 @@ struct Planner {
     if case .differs = standings[index] { true } else { false }
   }
 
-  /// Whether the object of a fact is made now.
+  /// Whether the plan creates the object of a fact.
   private func isMadeAnew(_ fact: Fact) -> Bool {
     fact.needs.contains { index in
       guard case .directory = facts[index].content else { return false }
@@ -385,7 +385,7 @@ struct Planner {
     switch (role, standings[index]) {
     case (.usedAtBind(isShared: true), _): .capture
     case (.raw, .absent): .ifDifferent
-    // What is unset cannot be written back, but for a secret.
+    // An unset value cannot be restored, except a secret.
     case (.raw, .differs(let current))
     where sameAttributeText(current, "")
       && !SecretAttribute.matches(facts[index].path?.string ?? ""):
@@ -399,7 +399,7 @@ struct Planner {
     }
   }
 
-  /// The bytes that give a shown value back: those that were written, where they are known to be the same.
+  /// The bytes that restore a shown value: the written ones, if they are equivalent.
   private func writable(_ shown: String, _ index: Int) -> String {
     guard let path = facts[index].path?.string else { return shown }
     // The driver keeps every byte, a line feed as well.
@@ -413,7 +413,7 @@ struct Planner {
 
   // MARK: Questions
 
-  /// What a host notices when one fact is made right.
+  /// The effect on a host of changing one fact.
   func disruptions(ofFixing index: Int) -> [String] {
     var planner = self
     planner.change(index)

@@ -7,12 +7,12 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// What a profile leaves open, decided for one machine: the driver, the controllers, the port of the functions.
+/// Resolves the open values of a profile for one machine: the driver, the controllers, the port of the functions.
 struct Resolution {
   var driver: FunctionDriver?
   /// The endpoint controller of each function, in the profile's order.
   var controllers: [String] = []
-  /// The nvmet port through which functions reach local subsystems, when the profile declares none that fits.
+  /// The nvmet port through which functions reach local subsystems, if the profile declares no suitable one.
   var functionPort: UInt16?
   var warnings: [ProfileIssue] = []
 
@@ -152,7 +152,7 @@ struct Resolution {
     throw ProvisioningError(.impossible, "\(limit.path): \(limit.message)", hint: limit.hint)
   }
 
-  /// What the chosen driver cannot carry over.
+  /// Values that the chosen driver does not support.
   private mutating func checkDriver(
     _ driver: FunctionDriver, _ profile: Profile, on machine: Machine
   ) {
@@ -162,7 +162,7 @@ struct Resolution {
         warnings.append(ProfileIssue(.warning, path: "\(path).\(key)", message: message))
       }
       if driver == .nvmetPCIEPF {
-        // Where the profile leaves the driver open, both words mean the local subsystem.
+        // With `"driver": "auto"`, both words mean the local subsystem.
         if profile.driver == .nvmetPCIEPF, case .local(_, .loop) = function.target {
           warn(
             "target.loop",
@@ -194,8 +194,8 @@ struct Resolution {
     }
   }
 
-  /// The port through which functions reach local subsystems, when the profile declares none that fits: the one that this
-  /// profile has already; for the loop transport, which connects through the machine's first port, that one; else a new one.
+  /// The port through which functions reach local subsystems, if the profile declares no suitable one: the existing port of this profile;
+  /// for the loop transport, which connects through the machine's first port, that port; otherwise a new one.
   private static func functionPort(
     _ profile: Profile, transport: Profile.Port.Transport, on machine: Machine,
     _ ownership: Ownership, isMounted: Bool
@@ -235,7 +235,7 @@ struct Resolution {
     {
       return first.id
     }
-    // Without a journal: the one that offers what the functions serve.
+    // Without a journal: the port that offers the subsystems of the functions.
     if !ownership.hasJournal,
       let known = fitting.first(where: { port in
         port.owner == nil && local.contains { port.subsystems.contains($0) }
@@ -243,7 +243,7 @@ struct Resolution {
     {
       return known.id
     }
-    // One of its own that the profile no longer declares is made as this one is to be.
+    // A port of the profile that is no longer declared is reconfigured.
     let taken = Set(declared).union(
       ports.filter { port in !mine.contains { $0.id == port.id } }.map(\.id))
     guard let free = (1...UInt16.max).first(where: { !taken.contains($0) }) else {
@@ -270,7 +270,7 @@ struct Resolution {
     }
   }
 
-  /// nvme-loop connects through the port that was enabled first, whichever offers the subsystem.
+  /// nvme-loop connects through the port that was enabled first, no matter which port offers the subsystem.
   /// - Source: `drivers/nvme/target/loop.c`, `nvme_loop_find_port`.
   private static func checkLoopPort(
     _ ports: [FoundPort], _ declared: [UInt16]

@@ -5,7 +5,7 @@ internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// Whether two texts of an attribute mean the same: what the kernel shows beside what a profile, a journal or a plan has.
+/// Whether two texts of an attribute are equivalent: that of the kernel, and that of a profile, a journal or a plan.
 ///
 /// Blanks at the end (a padded serial number), the line feed, and the NUL that clears a secret do not count. Fabrics options are the same in any order.
 func sameAttributeText(_ a: String, _ b: String, at path: String = "") -> Bool {
@@ -33,8 +33,8 @@ enum ClearedAtBind {
     else { return false }
     let function = path.parent.parent
     guard Hazard.isBound(function, machine) else { return false }
-    // All functions of a machine find the same channels, so that the last line speaks for each. A log that has lost it, or
-    // cannot be read, contradicts nothing.
+    // All functions of a machine find the same channels, so the last message applies to each. If the log is lost or cannot be read, the
+    // value is accepted.
     let lines = machine.log.allLines() ?? []
     let last = lines.last {
       $0.text.contains("pci_epf_nvme")

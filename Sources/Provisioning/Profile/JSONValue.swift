@@ -2,7 +2,7 @@
 
 /// A JSON document in memory; objects keep the order of their keys.
 ///
-/// Results, plans and journals are made of it, so what is shown as text can be shown as JSON from the same value.
+/// Results, plans and journals use it, so that text and JSON are printed from the same value.
 public enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -79,7 +79,7 @@ extension JSONValue {
     return text
   }
 
-  /// The text as a person reads it: two blanks a level.
+  /// The text with an indentation of two blanks per level.
   public var prettyText: String {
     var text = ""
     append(to: &text, indent: 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A JSON document in which every value knows where it stands, so that an error can point at it.
+/// A JSON document in which every value has its location, for errors.
 ///
 /// Comments (`//` to the end of the line, `/* … */`) are allowed; duplicate keys, nesting beyond 64 levels and
 /// documents beyond 4 MiB are errors.
@@ -34,7 +34,7 @@ public struct LocatedJSON: Sendable {
     self.position = position
   }
 
-  /// A value that was not read from a text; its places mean nothing.
+  /// A value that was not read from a text; its locations are undefined.
   init(_ value: JSONValue) {
     let content: Content =
       switch value {
@@ -55,7 +55,7 @@ public struct LocatedJSON: Sendable {
     self.init(content, TextPosition(line: 0, column: 0))
   }
 
-  /// What the value is, for messages.
+  /// The kind of the value, for messages.
   var kind: String {
     switch content {
     case .null: "null"
@@ -100,7 +100,7 @@ private struct JSONParser {
   private var offset = 0
   private var line = 1
   private var lineStart = 0
-  /// UTF-8 continuation bytes since the line began: they are no columns of their own.
+  /// UTF-8 continuation bytes since the start of the line: they do not count as columns.
   private var continuations = 0
   private var depth = 0
   private var path: [String] = []

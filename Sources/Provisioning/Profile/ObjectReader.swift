@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Collects what is wrong while a profile is decoded, so that one run reports everything.
+/// Collects issues while a profile is decoded, so that one run reports all of them.
 final class IssueCollector {
   private(set) var issues: [ProfileIssue] = []
-  /// Whether something has not even the shape of a profile, so that nothing more can be said about it.
+  /// Whether the structure is invalid, so that no further checks are possible.
   private(set) var hasStructuralErrors = false
 
   func add(
@@ -15,7 +15,7 @@ final class IssueCollector {
       ProfileIssue(severity, path: path, position: position, message: message, hint: hint))
   }
 
-  /// Adds what follows, except where a part of it was refused already.
+  /// Adds issues, except for values that were already refused.
   func add(following more: [ProfileIssue]) {
     let refused = issues.filter { $0.severity == .error }.map(\.path)
     issues += more.filter { issue in
@@ -26,7 +26,7 @@ final class IssueCollector {
   }
 }
 
-/// Reads one object of a profile key by key; ``SchemaCheck`` has said what does not fit, and that is nil here.
+/// Reads one object of a profile key by key; values that ``SchemaCheck`` refused are nil.
 struct ObjectReader {
   private let object: SchemaObject
   private let members: [String: LocatedJSON]
@@ -40,7 +40,7 @@ struct ObjectReader {
 
   func json(_ key: String) -> LocatedJSON? { members[key] }
 
-  /// The one key that an object which stands for a choice has.
+  /// The only key of an object that represents a choice.
   var choice: String? { object.keys.first { members[$0] != nil } }
 
   func string(_ key: String) -> String? {

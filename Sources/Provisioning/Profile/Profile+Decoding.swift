@@ -9,7 +9,7 @@ extension Profile {
     public var places: [String: TextPosition]
   }
 
-  /// Decodes and checks the text of a profile; nothing else is looked at.
+  /// Decodes and checks the text of a profile; does not access the machine.
   /// - Throws: ``ProfileIssues``: all that is wrong, each with line, column and path.
   public static func decode(_ bytes: [UInt8]) throws(ProfileIssues) -> Located {
     let document: LocatedJSON
@@ -69,7 +69,7 @@ extension Profile {
   }
 }
 
-/// Makes a profile of a document that ``SchemaCheck`` has read: what does not fit is left out.
+/// Creates a profile from a document that ``SchemaCheck`` has checked: invalid values are omitted.
 private struct ProfileDecoder {
   func profile(_ json: LocatedJSON) -> Profile? {
     guard let object = ObjectReader(json, ProfileSchema.document),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What a machine should become: backings, NVMe subsystems, ports and endpoint functions.
+/// The target state of a machine: backings, NVMe subsystems, ports and endpoint functions.
 ///
-/// One profile serves both kernel drivers; what only one of them has is marked.
+/// A profile can be used with both kernel drivers; values for only one of them are marked.
 public struct Profile: Sendable, Hashable {
   /// The file name of the journal, so restricted to letters, digits, `.`, `_` and `-`.
   public var name: String
@@ -9,7 +9,7 @@ public struct Profile: Sendable, Hashable {
   public var driver = DriverChoice.auto
   /// In the order of the document.
   public var backings: [Backing] = []
-  /// Hosts that have attributes of their own; a host that is only allowed somewhere needs no entry.
+  /// Hosts with attributes; a host that is only allowed needs no entry.
   public var hosts: [Host] = []
   public var subsystems: [Subsystem] = []
   public var ports: [Port] = []
@@ -24,7 +24,7 @@ public struct Profile: Sendable, Hashable {
     case pciEPFNVMe = "pci_epf_nvme"
   }
 
-  /// What namespaces store to.
+  /// The backings of namespaces.
   public struct Backing: Sendable, Hashable {
     public var name: String
     public var store: Store
@@ -164,7 +164,7 @@ public struct Profile: Sendable, Hashable {
     public enum Transport: String, Sendable, Hashable, CaseIterable { case loop, tcp, rdma, pci }
   }
 
-  /// How a port sees the namespaces of an ANA group.
+  /// The access of a port to the namespaces of an ANA group.
   public struct ANAGroup: Sendable, Hashable {
     /// 1 to 127; group 1 is there without being listed.
     public var id: UInt32

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What is wrong, or questionable, in a profile, and where.
+/// An error or a warning in a profile, with its location.
 public struct ProfileIssue: Error, Hashable, Sendable {
   public enum Severity: String, Sendable, Hashable { case error, warning }
 
   public var severity: Severity
   /// `functions[0].msixVectors`; empty for the document itself.
   public var path: String
-  /// nil when the profile did not come from a text.
+  /// nil if the profile was not read from a text.
   public var position: TextPosition?
   public var message: String
   public var hint: String?

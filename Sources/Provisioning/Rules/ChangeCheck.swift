@@ -6,12 +6,12 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// What the kernel, or others on the machine, would not let a plan do: found before its first step.
+/// Steps of a plan that the kernel would refuse, or that affect others; found before the first step.
 struct ChangeCheck {
   let machine: Machine
   let ownership: Ownership
   let stores: StoreCheck
-  /// What the plan itself takes away.
+  /// Objects that the plan removes.
   private var removed: Set<String> = []
   /// The functions that are the profile's.
   private let functions: Set<String>

@@ -82,8 +82,8 @@ extension Profile {
     ]
   }
 
-  /// The vendor ID and the subsystem vendor ID that `nvmet_pci_epf` shows: the subsystem's, or what setup writes there,
-  /// which is the first function's.
+  /// The vendor ID and the subsystem vendor ID that `nvmet_pci_epf` uses: those of the subsystem, which setup sets to those of the first
+  /// function if they are not set.
   func vendorIDs(of function: Function) -> (vendor: UInt16, subsystemVendor: UInt16) {
     guard let nqn = function.target.localNQN else {
       return (function.vendorID, function.subsystemVendorID ?? 0)

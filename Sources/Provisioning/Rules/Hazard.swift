@@ -7,13 +7,13 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// What crashes a kernel, corrupts it or leaves it undefined, and what the tool does instead.
+/// Operations that crash a kernel, corrupt it or have undefined results, and how the tool avoids them.
 ///
-/// Every effect passes ``refusal(of:on:)`` before it happens, whoever planned it: a plan, an undo or a teardown.
+/// Every effect passes ``refusal(of:on:)`` before it is executed, whether it is from a plan, an undo or a teardown.
 public struct Hazard: Hashable, Sendable {
   /// A stable name for errors and documents.
   public var id: String
-  /// What would happen.
+  /// The consequence.
   public var consequence: String
   /// The safe way.
   public var safeOrder: String
@@ -22,7 +22,7 @@ public struct Hazard: Hashable, Sendable {
   public enum Prevention: String, Sendable, Hashable {
     /// Refused when a plan, an undo or a teardown is about to do it.
     case guarded
-    /// Refused when a profile asks for it.
+    /// Refused when a profile requests it.
     case validated
     /// No operation of this tool can express it.
     case inexpressible
@@ -281,7 +281,7 @@ extension Hazard {
     return nil
   }
 
-  /// Whether a PCI controller of a subsystem lives: its function's attributes are busy then, and only then.
+  /// Whether a subsystem has a PCI controller: its function's attributes are busy then, and only then.
   private static func hasController(
     _ machine: Machine, of matches: (String) -> Bool
   ) -> Bool {
@@ -296,7 +296,7 @@ extension Hazard {
     }
   }
 
-  /// Writes an attribute's own value back: EBUSY says that a controller holds it.
+  /// Writes back an attribute's value: EBUSY means that a controller exists.
   static func isBusy(_ path: FilePath, _ machine: Machine) -> Bool {
     guard let text = try? machine.configFS.read(path) else { return false }
     do { _ = try machine.configFS.write(text, to: path) } catch { return error == .resourceBusy }

@@ -5,7 +5,7 @@ internal import KernelEvents
 internal import LinuxFiles
 internal import SystemPackage
 
-/// What must hold on the machine before the first write: privileges, backings that open, sizes that make a block.
+/// Preconditions on the machine before the first write: privileges, backings that open, sizes of at least one block.
 struct Preflight {
   let machine: Machine
 
@@ -65,7 +65,7 @@ struct Preflight {
     }
   }
 
-  /// nil when the file is still to be made.
+  /// nil if the file does not exist yet.
   private func checkFile(
     _ file: Profile.File, _ name: String
   ) throws(ProvisioningError) -> BackingDescription? {
@@ -111,7 +111,7 @@ struct Preflight {
     }
   }
 
-  /// A disk that begins at the end of its file has no blocks, and the kernel makes it nevertheless.
+  /// A disk that begins at the end of its file has no blocks, but the kernel accepts it.
   private func checkOffset(
     _ loop: Profile.LoopDevice, _ found: BackingDescription, _ name: String
   ) throws(ProvisioningError) {
@@ -156,7 +156,7 @@ struct Preflight {
   ]
 }
 
-/// What to do about a backing that is not there.
+/// The hint for a missing backing.
 package enum BackingHint {
   package static let missingDevice = "name an existing block device; lsblk lists them"
   package static let missingFile =

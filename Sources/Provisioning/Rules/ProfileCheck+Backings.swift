@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import SystemPackage
 
-/// The rules of what namespaces store to.
+/// The rules of backings.
 extension ProfileCheck {
   func check(_ backing: Profile.Backing) {
     let path = "backings.\(backing.name)"
@@ -60,7 +60,7 @@ extension ProfileCheck {
     }
   }
 
-  /// What the kernel replaces at power-on, so that a second setup would find something to do.
+  /// Values that the kernel replaces at power-on, so that a second setup would not be empty.
   private func checkZoneLimits(_ device: Profile.NullBlock, zones: Int, _ path: String) {
     for (key, limit) in [
       ("maximumOpenZones", device.maximumOpenZones),
@@ -100,7 +100,7 @@ extension ProfileCheck {
         "\(offset) is not a multiple of the block size, \(block) bytes")
       return
     }
-    // A file that exists already may be larger than what create would make of it.
+    // A file that already exists may be larger than its `sizeMiB`.
     guard loop.file.create, let size = loop.file.sizeMiB else { return }
     let (bytes, isTooLarge) = Int(clamping: size).multipliedReportingOverflow(by: 1 << 20)
     if !isTooLarge, bytes - min(bytes, offset) < max(block, 512) {

@@ -98,7 +98,7 @@ extension ProfileCheck {
     }
   }
 
-  /// How many I/O queues are asked for, and by which key.
+  /// The requested number of I/O queues, and its key.
   private func queueWishes(_ function: Profile.Function, _ path: String) -> [(Int, String)] {
     var wishes: [(Int, String)] = []
     if let queues = function.ioQueues { wishes.append((Int(queues), "ioQueues")) }
@@ -137,7 +137,7 @@ extension ProfileCheck {
 
   // MARK: Drivers
 
-  /// What one of the drivers cannot do: an error when the profile names it, else a warning.
+  /// A value that one of the drivers does not support: an error if the profile names that driver, otherwise a warning.
   func drivers() {
     for driver in Profile.DriverChoice.allCases
     where driver != .auto && (profile.driver == .auto || profile.driver == driver) {

@@ -2,7 +2,7 @@
 internal import ConfigFS
 internal import NVMeTarget
 
-/// What the values of a profile must satisfy together, on any machine.
+/// Rules for the combined values of a profile, on any machine.
 struct ProfileCheck {
   let profile: Profile
   let issues: IssueCollector
@@ -49,7 +49,7 @@ struct ProfileCheck {
     }
   }
 
-  /// What a user should know about a name that works.
+  /// A warning about a name that works.
   func warnOfName(_ text: String, _ path: String) {
     if let nqn = try? NQN(text), let warning = nqn.warning { warn(path, warning) }
   }
@@ -57,7 +57,7 @@ struct ProfileCheck {
   // MARK: Subsystems
 
   func check(_ subsystem: Profile.Subsystem, _ path: String) {
-    // A host on the PCI bus only reads the name; one on a network has to send it.
+    // A host on the PCI bus only reads the name; a host on a network must send it.
     if profile.ports.contains(where: { port in
       port.subsystems.contains(subsystem.nqn) && [.tcp, .rdma].contains(port.transport)
     }) {
@@ -101,7 +101,7 @@ struct ProfileCheck {
     for (s, subsystem) in profile.subsystems.enumerated() {
       for (n, namespace) in subsystem.namespaces.enumerated() {
         let path = "subsystems[\(s)].namespaces[\(n)]"
-        // Both kinds have 16 bytes, and hosts compare each kind by itself.
+        // Both kinds have 16 bytes, and hosts compare each kind separately.
         for (key, name, text) in [
           ("uuid", "UUID", namespace.uuid), ("nguid", "NGUID", namespace.nguid),
         ] {
@@ -157,7 +157,7 @@ struct ProfileCheck {
     }
   }
 
-  /// A port number as the kernel reads it, which takes hexadecimal and octal numbers, too.
+  /// A port number as the kernel parses it, including hexadecimal and octal numbers.
   static func portNumber(_ text: String) -> Int? {
     guard let number = text.kernelInteger(Int.self), (1...0xffff).contains(number) else {
       return nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a profile must satisfy on any machine: the forms, limits and sums of the specification and of both drivers.
+/// Rules for a profile on any machine: forms, limits and sums of the specification and of both drivers.
 enum ProfileRules {
   /// The drivers' limits that a profile can run into and that are no key's range.
   enum Limit {
@@ -9,7 +9,7 @@ enum ProfileRules {
     static let namespaces = 1024
   }
 
-  /// Everything that is wrong in a profile that did not come from a document: an import, an export, options.
+  /// All issues of a profile that was not read from a document: an import, an export, options.
   static func issues(of profile: Profile) -> [ProfileIssue] {
     let collector = IssueCollector()
     SchemaCheck(issues: collector).check(
@@ -22,9 +22,9 @@ enum ProfileRules {
     }
   }
 
-  /// What the values of a profile must satisfy together.
+  /// Checks the combined values of a profile.
   ///
-  /// Every value may be out of its range here: nothing that is computed may trap.
+  /// Every value may be out of range here: computations must not trap.
   static func relations(of profile: Profile) -> [ProfileIssue] {
     let collector = IssueCollector()
     ProfileCheck(profile: profile, issues: collector).all()

@@ -6,11 +6,10 @@ internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// What a plan would do to objects that are not the profile's: refused before the first step, or shared by design.
+/// Effects of a plan on objects of others: refused before the first step, or shared by design.
 ///
-/// Ports, hosts and controllers can be had together; anything else belongs to one profile. An object that nobody's journal knows
-/// is somebody else's, unless there is no journal and everything is as the profile says: then the journal was lost, and the
-/// profile has its objects again.
+/// Ports, hosts and controllers can be shared; every other object belongs to one profile. An object that no journal lists is foreign,
+/// unless the profile has no journal and everything matches the profile: then the journal was lost, and the profile adopts its objects.
 struct SharingCheck {
   let planner: Planner
   let ownership: Ownership
@@ -27,7 +26,7 @@ struct SharingCheck {
     _ planner: Planner, _ ownership: Ownership, on machine: Machine, _ profile: String,
     hasSteps: Bool
   ) throws(ProvisioningError) {
-    // Ports and hosts that others made.
+    // Ports and hosts that others created.
     var common: [(index: Int, path: FilePath)] = []
     self.planner = planner
     self.ownership = ownership
@@ -46,7 +45,7 @@ struct SharingCheck {
     }
     claimControllers()
     guard !strangers.isEmpty else {
-      // A port or host that others made is used as it is, and stays.
+      // A port or host that others created is used unchanged, and is kept.
       for (index, path) in common { try checkEqual(index, path, "others") }
       return
     }
@@ -75,7 +74,7 @@ struct SharingCheck {
         path: path.string, errno: .fileExists,
         hint: "use another name, or take it down first: epfnvme teardown \(owner)")
     }
-    // A host has what any of its profiles says; a port or controller is the same for all.
+    // A host has the attributes of all its profiles; a port or controller must be the same for all.
     let isHost = if case .host? = address(path) { true } else { false }
     try checkEqual(
       index, path, "the profile \"\(owner)\"",
@@ -84,7 +83,7 @@ struct SharingCheck {
       JournalEntry(
         operation: .createDirectory(path: path.string), undo: .removeDirectory(path: path.string),
         state: .done))
-    // What both say about a host stays when one of them leaves.
+    // Attributes of a host that both profiles set remain when one of them is torn down.
     guard isHost else { return }
     for (inner, fact) in planner.facts.enumerated() where fact.needs.contains(index) {
       guard case .attribute = fact.content, planner.standings[inner] == .satisfied,
@@ -106,7 +105,7 @@ struct SharingCheck {
     }
   }
 
-  /// What is shared has to be the same for both.
+  /// Shared values must be the same for both.
   private func checkEqual(
     _ index: Int, _ path: FilePath, _ others: String,
     except isFree: (String) -> Bool = { _ in false }
@@ -185,7 +184,7 @@ struct SharingCheck {
     }
     switch fact.content {
     case .directory(let path):
-      // Others' subsystems at a port say that it is theirs.
+      // A port with subsystems of others belongs to others.
       guard !isForeignPort(path) else { return nil }
       return entry(.createDirectory(path: path.string), .removeDirectory(path: path.string))
     case .link(let path, let target):

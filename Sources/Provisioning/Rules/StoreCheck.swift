@@ -4,14 +4,14 @@ internal import ConfigFS
 internal import NVMeTarget
 internal import SystemPackage
 
-/// Who else uses what a profile's namespaces store to, on the whole machine and under every name.
+/// Other users of a profile's backings, on the whole machine and under any name.
 ///
 /// Two namespaces on one store corrupt each other's data, and the kernel does not prevent it.
 /// - Source: `drivers/nvme/target/io-cmd-bdev.c`, `nvmet_bdev_ns_enable`: the device is opened without a claim.
 struct StoreCheck {
   private let machine: Machine
   private let ownership: Ownership
-  /// Namespaces that are not this profile's, with what they store to.
+  /// Namespaces of others, with their stores.
   private var users = StoreUsers()
 
   /// - Parameter namespaces: the directories of the profile's namespaces.
@@ -38,7 +38,7 @@ struct StoreCheck {
     }
   }
 
-  /// - Parameter loops: the loop devices that are the profile's own.
+  /// - Parameter loops: the loop devices of the profile.
   /// - Throws: ``ProvisioningError`` of kind `impossible` for a store that has another user.
   func check(_ profile: Profile, loops: [String: String]) throws(ProvisioningError) {
     var own = StoreUsers()
@@ -54,7 +54,7 @@ struct StoreCheck {
             "two namespaces on one store corrupt each other's data: use a separate store for each")
         }
         own.add(stores, "the backing \"\(backing.name)\"")
-        // A loop device that is named as a "block" backing is itself what its file is bound to.
+        // A loop device that is a "block" backing is bound to its file itself.
         if let device = bound.user(of: stores),
           (try? machine.storage.identity(of: FilePath(device)))?.number != stores.first?.number
         {
@@ -83,7 +83,7 @@ struct StoreCheck {
       path: backing.name, errno: .resourceBusy, hint: hint)
   }
 
-  /// The files of loop devices that are not the profile's: two on one file do not see each other's writes.
+  /// The files of loop devices of others: two loop devices on one file are not coherent.
   private func otherLoops(_ own: Set<String>) -> StoreUsers {
     var users = StoreUsers()
     for (device, file) in (try? machine.storage.boundLoops()) ?? []
@@ -94,7 +94,7 @@ struct StoreCheck {
     return users
   }
 
-  /// The user of a device that is about to go away; nil when nobody else has it.
+  /// The user of a device that will be removed; nil if there is none.
   func user(ofDevice path: String) -> String? {
     users.user(of: machine.storage.stores(behind: FilePath(path)))
   }

@@ -2,10 +2,9 @@
 internal import NVMeTarget
 internal import PCIEndpoint
 
-/// Endpoint functions and what is behind them.
+/// Endpoint functions and their targets.
 extension ProfileSchema {
-  /// A fresh function shows the header that another function of the driver was given, so what is here is that of a freshly
-  /// loaded driver.
+  /// A new function shows the header of another function of the driver, so these are the values of a newly loaded driver.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_attrs`; `drivers/nvme/target/pci-epf.c`,
   ///   `nvmet_pci_epf_attrs`; `drivers/pci/endpoint/functions/pci-epf-nvme.c`.
   public static let function = SchemaObject(

@@ -10,7 +10,7 @@ public enum ProfileSchema {
 
   public static func object(_ name: String) -> SchemaObject? { all.first { $0.name == name } }
 
-  /// The largest integer that every reader of JSON keeps exactly.
+  /// The largest integer that every JSON parser represents exactly.
   static let exact = (1 << 53) - 1
 
   public static let document = SchemaObject(
@@ -72,7 +72,7 @@ public enum ProfileSchema {
       SchemaRow(
         "maximumActiveZones", .integer(0...Int(UInt32.max)), [.init("zone_max_active", "0")]),
       SchemaRow("attributes", .attributes),
-      // Commands and what the kernel gives out.
+      // Commands, and values that the kernel assigns.
       command("power", "0"), command("index", "0"), command("badblocks", ""),
       command("zone_readonly", ""), command("zone_offline", ""),
       other("badblocks_once", "0"), other("badblocks_partial_io", "0"), other("blocking", "0"),
@@ -106,7 +106,7 @@ public enum ProfileSchema {
   /// 8 PiB in MiB; its bytes are still exact in every reader of JSON.
   static let megabytes = 1 << 33
 
-  /// An attribute that profiles have no key for, and what a fresh object shows.
+  /// An attribute without a key, and its value in a new object.
   static func other(_ name: String, _ fresh: String) -> SchemaRow {
     SchemaRow(nil, .unkeyed, [.init(name, fresh)])
   }

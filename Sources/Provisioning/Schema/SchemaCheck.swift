@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 
-/// Holds a document against the schema: every key, type, range, word and form, each by itself.
+/// Checks a document against the schema: every key, type, range, word and form separately.
 ///
-/// What values must satisfy together is in ``ProfileRules``.
+/// ``ProfileRules`` checks combinations of values.
 struct SchemaCheck {
   let issues: IssueCollector
 
@@ -198,7 +198,7 @@ enum SchemaInteger {
     self = range.contains(value) ? .value(value) : .outside(text)
   }
 
-  /// What ``IntegerForm`` says.
+  /// See ``IntegerForm``.
   private static func isInteger(_ text: String, signed: Bool) -> Bool {
     if signed, text == "-1" { return true }
     if text.hasPrefix("0x") || text.hasPrefix("0X") {

@@ -3,14 +3,14 @@ internal import LinuxFiles
 internal import SystemPackage
 
 extension SchemaObject {
-  /// The key that stands for an attribute; empty where no profile can say it; nil when there is no key.
+  /// The key of an attribute; empty if profiles cannot set it; nil if it has no key.
   func key(ofAttribute name: String) -> String? {
     guard let (row, _) = row(ofAttribute: name) else { return nil }
     if case .command = row.kind { return "" }
     return row.key
   }
 
-  /// What a fresh object shows in the attributes whose values do not depend on anything, but for those that are named.
+  /// The values of a new object for attributes with constant defaults, except the given ones.
   func freshTexts(except names: Set<String> = []) -> [String: String] {
     var texts: [String: String] = [:]
     for row in rows {
@@ -22,7 +22,7 @@ extension SchemaObject {
     return texts
   }
 
-  /// What makes an attribute as in a fresh object; nil where the table does not know it.
+  /// The text that resets an attribute to its value in a new object; nil if unknown.
   func reset(_ path: String) -> Operation? {
     guard let fresh = row(ofAttribute: FilePath(path).name)?.attribute.freshText else { return nil }
     return .write(
@@ -30,13 +30,13 @@ extension SchemaObject {
       shown: fresh + "\n")
   }
 
-  /// What is left when attributes with keys, fresh ones and those without text are gone, in an order that the kernel
-  /// takes: a port's `addr_tsas` resets `addr_treq`, so it comes first.
+  /// The attributes without those that have keys, default values or no text, in an order that the kernel accepts: a port's `addr_tsas`
+  /// resets `addr_treq`, so it is first.
   func raw(_ texts: [Profile.RawAttribute]) -> [Profile.RawAttribute] {
     texts.filter {
       key(ofAttribute: $0.name) == nil && !$0.text.isEmpty
         && row(ofAttribute: $0.name)?.attribute.freshText != $0.text
-        // Nothing can be chosen here without TLS; it is what the transport says it is.
+        // Without TLS the transport determines this value.
         && !($0.name == "addr_tsas" && $0.text == "connected")
     }.sorted {
       ($0.name != "addr_tsas" ? 1 : 0, $0.name) < ($1.name != "addr_tsas" ? 1 : 0, $1.name)
@@ -44,9 +44,9 @@ extension SchemaObject {
   }
 }
 
-/// Secrets in attributes: shown hidden unless somebody asks for them.
+/// Secrets in attributes are hidden unless requested.
 enum SecretAttribute {
-  /// What stands for a secret that was not asked for; no kernel takes it.
+  /// The placeholder for a hidden secret; the kernel does not accept it.
   static let mask = "(hidden)"
 
   /// Whether an attribute, by its name or path, is a secret.
@@ -64,7 +64,7 @@ enum SecretAttribute {
   /// - Source: `drivers/nvme/target/auth.c`, `nvmet_auth_set_key`.
   static let clearing = "\0"
 
-  /// What makes an attribute show a text.
+  /// The text to write so that an attribute shows a text.
   static func written(_ shown: String, to path: String) -> String {
     matches(path) && sameAttributeText(shown, "") ? clearing : shown
   }

@@ -7,7 +7,7 @@
 public struct SchemaObject: Sendable {
   /// The name in the JSON Schema's `$defs`.
   public var name: String
-  /// Whether exactly one of the keys is given.
+  /// Whether exactly one of the keys is required.
   public var isChoice = false
   public var rows: [SchemaRow]
 
@@ -25,7 +25,7 @@ public struct SchemaObject: Sendable {
 
   public func row(_ key: String) -> SchemaRow? { rows.first { $0.key == key } }
 
-  /// The row that an attribute of the kernel's object belongs to, and what a fresh object shows there.
+  /// The row of an attribute of the kernel's object, and its value in a new object.
   public func row(ofAttribute name: String) -> (row: SchemaRow, attribute: KernelAttribute)? {
     for row in rows {
       if let attribute = row.attributes.first(where: { $0.name == name }) {
@@ -42,11 +42,11 @@ public struct SchemaRow: Sendable {
   public var key: String?
   public var isRequired = false
   public var kind: Kind
-  /// What the key is written to: files in the object's directory, `nvme/NAME` for the group of a function's driver.
+  /// The attributes of the key: files in the object's directory, `nvme/NAME` for the group of a function's driver.
   public var attributes: [KernelAttribute] = []
   /// The largest value with a driver, where that is less than the range's.
   public var upperBounds: [Profile.DriverChoice: Int] = [:]
-  /// Why the range, the words or the form are what they are; shown as the hint of an error.
+  /// The reason for the range, the words or the form; shown as the hint of an error.
   public var reason: String?
 
   public enum Kind: Sendable {
@@ -66,11 +66,11 @@ public struct SchemaRow: Sendable {
     case objects(String)
     /// An object whose members are named by the user.
     case named(TextForm, String)
-    /// Attributes without keys of their own: file name → text.
+    /// Attributes without keys: file name → text.
     case attributes
     /// No key: another attribute, as the kernel shows it.
     case unkeyed
-    /// No key: a command, or what the kernel itself gives out.
+    /// No key: a command, or a value that the kernel assigns.
     case command
   }
 
@@ -86,7 +86,7 @@ public struct SchemaRow: Sendable {
     self.reason = reason
   }
 
-  /// The numbers that fit; nil for what is no number.
+  /// The valid numbers; nil if the value is not a number.
   public var range: ClosedRange<Int>? {
     switch kind {
     case .integer(let range), .powerOfTwo(let range), .textOrInteger(_, let range): range
@@ -101,17 +101,17 @@ public struct SchemaRow: Sendable {
   }
 }
 
-/// A file of a kernel object, and what a fresh object shows there.
+/// A file of a kernel object, and its text in a new object.
 public struct KernelAttribute: Hashable, Sendable {
   public var name: String
   public var fresh: Fresh
 
   public enum Fresh: Hashable, Sendable {
-    /// The same on every kernel, without the line feed; written back, it makes the object as it was.
+    /// The same on every kernel, without the line feed; writing it restores the default.
     case text(String)
-    /// The same on every kernel, but no kernel takes it back: only a new object has it again.
+    /// The same on every kernel, but it cannot be written: only a new object has it.
     case unwritable(String)
-    /// Depends on something: on what.
+    /// Variable, with a description.
     case varies(String)
   }
 
@@ -125,7 +125,7 @@ public struct KernelAttribute: Hashable, Sendable {
     self.fresh = fresh
   }
 
-  /// What every fresh object shows; nil where it depends on something.
+  /// The text in every new object; nil if it is variable.
   public var freshText: String? {
     switch fresh {
     case .text(let text), .unwritable(let text): text

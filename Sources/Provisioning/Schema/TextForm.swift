@@ -2,10 +2,10 @@
 internal import ConfigFS
 internal import NVMeTarget
 
-/// What a text of a profile may look like.
+/// The form of a text in a profile.
 ///
-/// ``pattern`` and the lengths are what the JSON Schema says; ``problem(with:)`` refuses at least that, and counts bytes,
-/// as the kernel does, where JSON Schema counts characters.
+/// ``pattern`` and the lengths are those of the JSON Schema; ``problem(with:)`` is at least as strict, and counts bytes, as the kernel
+/// does, where JSON Schema counts characters.
 public struct TextForm: Sendable {
   /// For messages and tests: `an NQN`.
   public var name: String
@@ -116,13 +116,13 @@ extension TextForm {
 
   static let nguid = TextForm("an NGUID", pattern: "^([0-9A-Fa-f]{2}[:-]?){15}[0-9A-Fa-f]{2}$") {
     text in
-    // A separator stands between two bytes, not after the last.
+    // A separator is between two bytes, not after the last one.
     if text.hasSuffix(":") || text.hasSuffix("-") { return "ends with a separator" }
     do throws(InvalidValue) { _ = try NGUID(text) } catch { return error.reason }
     return nil
   }
 
-  /// A word that `sscanf` reads whole.
+  /// A word that `sscanf` reads completely.
   static func word(_ name: String, upTo limit: Int) -> TextForm {
     TextForm(name, pattern: "^[!-~]{1,\(limit)}$") { text in
       if text.isEmpty { return "is empty" }
@@ -150,7 +150,7 @@ extension TextForm {
   }
 }
 
-/// The strings that stand for integers.
+/// The strings that represent integers.
 public enum IntegerForm {
   public static let pattern = "^(0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})$"
   /// Where negative numbers are in the range.

@@ -8,17 +8,17 @@ internal import SystemPackage
 
 /// A machine held against a profile: every attribute, link, device and module that the profile means, as it is now.
 public struct Check: Hashable, Sendable {
-  /// One thing that was looked at.
+  /// One checked value.
   public struct Case: Hashable, Sendable {
     /// Stable: the kind and the path below configfs, `attribute nvmet/subsystems/nq/attr_model`.
     public var id: String
     public var path: String
-    /// What stands there; nil when nothing does.
+    /// The actual value; nil if it is missing.
     public var actual: String?
-    /// What should.
+    /// The expected value.
     public var expected: String
     public var outcome: Outcome
-    /// What it is there for.
+    /// The purpose of the value.
     public var meaning: String
 
     public var hasPassed: Bool { outcome == .passed }
@@ -38,7 +38,7 @@ public struct Check: Hashable, Sendable {
 
   public enum Outcome: Hashable, Sendable {
     case passed, failed
-    /// It could not be looked at: why.
+    /// Not checked, with the reason.
     case skipped(String)
   }
 
@@ -46,7 +46,7 @@ public struct Check: Hashable, Sendable {
   /// The endpoint driver that the profile means on this machine; nil when it has no functions.
   public var driver: String?
   public var failures: [Case] { cases.filter { $0.outcome == .failed } }
-  /// Those that could not be looked at.
+  /// Cases that were not checked.
   public var skipped: [Case] {
     cases.filter { if case .skipped = $0.outcome { true } else { false } }
   }
@@ -76,7 +76,7 @@ extension Check {
 }
 
 extension Provisioner {
-  /// Looks at everything that a profile means; changes nothing but for the busy test of a controller, which writes a value back.
+  /// Checks everything that a profile describes. Changes nothing except that the busy test of a controller writes back a value.
   /// - Throws: ``ProvisioningError`` when the profile cannot be on this machine at all.
   public func check(_ located: Profile.Located) throws(ProvisioningError) -> Check {
     let (desired, planner) = try observe(located.profile)
@@ -84,12 +84,12 @@ extension Provisioner {
     for (index, fact) in desired.facts.enumerated() where fact.wish == .present {
       var item = look(at: fact, planner.loops)
       switch planner.standings[index] {
-      // What this kernel does not have, or an object that is missing, has no default.
+      // A missing attribute or object has no default.
       case .absent where fact.isDefault: continue
       case .satisfied where fact.isDefault && item.actual == nil: continue
       case .absent, .differs: item.outcome = .failed
       case .satisfied:
-        // Whether they live is seen only by looking.
+        // Only an inspection shows whether they are live.
         switch fact.content {
         case .controller, .connection: break
         default: item.outcome = .passed
@@ -164,7 +164,7 @@ extension Provisioner {
         "connection", address.nqn, is: found?.description, "connected by \(address.route)",
         found?.isLive ?? false)
     case .controller(let function, let driver):
-      // The older driver has no controller but through the link itself.
+      // With `pci_epf_nvme` the link fails if the controller cannot be created.
       let exists =
         driver != FunctionDriver.nvmetPCIEPF.name
         || Hazard.isBusy(function.appending("nvme").appending("portid"), machine)
@@ -173,7 +173,7 @@ extension Provisioner {
     }
   }
 
-  /// What the driver has complained about since it last created the controllers of a profile.
+  /// Errors that the driver logged since it last created the controllers of a profile.
   private func kernelLog(_ driver: String, _ profile: Profile) -> Check.Case {
     let id = "kernel-log \(driver)"
     let meaning = "the driver logs its failures"

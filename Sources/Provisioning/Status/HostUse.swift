@@ -4,13 +4,13 @@ internal import KernelEvents
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// What the kernel's log says about one bound function: whose lines are its own, and what its host did last.
+/// The kernel log of one bound function: its messages, and the last action of its host.
 ///
-/// A driver names its device by a number that configfs does not show (`nvmet_pci_epf.1`). The line about its target tells it.
+/// A driver names its device by a number that configfs does not show (`nvmet_pci_epf.1`). The message about its target has that number.
 public struct FunctionLog {
-  /// `nvmet_pci_epf.1`; nil when the log does not tell.
+  /// `nvmet_pci_epf.1`; nil if the log does not have it.
   public private(set) var device: String?
-  /// The function's lines since its NVMe controller was made.
+  /// The function's messages since its NVMe controller was created.
   private(set) var lines: [KernelLogLine] = []
 
   init(driver: String, nqn: String, in log: [KernelLogLine]) {
@@ -26,7 +26,7 @@ public struct FunctionLog {
     device = Self.find(driver: driver, nqn: nqn, in: log)?.device
   }
 
-  /// The device that the driver made last for a subsystem, and the line that says so.
+  /// The device that the driver created last for a subsystem, and its message.
   /// - Source: `drivers/nvme/target/pci-epf.c`, `nvmet_pci_epf_create_ctrl`; `pci-epf-nvme.c` logs the fabrics controller that nvmet,
   ///   or the NVMe host, has just named.
   private static func find(
@@ -74,7 +74,7 @@ public struct FunctionLog {
   }
 }
 
-/// Whether hosts use what is about to be taken away, as far as the kernel tells.
+/// Whether hosts use objects that will be removed, as far as the kernel reports it.
 struct HostUse {
   private let machine: Machine
   private let log: [KernelLogLine]
@@ -84,7 +84,7 @@ struct HostUse {
     log = machine.log.allLines() ?? []
   }
 
-  /// Whether a host has the NVMe controller behind a function enabled.
+  /// Whether a host has enabled the NVMe controller behind a function.
   func isEnabled(_ function: EndpointFunction) -> Bool {
     guard let nqn = nqn(of: function) else { return false }
     return FunctionLog(driver: function.driver.name, nqn: nqn, in: log).isEnabled

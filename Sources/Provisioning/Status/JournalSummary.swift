@@ -2,14 +2,14 @@
 internal import ConfigFS
 public import SystemPackage
 
-/// What a journal says about the machine, for those who look and change nothing.
+/// A read-only summary of a journal.
 public struct JournalSummary: Hashable, Sendable {
   /// The profile's.
   public var name: String
   public var path: FilePath
   /// The first effect of a run that did not finish, `create /sys/kernel/config/nvmet/ports/1`; nil when the last run finished.
   public var unfinished: String?
-  /// Directories that epfnvme has made.
+  /// Directories that epfnvme created.
   public var directories: Set<String> = []
   /// Why the journal cannot be used.
   public var problem: ProvisioningError?
@@ -17,7 +17,7 @@ public struct JournalSummary: Hashable, Sendable {
 
 extension Provisioner {
   /// All journals, in alphabetical order.
-  /// - Throws: why their directory cannot be read; there are none where it does not exist.
+  /// - Throws: the reason why their directory cannot be read. If it does not exist, there are none.
   public func journals() throws(Errno) -> [JournalSummary] {
     let names: [String]
     do { names = try run.readNames() } catch .noSuchFileOrDirectory { return [] }

@@ -7,7 +7,7 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// The live picture: endpoint controllers, their functions, the subsystems behind them and what those store to.
+/// The current state: endpoint controllers, their functions, subsystems and backings.
 ///
 /// Read without a lock, so a value that vanishes while it is read is shown as absent.
 public struct MachineStatus: Hashable, Sendable {
@@ -33,9 +33,9 @@ public struct MachineStatus: Hashable, Sendable {
     public var nqn: String?
     /// `pci port 1`, `loop`, `tcp 192.0.2.1:4420`.
     public var path: String?
-    /// Whether an NVMe controller exists behind it; nil when the kernel does not show it.
+    /// Whether its NVMe controller exists; nil if the kernel does not show it.
     public var hasController: Bool?
-    /// The connection to its target that binding has opened, with `pci_epf_nvme`; nil when there is none.
+    /// The connection to its target that binding opened, with `pci_epf_nvme`; nil if there is none.
     public var connection: FabricsConnection?
   }
 
@@ -69,14 +69,14 @@ public struct MachineStatus: Hashable, Sendable {
   public var nullBlockDevices: [Device] = []
   /// The profiles that epfnvme has set up, or began to.
   public var profiles: [String] = []
-  /// Why it is not known which they are.
+  /// The reason why they are unknown.
   public var profilesProblem: ProvisioningError?
 }
 
 extension Provisioner {
-  /// What stands on the machine now; changes nothing.
-  /// - Parameter withoutWriting: even a value that is there already is written nowhere, so that ``MachineStatus/Function/hasController``
-  ///   of mainline functions is not known.
+  /// The current state of the machine; changes nothing.
+  /// - Parameter withoutWriting: writes nothing, not even a current value, so that ``MachineStatus/Function/hasController`` of
+  ///   `nvmet_pci_epf` functions is unknown.
   /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when the tree cannot be read.
   public func status(
     withoutWriting: Bool = false
@@ -147,7 +147,7 @@ private struct StatusReader {
       let target = TargetGroup(directory: group)
       status.nqn = text(target.subsystemNQN.path)
       status.path = text(target.portID.path).map { "pci port \($0)" }
-      // The only certain sign: the attributes of a function with a controller are busy. Not asked of one that is not bound.
+      // The only reliable test: the attributes of a function with a controller are busy. Unbound functions are not tested.
       if controller == nil {
         status.hasController = false
       } else if !isWithoutWriting {

@@ -14,12 +14,12 @@ public struct TreeSnapshot: Hashable, Sendable {
 
   /// By path below the mount point: `nvmet/ports/1/addr_trtype`.
   public var entries: [String: Entry] = [:]
-  /// Directories, links and attributes that stand there and could not be read, with the reason.
+  /// Existing directories, links and attributes that could not be read, with the reason.
   public var unreadable: [String: Errno] = [:]
 
   public init() {}
 
-  /// The subtrees of the kernel that are ours to change.
+  /// The subtrees of the kernel that this tool changes.
   static let roots = ["nullb", "nvmet", "pci_ep"]
   /// Attributes that hold keys.
   private static let secrets: Set<String> = ["dhchap_key", "dhchap_ctrl_key"]
@@ -29,7 +29,7 @@ public struct TreeSnapshot: Hashable, Sendable {
     if case .attribute(let text)? = entries[path] { text } else { nil }
   }
 
-  /// What somebody made by mkdir or symlink: all but what a module or the kernel brings.
+  /// Objects that were created by mkdir or symlink, not by a module or the kernel.
   public var objects: Set<String> {
     Set(
       entries.compactMap { path, entry in
@@ -45,7 +45,8 @@ public struct TreeSnapshot: Hashable, Sendable {
       })
   }
 
-  /// What differs from an earlier moment: objects that came or went, attributes of objects that stayed. One sentence each, sorted.
+  /// Differences from an earlier snapshot: added or removed objects, and attributes of objects that exist in both. One sentence each,
+  /// sorted.
   public func differences(from earlier: TreeSnapshot) -> [String] {
     let (now, before) = (objects, earlier.objects)
     var found = now.subtracting(before).map { "\($0) did not exist before" }
@@ -61,7 +62,7 @@ public struct TreeSnapshot: Hashable, Sendable {
     return found.sorted()
   }
 
-  /// As a person reads it: indented, links with `->`, attributes with their values, keys hidden.
+  /// As text: indented, links with `->`, attributes with their values, keys hidden.
   public var text: String {
     var text = ""
     for (path, entry) in entries.sorted(by: { Self.order($0.key, $1.key) }) {
@@ -80,14 +81,14 @@ public struct TreeSnapshot: Hashable, Sendable {
     return text
   }
 
-  /// By component, so that what is in a directory follows it.
+  /// By component, so that the entries of a directory follow it.
   private static func order(_ left: String, _ right: String) -> Bool {
     left.split(separator: "/").lexicographicallyPrecedes(right.split(separator: "/"))
   }
 }
 
 extension Provisioner {
-  /// Reads all of configfs that is ours to change. What vanishes while it is read is left out.
+  /// Reads the parts of configfs that this tool changes. Entries that disappear meanwhile are omitted.
   public func snapshot() -> TreeSnapshot {
     var snapshot = TreeSnapshot()
     guard machine.isConfigFSMounted() else { return snapshot }
@@ -124,7 +125,7 @@ extension Provisioner {
           let text = try machine.configFS.read(directory.appending(entry.name))
           snapshot.entries[place] = .attribute(text.withoutTrailingNewline)
         } catch {
-          // One that can only be written is there nevertheless.
+          // Write-only attributes are included.
           snapshot.entries[place] = .attribute(nil)
           if error != .noSuchFileOrDirectory { snapshot.unreadable[place] = error }
         }

@@ -56,10 +56,10 @@ final class Wire {
 
   init(_ socket: Descriptor) { self.socket = socket }
 
-  /// The peer has gone.
+  /// The peer has disconnected.
   struct Closed: Error {}
 
-  /// Takes in what has arrived, without waiting.
+  /// Receives available bytes, without waiting.
   func receive() throws -> (bytes: [UInt8], descriptors: [Descriptor]) {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
