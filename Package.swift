@@ -24,42 +24,49 @@ let package = Package(
     .systemLibrary(name: "CKMod", pkgConfig: "libkmod", providers: [.apt(["libkmod-dev"])]),
     .systemLibrary(name: "CUdev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
     .target(name: "CLinux"),
-    .target(name: "LinuxFiles", dependencies: ["CLinux", systemPackage]),
+    // The only target that imports the C library.
+    .target(name: "LibC"),
+    .target(name: "LinuxFiles", dependencies: ["LibC", "CLinux", systemPackage]),
 
-    .target(name: "ConfigFS", dependencies: [systemPackage, "CLinux"]),
+    .target(name: "ConfigFS", dependencies: ["LibC", systemPackage, "CLinux"]),
     .target(name: "PCIEndpoint", dependencies: ["ConfigFS", systemPackage]),
-    .target(name: "NVMeTarget", dependencies: ["ConfigFS", systemPackage]),
+    .target(name: "NVMeTarget", dependencies: ["LibC", "ConfigFS", systemPackage]),
     .target(
-      name: "BlockDevices", dependencies: ["ConfigFS", "LinuxFiles", "CLinux", systemPackage]),
+      name: "BlockDevices",
+      dependencies: ["LibC", "ConfigFS", "LinuxFiles", "CLinux", systemPackage]),
     .target(
       name: "KernelModules",
       dependencies: [
+        "LibC",
         .target(name: "CKMod", condition: .when(traits: ["Libkmod"])), "LinuxFiles", "CLinux",
         systemPackage,
       ]),
     .target(
       name: "KernelEvents",
       dependencies: [
+        "LibC",
         .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "LinuxFiles", "CLinux",
         systemPackage,
       ]),
     .target(
       name: "SimulatedKernel",
       dependencies: [
+        "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
         "LinuxFiles", systemPackage,
       ]),
     .target(
       name: "Provisioning",
       dependencies: [
+        "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "LinuxFiles", systemPackage,
       ]),
     .target(name: "PCI"),
     .target(name: "NVMe"),
-    .target(name: "ControllerEmulation", dependencies: ["NVMe", "PCI", "CLinux"]),
+    .target(name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "PCI"]),
-    .target(name: "VFIOUser", dependencies: ["PCI", "CLinux"]),
+    .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
     // The modules of the two products, each behind one import.
     .target(
       name: "NVMeEmulation",
@@ -73,6 +80,7 @@ let package = Package(
     .target(
       name: "Checks",
       dependencies: [
+        "LibC",
         "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
         "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
       ]),
@@ -81,6 +89,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
+        "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
         "Provisioning", "EndpointProvisioning", "ControllerEmulation", "HostDriver", systemPackage,
       ], path: "Tests/Support"),
@@ -114,6 +123,7 @@ let package = Package(
     .testTarget(
       name: "SimulatedKernelTests",
       dependencies: [
+        "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel", "PCI",
         "ControllerEmulation", "HostDriver", "TestSupport", systemPackage,
       ]),
@@ -122,26 +132,28 @@ let package = Package(
       path: "Tests/SpecificationHost"),
     .testTarget(
       name: "ControllerEmulationTests",
-      dependencies: ["ControllerEmulation", "NVMe", "PCI", "SpecificationHost"]),
+      dependencies: ["LibC", "ControllerEmulation", "NVMe", "PCI", "SpecificationHost"]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(
       name: "HostDriverTests",
-      dependencies: ["ControllerEmulation", "HostDriver", "NVMe", "PCI", "TestSupport"]),
+      dependencies: ["LibC", "ControllerEmulation", "HostDriver", "NVMe", "PCI", "TestSupport"]),
     .testTarget(
       name: "ProvisioningTests",
       dependencies: [
+        "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "ControllerEmulation", "HostDriver", "TestSupport",
         systemPackage,
       ]),
     .target(
       name: "ServedHost",
-      dependencies: ["VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux"],
+      dependencies: ["LibC", "VFIOUser", "ControllerEmulation", "HostDriver", "PCI", "CLinux"],
       path: "Tests/ServedHost"),
     .testTarget(
       name: "VFIOUserTests",
       dependencies: [
+        "LibC",
         "VFIOUser", "NVMe", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
       ]),
     .testTarget(name: "PCITests", dependencies: ["PCI"]),
@@ -163,6 +175,7 @@ let package = Package(
     .executableTarget(
       name: "epfnvme",
       dependencies: [
+        "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "PCI",
         "ControllerEmulation", "HostDriver", "VFIOUser", "Checks", "LinuxFiles", "CLinux",

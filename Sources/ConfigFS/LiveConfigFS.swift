@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 public import SystemPackage
 
 /// The backend that makes real system calls below a mount point.
@@ -26,9 +26,9 @@ public struct LiveConfigFS: ConfigFSBackend {
       var count = 0
       while count < buffer.count {
         let target = unsafe buffer.baseAddress.map { unsafe $0 + count }
-        let status = unsafe Glibc.read(descriptor, target, buffer.count - count)
+        let status = unsafe LibC.read(descriptor, target, buffer.count - count)
         if status < 0 {
-          let error = Errno(rawValue: Glibc.errno)
+          let error = Errno(rawValue: LibC.errno)
           if error == .interrupted { continue }
           throw error
         }
@@ -45,9 +45,9 @@ public struct LiveConfigFS: ConfigFSBackend {
     defer { _ = close(descriptor) }
     var text = text
     while true {
-      let taken = text.withUTF8 { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      let taken = text.withUTF8 { unsafe LibC.write(descriptor, $0.baseAddress, $0.count) }
       if taken >= 0 { return taken }
-      let error = Errno(rawValue: Glibc.errno)
+      let error = Errno(rawValue: LibC.errno)
       if error != .interrupted { throw error }
     }
   }
@@ -70,7 +70,7 @@ public struct LiveConfigFS: ConfigFSBackend {
   }
 
   public func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
-    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: Glibc.errno) }
+    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: LibC.errno) }
     defer { unsafe _ = closedir(stream) }
     var found: [DirectoryEntry] = []
     while let entry = unsafe readdir(stream) {
@@ -91,7 +91,7 @@ public struct LiveConfigFS: ConfigFSBackend {
 
   public func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
     guard let resolved = unsafe realpath(path.string, nil) else {
-      throw Errno(rawValue: Glibc.errno)
+      throw Errno(rawValue: LibC.errno)
     }
     defer { unsafe free(resolved) }
     return unsafe FilePath(String(cString: resolved))
@@ -109,14 +109,14 @@ public struct LiveConfigFS: ConfigFSBackend {
 
   private func open(_ path: FilePath, _ flags: CInt) throws(Errno) -> CInt {
     while true {
-      let descriptor = unsafe Glibc.open(path.string, flags | O_CLOEXEC)
+      let descriptor = unsafe LibC.open(path.string, flags | O_CLOEXEC)
       if descriptor >= 0 { return descriptor }
-      let error = Errno(rawValue: Glibc.errno)
+      let error = Errno(rawValue: LibC.errno)
       if error != .interrupted { throw error }
     }
   }
 
   private func check(_ status: CInt) throws(Errno) {
-    if status != 0 { throw Errno(rawValue: Glibc.errno) }
+    if status != 0 { throw Errno(rawValue: LibC.errno) }
   }
 }

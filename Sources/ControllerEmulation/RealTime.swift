@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 
 /// The machine's monotonic clock as a controller's time.
 public struct RealTime: Sendable {

@@ -3,7 +3,7 @@
   internal import CUdev
 #endif
 internal import CLinux
-internal import Glibc
+internal import LibC
 public import SystemPackage
 
 /// The uevents of this machine from now on.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 internal import LinuxFiles
 public import SystemPackage
 
@@ -40,7 +40,7 @@ public struct LiveDynamicDebug: DynamicDebugControl {
     let bytes = Array(query.utf8)
     // A write is one query: the kernel accepts it completely or refuses it.
     let count = unsafe bytes.withUnsafeBytes {
-      unsafe Glibc.write(descriptor.number, $0.baseAddress, $0.count)
+      unsafe LibC.write(descriptor.number, $0.baseAddress, $0.count)
     }
     if count < 0 { throw .current }
   }

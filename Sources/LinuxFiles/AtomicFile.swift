@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 package import SystemPackage
 
 /// Atomic replacement of files: a reader sees the old text or the new one, also after a failure or a crash.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Glibc
+package import LibC
 package import SystemPackage
 
 /// An open file that is closed at its deinitialisation.
@@ -23,7 +23,7 @@ package struct Descriptor: ~Copyable {
     number = CInt(try Errno.check(Int64(opened)))
   }
 
-  deinit { Glibc.close(number) }
+  deinit { LibC.close(number) }
 
   /// Closes it.
   /// - Throws: errors that the file system reports only at close: ENOSPC, EDQUOT, EIO.
@@ -31,7 +31,7 @@ package struct Descriptor: ~Copyable {
     let number = number
     discard self
     // After EINTR the descriptor is also closed.
-    guard Glibc.close(number) == 0 || Errno.current == .interrupted else { throw .current }
+    guard LibC.close(number) == 0 || Errno.current == .interrupted else { throw .current }
   }
 
   /// Everything from here to the end.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 package import SystemPackage
 
 extension Errno {
   /// The error of the last system call of this thread.
-  package static var current: Errno { Errno(rawValue: Glibc.errno) }
+  package static var current: Errno { Errno(rawValue: LibC.errno) }
 
   /// A result of `CLinux`, which is -errno for a failure.
   package static func check(_ result: Int64) throws(Errno) -> Int64 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 package import SystemPackage
 
 /// The whole of a small file of procfs or sysfs.

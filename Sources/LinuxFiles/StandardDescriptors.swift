@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 package import SystemPackage
 
 /// The three descriptors that a process is started with.
@@ -38,7 +38,7 @@ package enum StandardDescriptors {
         piece = rest.prefix(4096)
       }
       let count = unsafe piece.withUnsafeBytes {
-        unsafe Glibc.write(number, $0.baseAddress, $0.count)
+        unsafe LibC.write(number, $0.baseAddress, $0.count)
       }
       if count > 0 {
         rest = rest.dropFirst(count)

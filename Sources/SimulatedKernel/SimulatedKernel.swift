@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import BlockDevices
 public import ConfigFS
-internal import Glibc
+internal import LibC
 public import KernelEvents
 public import KernelModules
 internal import LinuxFiles

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import FoundationEssentials
-internal import Glibc
+internal import LibC
 internal import LinuxFiles
 public import SystemPackage
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 
 /// Messages in both directions over one stream socket, with the descriptors that travel with them.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 public import PCI
 
 /// The requests of a host, one method each.
@@ -126,13 +126,13 @@ extension Client {
     /// - Returns: false when it was not in that time.
     public func wait(milliseconds: CInt) -> Bool {
       var polled = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
-      return unsafe Glibc.poll(&polled, 1, milliseconds) == 1
+      return unsafe LibC.poll(&polled, 1, milliseconds) == 1
     }
 
     /// How often it was signalled since the last time.
     public func take() -> UInt64 {
       var count: UInt64 = 0
-      return unsafe Glibc.read(descriptor.number, &count, 8) == 8 ? count : 0
+      return unsafe LibC.read(descriptor.number, &count, 8) == 8 ? count : 0
     }
   }
 

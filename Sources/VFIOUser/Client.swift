@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 public import PCI
 
 /// The machine's side of the protocol, as much of it as a host in process needs: registers, memory, interrupts, reset.

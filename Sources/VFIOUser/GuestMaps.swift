@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 internal import PCI
 
 /// The guest's memory as announced by the client: regions that are mapped here, and regions that are accessed by messages.

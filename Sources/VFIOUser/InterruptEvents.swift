@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 internal import PCI
 
 /// The client's event counters for a function's interrupts.

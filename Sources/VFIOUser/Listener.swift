@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 
 /// The listening socket: created at a path, or passed by systemd.
 public final class Listener {

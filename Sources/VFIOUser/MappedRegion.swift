@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 internal import Synchronization
 
 /// The mapping in this process of the parts of a BAR that clients can map.

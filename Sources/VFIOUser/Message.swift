@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 
 /// A message's kind, as both sides number them.
 /// - Source: vfio-user protocol, "Commands".

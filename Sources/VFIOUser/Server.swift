@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 public import PCI
 
 /// The events of a running server. Called on its thread.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 internal import PCI
 
 /// The session of one client with a function: requests, replies, and the function's access to the guest.

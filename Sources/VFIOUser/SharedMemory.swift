@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 
 /// Anonymous memory that another process can also map, like a guest's RAM.
 @safe public final class SharedMemory {

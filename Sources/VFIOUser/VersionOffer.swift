@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import FoundationEssentials
-internal import Glibc
+internal import LibC
 
 /// The contents of a client's first message.
 struct VersionOffer {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Glibc
+internal import LibC
 internal import LinuxFiles
 internal import Provisioning
 
@@ -56,7 +56,7 @@ struct EPFNVMe: ParsableCommand {
     // A reader that leaves early, or a limit on the size of files, is no reason to die in the middle of a transaction.
     _ = signal(SIGPIPE, SIG_IGN)
     _ = signal(SIGXFSZ, SIG_IGN)
-    Glibc.exit(Output.finish(perform()))
+    LibC.exit(Output.finish(perform()))
   }
 
   /// Parses the command line and runs the command.

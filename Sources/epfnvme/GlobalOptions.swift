@@ -3,7 +3,7 @@ internal import ArgumentParser
 internal import BlockDevices
 internal import ConfigFS
 internal import EndpointProvisioning
-internal import Glibc
+internal import LibC
 internal import KernelEvents
 internal import KernelModules
 internal import Provisioning

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Checks
 internal import ConfigFS
-internal import Glibc
+internal import LibC
 internal import KernelEvents
 internal import LinuxFiles
 internal import Provisioning

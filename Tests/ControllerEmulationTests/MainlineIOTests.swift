@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 @testable import ControllerEmulation
-import Glibc
+import LibC
 import NVMe
 import PCI
 import SpecificationHost

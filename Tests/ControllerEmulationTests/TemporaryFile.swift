@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import LibC
 
 /// A file of zeroes, which goes with its owner.
 final class TemporaryFile: Sendable {
@@ -24,6 +24,6 @@ final class TemporaryFile: Sendable {
 
   /// Makes the file shorter behind the back of whoever has it open.
   func truncate(to bytes: Int) throws {
-    guard Glibc.truncate(path, off_t(bytes)) == 0 else { throw Failure(errno: errno) }
+    guard LibC.truncate(path, off_t(bytes)) == 0 else { throw Failure(errno: errno) }
   }
 }

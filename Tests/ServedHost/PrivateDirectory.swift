@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
-internal import Glibc
+internal import LibC
 
 /// A directory that only this process's user can reach, as long as this object lives.
 public final class PrivateDirectory: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Foundation
-internal import Glibc
+internal import LibC
 public import PCI
 public import VFIOUser
 

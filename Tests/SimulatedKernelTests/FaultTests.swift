@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import ConfigFS
+import LibC
 import SimulatedKernel
 import SystemPackage
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 @Suite("Faults and state files")
 struct FaultTests {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
-internal import Glibc
+internal import LibC
 public import Provisioning
 public import SimulatedKernel
 public import SystemPackage

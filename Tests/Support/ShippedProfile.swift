@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
 public import SimulatedKernel
-internal import Glibc
+internal import LibC
 public import SystemPackage
 
 /// A profile of Configs/profiles with a simulated machine that can carry it out.

@@ -3,7 +3,7 @@ internal import EndpointProvisioning
 public import Provisioning
 public import SimulatedKernel
 internal import SystemPackage
-internal import Glibc
+internal import LibC
 
 /// A provisioner on a simulated kernel with a run directory of its own, for one test.
 public final class SimulatedMachine: Sendable {

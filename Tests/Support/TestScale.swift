@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 
 /// How much of a long table or property test is run.
 public enum TestScale {

@@ -2,7 +2,7 @@
 import CLinux
 import ControllerEmulation
 import Foundation
-import Glibc
+import LibC
 import HostDriver
 import PCI
 import ServedHost

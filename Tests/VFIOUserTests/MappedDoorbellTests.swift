@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
-import Glibc
+import LibC
 import HostDriver
 import NVMe
 import PCI

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import ControllerEmulation
-import Glibc
+import LibC
 import PCI
 import ServedHost
 import Testing
@@ -171,7 +171,7 @@ import Testing
         == .refused(EINVAL))
     // The end of the pipe shows that nobody has its other side any more.
     var byte: UInt8 = 0
-    #expect(Glibc.read(reading.number, &byte, 1) == 0)
+    #expect(LibC.read(reading.number, &byte, 1) == 0)
   }
 
   // MARK: Memory

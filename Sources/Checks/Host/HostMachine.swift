@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 internal import LinuxFiles
 public import SystemPackage
 
@@ -31,7 +31,7 @@ public struct HostMachine: Sendable {
     let descriptor = try Descriptor(opening: path, O_WRONLY)
     let bytes = Array(text.utf8)
     let count = unsafe bytes.withUnsafeBytes {
-      unsafe Glibc.write(descriptor.number, $0.baseAddress, $0.count)
+      unsafe LibC.write(descriptor.number, $0.baseAddress, $0.count)
     }
     if count < 0 { throw .current }
     if count < bytes.count { throw .ioError }

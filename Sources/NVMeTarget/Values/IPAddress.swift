@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 
 /// An IP address as the kernel's NVMe transports read it: numbers, no names.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
-internal import Glibc
+internal import LibC
 internal import LinuxFiles
 public import SystemPackage
 

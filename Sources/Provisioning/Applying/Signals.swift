@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
-internal import Glibc
+internal import LibC
 internal import Synchronization
 
 /// SIGINT, SIGTERM and SIGHUP, which a run polls between two steps.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import Checks
-internal import Glibc
+internal import LibC
 internal import KernelEvents
 internal import Provisioning
 internal import SystemPackage

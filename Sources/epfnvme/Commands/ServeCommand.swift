@@ -3,7 +3,7 @@ internal import ArgumentParser
 internal import CLinux
 internal import ConfigFS
 internal import ControllerEmulation
-internal import Glibc
+internal import LibC
 internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
@@ -131,7 +131,7 @@ struct ServeCommand: ParsableCommand {
     let choice = global.kernel ?? KernelChoice.fromEnvironment
     guard !source.isGiven, case .simulated(let file?) = choice else { return nil }
     guard access(file, R_OK) == 0 else {
-      let errno = Errno(rawValue: Glibc.errno)
+      let errno = Errno(rawValue: LibC.errno)
       throw ProvisioningError(
         .inputMissing, "cannot read the simulated kernel \(file): \(errno.nameAndText)",
         operation: "serve", path: file, errno: errno,

@@ -2,7 +2,7 @@
 internal import ArgumentParser
 internal import Checks
 internal import ConfigFS
-internal import Glibc
+internal import LibC
 internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage

@@ -2,7 +2,7 @@
 internal import Checks
 internal import ControllerEmulation
 internal import EndpointProvisioning
-internal import Glibc
+internal import LibC
 internal import HostDriver
 internal import NVMe
 internal import PCI

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 
 /// One line at the bottom of a terminal, on standard error, that is replaced again and again.
 struct LiveLine {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Glibc
+internal import LibC
 
 /// Every non-ASCII character that this program prints; other text is from a profile or from the kernel.
 ///

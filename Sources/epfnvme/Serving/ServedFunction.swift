@@ -2,7 +2,7 @@
 internal import BlockDevices
 internal import ConfigFS
 internal import ControllerEmulation
-internal import Glibc
+internal import LibC
 internal import PCI
 internal import Provisioning
 internal import SimulatedKernel
