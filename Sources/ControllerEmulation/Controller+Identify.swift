@@ -72,14 +72,14 @@ extension Controller {
     return UInt8(truncatingIfNeeded: exponent)
   }
 
-  /// - Source: the values of nvmet in the fact sheets; a strict controller's are the least that the specification allows.
+  /// - Source: the values of nvmet in the fact sheets; those of the reference controller are the minimum of the specification.
   private var controllerData: IdentifyController {
     let isSeed = model.personality == .pciEPFNVMe
     let isMainline = model.personality == .nvmetPCIEPF
     let isStrict = model.personality == .strict
     var data = IdentifyController()
     data[.vendorID] = model.vendorID
-    // The older driver copies the vendor ID.
+    // pci_epf_nvme copies the vendor ID.
     data[.subsystemVendorID] = isSeed ? model.vendorID : model.subsystemVendorID
     data[.serial] = model.serial
     data[.modelNumber] = model.modelNumber

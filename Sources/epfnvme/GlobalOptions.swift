@@ -20,7 +20,7 @@ struct GlobalOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What a new simulated kernel imitates: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
+      "The release and driver of a new simulated kernel: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
       valueName: "name"), completion: Candidates.personalities)
   var personality: String?
 

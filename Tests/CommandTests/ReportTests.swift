@@ -62,7 +62,7 @@ enum Tool {
   }
 
   @Test(
-    "JUnit XML has a case each, with failures, errors by time and skips",
+    "JUnit XML has each case, with failures, timeouts and skips",
     arguments: SmokeSituation.kinds)
   func junit(_ situation: SmokeSituation) throws {
     let reports = try Reports(situation)
@@ -116,7 +116,7 @@ enum Tool {
     #expect(results.filter { $0.contains(" # SKIP ") }.count == reports.skipped.count)
   }
 
-  @Test("LAVA has a signal for each case and each figure", arguments: SmokeSituation.kinds)
+  @Test("LAVA has a signal for each case and each measurement", arguments: SmokeSituation.kinds)
   func lava(_ situation: SmokeSituation) throws {
     let reports = try Reports(situation)
     let pattern =
@@ -151,7 +151,7 @@ enum Tool {
   }
 
   @Test(
-    "a browser shows the page: verdict, a row for each case, nothing wider than the window",
+    "a browser shows the page: verdict, a row for each case, within the width of the window",
     arguments: SmokeSituation.kinds)
   func html(_ situation: SmokeSituation) throws {
     let reports = try Reports(situation)
@@ -167,7 +167,7 @@ enum Tool {
     }
   }
 
-  @Test("nothing of a hostile machine or profile gets out of its place in any format")
+  @Test("text of a hostile machine or profile is escaped in every format")
   func hostile() throws {
     let program = Program()
     var machine = SmokeSituation.passing.machine

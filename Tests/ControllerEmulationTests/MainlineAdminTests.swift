@@ -278,7 +278,9 @@ import Testing
     #expect(host.getFeature(9, 1)?.result == 1)
   }
 
-  @Test("§16: Number of Queues is the target's, whatever the PCI side has", arguments: [1, 4, 127])
+  @Test(
+    "§16: Number of Queues is that of the target, independent of the PCI side",
+    arguments: [1, 4, 127])
   func queueCount(_ count: Int) {
     let host = mainline {
       $0.ioQueues = 2
@@ -288,7 +290,7 @@ import Testing
     #expect(host.getFeature(7)?.result == value << 16 | value)
   }
 
-  @Test("§16: the event mask reads back, and stays over a disable")
+  @Test("§16: the event mask reads back, and persists over a disable")
   func eventMask() {
     let host = mainline()
     #expect(host.setFeature(0xb, 0x100)?.status == 0)
@@ -576,7 +578,8 @@ import Testing
   }
 
   @Test(
-    "§18: a changed namespace completes the last request, and is told once until its log is read")
+    "§18: a changed namespace completes the last request, and is reported once until its log is read"
+  )
   func event() {
     let host = mainline()
     let ids = (0..<2).map { _ in host.submit(.init(opcode: 0x0c)) }
@@ -604,7 +607,7 @@ import Testing
     #expect(host.run(.init(opcode: 0x0c))?.result == 0x0004_0002)
   }
 
-  @Test("§18: an event that the host does not want is not told, but is in the log")
+  @Test("§18: an event that the host masked is not reported, but is in the log")
   func unwantedEvent() {
     let host = mainline()
     #expect(host.setFeature(0xb, 0x800)?.status == 0)
@@ -635,7 +638,7 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  @Test("§16, Q5: the timer expires when nothing comes for so long: the kernel would crash")
+  @Test("§16, Q5: the timer expires without commands: the kernel would crash")
   func keepAliveExpires() {
     let host = mainline()
     #expect(host.setFeature(0xf, 2000)?.status == 0)

@@ -208,7 +208,7 @@ import Testing
     #expect(Array(Self.controller()[offset..<offset + value.count]) == value, "\(name)")
   }
 
-  @Test("§15: all else of Identify Controller is zero")
+  @Test("§15: all other fields of Identify Controller are zero")
   func controllerRest() {
     var bytes = Self.controller()
     for (_, offset, value) in Self.controllerFields {
@@ -285,7 +285,7 @@ import Testing
     #expect(try namespace(isFile: true).number(offset, width) == file, "\(name), file")
   }
 
-  @Test("§15: all else of Identify Namespace is zero", arguments: [false, true])
+  @Test("§15: all other fields of Identify Namespace are zero", arguments: [false, true])
   func namespaceRest(_ isFile: Bool) throws {
     var bytes = try namespace(isFile: isFile)
     for (_, offset, width, _, _) in Self.namespaceFields {

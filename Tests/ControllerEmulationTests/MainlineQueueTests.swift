@@ -55,7 +55,7 @@ import Testing
     try row.act(host)
   }
 
-  @Test("§9: a fetch that fails is tried again and again, until the memory is there")
+  @Test("§9: a fetch that fails is retried until the memory is mapped")
   func fetchRetry() throws {
     let host = mainline()
     let address: UInt64 = 1 << 32
@@ -75,7 +75,7 @@ import Testing
     #expect(host.number(at: completions + 8) == 0x0001_0042_0001_0001)
   }
 
-  @Test("§9: polled without a pause until 5 s have passed without a command, then every 5 ms")
+  @Test("§9: polled continuously until 5 s have passed without a command, then every 5 ms")
   func polling() {
     let host = mainline()
     #expect(host.getFeature(7)?.status == 0)
@@ -93,7 +93,7 @@ import Testing
     #expect(isPosted(2))
   }
 
-  @Test("§9: after enable, the first look comes within 5 ms")
+  @Test("§9: after enable, the first poll is within 5 ms")
   func firstPoll() {
     let host = mainline()
     host.submit(.init(opcode: 0x0a, words: [7]))
@@ -264,7 +264,7 @@ import Testing
     #expect(strict.createCompletionQueue(2, vector: vector) == 0x4108)
   }
 
-  @Test("§10: settings belong to a slot: the queue that comes next has them, whatever its vector")
+  @Test("§10: settings belong to a slot: the next queue has them, independent of its vector")
   func slots() {
     let host = mainline()
     #expect(host.createCompletionQueue(1, vector: 1) == 0)

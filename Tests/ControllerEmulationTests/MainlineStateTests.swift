@@ -8,7 +8,7 @@ import Testing
 @Suite struct MainlineStateTests {
   // MARK: §5
 
-  @Test("§5: the link comes up: a line, and CC is looked at in 10 ms")
+  @Test("§5: the link comes up: a line, and CC is polled in 10 ms")
   func linkUp() {
     let host = mainline(enabled: false)
     host.write(0x14, 0x0046_0001)
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(
-    "§5: the link goes down: disabled if enabled, CC and CSTS zero, CC no longer looked at",
+    "§5: the link goes down: disabled if enabled, CC and CSTS zero, CC is no longer polled",
     arguments: [true, false])
   func linkDown(_ isEnabled: Bool) {
     let host = mainline(enabled: isEnabled)
@@ -44,7 +44,7 @@ import Testing
     #expect(host.status == 0)
   }
 
-  @Test("§5: the function goes: the driver says so, and then does as when the link goes down")
+  @Test("§5: the function is removed: the driver logs it, then acts as at link down")
   func removed() {
     let host = mainline()
     host.controller.remove(at: host.controller.now)
@@ -173,7 +173,7 @@ import Testing
     #expect(host.read(0x14) == row.after ?? row.configuration)
   }
 
-  @Test("§6: EN 1→0→1 between two looks is not seen")
+  @Test("§6: EN 1→0→1 between two polls is not detected")
   func toggle() {
     let host = mainline()
     host.write(0x14, Self.off)

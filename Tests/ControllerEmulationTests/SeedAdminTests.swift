@@ -371,7 +371,7 @@ import Testing
   }
 
   @Test(
-    "Q20: MDTS by mdts_kb wraps below 8 KiB; as it should be 8 KiB is the least",
+    "Q20: MDTS by mdts_kb wraps below 8 KiB; without the quirk 8 KiB is the minimum",
     arguments: [(128, true, 5), (4, true, 0), (4, false, 1), (128, false, 5), (1, false, 1)]
       as [(Int, Bool, UInt8)])
   func transfer(_ kilobytes: Int, _ isOn: Bool, _ field: UInt8) {

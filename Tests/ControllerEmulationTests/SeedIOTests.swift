@@ -219,7 +219,7 @@ import Testing
   func check(_ row: Row) throws { try row.check() }
 
   @Test(
-    "Q21: a command of exactly 1 MiB fails on a loop target; as it should be it does not",
+    "Q21: a command of exactly 1 MiB fails on a loop target; without the quirk it does not",
     arguments: [true, false], [true, false])
   func mebibyte(_ isOn: Bool, _ isLoop: Bool) {
     let host = Self.host {

@@ -34,7 +34,7 @@ import Testing
     #expect(Self.host().read(offset) == value)
   }
 
-  @Test("§9.1: what was written before the link came is the driver's again with link_up")
+  @Test("§9.1: the driver resets values written before link_up")
   func linkUp() {
     let host = Self.host()
     for offset in [0x00, 0x04, 0x08, 0x14, 0x1c] { host.write(offset, 0x0ee0_0000) }

@@ -71,7 +71,7 @@ import Testing
     #expect(host.status == 8)
   }
 
-  @Test("§10.1: a toggle of EN between two ticks is not seen", arguments: [true, false])
+  @Test("§10.1: a toggle of EN between two ticks is not detected", arguments: [true, false])
   func toggle(_ isEnabled: Bool) {
     let host = Self.host(enabled: isEnabled)
     let before = host.log

@@ -56,7 +56,7 @@ import Testing
     ),
   ]
 
-  @Test("a controller breaks the rules that its quirks are about, and no others", arguments: broken)
+  @Test("a controller violates only the rules of its quirks", arguments: broken)
   func rules(_ personality: Personality, _ broken: Set<String>) throws {
     let examination = try examine(personality)
     #expect(Set(examination.broken.map(\.id)) == broken, "\(examination.broken)")
@@ -79,14 +79,15 @@ import Testing
     }
   }
 
-  @Test("the reference keeps the rules in every form", arguments: Form.allCases)
+  @Test(
+    "the reference controller follows the rules in every configuration", arguments: Form.allCases)
   func otherReferences(_ form: Form) throws {
     let examination = try examine(.strict) { form.apply(to: &$0) }
     #expect(examination.broken.map(\.description) == [])
   }
 
   @Test(
-    "the reference's pin has the level of what is not acknowledged; the drivers' is pulsed",
+    "the reference controller's pin is asserted for unacknowledged entries; that of the drivers is pulsed",
     arguments: [Personality.strict, .nvmetPCIEPF])
   func pin(_ personality: Personality) throws {
     final class Watcher: HostInterface {
@@ -129,7 +130,7 @@ import Testing
   }
 
   @Test(
-    "a quirk that is switched off breaks its rule no more",
+    "a disabled quirk no longer violates its rule",
     arguments: [
       (.nvmetPCIEPF, .registersWritable, "cap-read-only"),
       (.nvmetPCIEPF, .transferFailureSucceeds, "prp1-dword"),

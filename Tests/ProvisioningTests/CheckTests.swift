@@ -27,7 +27,7 @@ import Testing
   ]
 
   @Test(
-    "an attribute that is changed behind its back is named, with what stands and what should",
+    "an attribute that others changed is named, with its actual and expected value",
     arguments: ShippedProfile.all)
   func changedAttribute(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
@@ -59,7 +59,7 @@ import Testing
     #expect(changed > 5)
   }
 
-  @Test("a link that is gone, a device that is gone, a stopped controller")
+  @Test("a missing link, a missing device, a stopped controller")
   func gone() throws {
     let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
     let located = try shipped.located()

@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(
-    "a step that fails is reported with everything known, and all before it is undone",
+    "a failed step is reported with all details, and all earlier steps are undone",
     arguments: ShippedProfile.all)
   func failingStep(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test(
-    "what cannot be undone is listed, and a later teardown takes it away",
+    "leftovers are listed, and a later teardown removes them",
     arguments: ShippedProfile.all)
   func failingUndo(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()

@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  @Test("a namespace that stored to a zoned device is made again, not given another one")
+  @Test("a namespace with a zoned device is recreated, not given another device")
   func zonedReuse() throws {
     let machine = SimulatedMachine()
     try machine.setUp(
@@ -194,7 +194,7 @@ import Testing
     #expect(simulated.kernel.crashes.isEmpty)
   }
 
-  @Test("which by hand is the end of the kernel", arguments: [true, false])
+  @Test("the same operation without the check crashes the kernel", arguments: [true, false])
   func freedBARByHand(_ unlinks: Bool) throws {
     let (simulated, _) = try withRefusedBAR()
     if unlinks {
@@ -257,7 +257,7 @@ import Testing
   }
 
   @Test(
-    "no plan, undo or teardown reaches beyond configfs, the profile's files and known modules",
+    "no plan, undo or teardown changes anything except configfs, the profile's files and known modules",
     arguments: ShippedProfile.all)
   func inexpressible(_ shipped: ShippedProfile) throws {
     let modules: Set = [

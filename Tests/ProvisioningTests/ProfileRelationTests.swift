@@ -248,7 +248,7 @@ import Testing
       """#),
   ]
 
-  @Test("what cannot work together is said where it is, and nothing else is", arguments: rows)
+  @Test("conflicting values are reported with their location, and nothing else is", arguments: rows)
   func relation(_ row: Row) {
     var issues: [ProfileIssue] = []
     do { issues = try Profile.decode(Array(row.text.utf8)).warnings } catch {

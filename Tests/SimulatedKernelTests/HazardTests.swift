@@ -3,7 +3,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-@Suite("Undefined behaviour is recorded, and then nothing works any more")
+@Suite("Undefined behaviour is recorded, and all later calls fail")
 struct HazardTests {
   typealias Step = @Sendable (SimulatedKernel) throws -> Void
 

@@ -13,7 +13,7 @@ struct NullBlockTests {
     return kernel
   }
 
-  @Test("§2: features lists every attribute, and readdir turns them round")
+  @Test("§2: features lists every attribute, and readdir reverses them")
   func features() throws {
     let kernel = try prepared()
     let features = try #require(kernel.text("nullb/features"))
@@ -25,7 +25,7 @@ struct NullBlockTests {
   }
 
   @Test(
-    "§4: what a write gives while the device is off",
+    "§4: results of writes while the device is off",
     arguments: [
       ("size", "-1", .invalidArgument), ("size", "99999999999999999999", .outOfRange),
       ("blocksize", "abc", .invalidArgument), ("blocksize", "4294967296", .outOfRange),
@@ -37,7 +37,7 @@ struct NullBlockTests {
   }
 
   @Test(
-    "§6: what keeps a device from being powered on",
+    "§6: errors of power-on",
     arguments: [
       ([("queue_mode", "1")], .invalidArgument),
       ([("zoned", "1"), ("zone_size", "0")], .invalidArgument),
@@ -55,7 +55,7 @@ struct NullBlockTests {
     #expect(kernel.text("nullb/d/power") == (errno == nil ? "1\n" : "0\n"))
   }
 
-  @Test("§5: powering on normalises, and the values stay so")
+  @Test("§5: power-on normalises values permanently")
   func normalisation() throws {
     let kernel = try prepared()
     for (name, value) in [
@@ -115,7 +115,7 @@ struct NullBlockTests {
     #expect(kernel.errno { try $0.put("8192", "nullb/d/zone_offline") } == nil)
   }
 
-  @Test("§1: the module's parameters are the defaults, and its own disks go with it")
+  @Test("§1: the module's parameters are the defaults, and its disks are removed with it")
   func parameters() throws {
     let kernel = SimulatedKernel(.mainline)
     #expect(

@@ -4,7 +4,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-@Suite("pci_epf_nvme: the seed's driver")
+@Suite("pci_epf_nvme on Linux 6.12")
 struct SeedTests {
   private static let device = "pci_epf_nvme pci_epf_nvme.0: "
 
@@ -82,7 +82,7 @@ struct SeedTests {
   }
 
   @Test(
-    "Q16: a failed bind leaves the connection; as it should be it does not",
+    "Q16: a failed bind leaves the connection; without the quirk it does not",
     arguments: [true, false])
   func leak(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerLeaks, isOn: isOn)
@@ -91,7 +91,8 @@ struct SeedTests {
     #expect(try kernel.connections().isEmpty != isOn)
   }
 
-  @Test("Q17: unbind leaves the connection; as it should be it does not", arguments: [true, false])
+  @Test(
+    "Q17: unbind leaves the connection; without the quirk it does not", arguments: [true, false])
   func staying(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerStays, isOn: isOn)
     try kernel.makeSeedFunction()
@@ -102,7 +103,7 @@ struct SeedTests {
   }
 
   @Test(
-    "Q18: functions share a header, which outlives them; as it should be each has its own",
+    "Q18: functions share a header, which outlives them; without the quirk each has its own",
     arguments: [true, false])
   func header(_ isOn: Bool) throws {
     let kernel = kernel(.sharedHeader, isOn: isOn)
@@ -116,7 +117,7 @@ struct SeedTests {
   }
 
   @Test(
-    "Q19: initialising an endpoint controller again crashes the kernel; as it should be it goes on",
+    "Q19: initialising an endpoint controller again crashes the kernel; without the quirk it continues",
     arguments: [true, false])
   func again(_ isOn: Bool) throws {
     let kernel = kernel(.reinitializationCrashes, isOn: isOn) {

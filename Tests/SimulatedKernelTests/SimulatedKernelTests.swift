@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A whole setup on the simulated kernel")
 struct WholeSetupTests {
-  @Test("mainline: a function comes up with the log of pci_ep §13, and goes without a trace")
+  @Test("nvmet_pci_epf: a function is set up with the log of pci_ep §13, and removed completely")
   func mainline() throws {
     let kernel = SimulatedKernel.withVirtualController()
     let before = kernel.snapshot()
@@ -37,7 +37,8 @@ struct WholeSetupTests {
     #expect(kernel.crashes == [])
   }
 
-  @Test("seed: a function comes up on the loop transport with the log of pci_epf_nvme §14.1")
+  @Test(
+    "pci_epf_nvme: a function is set up on the loop transport with the log of pci_epf_nvme §14.1")
   func seed() throws {
     let kernel = SimulatedKernel(.seed)
     let before = kernel.snapshot()

@@ -168,7 +168,7 @@ struct TreeTests {
     #expect(try seed.names("nvmet/hosts") == ["b", "a"])
   }
 
-  @Test("an unmounted configfs is an empty directory that refuses everything")
+  @Test("an unmounted configfs is an empty directory that refuses all operations")
   func unmounted() throws {
     var machine = SimulatedKernel.Machine()
     machine.isConfigFSMounted = false

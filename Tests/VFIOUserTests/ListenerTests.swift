@@ -37,7 +37,7 @@ import Testing
     #expect(try Self.fileModeMask() == before)
   }
 
-  @Test("a socket is its owner's alone from the bind on")
+  @Test("only the owner can access a socket from the bind on")
   func mode() throws {
     let directory = try PrivateDirectory()
     let path = directory.path + "/socket"
