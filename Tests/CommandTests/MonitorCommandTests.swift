@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// `monitor`, `debug` and `host` as people run them.
+/// `monitor`, `debug` and `host` as processes.
 @Suite struct MonitorCommandTests {
   private let profile = ShippedProfile.directory.appending("null_blk-pci.json").string
 
@@ -14,7 +14,7 @@ import Testing
     try output.split(separator: "\n").map { try LocatedJSON(parsing: Array($0.utf8)).value }
   }
 
-  /// A monitor that has begun: it has told how the controllers stand.
+  /// A monitor that has started and shown the initial state of the controllers.
   private func begin(_ program: Program, _ arguments: [String]) throws -> Program.Running {
     _ = try program.kernel()
     let running = try program.start(["monitor"] + arguments)
@@ -31,7 +31,7 @@ import Testing
     let result = try monitor.finish()
     #expect(result.status == 0, "\(result.errors)")
     let events = try objects(result.output)
-    // The first one says how things stood and does not count.
+    // The first one shows the initial state and does not count.
     #expect(events.count == 4)
     #expect(events.first?["event"]?.stringValue == "controller")
     #expect(events.first?["started"]?.boolValue == false)

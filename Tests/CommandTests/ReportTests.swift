@@ -19,7 +19,7 @@ enum XML {
 enum Tool {
   struct Failed: Error, CustomStringConvertible { var description: String }
 
-  /// Runs a program of the machine, away from the home of whoever runs the tests.
+  /// Runs a program of the machine with another home directory.
   ///
   /// - Returns: what it printed; it must succeed.
   /// - Throws: ``Failed`` with the last lines of its standard error.
@@ -36,7 +36,7 @@ enum Tool {
   }
 }
 
-/// Each report format, read back by a parser of somebody else, says what the KTAP report of the same run says.
+/// Each report format, read by an independent parser, matches the KTAP report of the same run.
 @Suite struct ReportTests {
   private struct Reports {
     let program = Program()

@@ -9,9 +9,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// `serve` as people run it: a process with a socket, before hosts of this process.
+/// `serve` as a process with a socket, for hosts of this process.
 @Suite struct ServeCommandTests {
-  /// One server's surroundings: a directory of its own with a profile whose disk is a file there.
+  /// The environment of a server: a separate directory with a profile whose disk is a file there.
   private struct Place {
     let program = Program()
     var socket: String { program.directory.appending("socket").string }

@@ -7,7 +7,7 @@ import Testing
 
 /// The loop devices of `plan --format shell`, with the losetup of util-linux and that of BusyBox.
 @Suite struct ShellScriptTests {
-  /// What stands for losetup: it writes its arguments down.
+  /// A substitute for losetup, which records its arguments.
   enum Losetup: String, Sendable, CaseIterable {
     case utilLinux, busyBox
 

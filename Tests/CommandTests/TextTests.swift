@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What commands print for people: ASCII where the locale has nothing else, and a help that fits a terminal.
+/// Text output of commands: ASCII if the locale requires it, and a help that fits a terminal.
 @Suite struct TextTests {
   private static let profile = ShippedProfile.directory.appending("null_blk-loop.json").string
 

@@ -17,7 +17,7 @@ import Testing
       ["smoke", profile, "--role", "board", "--exchange", exchange, "--json"] + more)
   }
 
-  /// This machine has no such disk: that is what its part comes to.
+  /// This machine has no such disk, which is the result of its part.
   private func host(_ program: Program, _ arguments: [String]) throws -> Program.Running {
     try program.start(
       ["smoke", profile, "--role", "host", "--timeout", "0", "--json", "--kernel", "live"]

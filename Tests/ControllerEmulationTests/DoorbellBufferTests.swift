@@ -6,7 +6,7 @@ import Testing
 
 /// Doorbells in the host's memory: NVM Express Base 2.1, 5.2.5 and annex B.5.
 @Suite struct DoorbellBufferTests {
-  /// A strict controller with one I/O queue pair of 64 entries, and its doorbells in memory.
+  /// A reference controller with one I/O queue pair of 64 entries, and its doorbells in memory.
   private struct Machine {
     let host: Host
     let shadow: UInt64
@@ -169,7 +169,7 @@ import Testing
     #expect(machine.interrupts == before + 1)
     machine.flush(1, nanosecondsEach: 1_000)
     #expect(machine.interrupts == before + 2)
-    // The fourth comes while that one is under way.
+    // The fourth arrives while that interrupt is pending.
     machine.flush(1, nanosecondsEach: 1_000)
     #expect(machine.interrupts == before + 2)
   }

@@ -7,9 +7,9 @@ import Testing
 
 @testable import ControllerEmulation
 
-/// Doorbells in a page that the host has mapped: nobody tells the controller of a change.
+/// Doorbells in a page that the host has mapped: the controller is not notified of a change.
 @Suite struct DoorbellPageTests {
-  /// A strict controller with one I/O queue pair of 64 entries.
+  /// A reference controller with one I/O queue pair of 64 entries.
   private struct Machine {
     let host: Host
 

@@ -3,7 +3,7 @@ import ControllerEmulation
 import SpecificationHost
 import Testing
 
-/// A row of `nvmet_pci_epf`'s fact sheet that is more than its numbers: what to do, and what is to be seen.
+/// A row of the fact sheet of `nvmet_pci_epf`: actions and expected results.
 struct MainlineRow: Sendable, CustomTestStringConvertible {
   var testDescription: String
   var act: @Sendable (Host) throws -> Void

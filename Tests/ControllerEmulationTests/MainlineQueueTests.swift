@@ -130,7 +130,7 @@ import Testing
     #expect(host.createSubmissionQueue(2, on: 1) == 0)
     host.submit(Self.flush, to: 2)
     #expect(host.reap(1)?.1.queue == (isSame ? nil : 2))
-    // With a queue of its own number, the completion is there.
+    // With a queue of the same number, the completion is in it.
     #expect(host.createCompletionQueue(3) == 0)
     #expect(host.createSubmissionQueue(3, on: 1) == 0)
     host.submit(Self.flush, to: 3)

@@ -101,7 +101,7 @@ import Testing
     /// CC before, one look each.
     var past: [UInt32] = []
     var configuration: UInt32
-    /// What the driver says, CSTS, and CC as it stands then; nil for as it was written.
+    /// The driver's messages, CSTS, and the resulting CC; nil for the written value.
     var log: [String] = []
     var status: UInt32
     var after: UInt32?

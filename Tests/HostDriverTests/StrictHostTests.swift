@@ -111,7 +111,7 @@ import Testing
       function.write(offset, value)
     }
     function.advance(to: function.now + .init(100))
-    // Keep Alive, whatever it is answered with.
+    // Keep Alive, with any status.
     try memory.store(UInt32(0x18), at: 0x1_0000)
     function.write(0x1000, 1)
     function.advance(to: function.now + .init(100))

@@ -62,7 +62,7 @@ struct LiveModulesTests {
 
   @Test("the kernel's own parameters are read")
   func parameters() throws {
-    // `kernel` is no module but stands in /sys/module on every kernel, with `panic` among its parameters.
+    // `kernel` is not a module, but exists in /sys/module on every kernel, with `panic` among its parameters.
     #expect(LiveModules().parameters(of: "kernel")["panic"] != nil)
     #expect(try LiveModules().state(of: "kernel") == .builtIn)
   }

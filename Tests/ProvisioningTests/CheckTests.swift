@@ -36,7 +36,7 @@ import Testing
     var changed = 0
     for step in plan.steps {
       guard case .write(let path, _, let shown) = step.operation, shown != nil,
-        // The kernel crashes; nobody can look at it afterwards.
+        // The kernel crashes and cannot be inspected afterwards.
         !path.hasSuffix("/attr_qid_max")
       else { continue }
       let copy = SimulatedMachine(

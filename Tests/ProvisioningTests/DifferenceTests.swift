@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What `diff` finds, and that it is what `setup` then mends.
+/// The differences of `diff`, and that `setup` fixes them.
 @Suite struct DifferenceTests {
   private let nqn = "nqn.2026-01.org.example:nullblk-pci"
   private var subsystem: FilePath {
@@ -113,7 +113,7 @@ import Testing
     description.controllers[0].failingOperations = [.setMSIX, .setMSI]
     let machine = SimulatedMachine(.mainline, machine: description)
     let kernel = machine.kernel
-    // With a port of its own: one that nobody declared and no journal knows would be made anew.
+    // With a separate port: an undeclared port without a journal would be created again.
     var profile = try shipped.located().profile
     var port = Profile.Port(id: 1, transport: .pci)
     port.subsystems = [nqn]

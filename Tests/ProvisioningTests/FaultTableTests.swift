@@ -15,7 +15,7 @@ import Testing
   /// The fault that hits a step from its beginning; nil for one without a system call.
   private func fault(in step: Step, _ errno: Errno) -> SimulatedKernel.Fault? {
     guard let call = step.operation.call else { return nil }
-    // Connections are listed, whichever is meant.
+    // All connections are listed.
     return .init(
       call, at: call == .connections ? nil : step.operation.path, action: .errno(errno))
   }

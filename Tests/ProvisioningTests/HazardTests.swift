@@ -6,7 +6,7 @@ import Testing
 
 @testable import Provisioning
 
-/// Every row of the fact sheets that is marked undefined or crashing: the tool refuses it, whoever asks, or cannot say it.
+/// Every row of the fact sheets that is marked undefined or crashing: the tool always refuses it, or cannot express it.
 @Suite struct HazardTests {
   static let root = "/sys/kernel/config/"
   static let function = root + "pci_ep/functions/nvmet_pci_epf/nullblk-pci"
@@ -15,7 +15,7 @@ import Testing
   static let subsystem = root + "nvmet/subsystems/" + nqn
   static let port = root + "nvmet/ports/1"
 
-  /// A row of a sheet, the hazard that stands for it, and what runs into it on a machine with one function in service.
+  /// A row of a sheet, its hazard, and an operation that triggers it on a machine with one function in service.
   struct Row: Sendable, CustomStringConvertible {
     var sheet: String
     var hazard: Hazard

@@ -156,7 +156,7 @@ import Testing
     newer.reset()
     try machine.setUp(try Profile.decode(Array(export.profile.json.compactText.utf8)))
     #expect(try newer.read(path) == "blue\n")
-    // And one that stands already is not written: nobody knows what writing does.
+    // And an attribute that already has the value is not written, since the effect of the write is unknown.
     let writes = newer.writes
     let plan = try machine.provisioner.plan(
       try Profile.decode(Array(export.profile.json.compactText.utf8)))

@@ -94,7 +94,7 @@ import Testing
     #expect(broken.journal("nullblk-pci") == text)
   }
 
-  /// Something that a person tries with a profile.
+  /// An operation with a profile.
   enum Attempt {
     case setUp, tearDown, plan, teardownPlan, stop, bounce
 

@@ -3,7 +3,7 @@ import Provisioning
 import TestSupport
 import Testing
 
-/// Values that are right by themselves and cannot work together.
+/// Values that are valid separately but not together.
 @Suite struct ProfileRelationTests {
   struct Row: Sendable, CustomStringConvertible {
     var description: String

@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Setup, second setup, changed profile, teardown: what a person sees of the transaction.
+/// Setup, second setup, changed profile, teardown: the visible effects of the transaction.
 @Suite struct ProvisionerTests {
   static let root = "/sys/kernel/config/"
 

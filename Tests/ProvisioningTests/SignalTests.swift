@@ -128,7 +128,7 @@ import Testing
         machine.failure { (machine) throws(ProvisioningError) in try machine.setUp(located) }
       }
       let name = located.profile.name
-      // One that comes with the last effect finds a finished run.
+      // A signal at the last effect does not interrupt the run.
       guard let error else {
         #expect(effect == watch.effects, "\(label): went through")
         continue

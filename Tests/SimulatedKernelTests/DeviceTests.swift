@@ -128,7 +128,7 @@ import Testing
     let kernel = SimulatedKernel(.mainline)
     try kernel.makeFunction()
     #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)
-    // Without its port the driver gives up in epc_init, and the link stands nevertheless.
+    // Without its port the driver fails in epc_init, but the link exists.
     try kernel.put("2\n", Names.function + "/nvme/portid")
     try kernel.bind()
     #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)

@@ -87,7 +87,7 @@ struct HazardTests {
 }
 
 extension SimulatedKernel {
-  /// Unloads the driver while its function directory stands and nothing pins it.
+  /// Unloads the driver while its function directory exists and nothing pins it.
   func unlinkTargetAndUnload() throws {
     try removeTargetLink()
     try unload("nvmet_pci_epf")

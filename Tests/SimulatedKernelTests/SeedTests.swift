@@ -71,7 +71,7 @@ struct SeedTests {
     #expect(lines == ["nvme nvme1: Removing ctrl: NQN \"nq\""])
   }
 
-  /// The seed's kernel, with or without one of the driver's quirks.
+  /// Linux 6.12 with pci_epf_nvme, with or without one of the driver's quirks.
   private func kernel(
     _ quirk: Quirk, isOn: Bool, _ change: (inout SimulatedKernel.Machine) -> Void = { _ in }
   ) -> SimulatedKernel {

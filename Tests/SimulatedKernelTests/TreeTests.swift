@@ -8,7 +8,7 @@ import Testing
 
 @Suite("configfs-semantics: the rules of all trees")
 struct TreeTests {
-  /// A mainline kernel with one function `f0`, one subsystem, one port, one null_blk directory.
+  /// A kernel with nvmet_pci_epf and one function `f0`, one subsystem, one port, one null_blk directory.
   private func prepared() throws -> SimulatedKernel {
     let kernel = SimulatedKernel.withVirtualController()
     try kernel.makeFunction()

@@ -13,7 +13,7 @@ import Testing
 /// Clients that come, go and do what they want: the next honest one must be served, and nothing may be left behind.
 // One after the other: they count what is open in the process.
 @Suite(.serialized) struct HostileClientTests {
-  /// Open descriptors of this process that are not somebody else's doing: mappings and descriptors of the kinds that clients pass.
+  /// Open descriptors of this process of the kinds that clients pass, and mappings.
   private func left() -> (descriptors: Int, mappings: Int) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
     let passed = names.count { name in
@@ -134,7 +134,7 @@ import Testing
     var most = UInt64.max - 1
     try #require(write(event.number, &most, 8) == 8)
     try #require(fcntl(event.number, F_SETFL, 0) == 0)
-    // A server that waits for room must not make this test wait for ever.
+    // A server that waits for room must not block this test forever.
     defer { var count: UInt64 = 0; _ = read(event.number, &count, 8) }
     #expect(
       try client.ask(8, RawClient.words(20, 0x24, 2, 0, 1), descriptors: [event]) == .done(0))

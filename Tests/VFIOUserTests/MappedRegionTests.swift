@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  /// Lets a closure at a scratch pad behind a socket.
+  /// Gives a closure access to a scratch pad behind a socket.
   private func serve(_ body: (Client, _ memory: CInt) throws -> Void) throws {
     let memory = OpenDescriptor(epfnvme_memory_descriptor("pad", 16384))
     try serveFunction({ _ in ScratchPad(memory) }) { client in try body(client, memory.number) }

@@ -170,7 +170,7 @@ import Testing
     #expect(
       try client.ask(4, Raw.words(16, 0, 0, 0), descriptors: [OpenDescriptor(ends[1])])
         == .refused(EINVAL))
-    // The end of the pipe shows that nobody has its other side any more.
+    // The end of the pipe shows that its other side is closed.
     var byte: UInt8 = 0
     #expect(Glibc.read(reading.number, &byte, 1) == 0)
   }
