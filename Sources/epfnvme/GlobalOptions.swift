@@ -128,7 +128,7 @@ struct GlobalOptions: ParsableArguments {
     )
   }
 
-  /// What `--personality` names.
+  /// The value of `--personality`.
   var chosenPersonality: SimulatedKernel.Personality? {
     personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
   }
@@ -194,7 +194,7 @@ enum KernelChoice: ExpressibleByArgument {
   }
 }
 
-/// What is wrong in a profile, with the name of its file.
+/// The issues of a profile, with the name of its file.
 struct LocatedIssues: Error {
   var file: String
   var issues: ProfileIssues

@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  // MARK: What is named exists
+  // MARK: Names exist
 
   /// Options of other programs that sources name.
   private static let foreignOptions: Set<String> = [
