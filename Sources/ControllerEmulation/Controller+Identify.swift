@@ -72,7 +72,7 @@ extension Controller {
     return UInt8(truncatingIfNeeded: exponent)
   }
 
-  /// - Source: the values of nvmet in the fact sheets; those of the reference controller are the minimum of the specification.
+  /// - Source: the values of nvmet in the fact sheets; a strict controller's are the least that the specification allows.
   private var controllerData: IdentifyController {
     let isSeed = model.personality == .pciEPFNVMe
     let isMainline = model.personality == .nvmetPCIEPF

@@ -71,7 +71,7 @@ import Testing
     for key in ["operation", "path", "value", "errno", "hint", "kernelLog"] {
       #expect(error[key] != nil, "no \(key)")
     }
-    #expect(!json.errors.isEmpty, "whoever watches sees nothing")
+    #expect(!json.errors.isEmpty, "there is no message")
     if row.code == 76 { #expect(error["leftovers"]?.arrayValue?.isEmpty == false) }
 
     let other = Program()

@@ -72,7 +72,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
       $0.timedOut = "link-bounced"
       $0.says = "after bounce 1 no link within"
     },
-    SmokeSituation("the link goes down by itself", 1, .losesLink) {
+    SmokeSituation("the link goes down unexpectedly", 1, .losesLink) {
       $0.options = ["--bounces", "1"]
       $0.failed = ["link-stable"]
       $0.says = "the link went down unexpectedly"

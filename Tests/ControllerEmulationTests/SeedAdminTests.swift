@@ -28,7 +28,7 @@ import Testing
     ("19h Directive Send", 0x19, "Admin Cmd (0x19)"),
     ("1Ah Directive Receive", 0x1a, "Admin Cmd (0x1a)"),
     ("7Ch Doorbell Buffer Config", 0x7c, "Admin Cmd (0x7c)"),
-    ("7Fh Fabrics", 0x7f, "Admin Cmd (0x7f)"), ("7Eh, of nobody", 0x7e, "Admin Cmd (0x7e)"),
+    ("7Fh Fabrics", 0x7f, "Admin Cmd (0x7f)"), ("7Eh, undefined", 0x7e, "Admin Cmd (0x7e)"),
     ("C0h, a vendor's", 0xc0, "Admin Cmd (0xc0)"),
   ]
 

@@ -93,7 +93,7 @@ import Testing
     for (isFile, features) in [(true, 0), (false, 0x32)] as [(Bool, UInt8)] {
       let found = try answers(of: .nvmetPCIEPF) { $0.namespaces[0].standsForFile = isFile }.found
       #expect(found.namespaces[0].identify[.features] == features)
-      #expect(found.namespaces[1].identify[.features] == 0x32, "memory by itself is a device")
+      #expect(found.namespaces[1].identify[.features] == 0x32, "memory without a file is a device")
     }
   }
 }

@@ -62,7 +62,7 @@ import Testing
     #expect(Set(examination.broken.map(\.id)) == broken, "\(examination.broken)")
     let ids = examination.rules.map(\.id)
     #expect(ids.count > 100)
-    #expect(Set(ids).count == ids.count, "every rule has an id of its own")
+    #expect(Set(ids).count == ids.count, "every rule has a unique id")
   }
 
   enum Form: String, Sendable, CaseIterable {

@@ -107,7 +107,7 @@ import Testing
         machine.failure { (machine) throws(ProvisioningError) in
           try setUp(located, on: machine, step: last, failure)
         },
-        "the last step failed and nobody noticed")
+        "the last step failed without an error")
       cases += 1
       #expect(error.kind == .rollbackIncomplete, "\(path): \(error)")
       #expect(error.leftovers.contains { $0.contains(path) }, "\(path): \(error)")

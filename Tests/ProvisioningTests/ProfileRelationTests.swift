@@ -131,7 +131,8 @@ import Testing
     row("service 65536", error: "ports[0].service", tcp("ipv4", "192.0.2.1", #""65536""#)),
     row("half a service", error: "ports[0].service", tcp("ipv4", "192.0.2.1", "99999.5")),
     row("a service in words", error: "ports[0].service", tcp("ipv4", "192.0.2.1", #""日本""#)),
-    row("a loop port's address is nobody's", port(#""transport": "loop", "address": "anything""#)),
+    row(
+      "a loop port's address is not checked", port(#""transport": "loop", "address": "anything""#)),
     row(
       "two ports of one address", error: "ports[1].address",
       ports(v4("192.0.2.1", 4420), v4("192.0.2.1", 4420))),

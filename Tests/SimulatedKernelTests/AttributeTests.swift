@@ -275,7 +275,7 @@ struct AttributeTests {
     check(kernel, Names.seedFunction + "/nvme/ctrl_opts", vector.written, vector.shown)
   }
 
-  @Test("pci_epf_nvme §19.5: what stands after mkdir on a fresh module")
+  @Test("pci_epf_nvme §19.5: attributes after mkdir on a newly loaded module")
   func seedDefaults() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.load("pci_epf_nvme")
