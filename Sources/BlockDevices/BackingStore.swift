@@ -17,7 +17,7 @@ public protocol BackingStore: Sendable {
   /// Unbinds a loop device. ENXIO when it is not bound.
   func detachLoop(_ device: FilePath) throws(Errno)
 
-  /// How a loop device is bound, as the kernel shows it; nil when it is unbound.
+  /// The binding of a loop device in the kernel; nil if it is unbound.
   /// - Throws: ENODEV or ENOTTY for a path that is not a loop device.
   func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration?
 
@@ -76,7 +76,7 @@ public struct BackingDescription: Sendable, Hashable {
   public var isReadOnly: Bool
   /// Whether the file can be opened with `O_DIRECT`, which nvmet does unless `buffered_io` is set.
   public var allowsDirectIO: Bool
-  /// Where the device is mounted, when it is.
+  /// The mount point of the device, if it is mounted.
   public var mountPoint: FilePath?
 
   public init(
@@ -92,7 +92,7 @@ public struct BackingDescription: Sendable, Hashable {
   }
 }
 
-/// How a loop device is bound.
+/// The binding of a loop device.
 public struct LoopConfiguration: Sendable, Hashable, Codable {
   public var file: String
   /// Bytes into the file.

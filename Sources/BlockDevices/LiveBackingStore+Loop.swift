@@ -7,7 +7,7 @@ public import SystemPackage
 /// Loop devices.
 /// - Source: `drivers/block/loop.c`, `loop_configure`, `loop_control_get_free`, `loop_clr_fd`.
 extension LiveBackingStore {
-  /// How often another process may be faster before it is an error.
+  /// The number of retries after losing a race with another process.
   private static var attempts: Int { 64 }
 
   /// - Throws: EINVAL also if direct I/O was requested and the kernel silently omitted it.

@@ -49,7 +49,7 @@ public struct LiveBackingStore: BackingStore {
     return true
   }
 
-  /// Where a device or one of its partitions is mounted.
+  /// The mount point of a device or of one of its partitions.
   private static func mountPoint(ofDevice number: UInt64) -> FilePath? {
     guard let text = try? readFile("/proc/self/mountinfo") else { return nil }
     let name = "\(epfnvme_major(number)):\(epfnvme_minor(number))"

@@ -75,7 +75,7 @@ public enum BoardLog {
     kinds.first { line.contains($0.word) }
   }
 
-  /// The driver was to use DMA where there is any: a machine without a DMA engine is right as it is.
+  /// The driver should use DMA if available: a machine without a DMA engine also passes.
   private static func isAutomatic(_ line: String) -> Bool { !line.contains("DMA disabled") }
 
   /// Hardware without MSI-X provides the same number of vectors with MSI.

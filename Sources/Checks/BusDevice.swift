@@ -123,7 +123,7 @@ public final class BusDevice: HostView {
   }
 }
 
-/// Who sends admin commands.
+/// The sender of admin commands.
 public protocol AdminCommands {
   /// The 4096 bytes that Identify returns.
   func identify(_ structure: IdentifyStructure, _ namespace: UInt32) throws(HostViewError)

@@ -6,7 +6,7 @@ public import SystemPackage
 ///
 /// A disk on a real bus is a ``BusDevice``, the prediction for it an ``EmulatedView``: the same questions to both.
 public protocol HostView {
-  /// How the controller is called in messages: `0000:01:00.0`.
+  /// The name of the controller in messages: `0000:01:00.0`.
   var name: String { get }
   /// The driver of the function; nil if none is bound.
   var driver: String? { get }

@@ -23,7 +23,7 @@ public struct Lockstep {
     public var meaning: String
   }
 
-  /// What happens, in order.
+  /// The steps, in order.
   /// - Source: NVM Express Base 2.1, 3.5 and 3.6; the sequences that hosts and firmware are known for.
   public static let steps: [Step] = [
     Step(name: "reset", configuration: 0, meaning: "EN = 0 clears RDY"),

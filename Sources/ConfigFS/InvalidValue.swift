@@ -8,7 +8,7 @@ public struct InvalidValue: Error, Hashable, Sendable {
   public var text: String
   /// The expected kind, `a serial number`.
   public var kind: String
-  /// Why it is not, `is longer than 20 bytes`.
+  /// The reason, `is longer than 20 bytes`.
   public var reason: String
 
   public init(_ text: String, isNot kind: String, because reason: String) {

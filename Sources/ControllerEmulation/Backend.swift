@@ -71,7 +71,7 @@ public enum Backend: Sendable {
     }
   }
 
-  /// Why a backend failed.
+  /// The failure of a backend.
   struct Failure: Error {
     var errno: CInt
   }
@@ -141,7 +141,7 @@ public enum Backend: Sendable {
 /// A regular file or block device, opened for reading and writing.
 public final class FileStore: Sendable {
   private let descriptor: CInt
-  /// Where byte 0 of the store is in the file.
+  /// The offset of the store in the file.
   private let base: UInt64
   /// Bytes, as they were when it was opened.
   public let size: UInt64

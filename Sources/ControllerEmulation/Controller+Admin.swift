@@ -2,7 +2,7 @@
 internal import NVMe
 internal import PCI
 
-/// How a command ends.
+/// The completion of a command.
 enum Outcome {
   case done(status: Status, result: UInt64 = 0)
   /// The target refused it: pci_epf_nvme logs such a refusal, but not its own refusals.

@@ -18,7 +18,7 @@ struct DoorbellBuffers {
   /// Whether it has requested a doorbell write.
   var isArmed = true
 
-  /// Where a doorbell is in both.
+  /// The offset of a doorbell in both.
   static func offset(_ queue: Int, completion: Bool) -> UInt64 {
     UInt64(8 * queue + (completion ? 4 : 0))
   }

@@ -201,7 +201,7 @@ extension Controller {
   }
 
   private mutating func deallocate(_ command: SubmissionEntry, _ queue: UInt16, _ index: Int) {
-    // Announced by the older driver, and not done.
+    // Announced by pci_epf_nvme, but not implemented.
     if model.personality == .pciEPFNVMe, has(.deallocateIgnored) {
       return finish(command, on: queue, .success)
     }

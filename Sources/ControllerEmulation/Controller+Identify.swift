@@ -79,7 +79,7 @@ extension Controller {
     let isStrict = model.personality == .strict
     var data = IdentifyController()
     data[.vendorID] = model.vendorID
-    // The older driver copies the vendor ID.
+    // pci_epf_nvme copies the vendor ID.
     data[.subsystemVendorID] = isSeed ? model.vendorID : model.subsystemVendorID
     data[.serial] = model.serial
     data[.modelNumber] = model.modelNumber

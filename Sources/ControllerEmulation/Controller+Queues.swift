@@ -83,7 +83,7 @@ extension Controller {
     return isThere == nil ? nil : SubmissionEntry(dwords: words)
   }
 
-  /// Where the commands of a queue complete.
+  /// The completion queue of a submission queue.
   func completionQueue(of queue: Int) -> Int {
     // nvmet finds the completion queue by the submission queue's id.
     model.personality == .nvmetPCIEPF && has(.completionQueueOfSameID)
@@ -239,7 +239,7 @@ extension Controller {
   }
 }
 
-/// Where the settings of a vector are.
+/// The index of a vector's settings.
 extension Controller {
   /// The slot for a new completion queue. `nvmet_pci_epf` has as many slots as queues and assigns them in order of creation, independent of
   /// the vectors; others have one for each vector.

@@ -10,7 +10,7 @@ extension ControllerModel {
   /// Registers and doorbells, bytes; the MSI-X table follows.
   var registerBytes: Int { Register.doorbells + 8 * doorbellPairs }
 
-  /// Where the MSI-X table is in BAR 0; never in a page that hosts can map.
+  /// The offset of the MSI-X table in BAR 0; never in a page that hosts can map.
   public var msixTableOffset: Int {
     mapsDoorbells
       ? Register.doorbells + DoorbellPages.byteCount(pairs: doorbellPairs)

@@ -247,7 +247,7 @@ extension Controller {
       return false
     }
     if completion < 16 {
-      // The older driver prints the other size by mistake.
+      // pci_epf_nvme prints the other size by mistake.
       log(
         .error,
         isSeed

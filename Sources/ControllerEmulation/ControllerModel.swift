@@ -39,7 +39,7 @@ public struct ControllerModel: Sendable {
   public var usesDMA = true
   /// Whether the target of pci_epf_nvme is this machine's, by the loop transport.
   public var usesLoop = false
-  /// How the endpoint controller reaches the host where no DMA does; nil when there is no limit to be met.
+  /// The outbound windows of the endpoint controller for accesses without DMA; nil if they are not limited.
   public var windows: OutboundWindows?
   /// Whether the endpoint controller reports link up; otherwise register polling starts with the controller.
   public var hasLinkUpNotifier = true

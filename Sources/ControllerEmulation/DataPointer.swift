@@ -115,7 +115,7 @@ extension Controller {
     return Status.success
   }
 
-  /// How many of the first entries of the list are the pages from an address on.
+  /// The number of leading entries of the list that are contiguous pages from an address on.
   private func pagesInARow(from address: UInt64, _ entries: Int) -> Int {
     // The rules handle an address within a page, zero, and possible wraps.
     guard address & (pageSize - 1) == 0, address != 0, address <= UInt64.max >> 1 else { return 0 }

@@ -69,7 +69,7 @@ public struct DriverSetup: Sendable, Hashable {
     value <= 1 ? 1 : 1 << (UInt64.bitWidth - (value - 1).leadingZeroBitCount)
   }
 
-  /// How many queues there will be.
+  /// The number of queues.
   /// - Parameter target: I/O queues of the target: of the fabrics connection, or `attr_qid_max`.
   public func queues(target: Int) -> Queues {
     personality == .pciEPFNVMe ? seedQueues(target) : mainlineQueues(target)

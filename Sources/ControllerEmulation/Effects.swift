@@ -46,7 +46,7 @@ public struct TraceEvent: Sendable, Hashable {
   public var kind: Kind
 }
 
-/// Where a real board would hang, crash or corrupt memory.
+/// A situation in which a real board would hang, crash or corrupt memory.
 public struct Diagnosis: Sendable, Hashable {
   /// The driver, and what goes wrong there: `nvmet_pci_epf: queue id`.
   public var row: String

@@ -11,7 +11,7 @@ public struct IOCounters: Sendable, Hashable {
 }
 
 extension Controller {
-  /// How many I/O submission queues the host has created.
+  /// The number of I/O submission queues that the host has created.
   var liveIOQueues: Int { submissions.dropFirst().count { $0.isLive } }
 
   @inline(__always)

@@ -133,7 +133,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
 
   /// The I/O statistics so far.
   public var counters: IOCounters { controller.counters }
-  /// How many I/O queue pairs the host has.
+  /// The number of I/O queue pairs of the host.
   public var liveIOQueues: Int { controller.liveIOQueues }
 
   /// Flushes the backings; backings that fail are ignored.
@@ -216,7 +216,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     deliver()
   }
 
-  /// Where an access meets the MSI-X table or its pending bits.
+  /// The overlap of an access with the MSI-X table or its pending bits.
   private func placeOfTable(_ offset: UInt64) -> (start: Int, isTable: Bool)? {
     if table.contains(offset) { return (Int(offset - table.lowerBound), true) }
     if pendingBits.contains(offset) { return (Int(offset - pendingBits.lowerBound), false) }

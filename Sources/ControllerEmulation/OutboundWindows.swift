@@ -16,7 +16,7 @@ public struct OutboundWindows: Sendable, Hashable {
     self.alignment = alignment
   }
 
-  /// How many bytes from an address on one mapping reaches.
+  /// The number of bytes that one mapping covers from an address on.
   func reach(from address: UInt64) -> UInt64 { size - min(size, address % max(alignment, 1)) }
 }
 

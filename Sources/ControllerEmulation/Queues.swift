@@ -32,14 +32,14 @@ struct CompletionQueue {
   var tail: UInt32 = 0
   var phase = true
   var vector: UInt16 = 0
-  /// Where ``CoalescingState`` has the vector.
+  /// The index of the vector in ``CoalescingState``.
   var slot = 0
   var raisesInterrupts = true
-  /// How many submission queues complete here, plus one for the queue itself with pci_epf_nvme.
+  /// The number of submission queues that use this queue, plus one for the queue itself with pci_epf_nvme.
   var references = 0
   /// Completions that found the queue full.
   var waiting: [Completion] = []
-  /// When those are tried again.
+  /// The time of the next retry.
   var due = VirtualTime.never
   /// The head at the last poll, if the host can map it.
   var acknowledged: UInt32 = 0

@@ -6,7 +6,7 @@ public struct Examination: Sendable, Hashable {
   public struct Rule: Sendable, Hashable {
     /// Stable: `cap-read-only`.
     public var id: String
-    /// Where it is written: `Base 3.1.4`, of NVM Express Base 2.1, `NVM 3.3` of NVM Command Set 1.1, or `PCIe` of the transport.
+    /// The section: `Base 3.1.4`, of NVM Express Base 2.1, `NVM 3.3` of NVM Command Set 1.1, or `PCIe` of the transport.
     public var source: String
     public var requirement: String
     /// The controller's actual behaviour; nil if it follows the rule.

@@ -68,7 +68,7 @@ public class Host: HostInterface {
     return nextPage
   }
 
-  /// Where BAR 0 is, memory and bus master on.
+  /// The address of BAR 0, with memory and bus master enabled.
   func enableFunction() throws(HostError) {
     function.writeConfiguration(offset: 0x10, width: .doubleword, value: 0xfe00_0000)
     function.writeConfiguration(offset: 0x14, width: .doubleword, value: 0)

@@ -38,7 +38,7 @@ extension StrictHost {
   private struct Buffer {
     var prp1: UInt64 = 0
     var prp2: UInt64 = 0
-    /// Where the bytes are, in order.
+    /// The addresses of the bytes, in order.
     var pieces: [(address: UInt64, count: Int)] = []
   }
 
@@ -122,7 +122,7 @@ extension StrictHost {
         written?.status.isSuccess == true && read?.status.isSuccess == true
         && bytes(in: target) == wanted
       require(
-        "data-\(index + 1)", "Base 4.3.1", "what is written is read back: \(name), \(count) bytes",
+        "data-\(index + 1)", "Base 4.3.1", "written data is read back: \(name), \(count) bytes",
         isKept,
         "write: \(written.map { "\($0.status)" } ?? "no completion"), read: "
           + "\(read.map { "\($0.status)" } ?? "no completion"), other bytes")

@@ -38,7 +38,7 @@ public struct LiveEvents: EventClock {
   }
 }
 
-/// How long to wait before looking again: 1 ms at first, twice as long each time, 100 ms at most.
+/// The polling interval: 1 ms at first, doubled each time, 100 ms at most.
 struct RecheckInterval {
   private var value = Duration.milliseconds(1)
 

@@ -4,7 +4,7 @@ public import SystemPackage
 
 /// The configuration of a kernel, if it is available.
 public struct KernelConfiguration: Sendable {
-  /// How an option is set.
+  /// The value of an option.
   public enum Value: String, Sendable, Hashable {
     case builtIn = "y"
     case module = "m"
@@ -33,7 +33,7 @@ public struct KernelConfiguration: Sendable {
     self.unset = unset
   }
 
-  /// Where a machine may have the configuration of its kernel, the quickest to read first.
+  /// Possible locations of the kernel's configuration, the fastest first.
   /// - Source: `kernel/configs.c`, `/proc/config.gz`.
   public static func places(release: String) -> [FilePath] {
     [
@@ -55,7 +55,7 @@ public struct KernelConfiguration: Sendable {
     return nil
   }
 
-  /// How an option, without `CONFIG_`, is set; nil when it is not, or is neither `y` nor `m`.
+  /// The value of an option, without `CONFIG_`; nil if it is not set, or is neither `y` nor `m`.
   public subscript(option: String) -> Value? { options[Substring(option)] }
 
   /// Whether an option, without `CONFIG_`, is `y` or `m`.

@@ -33,7 +33,7 @@ extension String {
   package var trimmed: String { last == "\n" ? String(dropLast()) : self }
 }
 
-/// Where a symbolic link leads to, as it is written.
+/// The text of a symbolic link's target.
 package func linkText(_ path: FilePath) throws(Errno) -> String {
   unsafe try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) {
     (buffer) throws(Errno) -> String in

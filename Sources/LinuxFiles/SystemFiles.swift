@@ -9,7 +9,7 @@ public protocol SystemFiles: Sendable {
   /// The names in a directory, without `.` and `..`.
   func names(in directory: FilePath) throws(Errno) -> [String]
 
-  /// Where a symbolic link leads, as it is written.
+  /// The text of a symbolic link's target.
   func linkText(of path: FilePath) throws(Errno) -> String
 }
 

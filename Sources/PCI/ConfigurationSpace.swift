@@ -9,7 +9,7 @@ public struct ConfigurationSpace: Sendable {
   /// The length of the space in bytes.
   public static let byteCount = 4096
 
-  /// How much one access moves, in bytes.
+  /// The size of an access, in bytes.
   public enum Width: Int, Sendable {
     case byte = 1
     case word = 2
@@ -137,7 +137,7 @@ public struct ConfigurationSpace: Sendable {
     Command(rawValue: bytes.integer(UInt16.self, at: HeaderOffset.command))
   }
 
-  /// Where a BAR's window is, in host physical addresses; nil if there is no such BAR.
+  /// The address range of a BAR's window, in host physical addresses; nil if there is no such BAR.
   public func address(ofBAR index: Int) -> UInt64? {
     bars[index]?.address(in: bytes, index: index)
   }

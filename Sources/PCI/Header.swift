@@ -34,7 +34,7 @@ public struct Header: Hashable, Sendable {
   }
 }
 
-/// Where the registers of a type 0 header are, in bytes from the start of the configuration space.
+/// The offsets of the registers of a type 0 header, in bytes from the start of the configuration space.
 /// - Source: PCIe Base 5.0, figure 7-10; `include/uapi/linux/pci_regs.h`, `PCI_VENDOR_ID` and on.
 public enum HeaderOffset {
   public static let vendorID = 0x00

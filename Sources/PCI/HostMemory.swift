@@ -23,7 +23,7 @@
     let access: Access
     let isOwned: Bool
 
-    /// How many bytes of an access are in the region, up to its count, which is not 0; 0 if its first one is not.
+    /// The number of bytes of an access in the region, up to its count, which is not 0; 0 if its first byte is outside.
     func available(at address: UInt64, count: Int, for access: Access) -> Int {
       guard address >= first, address <= last, self.access.isSuperset(of: access) else { return 0 }
       return Int(min(UInt64(count) - 1, last - address)) + 1
@@ -46,7 +46,7 @@
   /// The index of the region that was used last, because accesses are clustered.
   private var latest = 0
 
-  /// Who reaches the regions that have no backing here; without it they cannot be reached.
+  /// The accessor of regions without a mapping; without it they cannot be accessed.
   public weak var remote: (any RemoteMemory)?
 
   /// Creates a memory without regions.

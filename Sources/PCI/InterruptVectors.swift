@@ -43,7 +43,7 @@ public struct InterruptVectors: Sendable {
     }
   }
 
-  /// How many vectors the MSI-X table has; 0 without the capability.
+  /// The number of vectors in the MSI-X table; 0 without the capability.
   public let tableCount: Int
   public let tableKeeper: TableKeeper
 
@@ -117,7 +117,7 @@ public struct InterruptVectors: Sendable {
   /// Whether the host has left the function to its pin: neither MSI nor MSI-X is enabled.
   public var usesLine: Bool { mode == .intx }
 
-  /// How many vectors can be raised as the host has set the function up.
+  /// The number of vectors that can be raised in the host's configuration.
   public var grantedCount: Int {
     switch mode {
     case .none: 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a function is reset.
+/// The kind of a reset.
 /// - Source: PCIe Base 5.0, 6.6.
 public enum ResetKind: Hashable, Sendable {
   /// The host set the initiate bit of one function: the link and its settings stay.

@@ -60,12 +60,12 @@ public struct EndpointFunction: ConfigItem {
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `PCI_EPF_HEADER_W_u8`.
   public var interruptPin: Attribute<Hex8> { directory["interrupt_pin"] }
 
-  /// How many MSI vectors to offer (`msi_interrupts`). 0 by default; above 32 fails later, unseen by the link.
+  /// The number of MSI vectors to offer (`msi_interrupts`). 0 by default; above 32 fails later, without an error of the link.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_msi_interrupts_store`.
   public var msiVectors: Attribute<UInt8> { directory["msi_interrupts"] }
 
-  /// How many MSI-X vectors to offer (`msix_interrupts`). 0 by default; above 2048 fails later, unseen by the link.
-  /// Counts for the BAR's size when it is linked.
+  /// The number of MSI-X vectors to offer (`msix_interrupts`). 0 by default; above 2048 fails later, without an error of the link. Affects
+  /// the BAR's size at the link.
   /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_msix_interrupts_store`.
   public var msixVectors: Attribute<UInt16> { directory["msix_interrupts"] }
 

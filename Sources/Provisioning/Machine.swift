@@ -22,7 +22,7 @@ public struct Machine: Sendable {
   public var endpointControllers: @Sendable () -> [String]
   /// A kernel configuration option without `CONFIG_`; nil when the configuration cannot be read.
   public var kernelOption: @Sendable (String) -> Bool?
-  /// How the machine is called in messages: `this kernel`, `the simulated kernel`.
+  /// The name of the machine in messages: `this kernel`, `the simulated kernel`.
   public var label: String
   /// How to get a function driver (`pci_epf_nvme`) that this machine lacks; nil if unknown.
   public var hintForDriver: @Sendable (String) -> String? = { _ in nil }

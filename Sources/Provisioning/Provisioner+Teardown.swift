@@ -200,7 +200,7 @@ struct Teardown {
     }
   }
 
-  // MARK: Who notices
+  // MARK: Effects on hosts
 
   /// The effect of one operation on others.
   func disruption(of operation: Operation) -> String? {

@@ -3,7 +3,7 @@ public import ConfigFS
 public import KernelModules
 public import SystemPackage
 
-/// Why provisioning did not happen, or did not hold.
+/// A failure of provisioning or of a check.
 public struct ProvisioningError: Error, Hashable, Sendable {
   /// Callers can act on the kinds; each is one exit code.
   public enum Kind: String, Sendable, Hashable {
@@ -46,7 +46,7 @@ public struct ProvisioningError: Error, Hashable, Sendable {
   public var hint: String?
   /// Kernel messages about it, oldest first.
   public var kernelLog: [String] = []
-  /// What could not be undone.
+  /// Objects that could not be undone.
   public var leftovers: [String] = []
   /// The signal that ended the run.
   public var signal: CInt?

@@ -45,7 +45,7 @@ extension SimulatedKernel {
     /// The absolute number of the effect, counted from 1 over the kernel's life; replaces the other conditions.
     public var effect: Int?
     public var action: Action
-    /// How many matching calls in a row are hit, the first one included; nil is every one from there on.
+    /// The number of consecutive matching calls that fail, including the first one; nil means all from there on.
     public var count: Int? = 1
 
     public init(

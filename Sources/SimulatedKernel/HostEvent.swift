@@ -76,7 +76,7 @@ extension KernelState {
 }
 
 extension SimulatedKernel {
-  /// How bad a line of the log is.
+  /// The level of a log message.
   public enum Severity: Sendable { case error, warning, info }
 
   /// Adds a message of another part of the kernel to the log.

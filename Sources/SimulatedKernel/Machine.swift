@@ -196,11 +196,11 @@ extension SimulatedKernel {
     public var isReadOnly = false
     /// Whether a file can be opened with `O_DIRECT`.
     public var allowsDirectIO = true
-    /// Where a block device is mounted.
+    /// The mount point of a block device.
     public var mountPoint: String?
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link.
     public var target: String?
-    /// How a loop device is bound.
+    /// The binding of a loop device.
     var loop: LoopBinding?
     /// The `nullb` directory that created the device; 0 for a device of the module.
     var nullBlock: Int?
@@ -213,7 +213,7 @@ extension SimulatedKernel {
     }
   }
 
-  /// How a loop device is bound to a file.
+  /// The binding of a loop device to a file.
   struct LoopBinding: Codable, Sendable, Hashable {
     var file: String
     /// Bytes.

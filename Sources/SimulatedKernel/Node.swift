@@ -23,9 +23,9 @@ struct Node: Codable, Sendable, Hashable {
   var children: [Int] = []
   /// Created or registered by the kernel: `rmdir` gives EPERM.
   var isDefault = false
-  /// Where a link leads.
+  /// The target of a link.
   var target: Int?
-  /// How many links lead here.
+  /// The number of links to this node.
   var incomingLinks = 0
   /// Virtual time from which on the directory is visible, in nanoseconds.
   var appears: Int64 = 0

@@ -5,7 +5,7 @@ internal import SystemPackage
 /// `nullb`: null_blk devices.
 /// - Source: `drivers/block/null_blk/main.c`.
 extension AttributeTable {
-  /// How an attribute of a device is parsed.
+  /// The parser of a device's attribute.
   private enum Form { case flag, uint, ulong }
 
   /// An attribute that is parsed first and then refused while the device is powered.

@@ -159,7 +159,7 @@ public final class SimulatedKernel: Sendable {
 
   // MARK: Faults
 
-  /// How many operations have tried to change something.
+  /// The number of operations that attempted a change.
   public var effects: Int { observe(\.effects) }
 
   /// Makes an operation fail.

@@ -5,7 +5,7 @@ internal import SystemPackage
 /// The system calls on configfs, each with the kernel's order of checks.
 /// - Source: `fs/configfs/dir.c`, `file.c`, `symlink.c`; `fs/namei.c`.
 extension KernelState {
-  /// Where a path leads: a directory or link, or an attribute of a directory.
+  /// The entry of a path: a directory or link, or an attribute of a directory.
   enum Place {
     case node(Int)
     case attribute(AttributeRule, of: Int)

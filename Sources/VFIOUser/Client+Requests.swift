@@ -129,7 +129,7 @@ extension Client {
       return unsafe LibC.poll(&polled, 1, milliseconds) == 1
     }
 
-    /// How often it was signalled since the last time.
+    /// The number of signals since the last call.
     public func take() -> UInt64 {
       var count: UInt64 = 0
       return unsafe LibC.read(descriptor.number, &count, 8) == 8 ? count : 0

@@ -16,7 +16,7 @@ public final class Client {
     public var message: String
   }
 
-  /// How the server's requests about memory are laid out.
+  /// The layout of the server's requests about memory.
   public enum MemoryMessages: Sendable {
     /// As the protocol's text has it, and QEMU 11.
     case wide

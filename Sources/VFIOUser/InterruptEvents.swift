@@ -14,7 +14,7 @@ struct InterruptEvents {
     case request = 4
   }
 
-  /// How many there are of each kind.
+  /// The number of interrupts of each kind.
   let counts: [Int]
   private var events: [[OpenDescriptor?]]
   private var assigned: [Int]

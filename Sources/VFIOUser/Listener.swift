@@ -4,7 +4,7 @@ internal import LibC
 
 /// The listening socket: created at a path, or passed by systemd.
 public final class Listener {
-  /// Why there is no socket.
+  /// The reason why there is no socket.
   public struct Failure: Error, Hashable, Sendable {
     /// The attempted operation, as in "cannot create the socket".
     public var operation: String

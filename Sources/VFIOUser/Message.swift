@@ -121,7 +121,7 @@ extension [UInt8] {
   }
 }
 
-/// Why a request is not done: the errno that its sender gets.
+/// The refusal of a request: the errno for its sender.
 struct Refusal: Error, Hashable {
   var errno: CInt
   init(_ errno: CInt) { self.errno = errno }

@@ -35,7 +35,7 @@ final class Session: HostInterface, RemoteMemory {
   // Memory by messages.
   private var lastID: UInt16 = 0
   private var format: DMAFormat?
-  /// Why the guest's memory cannot be reached any more.
+  /// The reason why the guest's memory is no longer accessible.
   private var failure: Channel.Failure?
   /// The function must not access the guest's memory: the client waits for a reply, or requested a reset.
   private var isCutOff = false
@@ -82,7 +82,7 @@ final class Session: HostInterface, RemoteMemory {
       work { paced.catchUp() }
       try finishDeferred()
       if stepsWithoutReceive < 8 { return }
-      // Where processors are few, the client needs this one to go on.
+      // With few processors, the client needs this one to continue.
       sched_yield()
     }
     stepsWithoutReceive = 0

@@ -6,14 +6,14 @@ internal import SystemPackage
 
 /// Which disks a command means, by their ids.
 struct DiskQuery {
-  /// What has an id: a profile's function, or the options.
+  /// An object with IDs: a profile's function, or the options.
   struct Item {
     var name: String
     var ids: DiskIDs
   }
 
   var items: [Item]
-  /// How they are called in messages.
+  /// Their name in messages.
   var words: String
   var ids: [DiskIDs] { items.map(\.ids) }
 

@@ -9,22 +9,22 @@ internal import SystemPackage
 ///
 /// Only regular files are replaced. Character devices and pipes are written to; block devices, sockets and directories are refused.
 struct DocumentFile {
-  /// What is at the path.
+  /// The kind of file at the path.
   private enum Kind {
     case missing, regular
     /// A character device or a pipe, or a link to one.
     case stream(isLink: Bool)
-    /// Where it leads.
+    /// With its target.
     case linkToRegular(String)
     case unfit(String)
   }
 
-  /// How messages call it: `the report`.
+  /// The name in messages: `the report`.
   let name: String
   let path: String
   /// Permissions of a new file.
   let mode: UInt32
-  /// How long a pipe is waited for that has no reader.
+  /// How long to wait for the reader of a pipe.
   var patience: Duration = .seconds(5)
 
   /// Whether a path means standard output, which ``Output`` writes to.

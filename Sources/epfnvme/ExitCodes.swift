@@ -22,7 +22,7 @@ enum ExitCodes {
     ("75", "timed out, or another epfnvme is running"),
     (
       "76",
-      "an operation failed, or a second signal arrived, and the rollback or teardown is incomplete; what is left is listed"
+      "an operation failed, or a second signal arrived, and the rollback or teardown is incomplete; leftovers are listed"
     ),
     ("77", "needs privileges"),
     ("78", "the profile is valid but impossible on this machine"),

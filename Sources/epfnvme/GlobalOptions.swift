@@ -21,7 +21,7 @@ struct GlobalOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What a new simulated kernel imitates: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
+      "The release and driver of a new simulated kernel: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
       valueName: "name"), completion: Candidates.personalities)
   var personality: String?
 
@@ -129,7 +129,7 @@ struct GlobalOptions: ParsableArguments {
     )
   }
 
-  /// What `--personality` names.
+  /// The value of `--personality`.
   var chosenPersonality: SimulatedKernel.Personality? {
     personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
   }
@@ -195,7 +195,7 @@ enum KernelChoice: ExpressibleByArgument {
   }
 }
 
-/// What is wrong in a profile, with the name of its file.
+/// The issues of a profile, with the name of its file.
 struct LocatedIssues: Error {
   var file: String
   var issues: ProfileIssues

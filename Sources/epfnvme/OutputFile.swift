@@ -2,7 +2,7 @@
 internal import ArgumentParser
 internal import Provisioning
 
-/// Where a command's document goes: to standard output, or into a file that only its owner can read.
+/// The destination of a command's document: standard output, or a file that only its owner can read.
 struct OutputFile: ParsableArguments {
   @Option(
     name: [.short, .long],

@@ -42,7 +42,7 @@ struct ProfileSource: ParsableArguments {
   @Option(help: ArgumentHelp("A remote target (pci_epf_nvme only).", valueName: "address:port,nqn"))
   var tcp: String?
 
-  /// How the profile is called in messages.
+  /// The name of the profile in messages.
   var name: String { profile ?? "(options)" }
 
   /// Whether a profile was named, or described by options.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// A package of its own, so that a normal build never sees its dependencies: `make bench`.
+// A separate package, so that a normal build does not need its dependencies: `make bench`.
 let package = Package(
   name: "Benchmarks",
   platforms: [.macOS(.v15)],

@@ -16,7 +16,7 @@ struct LiveBackingStoreTests {
     try body(FilePath(url.path))
   }
 
-  @Test("a file is made sparse, for its owner only, and once")
+  @Test("a file is created sparse, for its owner only, and once")
   func createFile() throws {
     try withDirectory { directory in
       let path = directory.appending("disk")
@@ -45,7 +45,7 @@ struct LiveBackingStoreTests {
     }
   }
 
-  @Test("a link is followed, but not written through when a file is made")
+  @Test("a link is followed, but not when a file is created")
   func link() throws {
     try withDirectory { directory in
       let file = directory.appending("disk")
@@ -59,7 +59,7 @@ struct LiveBackingStoreTests {
   }
 
   @Test(
-    "what is no backing is told by its kind",
+    "a path that is not a backing is reported by its kind",
     arguments: [("/dev/null", .characterDevice), ("/", .directory)]
       as [(FilePath, BackingDescription.Kind)])
   func kinds(path: FilePath, kind: BackingDescription.Kind) throws {
@@ -68,7 +68,8 @@ struct LiveBackingStoreTests {
     #expect(!description.allowsDirectIO)
   }
 
-  @Test("what is no loop device has no file", arguments: ["/dev/null", "/dev/loop-control"])
+  @Test(
+    "a path that is not a loop device has no file", arguments: ["/dev/null", "/dev/loop-control"])
   func noLoop(path: FilePath) {
     #expect(throws: Errno.operationNotSupportedByDevice) { _ = try store.loopFile(of: path) }
   }
@@ -84,7 +85,7 @@ struct LiveBackingStoreTests {
 
 @Suite("The mount table")
 struct MountTableTests {
-  @Test("entries have a device, a mount point and a source, whatever stands between")
+  @Test("entries have a device, a mount point and a source, independent of the fields between")
   func entries() {
     let text = """
       22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
@@ -100,7 +101,7 @@ struct MountTableTests {
   }
 
   @Test(
-    "lines that are none are passed over",
+    "other lines are ignored",
     arguments: ["", "22 1", "a b c d e f g h", "1 2 3:4 / /m rw -", "1 2 3:4 / /m rw - ext4"])
   func junk(line: String) {
     #expect(MountTable(parsing: line).entries.isEmpty)

@@ -62,7 +62,9 @@ struct NullBlockTests {
     #expect(BadBlocks(ranges: ranges).attributeText == text)
   }
 
-  @Test("what no kernel shows", arguments: ["5\n", "a b\n", "18446744073709551615 2\n", "1 2 3\n"])
+  @Test(
+    "texts that no kernel shows are refused",
+    arguments: ["5\n", "a b\n", "18446744073709551615 2\n", "1 2 3\n"])
   func noBadBlocks(text: String) {
     #expect(BadBlocks(attributeText: text) == nil)
   }
@@ -75,7 +77,7 @@ struct NullBlockTests {
     #expect(change.attributeText == text)
   }
 
-  @Test("what null_blk refuses as a change", arguments: ["+10-5", "foo", "+5", "5-10", "+-", ""])
+  @Test("null_blk refuses these changes", arguments: ["+10-5", "foo", "+5", "5-10", "+-", ""])
   func noChange(text: String) {
     #expect(BadBlockChange(attributeText: text) == nil)
   }

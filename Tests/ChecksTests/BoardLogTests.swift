@@ -17,7 +17,7 @@ struct BoardLogTests {
     return Dictionary(uniqueKeysWithValues: cases.map { ($0.id, $0.outcome) })
   }
 
-  @Test("the same lines pass, whatever else the kernel says")
+  @Test("the same lines pass, independent of other kernel messages")
   func same() {
     let found = outcomes(["usb 1-1: new device", Self.vectors, Self.created, "EXT4-fs: mounted"])
     #expect(
@@ -47,7 +47,7 @@ struct BoardLogTests {
         == .passed)
   }
 
-  @Test("as many vectors by MSI are as good, fewer are not", arguments: [(32, true), (4, false)])
+  @Test("the same number of MSI vectors passes, fewer fail", arguments: [(32, true), (4, false)])
   func messages(count: Int, isEnough: Bool) {
     let line = Self.node + "PCI endpoint controller supports MSI, \(count) vectors"
     #expect(
@@ -56,7 +56,7 @@ struct BoardLogTests {
   }
 
   @Test(
-    "with and without a DMA engine is as good, unless DMA is off",
+    "it passes with and without a DMA engine, unless DMA is off",
     arguments: [
       ("DMA supported", "DMA not supported, falling back to mmio", true),
       ("DMA not supported, falling back to mmio", "DMA supported", true),
@@ -84,7 +84,7 @@ struct BoardLogTests {
     }
   }
 
-  @Test("a function is found by its target, whatever number the kernel gave its device")
+  @Test("a function is found by its target, independent of its device number")
   func otherNumber() {
     let lines = Self.expected.map {
       $0.replacing("nvmet_pci_epf nvmet_pci_epf.0: ", with: "nvmet_pci_epf nvmet_pci_epf.3: ")

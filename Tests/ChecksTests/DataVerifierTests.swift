@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test(
-    "all of a small disk is written and read back",
+    "a small disk is written and read back completely",
     arguments: [4096, 1 << 20, 5 << 20, (3 << 20) + 4096])
   func everything(bytes: Int) throws {
     let disk = try Disk(bytes: bytes)
@@ -37,7 +37,7 @@ import Testing
     #expect(!stride(from: 0, to: data.count, by: 512).contains { data[$0 + 8] != 7 })
   }
 
-  @Test("of a large disk the beginning, the end and places in between are written")
+  @Test("the beginning, the end and positions of a large disk are written")
   func places() {
     let verifier = DataVerifier("/nonexistent", seed: 1, budget: 4 << 20)
     #expect(verifier.places(of: 100 << 20) == [0, 33 << 20, 66 << 20, 99 << 20])
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(
-    "each kind of damage is found, at its place and by its name",
+    "each kind of damage is found, with its position and its name",
     arguments: [
       ("lost", "holds zeros"), ("misplaced", "holds the data that was written at 0"),
       ("old", "holds data that this run did not write"), ("torn", "its checksum is wrong"),
@@ -76,7 +76,7 @@ import Testing
     #expect(outcome.differences.first?.contains(words) == true)
   }
 
-  @Test("a disk that is not there is an error with its path and the kernel's word")
+  @Test("a missing disk is an error with its path and the kernel's errno")
   func missing() {
     let error = #expect(throws: DataVerifier.Failure.self) {
       try DataVerifier("/nonexistent/disk", seed: 1, budget: 1).run { false }

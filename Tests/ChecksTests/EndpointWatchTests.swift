@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("What a monitor tells")
+@Suite("Events of a monitor")
 struct EndpointWatchTests {
   private let machine = SimulatedMachine()
   private var stream: EventStream { EventStream(log: machine.kernel, clock: machine.kernel) }
@@ -16,7 +16,7 @@ struct EndpointWatchTests {
     try machine.setUp(ShippedProfile(name: "null_blk-pci", personality: .mainline).located())
   }
 
-  @Test("uevents of what concerns an endpoint are told, others are not")
+  @Test("uevents about an endpoint are shown, others are not")
   func subsystems() {
     var watch = EndpointWatch(machine.provisioner)
     let told = [
@@ -29,7 +29,7 @@ struct EndpointWatchTests {
     #expect(told == ["pci_epc", "pci-epf", "block", "nvme", "nvme-subsystem", "module", "pci"])
   }
 
-  @Test("log lines about the endpoint and alarms are told, others are not")
+  @Test("log messages about the endpoint and alarms are shown, others are not")
   func lines() {
     var watch = EndpointWatch(machine.provisioner)
     _ = watch.changes(at: .zero)
@@ -45,7 +45,7 @@ struct EndpointWatchTests {
         })
   }
 
-  @Test("a controller is told of at first, then when it stands otherwise")
+  @Test("a controller is shown at the start, then when its state changes")
   func controllers() throws {
     var watch = EndpointWatch(machine.provisioner)
     let stream = self.stream
@@ -67,7 +67,7 @@ struct EndpointWatchTests {
     #expect(watch.changes(at: .zero).isEmpty)
   }
 
-  @Test("looking writes nothing to the kernel")
+  @Test("monitoring writes nothing to the kernel")
   func quiet() throws {
     try set()
     let effects = machine.kernel.effects
@@ -77,7 +77,7 @@ struct EndpointWatchTests {
     #expect(machine.kernel.effects == effects)
   }
 
-  @Test("each record of the log comes once")
+  @Test("each record of the log is shown once")
   func once() throws {
     let stream = self.stream
     #expect(stream.hasLog)
@@ -90,7 +90,7 @@ struct EndpointWatchTests {
     #expect(stream.next(upTo: .zero).isEmpty)
   }
 
-  @Test("the keys of each kind of event are for good, and those of the schema")
+  @Test("the keys of each kind of event are stable, and match the schema")
   func json() throws {
     let schema = try PublishedSchema.output()
     func text(_ kind: MonitorEvent.Kind) -> String {

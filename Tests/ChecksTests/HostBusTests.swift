@@ -32,7 +32,7 @@ struct HostBusTests {
     #expect(try HostBus(HostMachine(sysfs: "/nonexistent")).functions().isEmpty)
   }
 
-  @Test("ids that are no numbers are nobody's")
+  @Test("IDs that are not numbers match no disk")
   func foreign() throws {
     let fake = try FakeHostMachine([
       .init(name: Self.name, vendor: "junk"), .init(name: Self.other, device: "0x15fff"),
@@ -41,7 +41,7 @@ struct HostBusTests {
     #expect(try fake.bus.functions().count == 2)
   }
 
-  @Test("what is known of a disk: ids, driver, controller, state, namespaces")
+  @Test("a disk has IDs, driver, controller, state and namespaces")
   func description() throws {
     let fake = try FakeHostMachine(Self.controllers)
     let disk = try HostDisk(fake.bus.device(Self.name), wanted: [Self.ours])
@@ -64,7 +64,7 @@ struct HostBusTests {
     #expect(schema.properties(of: "host-find").subtracting(schema.seen) == [])
   }
 
-  @Test("the driver's node leads to the function; a namespace and what is not there do not")
+  @Test("the driver's node identifies the function; a namespace and a missing node do not")
   func nodes() throws {
     let bus = try FakeHostMachine(Self.controllers).bus
     #expect(try bus.device("/dev/nvme1").name == Self.name)
@@ -78,7 +78,7 @@ struct HostBusTests {
     }
   }
 
-  @Test("a rescan finds what has come, on one bus or on all")
+  @Test("a rescan finds new disks, on one bus or on all")
   func rescan() throws {
     let fake = try FakeHostMachine([], hidden: [.init(name: Self.name, driver: "nvme")])
     #expect(!fake.bus.isUsable([Self.ours]))
@@ -91,7 +91,7 @@ struct HostBusTests {
   }
 
   @Test(
-    "a bus that is none is refused before it becomes a path",
+    "an invalid bus is refused before it becomes a path",
     arguments: ["", "..", "1", "0000:01/..", "0000:01:00"])
   func noBus(bus: String) throws {
     let fake = try FakeHostMachine([])
@@ -102,7 +102,7 @@ struct HostBusTests {
     #expect(fake.writes.isEmpty)
   }
 
-  @Test("a bus that is not there is told from one that may not be scanned")
+  @Test("a missing bus is distinguished from one without permission to scan")
   func missingBus() throws {
     let fake = try FakeHostMachine([])
     guard
@@ -116,7 +116,7 @@ struct HostBusTests {
     #expect(path.hasSuffix("sys/class/pci_bus/0000:09/rescan"))
   }
 
-  @Test("rebind takes the disk from its driver and gives it back")
+  @Test("rebind unbinds the disk from its driver and binds it again")
   func rebind() throws {
     let fake = try FakeHostMachine(Self.controllers)
     let device = try fake.bus.device(Self.name)
@@ -129,7 +129,7 @@ struct HostBusTests {
     #expect(device.isUsable)
   }
 
-  @Test("a disk that no driver has is only given")
+  @Test("a disk without a driver is only bound")
   func unbound() throws {
     let fake = try FakeHostMachine([.init(name: Self.name)])
     let device = try fake.bus.device(Self.name)
@@ -140,7 +140,7 @@ struct HostBusTests {
   }
 
   @Test(
-    "another driver keeps the disk unless forced, and gets it back when the nvme driver refuses")
+    "another driver keeps the disk unless forced, and is bound again when the nvme driver refuses")
   func otherDriver() throws {
     let fake = try FakeHostMachine(
       [.init(name: Self.name, driver: "vfio-pci")], refusing: [Self.name])
@@ -155,7 +155,7 @@ struct HostBusTests {
     #expect(device.driver == "vfio-pci")
   }
 
-  @Test("without the nvme driver in the kernel the disk is left where it is")
+  @Test("without the nvme driver in the kernel the disk stays bound")
   func noDriver() throws {
     let fake = try FakeHostMachine([.init(name: Self.name, driver: "vfio-pci")])
     try fake.removeDriver()
@@ -173,7 +173,7 @@ struct HostBusTests {
     #expect(device.driver == "vfio-pci")
   }
 
-  @Test("remove takes the function off the bus")
+  @Test("remove removes the function from the bus")
   func remove() throws {
     let fake = try FakeHostMachine(Self.controllers)
     try fake.bus.device(Self.name).remove(force: false)
@@ -210,7 +210,7 @@ struct HostBusTests {
     },
   ]
 
-  @Test("a disk in use is left alone, with who uses it, unless forced", arguments: uses)
+  @Test("a disk in use is refused with its users, unless forced", arguments: uses)
   func inUse(_ use: Use) throws {
     let fake = try FakeHostMachine(Self.controllers)
     try use.prepare(fake)

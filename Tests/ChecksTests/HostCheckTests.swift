@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// A disk on a bus held against the prediction for it.
-@Suite("A disk as its host sees it")
+@Suite("A disk compared with its prediction")
 struct HostCheckTests {
   @Test("the predicted disk passes, with nothing skipped", arguments: Personality.allCases)
   func same(personality: Personality) throws {
@@ -49,7 +49,7 @@ struct HostCheckTests {
       if structure == .controller { bytes[offset] ^= 1 }
     }
     let failures = try HostCheck.run(disk, against: bus.view).failures.map(\.id)
-    // Whichever controller ID the target gives is right.
+    // Any controller ID of the target is accepted.
     #expect(failures == (name == "cntlid" ? [] : ["identify \(name)"]))
   }
 
@@ -69,7 +69,7 @@ struct HostCheckTests {
     }
   }
 
-  @Test("what the profile leaves to the board is compared by rule")
+  @Test("values that depend on the board are compared by rule")
   func unknowns() throws {
     let bus = try FakeBus(.nvmetPCIEPF)
     let disk = try bus.disk { structure, bytes in
@@ -83,7 +83,7 @@ struct HostCheckTests {
     #expect(try HostCheck.run(disk, against: bus.view, unknowns: unknowns).hasPassed)
   }
 
-  @Test("VER that is not the VS register fails even when the board chooses the version")
+  @Test("VER that differs from the VS register fails even if the board determines the version")
   func versionsDiffer() throws {
     let bus = try FakeBus(.nvmetPCIEPF)
     let disk = try bus.disk { structure, bytes in if structure == .controller { bytes[81] = 4 } }
@@ -91,7 +91,7 @@ struct HostCheckTests {
     #expect(check.failures.map(\.id) == ["identify ver"])
   }
 
-  @Test("a namespace that is missing, and one that should not be there, are named")
+  @Test("a missing namespace and an unexpected one are named")
   func namespaces() throws {
     let bus = try FakeBus(.nvmetPCIEPF)
     let disk = try bus.disk { structure, bytes in
@@ -125,7 +125,7 @@ struct HostCheckTests {
     #expect(reason.contains("resource0"))
   }
 
-  @Test("all ones are a link that is down, not registers")
+  @Test("all ones mean that the link is down")
   func gone() throws {
     let bus = try FakeBus(.nvmetPCIEPF)
     try bus.write([UInt8](repeating: 0xff, count: 0x2000), to: "resource0")
@@ -156,7 +156,7 @@ struct HostCheckTests {
     #expect("\(try #require(error))".contains("not the name of a PCI function"))
   }
 
-  @Test("a function that is not there says where it was looked for")
+  @Test("the error of a missing function has its path")
   func missing() throws {
     let error = #expect(throws: HostViewError.self) {
       try BusDevice("0000:01:00.0", on: HostMachine(sysfs: "/nonexistent"))

@@ -20,7 +20,7 @@ struct LockstepTests {
     Lockstep.run(disk, against: emulation, name: "disk", shutdownLimit: 0)
   }
 
-  @Test("a controller that is its emulation passes every step", arguments: Personality.allCases)
+  @Test("a controller that equals its emulation passes every step", arguments: Personality.allCases)
   func same(personality: Personality) throws {
     let cases = try run(registers(personality), registers(personality))
     #expect(cases.count == Lockstep.steps.count)
@@ -34,7 +34,7 @@ struct LockstepTests {
     (.shutdownWhileDisabledIgnored, ["shutdown-while-disabled", "clear-notification"]),
   ]
 
-  @Test("a controller without a quirk is told from one with it", arguments: quirks)
+  @Test("a controller without a quirk is distinguished from one with it", arguments: quirks)
   func quirk(quirk: Quirk, steps: [String]) throws {
     let personality = quirk.personality
     let cases = try run(registers(personality, without: quirk), registers(personality))
@@ -65,7 +65,7 @@ struct LockstepTests {
     var milliseconds: UInt64 { UInt64(pauses) }
   }
 
-  @Test("a controller that takes its time within CAP.TO passes")
+  @Test("a slow controller within CAP.TO passes")
   func slow() throws {
     let cases = try run(
       Slow(registers(.nvmetPCIEPF), factor: 300), registers(.nvmetPCIEPF))
@@ -73,7 +73,7 @@ struct LockstepTests {
     #expect(enable.hasPassed, "\(enable)")
   }
 
-  @Test("a controller that never becomes ready fails at enable, and the step says what it did")
+  @Test("a controller that never becomes ready fails at enable, and the step has its changes")
   func neverReady() throws {
     let cases = try run(Slow(registers(.nvmetPCIEPF), factor: nil), registers(.nvmetPCIEPF))
     let enable = try #require(cases.first { $0.id == "lockstep enable" })
@@ -82,7 +82,7 @@ struct LockstepTests {
     #expect(enable.expected == "0x0 -> 0x1 within 7500 ms")
   }
 
-  @Test("an interrupted run leaves the rest out")
+  @Test("an interrupted run omits the remaining steps")
   func interrupted() throws {
     var asked = 0
     let cases = Lockstep.run(

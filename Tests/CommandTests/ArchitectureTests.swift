@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test("the kernel column and the simulated kernel do not know each other but through protocols")
+  @Test("Provisioning and the simulated kernel depend on each other only through protocols")
   func directions() throws {
     let graph = try graph()
     #expect(graph["Provisioning"]?.contains("SimulatedKernel") == false)

@@ -29,7 +29,7 @@ import Testing
     return result.output.split(separator: "\n").map(String.init)
   }
 
-  @Test("the script has no mistake that bash finds")
+  @Test("bash accepts the script")
   func syntax() throws {
     let program = Program()
     let script = try program.write(
@@ -38,7 +38,7 @@ import Testing
     #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
   }
 
-  @Test("commands come by their beginning")
+  @Test("commands are completed by their prefix")
   func commands() throws {
     #expect(try offers("epfnvme te", in: Program()) == ["teardown"])
     let all = try offers("epfnvme ", in: Program())
@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(
-    "a fixed set is offered as it is",
+    "a fixed set of words is completed",
     arguments: [
       ("epfnvme plan --format ", ["text", "json", "shell"]),
       ("epfnvme smoke --format j", ["junit", "json"]),
@@ -61,7 +61,7 @@ import Testing
     #expect(Set(try offers(line, in: Program())) == Set(expected))
   }
 
-  @Test("of several quirks the last is completed, with those before it")
+  @Test("the last of several quirks is completed, with those before it")
   func quirks() throws {
     let program = Program()
     let names = try program("emulate", "--list-quirks", "--json").json?.arrayValue?
@@ -92,13 +92,13 @@ import Testing
     #expect(try offers("epfnvme start --kernel=simulated=\(other) e", in: program) == ["elsewhere"])
   }
 
-  @Test("a disk that is only looked at may be found by its ids, one that is changed is named")
+  @Test("auto is offered for disks that are only inspected, not for disks that are changed")
   func disks() throws {
     #expect(try offers("epfnvme check --host a", in: Program()) == ["auto"])
     #expect(try offers("epfnvme host rebind a", in: Program()).isEmpty)
   }
 
-  @Test("names are those that are set up")
+  @Test("names are those of profiles that are set up")
   func names() throws {
     let program = Program()
     #expect(try offers("epfnvme export ", in: program).isEmpty)
@@ -108,7 +108,9 @@ import Testing
     #expect(try offers("epfnvme teardown nu", in: program) == ["nullblk-pci"])
   }
 
-  @Test("profiles are the files here and in the directory of the word, and the installed ones")
+  @Test(
+    "profiles are files in the current directory and in the directory of the word, and the installed ones"
+  )
   func profiles() throws {
     let program = Program()
     _ = try program.write("{}", to: "board.json")
@@ -151,7 +153,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: program.directory.appending("gone").string))
   }
 
-  @Test("what cannot be read offers nothing, says nothing, and is left as it is")
+  @Test("names that cannot be read are omitted silently, and nothing is changed")
   func unreadable() throws {
     let program = Program()
     _ = try program.write("not a kernel", to: "kernel")

@@ -19,7 +19,7 @@ import Testing
     #expect(result.output.contains("0 errors, 0 warnings, 0 notes"), "\(result.output)")
   }
 
-  @Test("an error is exit code 1, and --quiet leaves what is wrong")
+  @Test("an error is exit code 1, and --quiet prints only findings")
   func broken() throws {
     let program = Program()
     var machine = SimulatedKernel.Machine()
@@ -31,7 +31,7 @@ import Testing
     #expect(!result.output.contains("not inspected"))
   }
 
-  @Test("the text says all that the JSON says")
+  @Test("the text contains everything in the JSON")
   func same() throws {
     let program = Program()
     var machine = SimulatedKernel.Machine()

@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test("the howto's controller says what the howto shows: kernel lines, vid, mn, mdts, queues")
+  @Test("the controller of the how-to matches it: kernel messages, vid, mn, mdts, queues")
   func howtoProfile() throws {
     let result = try Program()("emulate", howto, "--personality", "seed-6.12", "--json")
     let lines = result.json?["bindLog"]?.arrayValue?.compactMap(\.stringValue) ?? []
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test(
-    "predict says the same as emulate without moving data, and follows the machine's processors")
+    "predict prints the same as emulate without I/O, and depends on the machine's processors")
   func predict() throws {
     let program = Program()
     let emulated = try program("emulate", howto, "--personality", "seed-6.12", "--json")
@@ -72,7 +72,7 @@ import Testing
     #expect(try program("predict", howto).output.contains("mdts      : 5"))
   }
 
-  @Test("predict --reference is what emulate --reference shows, and not what the driver does")
+  @Test("predict --reference matches emulate --reference, and differs from the driver")
   func predictReference() throws {
     let program = Program()
     func function(_ command: String, _ options: String...) throws -> JSONValue {
@@ -92,7 +92,9 @@ import Testing
     #expect(identity(predicted) == identity(driver))
   }
 
-  @Test("predict --commands adds registers and an answer to every question, as JSON and as text")
+  @Test(
+    "predict --commands adds registers and the result of every read-only command, as JSON and as text"
+  )
   func predictCommands() throws {
     let program = Program()
     let result = try program("predict", howto, "--personality", "seed-6.12", "--commands", "--json")
@@ -127,7 +129,7 @@ import Testing
         == nil)
   }
 
-  @Test("a namespace on a file is predicted as one, although memory stands for the file")
+  @Test("a namespace on a file is predicted as one, although it is emulated in memory")
   func predictFile() throws {
     let profile = ShippedProfile.directory.appending("namespaces.json").string
     let result = try Program()("predict", profile, "--personality", "mainline-7.2", "--json")
@@ -137,13 +139,13 @@ import Testing
     #expect(features == ["0x32", "0", "0x32"])
   }
 
-  @Test("check --reference is for the machine that sees the disk")
+  @Test("check --reference requires --host")
   func checkReference() throws {
     #expect(try Program()("check", howto, "--reference").status == 64)
   }
 
   @Test(
-    "predict follows the facts of the machine",
+    "predict depends on the options of the machine",
     arguments: [
       (["--epc", "msix=no"], "vectors", "32"), (["--epc", "msix=no,msi=no"], "vectors", "1"),
       (["--epc", "bar0=fixed:1048576"], "bar0Size", "1048576"),
@@ -159,7 +161,7 @@ import Testing
   }
 
   @Test(
-    "machine facts that make no sense are refused",
+    "invalid options of the machine are refused",
     arguments: [
       ["--epc", "msix=maybe"], ["--epc", "align=3"], ["--epc", "bar0=fixed:5000"],
       ["--epc", "speed=fast"], ["--page-size", "8192"], ["--cpus", "0"],
@@ -168,7 +170,9 @@ import Testing
     #expect(try Program()(["predict", howto] + options).status == 64)
   }
 
-  @Test("--scenario strict names the rules that the driver does not keep; the reference keeps all")
+  @Test(
+    "--scenario strict names the rules that the driver violates; the reference controller follows all"
+  )
   func strict() throws {
     let driver = try Program()("emulate", howto, "--scenario", "strict")
     #expect(driver.status == 0)
@@ -196,7 +200,7 @@ import Testing
   }
 
   @Test(
-    "--trace writes every command with its duration, and registers and interrupts on tracks of their own"
+    "--trace writes every command with its duration, and registers and interrupts on separate tracks"
   )
   func traceFile() throws {
     let program = Program()
@@ -221,7 +225,7 @@ import Testing
     #expect(first.output.contains("interrupt, vector 1"))
   }
 
-  @Test("a profile that the personality cannot serve is refused with the reason")
+  @Test("a profile that the driver does not support is refused with the reason")
   func impossible() throws {
     let tcp = ShippedProfile.directory.appending("tcp.json").string
     let result = try Program()("emulate", tcp, "--personality", "mainline-7.2")
@@ -234,7 +238,7 @@ import Testing
   ]
 
   @Test(
-    "every scenario plays on both drivers once their quirks are off",
+    "every scenario passes on both drivers without their quirks",
     arguments: names, SimulatedKernel.Personality.allCases)
   func scenarios(_ name: String, _ personality: SimulatedKernel.Personality) throws {
     let result = try Program()(
@@ -245,7 +249,7 @@ import Testing
     #expect((function["verifiedBytes"]?.integerValue ?? 0) > 0)
   }
 
-  @Test("the quirk that a scenario meets makes it fail with 1, and only that one")
+  @Test("only the quirk that affects a scenario makes it fail with 1")
   func quirk() throws {
     for (quirks, status) in [
       ("all", 1), ("abrupt-shutdown-ignored", 1), ("shutdown-status-sticks,deallocate-ignored", 0),
@@ -259,7 +263,7 @@ import Testing
     }
   }
 
-  @Test("quirks are listed with driver and meaning; names that are none are refused")
+  @Test("quirks are listed with driver and meaning; unknown names are refused")
   func listing() throws {
     let result = try Program()("emulate", "--list-quirks", "--json")
     let rows = try #require(result.json?.arrayValue)

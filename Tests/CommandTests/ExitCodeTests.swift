@@ -71,7 +71,7 @@ import Testing
     for key in ["operation", "path", "value", "errno", "hint", "kernelLog"] {
       #expect(error[key] != nil, "no \(key)")
     }
-    #expect(!json.errors.isEmpty, "whoever watches sees nothing")
+    #expect(!json.errors.isEmpty, "there is no message")
     if row.code == 76 { #expect(error["leftovers"]?.arrayValue?.isEmpty == false) }
 
     let other = Program()
@@ -84,7 +84,7 @@ import Testing
   }
 
   @Test(
-    "64: what is no command, option or value",
+    "64: unknown commands, options and values",
     arguments: [
       ["frobnicate"], ["setup", "--frobnicate"], ["setup", "--timeout", "-1"],
       ["plan", "--format", "xml"],
@@ -99,7 +99,7 @@ import Testing
     #expect(result.output.isEmpty)
   }
 
-  @Test("64: a change that would disturb a host, without --force")
+  @Test("64: a change that would disrupt a host, without --force")
   func disruptive() throws {
     let program = Program()
     #expect(try program("setup", "--msix", "8", "--msi", "8").status == 0)
@@ -140,7 +140,7 @@ import Testing
     #expect(try program.kernel().effects == 0)
   }
 
-  @Test("73: a place where nothing can be written")
+  @Test("73: a path that cannot be written")
   func cannotCreate() throws {
     let result = try Program()("status", "--kernel", "simulated=/nowhere/kernel", "--json")
     #expect(result.status == 73)
@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test(
-    "a new user on a machine without configfs gets a result or an error that says what to do",
+    "on a machine without configfs a new user gets a result or an error with a hint",
     arguments: [
       ["validate", howto], ["plan", howto], ["setup", howto], ["setup"], ["status"],
       ["controllers"],

@@ -107,7 +107,7 @@ import Testing
       + [ShippedProfile.repository.appending("README.md")]).map(Guide.init)
   }()
 
-  @Test("every command line does what the guide says", arguments: guides)
+  @Test("every command line of a guide succeeds or fails as stated", arguments: guides)
   func commands(_ guide: Guide) throws {
     let program = Program()
     let files = FileManager.default
@@ -135,7 +135,7 @@ import Testing
   private static let withoutMachine = ["validate", "import", "predict", "emulate", "serve", "help"]
 
   @Test(
-    "a guide that says that it runs without a board says how, before the first line that needs it")
+    "a guide that runs without a board exports the simulated kernel before its first use")
   func withoutBoard() {
     var claims = 0
     for guide in Self.guides
@@ -154,7 +154,7 @@ import Testing
     #expect(claims >= 5)
   }
 
-  @Test("the guides have command lines, and every command of moving over runs")
+  @Test("the guides have command lines, and every command of the migration guide runs")
   func coverage() throws {
     let moving = try #require(Self.guides.first { $0.description == "MovingOver.md" })
     for command in ["import --from-script", "import ", "export", "diff", "setup", "validate"] {

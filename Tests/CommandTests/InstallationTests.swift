@@ -28,7 +28,7 @@ import Testing
       })
   }
 
-  @Test("everything is where its readers look, below DESTDIR and PREFIX, and uninstall removes it")
+  @Test("all files are installed below DESTDIR and PREFIX, and uninstall removes them")
   func places() throws {
     let program = Program()
     let root = program.directory.appending("out")
@@ -71,7 +71,7 @@ import Testing
     #expect(files(below: root) == [])
   }
 
-  @Test("systemd has nothing to say against the units")
+  @Test("systemd accepts the units")
   func units() throws {
     let program = Program()
     let prefix = program.directory.appending("usr")
@@ -102,7 +102,7 @@ import Testing
     return fileNames(in: FilePath(directory)).map { "man/\($0)" }
   }
 
-  @Test("every command of the help has its page, and mandoc has nothing to say against it")
+  @Test("every command of the help has a page that mandoc accepts")
   func pages() throws {
     let program = Program()
     let pages = try manual(program)
@@ -152,7 +152,7 @@ import Testing
   }
 
   @Test(
-    "every example of the manual runs, or is refused on a simulated kernel for that reason alone")
+    "every example of the manual runs, or is refused only because the kernel is simulated")
   func examples() throws {
     let source = try readFile(ShippedProfile.directory.appending("null_blk-pci.json"))
     let manuals = Program()

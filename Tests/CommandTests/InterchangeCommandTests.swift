@@ -45,7 +45,7 @@ import Testing
       !FileManager.default.fileExists(atPath: program.directory.appending("elsewhere").string))
   }
 
-  @Test("diff tells what differs, what mending costs, and 1")
+  @Test("diff reports differences and the effect of their fixes, and exits with 1")
   func diff() throws {
     let program = Program()
     #expect(try program("setup", shipped).status == 0)
@@ -62,10 +62,10 @@ import Testing
     for words in [
       "~ attribute nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/attr_model: \"Other\", should be \"Linux-nvmet-pciep\"",
       "identity that hosts see",
-      "fixing it disrupts a host: the host loses the NVMe controller of nullblk-pci",
+      "fixing it disturbs a host: the host loses the NVMe controller of nullblk-pci",
       "? directory nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/namespaces/9",
       "setup does not change it",
-      "2 differences; fixing 1 of them disrupts a host: setup requires --force",
+      "2 differences; fixing 1 of them disturbs a host: setup requires --force",
     ] { #expect(different.output.contains(words), "\(different.output)") }
     let json = try #require(try program("diff", shipped, "--json").json)
     #expect(json["same"]?.boolValue == false)
@@ -73,7 +73,7 @@ import Testing
       json["differences"]?.arrayValue?.map { $0["kind"]?.stringValue } == ["different", "foreign"])
   }
 
-  @Test("export and import of nvmetcli's JSON meet")
+  @Test("export and import of nvmetcli JSON are consistent")
   func nvmetcli() throws {
     let program = Program()
     #expect(try program("setup", shipped).status == 0)
@@ -89,7 +89,7 @@ import Testing
     #expect(try program("import", saved).json?["name"]?.stringValue == "saved")
   }
 
-  @Test("export --format shell is a script that a shell understands")
+  @Test("export --format shell is a script that a shell accepts")
   func shell() throws {
     let program = Program()
     #expect(try program("setup", shipped).status == 0)
@@ -104,7 +104,7 @@ import Testing
     ] { #expect(text.contains(line)) }
   }
 
-  @Test("a script's command line becomes a profile that setup takes")
+  @Test("a script's command line becomes a profile that setup accepts")
   func script() throws {
     let program = Program()
     let file = program.directory.appending("board.json").string
@@ -116,7 +116,7 @@ import Testing
     #expect(try program("diff", file).status == 0)
   }
 
-  @Test("what cannot be imported is 65 with a place, or 66 without the file")
+  @Test("malformed input is 65 with a location, a missing file 66")
   func errors() throws {
     let program = Program()
     let unknown = try program("import", "--from-script", "nvme-epf --nriok 4 start")

@@ -88,7 +88,8 @@ import Testing
     "#/$defs/emulate/anyOf/0/properties/functions/items/anyOf/0/properties/diagnoses/items/properties/text",
   ]
 
-  @Test("every command prints what its definition says, and every key of a definition occurs")
+  @Test(
+    "every command prints JSON that matches its definition, and every key of a definition occurs")
   func outputs() throws {
     let schema = try PublishedSchema.output()
     for row in Self.table {
@@ -145,7 +146,7 @@ import Testing
   }
 
   @Test(
-    "a command line that cannot be understood is an error as JSON, too",
+    "a usage error is also JSON",
     arguments: [
       ["setup", "--frobnicate", "--json"], ["--json", "frobnicate"], ["status", "--json", "x"],
       ["plan", "--format", "xml", "--json"], ["plan", "--format", "json", "--frobnicate"],

@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// `monitor`, `debug` and `host` as people run them.
+/// `monitor`, `debug` and `host` as processes.
 @Suite struct MonitorCommandTests {
   private let profile = ShippedProfile.directory.appending("null_blk-pci.json").string
 
@@ -14,7 +14,7 @@ import Testing
     try output.split(separator: "\n").map { try LocatedJSON(parsing: Array($0.utf8)).value }
   }
 
-  /// A monitor that has begun: it has told how the controllers stand.
+  /// A monitor that has started and shown the initial state of the controllers.
   private func begin(_ program: Program, _ arguments: [String]) throws -> Program.Running {
     _ = try program.kernel()
     let running = try program.start(["monitor"] + arguments)
@@ -22,7 +22,8 @@ import Testing
     return running
   }
 
-  @Test("what another run does to the simulated kernel is told as it happens, one object a line")
+  @Test(
+    "changes of the simulated kernel by another run are shown as they happen, one object per line")
   func follows() throws {
     let program = Program()
     let monitor = try begin(program, ["--json", "--count", "3", "--timeout", "60"])
@@ -30,7 +31,7 @@ import Testing
     let result = try monitor.finish()
     #expect(result.status == 0, "\(result.errors)")
     let events = try objects(result.output)
-    // The first one says how things stood and does not count.
+    // The first one shows the initial state and does not count.
     #expect(events.count == 4)
     #expect(events.first?["event"]?.stringValue == "controller")
     #expect(events.first?["started"]?.boolValue == false)
@@ -38,7 +39,7 @@ import Testing
     #expect(result.errors.isEmpty)
   }
 
-  @Test("as text, the same; nothing of a live line where there is no terminal")
+  @Test("the same as text, without a live line if there is no terminal")
   func text() throws {
     let program = Program()
     let monitor = try begin(program, ["--count", "1", "--timeout", "60"])
@@ -51,7 +52,7 @@ import Testing
     #expect(result.errors.isEmpty)
   }
 
-  @Test("a signal is its ordinary end", arguments: [SIGINT, SIGTERM, SIGHUP])
+  @Test("a signal is its normal end", arguments: [SIGINT, SIGTERM, SIGHUP])
   func signal(number: Int32) throws {
     let program = Program()
     let monitor = try begin(program, [])
@@ -60,7 +61,7 @@ import Testing
     #expect(result.status == 0, "\(result.errors)")
   }
 
-  @Test("the end of the time is an ordinary end, too, but not when events were asked for")
+  @Test("a timeout is also a normal end, but not with --count")
   func time() throws {
     let program = Program()
     _ = try program.kernel()
@@ -72,7 +73,7 @@ import Testing
     #expect(error["message"]?.stringValue?.contains("2 of 2 events did not occur") == true)
   }
 
-  @Test("a reader that leaves ends it")
+  @Test("a reader that closes the pipe ends it")
   func leaves() throws {
     let program = Program()
     _ = try program.kernel()
@@ -91,7 +92,7 @@ import Testing
   }
 
   @Test(
-    "what looks at the machine itself is impossible on a simulated kernel",
+    "commands that inspect the machine are impossible on a simulated kernel",
     arguments: [
       ["debug", "on"], ["debug", "off", "driver"], ["debug", "status"], ["host", "find"],
       ["host", "rescan"],
@@ -104,7 +105,7 @@ import Testing
   }
 
   @Test(
-    "64: arguments that mean nothing",
+    "64: invalid arguments",
     arguments: [
       ["monitor", "--count", "0"], ["debug"], ["debug", "maybe"], ["debug", "on", "everything"],
       ["host", "rebind"], ["host", "remove", "--force"], ["host", "find", "--vendor", "0x15b7"],
@@ -117,7 +118,7 @@ import Testing
     #expect(result.status == 64, "\(result.output)\(result.errors)")
   }
 
-  @Test("this machine's bus is listed, and ids that nothing has are a missing input")
+  @Test("this machine's bus is listed, and IDs without a disk are a missing input")
   func live() throws {
     let program = Program()
     let list = try program("host", "find", "--kernel", "live", "--json")

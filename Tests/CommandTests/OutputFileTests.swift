@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(
-    "reports go to pipes and devices as they are, and through a link to the file behind it",
+    "reports are written to pipes and devices, and through a link to its file",
     arguments: ["junit", "json", "html", "ktap", "tap", "lava"])
   func reports(_ format: String) throws {
     let profile = ShippedProfile.directory.appending("null_blk-loop.json").string

@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test("a reader that leaves early is no failure, and no message")
+  @Test("a reader that closes the pipe early is not a failure, and causes no message")
   func earlyReader() throws {
     let program = Program()
     for command in [
@@ -163,7 +163,7 @@ import Testing
   }
 
   @Test(
-    "closed descriptors never become the lock, the journal or the state: messages go nowhere",
+    "closed descriptors are never reused for the lock, the journal or the state: messages are dropped",
     arguments: ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
   func closedDescriptors(_ redirections: String) throws {
     let program = Program()
@@ -214,7 +214,7 @@ import Testing
       String(decoding: try readFile(program.directory.appending("old")), as: UTF8.self) == "old\n")
   }
 
-  @Test("a journal that cannot grow fails the step, and all before it is undone")
+  @Test("a journal that cannot grow fails the step, and all earlier steps are undone")
   func fullJournal() throws {
     // The run directory of a kernel in memory is on a disk, and its files end at 2 KiB. Messages go through a pipe, which does not end.
     let result = try Program().shell(
@@ -231,7 +231,7 @@ import Testing
   }
 
   @Test(
-    "a place where nothing can be made: 73 and a message",
+    "a path that cannot be created: 73 and a message",
     arguments: ["/proc/nowhere", "/dev/null/x", "directory", "missing/x"])
   func unwritable(_ place: String) throws {
     let program = Program()

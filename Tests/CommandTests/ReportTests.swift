@@ -19,7 +19,7 @@ enum XML {
 enum Tool {
   struct Failed: Error, CustomStringConvertible { var description: String }
 
-  /// Runs a program of the machine, away from the home of whoever runs the tests.
+  /// Runs a program of the machine with another home directory.
   ///
   /// - Returns: what it printed; it must succeed.
   /// - Throws: ``Failed`` with the last lines of its standard error.
@@ -36,7 +36,7 @@ enum Tool {
   }
 }
 
-/// Each report format, read back by a parser of somebody else, says what the KTAP report of the same run says.
+/// Each report format, read by an independent parser, matches the KTAP report of the same run.
 @Suite struct ReportTests {
   private struct Reports {
     let program = Program()
@@ -62,7 +62,7 @@ enum Tool {
   }
 
   @Test(
-    "JUnit XML has a case each, with failures, errors by time and skips",
+    "JUnit XML has each case, with failures, timeouts and skips",
     arguments: SmokeSituation.kinds)
   func junit(_ situation: SmokeSituation) throws {
     let reports = try Reports(situation)
@@ -116,7 +116,7 @@ enum Tool {
     #expect(results.filter { $0.contains(" # SKIP ") }.count == reports.skipped.count)
   }
 
-  @Test("LAVA has a signal for each case and each figure", arguments: SmokeSituation.kinds)
+  @Test("LAVA has a signal for each case and each measurement", arguments: SmokeSituation.kinds)
   func lava(_ situation: SmokeSituation) throws {
     let reports = try Reports(situation)
     let pattern =
@@ -151,7 +151,7 @@ enum Tool {
   }
 
   @Test(
-    "a browser shows the page: verdict, a row for each case, nothing wider than the window",
+    "a browser shows the page: verdict, a row for each case, within the width of the window",
     arguments: SmokeSituation.kinds)
   func html(_ situation: SmokeSituation) throws {
     let reports = try Reports(situation)
@@ -167,7 +167,7 @@ enum Tool {
     }
   }
 
-  @Test("nothing of a hostile machine or profile gets out of its place in any format")
+  @Test("text of a hostile machine or profile is escaped in every format")
   func hostile() throws {
     let program = Program()
     var machine = SmokeSituation.passing.machine

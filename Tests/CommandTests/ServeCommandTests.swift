@@ -9,9 +9,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// `serve` as people run it: a process with a socket, before hosts of this process.
+/// `serve` as a process with a socket, for hosts of this process.
 @Suite struct ServeCommandTests {
-  /// One server's surroundings: a directory of its own with a profile whose disk is a file there.
+  /// The environment of a server: a separate directory with a profile whose disk is a file there.
   private struct Place {
     let program = Program()
     var socket: String { program.directory.appending("socket").string }
@@ -84,7 +84,7 @@ import Testing
 
   // MARK: Ready
 
-  @Test("a line says where the function is, with QEMU's options as --print-qemu has them")
+  @Test("a line has the socket of the function, with the options of --print-qemu")
   func ready() throws {
     let place = Place()
     let server = try place.serve()
@@ -138,7 +138,7 @@ import Testing
 
   // MARK: The socket
 
-  @Test("the socket is its owner's alone, and goes with the server")
+  @Test("only the owner can access the socket, and it is removed with the server")
   func socketMode() throws {
     let place = Place()
     let server = try place.serve()
@@ -149,7 +149,7 @@ import Testing
     #expect(access(place.socket, F_OK) != 0)
   }
 
-  @Test("--socket-mode and --socket-group open it up")
+  @Test("--socket-mode and --socket-group give others access")
   func openedUp() throws {
     let place = Place()
     let server = try place.serve("--socket-mode", "0660", "--socket-group", "\(getgid())")
@@ -159,7 +159,7 @@ import Testing
     #expect(try server.finish().status == 0)
   }
 
-  @Test("a group that nobody knows is refused")
+  @Test("an unknown group is refused")
   func noGroup() throws {
     let place = Place()
     let result = try place.program(
@@ -182,7 +182,7 @@ import Testing
     #expect(access(directory + "/socket", F_OK) != 0)
   }
 
-  @Test("a directory that is missing is named, with what to do")
+  @Test("a missing directory is named, with a hint")
   func noDirectory() throws {
     let place = Place()
     let directory = place.program.directory.appending("missing").string
@@ -202,7 +202,7 @@ import Testing
     #expect(result.errors.contains("at most 107 bytes"))
   }
 
-  @Test("what is not a socket stays where it is")
+  @Test("a file that is not a socket is not replaced")
   func somethingElse() throws {
     let place = Place()
     let path = try place.program.write("precious", to: "socket")
@@ -212,7 +212,7 @@ import Testing
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
   }
 
-  @Test("a socket at which somebody listens is in use; one that a killed server left is replaced")
+  @Test("a socket with a listener is in use; one that a killed server left is replaced")
   func liveAndStale() throws {
     let place = Place()
     let first = try place.serve()
@@ -229,7 +229,7 @@ import Testing
     #expect(try third.finish().status == 0)
   }
 
-  @Test("a socket that systemd passes is used, and left to it")
+  @Test("a socket from systemd is used, and not removed")
   func activation() throws {
     let place = Place()
     let server = try place.program.start(
@@ -245,7 +245,7 @@ import Testing
     #expect(try place.block(2) == Self.pattern(2))
   }
 
-  @Test("what is passed and is no socket is refused")
+  @Test("a passed descriptor that is not a socket is refused")
   func noSocketPassed() throws {
     let place = Place()
     let result = try place.program.shell(
@@ -275,7 +275,7 @@ import Testing
     }
   }
 
-  @Test("after kill -9 and another start, what was flushed is there", arguments: drivers)
+  @Test("after kill -9 and a restart, flushed data is preserved", arguments: drivers)
   func killed(_ driver: String) throws {
     let place = Place()
     let first = try place.serve(driver: driver)
@@ -297,7 +297,7 @@ import Testing
 
   // MARK: A kernel on which something was set up
 
-  @Test("what setup made on the simulated kernel is served from there", arguments: drivers)
+  @Test("a function that is set up on the simulated kernel is served", arguments: drivers)
   func afterSetup(_ driver: String) throws {
     let place = Place()
     if driver == "pci_epf_nvme" { _ = try place.program.kernel(.seed) }
@@ -333,7 +333,7 @@ import Testing
     #expect(result.errors.contains("epfnvme setup --kernel simulated="))
   }
 
-  @Test("a kernel without a bound function says what to do")
+  @Test("a kernel without a bound function is an error with a hint")
   func nothingBound() throws {
     let place = Place()
     _ = try place.program.kernel()
@@ -343,7 +343,7 @@ import Testing
     #expect(result.errors.contains("epfnvme setup first"))
   }
 
-  @Test("a function that is not there is refused with the names of those that are")
+  @Test("a missing function is refused with the names of the existing ones")
   func wrongName() throws {
     let place = Place()
     let result = try place.program(
@@ -363,7 +363,7 @@ import Testing
     #expect(result.errors.contains("--function "))
   }
 
-  @Test("a file that is missing and is not to be made is named")
+  @Test("a missing file without create is named")
   func noDisk() throws {
     let place = Place()
     let profile = try place.profile()
@@ -379,7 +379,7 @@ import Testing
 
   // MARK: What is told
 
-  @Test("--trace writes what the controller did, as one JSON value")
+  @Test("--trace writes the controller's events as one JSON value")
   func trace() throws {
     let place = Place()
     let file = place.program.directory.appending("trace.json").string
@@ -406,7 +406,7 @@ import Testing
     #expect(result.errors.contains("listens on \(place.socket)"), "\(result.errors)")
   }
 
-  @Test("--stats-interval prints figures while a host is there")
+  @Test("--stats-interval prints statistics while a host is connected")
   func statistics() throws {
     let place = Place()
     let server = try place.serve("--json", "--stats-interval", "0.1")
@@ -426,7 +426,7 @@ import Testing
     #expect(schema.properties(of: "serve").subtracting(schema.seen) == [])
   }
 
-  @Test("an interval that is none is a wrong use", arguments: ["0", "-1", "x", "1e9"])
+  @Test("an invalid interval is a usage error", arguments: ["0", "-1", "x", "1e9"])
   func badInterval(_ text: String) throws {
     let place = Place()
     let result = try place.program("serve", "--stats-interval=\(text)", "--socket", place.socket)

@@ -64,7 +64,7 @@ import Testing
     #expect(file.json?["changed"]?.boolValue == false)
   }
 
-  @Test("setup without a profile makes a disk that the options shape")
+  @Test("setup without a profile creates a disk according to the options")
   func options() throws {
     let program = Program()
     let up = try program(
@@ -87,7 +87,7 @@ import Testing
     #expect(result.status == 65, "an empty one: \(result.output)")
   }
 
-  @Test("plan and setup --dry-run say the same and do nothing")
+  @Test("plan and setup --dry-run print the same and change nothing")
   func plan() throws {
     let program = Program()
     let before = try program.kernel().snapshot()
@@ -131,7 +131,7 @@ import Testing
     #expect(try program("teardown", "--all").status == 0)
   }
 
-  @Test("check exits 0 on what was set up and 1, naming it, when something differs")
+  @Test("check exits with 0 after setup, and with 1 and the name of a difference")
   func check() throws {
     let program = Program()
     #expect(try program("check", howto).status == 1)
@@ -147,7 +147,7 @@ import Testing
     #expect(try program("check", howto).status == 0)
   }
 
-  @Test("the other personality serves the same profile with the other driver")
+  @Test("the other simulated kernel sets up the same profile with the other driver")
   func personality() throws {
     let program = Program()
     let up = try program("setup", howto, "--personality", "seed-6.12", "--json")
@@ -158,7 +158,7 @@ import Testing
   // MARK: Two at a time, signals, crashes
 
   @Test(
-    "while another run holds the lock, setup exits 75 and says so",
+    "while another run holds the lock, setup exits with 75 and a message",
     arguments: [[], ["--timeout", "0.1"]])
   func locked(_ options: [String]) throws {
     let program = Program()
@@ -174,7 +174,8 @@ import Testing
     #expect(result.json?["error"]?["hint"]?.stringValue?.contains("--timeout") == true)
   }
 
-  @Test("of several setups at once each works or exits 75, and the machine is set up once")
+  @Test(
+    "each of several concurrent setups succeeds or exits with 75, and the machine is set up once")
   func concurrent() throws {
     let program = Program()
     _ = try program.kernel()
@@ -185,7 +186,7 @@ import Testing
     #expect(try program.kernel().controllers.count == 1)
   }
 
-  @Test("several setups that may wait all work, one after the other")
+  @Test("several setups with a timeout all succeed, one after the other")
   func waiting() throws {
     let program = Program()
     _ = try program.kernel()
@@ -198,7 +199,7 @@ import Testing
   }
 
   @Test(
-    "a signal in the middle undoes everything and tells which it was",
+    "a signal during setup undoes everything and is named",
     arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)])
   func signals(_ signal: Int32, _ status: Int) throws {
     let program = Program()
@@ -217,7 +218,7 @@ import Testing
   }
 
   @Test(
-    "a signal that ends the kernel's connect is an interruption like any other",
+    "a signal that interrupts the kernel's connect is an interruption",
     arguments: [(SIGINT, 130), (SIGTERM, 143), (SIGHUP, 129)])
   func interruptedConnect(_ signal: Int32, _ status: Int) throws {
     let program = Program()

@@ -7,7 +7,7 @@ import Testing
 
 /// The loop devices of `plan --format shell`, with the losetup of util-linux and that of BusyBox.
 @Suite struct ShellScriptTests {
-  /// What stands for losetup: it writes its arguments down.
+  /// A substitute for losetup, which records its arguments.
   enum Losetup: String, Sendable, CaseIterable {
     case utilLinux, busyBox
 
@@ -63,7 +63,7 @@ import Testing
     return (result, String(decoding: calls, as: UTF8.self).split(separator: "\n").map(String.init))
   }
 
-  @Test("a file, and an offset, need nothing that BusyBox lacks", arguments: Losetup.allCases)
+  @Test("a file and an offset work with BusyBox", arguments: Losetup.allCases)
   func plain(_ losetup: Losetup) throws {
     let (whole, calls) = try run("attach_loop '/srv/a b' 0 0 no", with: losetup)
     #expect(whole.status == 0, "\(whole.errors)")
@@ -74,7 +74,7 @@ import Testing
     #expect(others == ["-f", "-o 1048576 /dev/loop7 /srv/a"])
   }
 
-  @Test("a block size and direct I/O are given to util-linux")
+  @Test("a block size and direct I/O are passed to util-linux")
   func options() throws {
     let (result, calls) = try run("attach_loop /srv/a 512 4096 yes", with: .utilLinux)
     #expect(result.status == 0, "\(result.errors)")
@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test(
-    "what BusyBox lacks ends the script with a message, before anything is bound",
+    "options that BusyBox lacks end the script with a message, before a device is attached",
     arguments: [("0 4096 no", "--sector-size"), ("0 0 yes", "--direct-io")])
   func refused(_ words: String, _ option: String) throws {
     let (result, calls) = try run(

@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test(
-    "on the other simulated kernel the error has the option that the profile has, and it works",
+    "on the other simulated kernel the error names the option of the profile, which works",
     arguments: [("tcp", "mainline-7.2"), ("null_blk-pci", "seed-6.12")])
   func otherKernel(_ name: String, _ personality: String) throws {
     let sample = try #require(Self.samples.first { $0.name == name })
@@ -80,7 +80,7 @@ import Testing
     #expect(up.status == 0, "\(up.errors)")
   }
 
-  @Test("comments say of files what teardown does: they stay unless --delete-files is given")
+  @Test("comments describe teardown of files: they are kept unless --delete-files is given")
   func files() throws {
     for sample in Self.samples where sample.text.contains("\"create\": true") {
       guard !sample.name.hasPrefix("README") else { continue }

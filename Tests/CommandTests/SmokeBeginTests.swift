@@ -113,7 +113,7 @@ import Testing
     #expect(html.contains("begin") && html.hasSuffix("</html>\n"))
   }
 
-  @Test("a run that is killed leaves whole documents that say that it has not ended")
+  @Test("a killed run leaves complete documents that state that it has not ended")
   func killed() throws {
     let program = Program()
     let kernel = try program.kernel()

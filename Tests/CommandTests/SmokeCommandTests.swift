@@ -72,7 +72,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
       $0.timedOut = "link-bounced"
       $0.says = "after bounce 1 no link within"
     },
-    SmokeSituation("the link goes down by itself", 1, .losesLink) {
+    SmokeSituation("the link goes down unexpectedly", 1, .losesLink) {
       $0.options = ["--bounces", "1"]
       $0.failed = ["link-stable"]
       $0.says = "the link went down unexpectedly"
@@ -140,7 +140,8 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
   }
 
   @Test(
-    "what existed before is there afterwards, and nothing else", arguments: SmokeSituation.kinds)
+    "objects that existed before exist afterwards, and nothing else",
+    arguments: SmokeSituation.kinds)
   func nothingLeft(_ situation: SmokeSituation) throws {
     let program = Program()
     let before = try program.kernel(machine: situation.machine).snapshot()
@@ -155,7 +156,8 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
     #expect(fileNames(in: program.runDirectory).filter { $0.hasSuffix(".json") } == [])
   }
 
-  @Test("a soak reports every case once, with the runs that failed and the spread of its figures")
+  @Test(
+    "repeated runs report every case once, with the failed runs and the range of the measurements")
   func soak() throws {
     let program = Program()
     let kernel = try program.kernel(machine: SmokeSituation.passing.machine)
@@ -196,7 +198,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
   }
 
   @Test(
-    "a signal in the middle takes everything down and closes every report",
+    "a signal during a run tears everything down and completes every report",
     arguments: [(Int32(15), "during setup", 12), (2, "during setup", 3), (15, "after setup", 1000)])
   func signals(number: Int32, when: String, effect: Int) throws {
     let program = Program()
@@ -222,7 +224,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
     #expect(fileNames(in: program.runDirectory).filter { $0.hasSuffix(".json") } == [])
   }
 
-  @Test("the options of reports that cannot be met are usage errors before anything is touched")
+  @Test("invalid options of reports are usage errors before anything is changed")
   func options() throws {
     let profile = ShippedProfile.directory.appending("null_blk-loop.json").string
     let program = Program()

@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test(
-    "a second signal ends the teardown where it is, lists what is left, and the next one removes that",
+    "a second signal stops the teardown, lists what is left, and the next teardown removes it",
     arguments: ones)
   func twice(_ shipped: ShippedProfile) throws {
     let prepared = try PreparedMachine(shipped)
@@ -62,7 +62,9 @@ import Testing
     try prepared.expectGone(program, "a second teardown")
   }
 
-  @Test("a second signal ends the undo of a setup, and the message does not say that all is undone")
+  @Test(
+    "a second signal stops the undo of a setup, and the message does not claim that everything is undone"
+  )
   func setupTwice() throws {
     let shipped = try #require(Self.ones.first)
     let program = Program()
@@ -80,7 +82,7 @@ import Testing
   }
 
   @Test(
-    "a signal in the middle of start, stop or bounce leaves the controller as the command says",
+    "after a signal during start, stop or bounce the controller has the requested state",
     arguments: [
       ("bounce", SIGTERM, "1"), ("stop", SIGINT, "0"), ("start", SIGHUP, "1"),
     ])

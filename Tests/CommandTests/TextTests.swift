@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What commands print for people: ASCII where the locale has nothing else, and a help that fits a terminal.
+/// Text output of commands: ASCII if the locale requires it, and a help that fits a terminal.
 @Suite struct TextTests {
   private static let profile = ShippedProfile.directory.appending("null_blk-loop.json").string
 
@@ -50,7 +50,7 @@ import Testing
   }
 
   @Test(
-    "LC_ALL decides before LC_CTYPE and that before LANG, and an empty one does not",
+    "LC_ALL has precedence over LC_CTYPE, and LC_CTYPE over LANG; empty variables are ignored",
     arguments: [
       ([:], false), (["LC_ALL": "C"], false), (["LANG": "C.UTF-8"], true),
       (["LC_CTYPE": "de_DE.utf8"], true), (["LC_CTYPE": "POSIX", "LANG": "C.UTF-8"], false),
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  // MARK: What is named exists
+  // MARK: Names exist
 
   /// Options of other programs that sources name.
   private static let foreignOptions: Set<String> = [
@@ -127,7 +127,7 @@ import Testing
     "Timeline.swift",
   ]
 
-  @Test("messages and help name options that there are, and no file of the source")
+  @Test("messages and help name existing options, and no file of the source")
   func names() throws {
     let dump = try Program().start(["--experimental-dump-help"]).finish().output
     let own = Set(dump.matches(of: /"name"\s*:\s*"([a-z][a-z-]+)"/).map { "--\($0.output.1)" })

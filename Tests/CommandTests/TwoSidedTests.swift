@@ -17,7 +17,7 @@ import Testing
       ["smoke", profile, "--role", "board", "--exchange", exchange, "--json"] + more)
   }
 
-  /// This machine has no such disk: that is what its part comes to.
+  /// This machine has no such disk, which is the result of its part.
   private func host(_ program: Program, _ arguments: [String]) throws -> Program.Running {
     try program.start(
       ["smoke", profile, "--role", "host", "--timeout", "0", "--json", "--kernel", "live"]
@@ -33,7 +33,7 @@ import Testing
   }
 
   @Test(
-    "both sides end with the same result, of all runs, whichever of them starts first",
+    "both sides end with the same result of all runs, independent of which starts first",
     arguments: [true, false])
   func directory(boardIsFirst: Bool) throws {
     let program = Program()
@@ -75,7 +75,7 @@ import Testing
     #expect(results(seen)["host-disk-found"] == "timed-out")
   }
 
-  @Test("in a LAVA MultiNode job the messages go by lava-send and lava-wait")
+  @Test("in a LAVA MultiNode job the messages use lava-send and lava-wait")
   func lava() throws {
     let program = Program()
     let messages = program.directory.appending("messages").string
@@ -106,7 +106,7 @@ import Testing
     #expect(results(seen)["host-disk-found"] == "timed-out")
   }
 
-  @Test("a host that never comes is a failure by time, and the board is taken down")
+  @Test("a host that never connects is a timeout, and the board is torn down")
   func alone() throws {
     let program = Program()
     let exchange = program.directory.appending("exchange").string
@@ -116,7 +116,7 @@ import Testing
     #expect(results(result)["clean-teardown"] == "passed")
   }
 
-  @Test("a board that fails before it is up tells the host so, and the host does nothing")
+  @Test("a board that fails before it is up notifies the host, and the host does nothing")
   func boardFails() throws {
     let program = Program()
     let exchange = program.directory.appending("exchange").string
@@ -131,7 +131,7 @@ import Testing
     #expect(results(seen)["host-disk-found"] == "skipped")
   }
 
-  @Test("messages of other runs and what is no message are no answer")
+  @Test("messages of other runs and malformed messages are ignored")
   func hostile() throws {
     let program = Program()
     let exchange = program.directory.appending("exchange")

@@ -25,7 +25,7 @@ import Testing
   private func uncover(_ program: Program) { chmod(program.runDirectory.string, 0o700) }
 
   @Test(
-    "what would need the profiles is 77",
+    "commands that need the profiles exit with 77",
     arguments: [
       "teardown", "teardown --all", "teardown nullblk-loop", "export nullblk-loop", "setup", "plan",
       "smoke",
@@ -42,7 +42,7 @@ import Testing
     #expect(!result.output.contains("nothing"), "\(result.output)")
   }
 
-  @Test("status shows the rest and says that it cannot see the profiles, as JSON too")
+  @Test("status shows the rest and reports that it cannot read the profiles, also as JSON")
   func status() throws {
     let program = try hidden()
     defer { uncover(program) }
@@ -59,7 +59,7 @@ import Testing
     #expect(whole["profilesProblem"] == .null)
   }
 
-  @Test("export of everything works, and says that it cannot see the profiles")
+  @Test("export of everything works, and reports that it cannot read the profiles")
   func export() throws {
     let program = try hidden()
     defer { uncover(program) }
@@ -70,7 +70,7 @@ import Testing
       result.errors.contains("cannot determine which profiles are set up"), "\(result.errors)")
   }
 
-  @Test("doctor says what it could not see")
+  @Test("doctor reports what it could not read")
   func doctor() throws {
     let program = try hidden()
     defer { uncover(program) }

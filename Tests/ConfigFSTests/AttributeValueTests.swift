@@ -14,7 +14,7 @@ struct AttributeValueTests {
   }
 
   @Test(
-    "what kstrtou16 refuses is no integer",
+    "texts that kstrtou16 refuses are not integers",
     arguments: [
       "", "\n", "0x", "08", "-1", " 5", "5 ", "5\n\n", "1_000", "4k", "65536", "+-5", "0x-5", "--5",
     ])
@@ -44,13 +44,14 @@ struct AttributeValueTests {
     #expect(value.attributeText == (value ? "1\n" : "0\n"))
   }
 
-  @Test("what a kernel never shows is no boolean", arguments: ["", "\n", "2", "10", "enable"])
+  @Test(
+    "texts that a kernel never shows are not booleans", arguments: ["", "\n", "2", "10", "enable"])
   func noBoolean(text: String) {
     #expect(Bool(attributeText: text) == nil)
   }
 
   @Test(
-    "header fields are shown with four digits, those of eight bits too",
+    "header fields are shown with four digits, including those of eight bits",
     arguments: [
       ("0x15b7\n", 0x15b7, "0x15b7\n"), ("077\n", 63, "0x003f\n"), ("2", 2, "0x0002\n"),
     ] as [(String, UInt16, String)])
@@ -63,7 +64,8 @@ struct AttributeValueTests {
     }
   }
 
-  @Test("a header field of eight bits takes no more", arguments: ["256", "0x100", "-1", "zz", ""])
+  @Test(
+    "a header field of eight bits accepts no more", arguments: ["256", "0x100", "-1", "zz", ""])
   func wideByte(text: String) {
     #expect(Hex8(attributeText: text) == nil)
   }

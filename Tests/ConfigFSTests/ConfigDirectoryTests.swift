@@ -28,7 +28,7 @@ struct ConfigDirectoryTests {
     #expect(!shelves["b"].weight.exists)
   }
 
-  @Test("text that is no value is an error that shows it")
+  @Test("text that is not a value is an error that shows it")
   func malformed() throws {
     let backend = RecordedConfigFS(attributes: ["t/weight": "heavy\n"])
     let weight: Attribute<UInt8> = ConfigDirectory("/config/t", on: backend)["weight"]
@@ -62,7 +62,7 @@ struct ConfigDirectoryTests {
     #expect(backend.calls.count == 1)
   }
 
-  @Test("a group makes, lists and removes items")
+  @Test("a group creates, lists and removes items")
   func group() throws {
     let made = try shelves.create("c")
     #expect(made.exists)
@@ -75,7 +75,7 @@ struct ConfigDirectoryTests {
         == [.createDirectory("/config/t/shelves/c"), .removeDirectory("/config/t/shelves/c")])
   }
 
-  @Test("a link is made with an absolute target and found again under any name")
+  @Test("a link is created with an absolute target and found under any name")
   func linking() throws {
     try links.link(shelves["a"])
     try links.link(shelves["b"], as: "other")

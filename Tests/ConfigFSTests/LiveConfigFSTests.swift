@@ -54,7 +54,7 @@ struct LiveConfigFSTests {
     }
   }
 
-  @Test("mounting where nothing stands is ENOENT, or EPERM without privileges")
+  @Test("mounting at a missing path is ENOENT, or EPERM without privileges")
   func mountNowhere() {
     let error = #expect(throws: Errno.self) {
       try ConfigFSMount(at: FilePath("/nonexistent-\(UUID().uuidString)")).mountIfNeeded()

@@ -6,25 +6,25 @@ import Testing
 @Suite struct ConformanceTests {
   static let all = Expectation.compliance + Expectation.regressions
 
-  @Test("a strict controller does what the specification asks for", arguments: all)
+  @Test("the reference controller follows the specification", arguments: all)
   func strict(_ expectation: Expectation) {
     #expect(expectation.observe(.strict) == expectation.outcome)
   }
 
-  @Test("pci_epf_nvme does so, too, or what its deviation says", arguments: all)
+  @Test("pci_epf_nvme follows the specification, or its documented deviation", arguments: all)
   func seed(_ expectation: Expectation) {
     #expect(
       expectation.observe(.pciEPFNVMe) == expectation.seed?.outcome ?? expectation.outcome)
   }
 
-  @Test("nvmet_pci_epf does so, too, or what its deviation says", arguments: all)
+  @Test("nvmet_pci_epf follows the specification, or its documented deviation", arguments: all)
   func mainline(_ expectation: Expectation) {
     #expect(
       expectation.observe(.nvmetPCIEPF) == expectation.mainline?.outcome ?? expectation.outcome)
   }
 
   @Test(
-    "a deviation that is a quirk goes when the quirk is switched off",
+    "a deviation that is a quirk disappears when the quirk is disabled",
     arguments: all, [Personality.pciEPFNVMe, .nvmetPCIEPF])
   func quirks(_ expectation: Expectation, _ personality: Personality) {
     guard case .quirk(let quirk)? = expectation.deviation(of: personality)?.reason else {
@@ -35,13 +35,13 @@ import Testing
     #expect(expectation.observe(personality, without: quirk) == expectation.outcome)
   }
 
-  @Test("a deviation is one: it differs from what the specification asks for", arguments: all)
+  @Test("every deviation differs from the specification", arguments: all)
   func deviations(_ expectation: Expectation) {
     #expect(expectation.seed?.outcome != expectation.outcome)
     #expect(expectation.mainline?.outcome != expectation.outcome)
   }
 
-  @Test("the compliance list has its 18 expectations, and no name is there twice")
+  @Test("the compliance list has 18 expectations with unique names")
   func counts() {
     #expect(Expectation.compliance.count == 18)
     #expect(Set(Self.all.map(\.name)).count == Self.all.count)

@@ -25,7 +25,7 @@ struct Expectation: Sendable, CustomTestStringConvertible {
   }
 
   var name: String
-  /// What the specification asks for, and the strict controller does.
+  /// The behaviour of the specification and of the reference controller.
   var outcome: String
   var seed: Deviation?
   var mainline: Deviation?
@@ -53,7 +53,7 @@ struct Expectation: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// What comes of it on a fresh, enabled controller.
+  /// The result on a new, enabled controller.
   func observe(_ personality: Personality, without quirk: Quirk? = nil) -> String {
     var model = sheetModel(personality)
     if let quirk { model.quirks.remove(quirk) }

@@ -8,7 +8,7 @@ import Testing
 /// The backings of namespaces.
 @Suite struct BackendTests {
   @Test(
-    "after a completed Flush the data are in the file, though the process is killed",
+    "after a completed Flush the data is in the file, even if the process is killed",
     arguments: [Personality.pciEPFNVMe, .nvmetPCIEPF, .strict])
   func killed(_ personality: Personality) async throws {
     let file = try TemporaryFile(bytes: 1 << 20)
@@ -37,7 +37,7 @@ import Testing
     #expect(found == written)
   }
 
-  @Test("a regular file is none of the block layer's")
+  @Test("a regular file is not a block device")
   func regularFile() throws {
     let file = try TemporaryFile(bytes: 1 << 20)
     let store = try FileStore(path: file.path)
@@ -45,7 +45,7 @@ import Testing
     #expect(store.size == 1 << 20)
   }
 
-  @Test("a file that is not there is refused with its path and errno")
+  @Test("a missing file is refused with its path and errno")
   func missing() {
     let error = #expect(throws: FileStore.OpenError.self) {
       _ = try FileStore(path: "/nonexistent/file")

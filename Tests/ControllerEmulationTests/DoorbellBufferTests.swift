@@ -6,7 +6,7 @@ import Testing
 
 /// Doorbells in the host's memory: NVM Express Base 2.1, 5.2.5 and annex B.5.
 @Suite struct DoorbellBufferTests {
-  /// A strict controller with one I/O queue pair of 64 entries, and its doorbells in memory.
+  /// A reference controller with one I/O queue pair of 64 entries, and its doorbells in memory.
   private struct Machine {
     let host: Host
     let shadow: UInt64
@@ -62,7 +62,7 @@ import Testing
     var interrupts: Int { host.interrupts.count { $0 == 1 } }
   }
 
-  @Test("a controller that offers it says so, one that does not refuses it")
+  @Test("a controller reports the support, and refuses the command without it")
   func offer() throws {
     let machine = try Machine()
     let (_, data) = machine.host.identify(1)
@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test(
-    "buffers that are no pages are an invalid field",
+    "buffers that are not page-aligned are an invalid field",
     arguments: [(0x8004, 0x9000), (0x8000, 0x9010), (0, 0x9000), (0x8000, 0)] as [(UInt64, UInt64)])
   func misplaced(_ shadow: UInt64, _ indexes: UInt64) throws {
     let machine = try Machine()
@@ -87,7 +87,8 @@ import Testing
         == 2)
   }
 
-  @Test("the first command rings, those that follow at once do not, and all complete")
+  @Test(
+    "the first command writes the doorbell, those that follow immediately do not, and all complete")
   func quietWhileBusy() throws {
     var machine = try Machine()
     var rings: [Bool] = []
@@ -101,7 +102,7 @@ import Testing
     #expect(rings.dropFirst().allSatisfy { !$0 })
   }
 
-  @Test("after a pause the controller has asked to be rung, and rests")
+  @Test("after a pause the controller has requested a doorbell write, and sleeps")
   func ringAfterPause() throws {
     var machine = try Machine()
     let isRung = machine.flush()
@@ -114,7 +115,7 @@ import Testing
     #expect(machine.host.reap(1) != nil && machine.host.reap(1) != nil)
   }
 
-  @Test("a host that takes its time from command to command is looked for as long")
+  @Test("the polling time follows the time between the host's commands")
   func adapts() throws {
     var machine = try Machine()
     var rings: [Bool] = []
@@ -134,7 +135,7 @@ import Testing
     #expect(machine.host.controller.nextWork == .never)
   }
 
-  @Test("a host that has not yet looked after an interrupt gets no second one")
+  @Test("a host with a pending interrupt gets no second one")
   func interruptUnderWay() throws {
     var machine = try Machine()
     let before = machine.interrupts
@@ -147,7 +148,7 @@ import Testing
     #expect(machine.interrupts == before + 1)
   }
 
-  @Test("a host that takes entries one at a time is interrupted for each at once")
+  @Test("a host that consumes entries one at a time is interrupted for each immediately")
   func interruptForEach() throws {
     var machine = try Machine()
     let before = machine.interrupts
@@ -159,7 +160,7 @@ import Testing
     }
   }
 
-  @Test("a host that took four entries at once is interrupted when three more wait")
+  @Test("a host that consumed four entries at once is interrupted when three more are pending")
   func interruptForSeveral() throws {
     var machine = try Machine()
     let before = machine.interrupts
@@ -168,12 +169,12 @@ import Testing
     #expect(machine.interrupts == before + 1)
     machine.flush(1, nanosecondsEach: 1_000)
     #expect(machine.interrupts == before + 2)
-    // The fourth comes while that one is under way.
+    // The fourth arrives while that interrupt is pending.
     machine.flush(1, nanosecondsEach: 1_000)
     #expect(machine.interrupts == before + 2)
   }
 
-  @Test("a host that sends fewer than it took is interrupted 100 µs after the last")
+  @Test("a host that submits fewer than it consumed is interrupted 100 µs after the last")
   func interruptForFewer() throws {
     var machine = try Machine()
     let before = machine.interrupts
@@ -189,7 +190,7 @@ import Testing
     #expect(machine.host.controller.nextWork == .never)
   }
 
-  @Test("a head that no queue has holds up no interrupt for longer", arguments: [64, 0xffff, .max])
+  @Test("an invalid head does not delay an interrupt further", arguments: [64, 0xffff, .max])
   func wrongHead(_ head: UInt32) throws {
     var machine = try Machine()
     machine.flush(1, nanosecondsEach: 1_000)
@@ -201,7 +202,7 @@ import Testing
     for _ in 0..<3 { #expect(machine.host.reap(1) != nil) }
   }
 
-  @Test("a host that took only some of the entries is interrupted for the rest")
+  @Test("a host that consumed only some of the entries is interrupted for the rest")
   func interruptForTheRest() throws {
     var machine = try Machine()
     let before = machine.interrupts
@@ -227,7 +228,7 @@ import Testing
     #expect(machine.host.controller.nextWork == .never)
   }
 
-  @Test("every command of a long run through the ring completes, rung or not")
+  @Test("every command of a long run through the ring completes, with or without a doorbell write")
   func wrap() throws {
     var machine = try Machine()
     var rung = 0
@@ -242,7 +243,7 @@ import Testing
     #expect(rung > 0 && rung < 250)
   }
 
-  @Test("a tail that no queue has is reported once, and the register counts from then on")
+  @Test("an invalid tail is reported once, and the register is used from then on")
   func wrongTail() throws {
     var machine = try Machine()
     let event = machine.host.submit(.init(opcode: 0x0c))
@@ -256,7 +257,7 @@ import Testing
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
   }
 
-  @Test("a reset of the controller forgets them, and touches the host's memory no more")
+  @Test("a reset of the controller drops them, and does not access the host's memory any more")
   func reset() throws {
     var machine = try Machine()
     let isRung = machine.flush()
@@ -272,7 +273,7 @@ import Testing
     #expect(machine.value(machine.shadow, 8) == 0xaaaa_aaaa)
   }
 
-  @Test("buffers that are not in the host's memory leave the registers")
+  @Test("with buffers outside the host's memory the registers are used")
   func unreachable() throws {
     let machine = try Machine()
     #expect(

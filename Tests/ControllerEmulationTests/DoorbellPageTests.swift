@@ -7,9 +7,9 @@ import Testing
 
 @testable import ControllerEmulation
 
-/// Doorbells in a page that the host has mapped: nobody tells the controller of a change.
+/// Doorbells in a page that the host has mapped: the controller is not notified of a change.
 @Suite struct DoorbellPageTests {
-  /// A strict controller with one I/O queue pair of 64 entries.
+  /// A reference controller with one I/O queue pair of 64 entries.
   private struct Machine {
     let host: Host
 
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test("the page is the doorbells' alone: the MSI-X table is behind it")
+  @Test("the page has only doorbells: the MSI-X table follows it")
   func layout() throws {
     var model = sheetModel(.strict)
     model.mapsDoorbells = true
@@ -51,13 +51,15 @@ import Testing
     }
   }
 
-  @Test("drivers, and a reference without it, have no such page", arguments: Personality.allCases)
+  @Test(
+    "the drivers, and a reference controller without it, have no such page",
+    arguments: Personality.allCases)
   func none(_ personality: Personality) {
     let function = NVMeFunction(sheetModel(personality), memory: HostMemory(), deviceID: 1)
     #expect(function.mappedAreas(ofBAR: 0) == nil)
   }
 
-  @Test("a reference with the page offers no doorbell buffers: one way is enough")
+  @Test("a reference controller with the page does not support doorbell buffers")
   func noBuffers() {
     let function = NVMeFunction(sheetModel(.pciEPFNVMe), memory: HostMemory(), deviceID: 1)
     #expect(function.reference(memory: HostMemory()).model.offersDoorbellBuffers)
@@ -66,7 +68,7 @@ import Testing
     #expect(mapped.mappedAreas(ofBAR: 0) != nil)
   }
 
-  @Test("a tail in the page is found at the next look")
+  @Test("a tail in the page is found at the next poll")
   func found() throws {
     let machine = try Machine()
     machine.host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
@@ -78,14 +80,14 @@ import Testing
     #expect(completion.status == 0)
   }
 
-  @Test("a doorbell that is written by a register access works, too")
+  @Test("a doorbell that is written by a register access also works")
   func written() throws {
     let machine = try Machine()
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
     #expect(machine.value(1) == 1)
   }
 
-  @Test("a full completion queue goes on when the head in the page moves")
+  @Test("a full completion queue continues when the head in the page moves")
   func headInPage() throws {
     let machine = try Machine()
     // 63 commands fill the queue but for the place that stays free; one more waits.
@@ -103,7 +105,7 @@ import Testing
   }
 
   @Test(
-    "a value that no queue has is reported once and taken back", arguments: [false, true])
+    "an invalid value is reported once and reset", arguments: [false, true])
   func wrongValue(_ isCompletion: Bool) throws {
     let machine = try Machine()
     let event = machine.host.submit(.init(opcode: 0x0c))
@@ -115,7 +117,7 @@ import Testing
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
   }
 
-  @Test("what a host before has left in the page does not hide the first command of the next")
+  @Test("values of an earlier host in the page do not hide the first command of the next")
   func leftovers() throws {
     let machine = try Machine()
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
@@ -130,7 +132,7 @@ import Testing
     #expect(machine.host.reap(1) != nil)
   }
 
-  @Test("after a command it looks without a pause, then ever more rarely, at last every 10 ms")
+  @Test("after a command it polls continuously, then at growing intervals, finally every 10 ms")
   func pauses() throws {
     let machine = try Machine()
     #expect(machine.host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
@@ -145,7 +147,7 @@ import Testing
     #expect(machine.untilNextLook == 0)
   }
 
-  @Test("a disabled controller does not look")
+  @Test("a disabled controller does not poll")
   func disabled() throws {
     let machine = try Machine()
     machine.host.write(0x14, 0)

@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test(
-    "a namespace that comes, goes or changes its size completes a request with notice 0, log 04h",
+    "a namespace that is added, removed or resized completes a request with notice 0, log 04h",
     arguments: [Personality.nvmetPCIEPF, .strict], ["comes", "goes", "grows", "is disabled"])
   func notice(_ personality: Personality, _ what: String) {
     let host = host(personality)
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test("a host that has switched the notices off hears nothing, and finds the list")
+  @Test("a host that has disabled the notices is not notified, but finds the list")
   func off() {
     let host = host(.strict)
     #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0])) == 0)
@@ -121,7 +121,7 @@ import Testing
     #expect(changedNamespaces(host) == [0xffff_ffff])
   }
 
-  @Test("pci_epf_nvme tells its host nothing, and Identify shows the new namespace")
+  @Test("pci_epf_nvme does not notify its host, but Identify shows the new namespace")
   func seed() {
     let host = Host(sheetModel(.pciEPFNVMe))
     host.enable()

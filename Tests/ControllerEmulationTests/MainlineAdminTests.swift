@@ -287,7 +287,9 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 16
-  @Test("Number of Queues is the target's, whatever the PCI side has", arguments: [1, 4, 127])
+  @Test(
+    "Number of Queues is that of the target, independent of the PCI side",
+    arguments: [1, 4, 127])
   func queueCount(_ count: Int) {
     let host = mainline {
       $0.ioQueues = 2
@@ -298,7 +300,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 16
-  @Test("the event mask reads back, and stays over a disable")
+  @Test("the event mask reads back, and persists over a disable")
   func eventMask() {
     let host = mainline()
     #expect(host.setFeature(0xb, 0x100)?.status == 0)
@@ -604,7 +606,8 @@ import Testing
 
   // nvmet_pci_epf.md, 18
   @Test(
-    "a changed namespace completes the last request, and is told once until its log is read")
+    "a changed namespace completes the last request, and is reported once until its log is read"
+  )
   func event() {
     let host = mainline()
     let ids = (0..<2).map { _ in host.submit(.init(opcode: 0x0c)) }
@@ -634,7 +637,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 18
-  @Test("an event that the host does not want is not told, but is in the log")
+  @Test("an event that the host masked is not reported, but is in the log")
   func unwantedEvent() {
     let host = mainline()
     #expect(host.setFeature(0xb, 0x800)?.status == 0)
@@ -668,7 +671,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q5
-  @Test("the timer expires when nothing comes for so long: the kernel would crash")
+  @Test("the timer expires without commands: the kernel would crash")
   func keepAliveExpires() {
     let host = mainline()
     #expect(host.setFeature(0xf, 2000)?.status == 0)

@@ -216,7 +216,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 15
-  @Test("all else of Identify Controller is zero")
+  @Test("all other fields of Identify Controller are zero")
   func controllerRest() {
     var bytes = Self.controller()
     for (_, offset, value) in Self.controllerFields {
@@ -298,7 +298,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 15
-  @Test("all else of Identify Namespace is zero", arguments: [false, true])
+  @Test("all other fields of Identify Namespace are zero", arguments: [false, true])
   func namespaceRest(_ isFile: Bool) throws {
     var bytes = try namespace(isFile: isFile)
     for (_, offset, width, _, _) in Self.namespaceFields {

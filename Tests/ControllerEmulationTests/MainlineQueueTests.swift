@@ -58,7 +58,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 9
-  @Test("a fetch that fails is tried again and again, until the memory is there")
+  @Test("a fetch that fails is retried until the memory is mapped")
   func fetchRetry() throws {
     let host = mainline()
     let address: UInt64 = 1 << 32
@@ -79,7 +79,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 9
-  @Test("polled without a pause until 5 s have passed without a command, then every 5 ms")
+  @Test("polled continuously until 5 s have passed without a command, then every 5 ms")
   func polling() {
     let host = mainline()
     #expect(host.getFeature(7)?.status == 0)
@@ -98,7 +98,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 9
-  @Test("after enable, the first look comes within 5 ms")
+  @Test("after enable, the first poll is within 5 ms")
   func firstPoll() {
     let host = mainline()
     host.submit(.init(opcode: 0x0a, words: [7]))
@@ -137,7 +137,7 @@ import Testing
     #expect(host.createSubmissionQueue(2, on: 1) == 0)
     host.submit(Self.flush, to: 2)
     #expect(host.reap(1)?.1.queue == (isSame ? nil : 2))
-    // With a queue of its own number, the completion is there.
+    // With a queue of the same number, the completion is in it.
     #expect(host.createCompletionQueue(3) == 0)
     #expect(host.createSubmissionQueue(3, on: 1) == 0)
     host.submit(Self.flush, to: 3)
@@ -277,7 +277,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 10
-  @Test("settings belong to a slot: the queue that comes next has them, whatever its vector")
+  @Test("settings belong to a slot: the next queue has them, independent of its vector")
   func slots() {
     let host = mainline()
     #expect(host.createCompletionQueue(1, vector: 1) == 0)

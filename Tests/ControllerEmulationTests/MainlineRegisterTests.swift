@@ -202,7 +202,7 @@ import Testing
     host.write(offset, before | extra)
     host.configure(0x0046_0001)
     #expect(host.identify(1).0 == 0)
-    // While enabled, nobody looks.
+    // While enabled, the registers are not read.
     host.write(offset, 0)
     #expect(host.identify(1).0 == 0)
     // Round its end, which would be elsewhere with another size.

@@ -9,7 +9,7 @@ import Testing
   // MARK: nvmet_pci_epf.md, 5
 
   // nvmet_pci_epf.md, 5
-  @Test("the link comes up: a line, and CC is looked at in 10 ms")
+  @Test("the link comes up: a line, and CC is polled in 10 ms")
   func linkUp() {
     let host = mainline(enabled: false)
     host.write(0x14, 0x0046_0001)
@@ -34,7 +34,7 @@ import Testing
 
   // nvmet_pci_epf.md, 5
   @Test(
-    "the link goes down: disabled if enabled, CC and CSTS zero, CC no longer looked at",
+    "the link goes down: disabled if enabled, CC and CSTS zero, CC is no longer polled",
     arguments: [true, false])
   func linkDown(_ isEnabled: Bool) {
     let host = mainline(enabled: isEnabled)
@@ -48,7 +48,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 5
-  @Test("the function goes: the driver says so, and then does as when the link goes down")
+  @Test("the function is removed: the driver logs it, then acts as at link down")
   func removed() {
     let host = mainline()
     host.controller.remove(at: host.controller.now)
@@ -106,7 +106,7 @@ import Testing
     /// CC before, one look each.
     var past: [UInt32] = []
     var configuration: UInt32
-    /// What the driver says, CSTS, and CC as it stands then; nil for as it was written.
+    /// The driver's messages, CSTS, and the resulting CC; nil for the written value.
     var log: [String] = []
     var status: UInt32
     var after: UInt32?
@@ -180,7 +180,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 6
-  @Test("EN 1→0→1 between two looks is not seen")
+  @Test("EN 1→0→1 between two polls is not detected")
   func toggle() {
     let host = mainline()
     host.write(0x14, Self.off)

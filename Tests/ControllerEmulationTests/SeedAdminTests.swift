@@ -28,7 +28,7 @@ import Testing
     ("19h Directive Send", 0x19, "Admin Cmd (0x19)"),
     ("1Ah Directive Receive", 0x1a, "Admin Cmd (0x1a)"),
     ("7Ch Doorbell Buffer Config", 0x7c, "Admin Cmd (0x7c)"),
-    ("7Fh Fabrics", 0x7f, "Admin Cmd (0x7f)"), ("7Eh, of nobody", 0x7e, "Admin Cmd (0x7e)"),
+    ("7Fh Fabrics", 0x7f, "Admin Cmd (0x7f)"), ("7Eh, undefined", 0x7e, "Admin Cmd (0x7e)"),
     ("C0h, a vendor's", 0xc0, "Admin Cmd (0xc0)"),
   ]
 
@@ -394,7 +394,7 @@ import Testing
 
   // pci_epf_nvme.md, 13, Q20
   @Test(
-    "MDTS by mdts_kb wraps below 8 KiB; as it should be 8 KiB is the least",
+    "MDTS by mdts_kb wraps below 8 KiB; without the quirk 8 KiB is the minimum",
     arguments: [(128, true, 5), (4, true, 0), (4, false, 1), (128, false, 5), (1, false, 1)]
       as [(Int, Bool, UInt8)])
   func transfer(_ kilobytes: Int, _ isOn: Bool, _ field: UInt8) {

@@ -227,7 +227,7 @@ import Testing
 
   // pci_epf_nvme.md, 13, Q21
   @Test(
-    "a command of exactly 1 MiB fails on a loop target; as it should be it does not",
+    "a command of exactly 1 MiB fails on a loop target; without the quirk it does not",
     arguments: [true, false], [true, false])
   func mebibyte(_ isOn: Bool, _ isLoop: Bool) {
     let host = Self.host {

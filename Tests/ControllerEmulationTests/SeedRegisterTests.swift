@@ -36,7 +36,7 @@ import Testing
   }
 
   // pci_epf_nvme.md, 9.1
-  @Test("what was written before the link came is the driver's again with link_up")
+  @Test("the driver resets values written before link_up")
   func linkUp() {
     let host = Self.host()
     for offset in [0x00, 0x04, 0x08, 0x14, 0x1c] { host.write(offset, 0x0ee0_0000) }

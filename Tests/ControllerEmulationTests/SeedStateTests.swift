@@ -74,7 +74,7 @@ import Testing
   }
 
   // pci_epf_nvme.md, 10.1
-  @Test("a toggle of EN between two ticks is not seen", arguments: [true, false])
+  @Test("a toggle of EN between two ticks is not detected", arguments: [true, false])
   func toggle(_ isEnabled: Bool) {
     let host = Self.host(enabled: isEnabled)
     let before = host.log

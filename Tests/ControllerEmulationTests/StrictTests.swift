@@ -21,7 +21,7 @@ import Testing
     #expect(host.status == 0)
   }
 
-  @Test("3.1.4: read-only registers do not take writes", arguments: [0x00, 0x04, 0x08, 0x1c])
+  @Test("3.1.4: read-only registers ignore writes", arguments: [0x00, 0x04, 0x08, 0x1c])
   func readOnly(_ offset: Int) {
     let host = host()
     let before = host.read(offset)
@@ -71,7 +71,7 @@ import Testing
     #expect(host.run(.init(opcode: 0x0c))?.result == 0x1_0000)
   }
 
-  @Test("5.1.2: an event of one kind is told once until its log page is read")
+  @Test("5.1.2: an event of one type is reported once until its log page is read")
   func maskedEvent() throws {
     let host = host()
     host.write(0x1018, 1)
@@ -147,7 +147,7 @@ import Testing
     #expect(host.bytes(at: second + 2048, 2048).allSatisfy { $0 == 0 })
   }
 
-  @Test("a completion queue that is full loses nothing")
+  @Test("a full completion queue loses no completion")
   func fullQueue() {
     let host = host()
     #expect(host.makeQueues(depth: 4))

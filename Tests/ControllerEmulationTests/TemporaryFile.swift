@@ -22,7 +22,7 @@ final class TemporaryFile: Sendable {
 
   deinit { unlink(path) }
 
-  /// Makes the file shorter behind the back of whoever has it open.
+  /// Truncates the file while it is open.
   func truncate(to bytes: Int) throws {
     guard LibC.truncate(path, off_t(bytes)) == 0 else { throw Failure(errno: errno) }
   }

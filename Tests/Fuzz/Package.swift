@@ -4,7 +4,7 @@ import PackageDescription
 
 let emulation = Target.Dependency.product(name: "NVMeEmulation", package: "epfnvme")
 
-// A package of its own, so that a normal build never sees it: `make fuzz`.
+// A separate package that is not part of a normal build: `make fuzz`.
 let package = Package(
   name: "Fuzz",
   platforms: [.macOS(.v15)],

@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(
-    "every question has words of its own, fits a page and is answered",
+    "every read-only command has a unique name, fits a page and completes",
     arguments: Personality.allCases)
   func whole(_ personality: Personality) throws {
     let all = try answers(of: personality).all
@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  @Test("id-ctrl and id-ns answer what the probe found", arguments: Personality.allCases)
+  @Test("id-ctrl and id-ns match the probe", arguments: Personality.allCases)
   func identify(_ personality: Personality) throws {
     let (found, all) = try answers(of: personality)
     func data(_ words: String) -> [UInt8]? { all.first { $0.inquiry.words == words }?.answer.data }
@@ -73,14 +73,14 @@ import Testing
     (.strict, "ns-descs --namespace-id=4294967295", 0x400b),
   ]
 
-  @Test("what each controller refuses, and how", arguments: ends)
+  @Test("the refusals of each controller, with their statuses", arguments: ends)
   func end(_ personality: Personality, _ words: String, _ status: UInt16) throws {
     let found = try #require(
       try answers(of: personality).all.first { $0.inquiry.words == words }?.answer)
     #expect(found.status.rawValue == status, "\(words): \(found.status)")
   }
 
-  @Test("without an I/O queue nothing is asked on one")
+  @Test("without an I/O queue no command is sent on one")
   func noQueues() throws {
     let found = try answers(of: .strict).found
     var without = found
@@ -89,12 +89,12 @@ import Testing
     #expect(Inquiry.all(for: without).filter(\.isIO).isEmpty)
   }
 
-  @Test("a stand-in follows the rules of what it stands for: a file's blocks are no block device's")
+  @Test("a substitute follows the rules of its original: a file differs from a block device")
   func standIns() throws {
     for (isFile, features) in [(true, 0), (false, 0x32)] as [(Bool, UInt8)] {
       let found = try answers(of: .nvmetPCIEPF) { $0.namespaces[0].standsForFile = isFile }.found
       #expect(found.namespaces[0].identify[.features] == features)
-      #expect(found.namespaces[1].identify[.features] == 0x32, "memory by itself is a device")
+      #expect(found.namespaces[1].identify[.features] == 0x32, "memory without a file is a device")
     }
   }
 }

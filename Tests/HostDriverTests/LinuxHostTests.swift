@@ -52,7 +52,7 @@ import Testing
   }
 
   @Test(
-    "by MSI and by INTx, too", arguments: [ControllerModel.InterruptKind.msi(vectors: 8), .intx])
+    "also with MSI and INTx", arguments: [ControllerModel.InterruptKind.msi(vectors: 8), .intx])
   func otherInterrupts(_ kind: ControllerModel.InterruptKind) throws {
     let machine = machine(.nvmetPCIEPF) { $0.interrupts = kind }
     let found = try machine.host.probe()
@@ -61,7 +61,7 @@ import Testing
   }
 
   @Test(
-    "a host that comes back after a shutdown, and after a reset, finds everything",
+    "a host that returns after a shutdown, and after a reset, finds everything",
     arguments: Personality.allCases)
   func again(_ personality: Personality) throws {
     let machine = machine(personality)
@@ -77,7 +77,7 @@ import Testing
 
   // pci_epf_nvme.md, 13, Q12
   @Test(
-    "with more queues promised than there are, the host goes on with those that it gets"
+    "with more queues granted than available, the host continues with those that it gets"
   )
   func promisedQueues() throws {
     let machine = machine(.pciEPFNVMe) {
@@ -129,7 +129,7 @@ import Testing
   }
 
   @Test(
-    "the kernel's lines of a life, in order",
+    "the kernel messages of a run, in order",
     arguments: [
       (Personality.pciEPFNVMe, ["Link UP", "Enabling controller", "Disabling controller"]),
       (.nvmetPCIEPF, ["PCI link up", "Enabling controller", "Shutting down controller"]),

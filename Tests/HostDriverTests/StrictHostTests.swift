@@ -57,13 +57,13 @@ import Testing
     ),
   ]
 
-  @Test("a controller breaks the rules that its quirks are about, and no others", arguments: broken)
+  @Test("a controller violates only the rules of its quirks", arguments: broken)
   func rules(_ personality: Personality, _ broken: Set<String>) throws {
     let examination = try examine(personality)
     #expect(Set(examination.broken.map(\.id)) == broken, "\(examination.broken)")
     let ids = examination.rules.map(\.id)
     #expect(ids.count > 100)
-    #expect(Set(ids).count == ids.count, "every rule has an id of its own")
+    #expect(Set(ids).count == ids.count, "every rule has a unique id")
   }
 
   enum Form: String, Sendable, CaseIterable {
@@ -80,14 +80,15 @@ import Testing
     }
   }
 
-  @Test("the reference keeps the rules in every form", arguments: Form.allCases)
+  @Test(
+    "the reference controller follows the rules in every configuration", arguments: Form.allCases)
   func otherReferences(_ form: Form) throws {
     let examination = try examine(.strict) { form.apply(to: &$0) }
     #expect(examination.broken.map(\.description) == [])
   }
 
   @Test(
-    "the reference's pin has the level of what is not acknowledged; the drivers' is pulsed",
+    "the reference controller's pin is asserted for unacknowledged entries; that of the drivers is pulsed",
     arguments: [Personality.strict, .nvmetPCIEPF])
   func pin(_ personality: Personality) throws {
     final class Watcher: HostInterface {
@@ -111,7 +112,7 @@ import Testing
       function.write(offset, value)
     }
     function.advance(to: function.now + .init(100))
-    // Keep Alive, whatever it is answered with.
+    // Keep Alive, with any status.
     try memory.store(UInt32(0x18), at: 0x1_0000)
     function.write(0x1000, 1)
     function.advance(to: function.now + .init(100))
@@ -130,7 +131,7 @@ import Testing
   }
 
   @Test(
-    "a quirk that is switched off breaks its rule no more",
+    "a disabled quirk no longer violates its rule",
     arguments: [
       (.nvmetPCIEPF, .registersWritable, "cap-read-only"),
       (.nvmetPCIEPF, .transferFailureSucceeds, "prp1-dword"),

@@ -106,7 +106,7 @@ served() {
   equal "$1: it stops cleanly on SIGTERM" 0 "$server_status" || diag_file server server.err
 }
 
-# own_disk: QEMU's own controller, which is none of ours, with three namespaces. `sleep` stands where a server would be.
+# own_disk: the NVMe controller of QEMU with three namespaces. `sleep` replaces the server.
 own_disk() {
   rm -f own.*
   for lib_nsid in 1 2 3; do truncate -s 384M "own.$lib_nsid"; done
@@ -148,8 +148,8 @@ own_namespaces() {
 kernel_options='console=ttyS0 loglevel=5 log_buf_len=4M iomem=relaxed panic=-1
   mitigations=off init_on_alloc=0 cryptomgr.notests apparmor=0 selinux=0 audit=0'
 
-# start_guest NAME [VARIABLE=VALUE…]: boots guest/NAME.sh on $device, with the variables in its environment, and with the
-# files below ./files as /lab/files. Whoever calls may set
+# start_guest NAME [VARIABLE=VALUE…]: boots guest/NAME.sh on $device, with the variables in its environment, and with the files below
+# ./files as /lab/files. The caller may set
 #   memory     MiB (768)             shared     no: memory that the server cannot map
 #   cpus       (2)                   reboots    yes: the machine may reboot; otherwise that ends it
 #   state      a file that is /dev/vdb   more   arguments for QEMU

@@ -202,7 +202,7 @@ def summaries($function; $all):
     {words: "show-regs", device: "controller",
       json: ($function.registers | with_entries(.key |= ascii_downcase | .value |= numeral))},
     {words: "effects-log", device: "controller",
-      # What it asked for last comes first.
+      # The last requested value is first.
       json: ($function.cap | numeral
         | [if bits(43; 1) == 1 then 2 else empty end, if bits(37; 1) == 1 then 0 else empty end]
         | map($all["effects-log --csi=\(.)"].printed[0]))};

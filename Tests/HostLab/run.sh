@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# `make lab-host`: serves the emulated endpoint over vfio-user, boots a stock Linux in QEMU on it, and lets the kernel's own
-# driver, nvme-cli, fio and file systems use it. Prints KTAP. Exit status 0: every case passed.
-# The variables are described in Docs/Guides/HostLab.md.
+# `make lab-host`: serves the emulated endpoint over vfio-user, boots a stock Linux in QEMU with it, and tests it with the kernel's driver,
+# nvme-cli, fio and file systems. Prints KTAP. Exit status 0: every case passed. The variables are described in Docs/Guides/HostLab.md.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,7 +60,7 @@ start=$(date +%s)
   echo "1..$#"
 } | tee "$output/results.ktap"
 
-# run_suite NUMBER FILE: leaves its cases as KTAP of their own.
+# run_suite NUMBER FILE: writes its cases as separate KTAP.
 run_suite() {
   number=$1
   suite=$(basename "$2" .sh)

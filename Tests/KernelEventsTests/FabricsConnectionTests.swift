@@ -22,7 +22,7 @@ struct FabricsConnectionTests {
     return try LiveFabricsConnections(directory: FilePath(root.path)).connections()
   }
 
-  @Test("the state tells a live connection from a lost one")
+  @Test("the state distinguishes a live connection from a lost one")
   func states() throws {
     let tcp = [
       "transport": "tcp", "subsysnqn": "nq",

@@ -25,7 +25,7 @@ struct KernelLogTests {
   }
 
   @Test(
-    "escaped bytes are put back",
+    "escaped bytes are decoded",
     arguments: [
       ("a\\x0ab", "a\nb"), ("\\xc3\\xbc", "ü"), ("a\\x5cb", "a\\b"), ("a\\xzz", "a\\xzz"),
       ("a\\x1", "a\\x1"),
@@ -34,7 +34,9 @@ struct KernelLogTests {
     #expect(KernelLogRecord(parsing: "6,1,2,-;\(text)\n")?.text == shown)
   }
 
-  @Test("what is no record", arguments: ["", "text", "6,1,2;text", "a,1,2,-;text", "6,b,2,-;text"])
+  @Test(
+    "malformed records are refused",
+    arguments: ["", "text", "6,1,2;text", "a,1,2,-;text", "6,b,2,-;text"])
   func noRecord(text: String) {
     #expect(KernelLogRecord(parsing: text) == nil)
   }
@@ -63,14 +65,14 @@ struct KernelLogTests {
     #expect(window.lines(from: 0) == [KernelLogLine(level: 6, text: "ab")])
   }
 
-  @Test("a full window forgets the older half")
+  @Test("a full window drops the older half")
   func capacity() {
     let window = window((0..<9).map { "6,\($0),0,-;\($0)\n" }, capacity: 4)
     #expect(window.next == 9)
     #expect(window.lines(from: 0).map(\.text) == ["6", "7", "8"])
   }
 
-  @Test("the live log has a mark after which nothing is old, or cannot be read at all")
+  @Test("the live log has a mark without older records after it, or cannot be read")
   func live() {
     let log = LiveKernelLog()
     if let first = log.mark(), let second = log.mark() {

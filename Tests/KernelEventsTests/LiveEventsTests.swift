@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Waiting")
 struct LiveEventsTests {
-  @Test("what holds already is asked for once")
+  @Test("a condition that is true is evaluated once")
   func already() {
     var asked = 0
     let held = LiveEvents().wait(upTo: .seconds(60)) {
@@ -16,7 +16,7 @@ struct LiveEventsTests {
     #expect(asked == 1)
   }
 
-  @Test("without time it is asked for once, and not waited for", arguments: [0, -1])
+  @Test("without a timeout it is evaluated once, without waiting", arguments: [0, -1])
   func noTime(seconds: Int) {
     var asked = 0
     let held = LiveEvents().wait(upTo: .seconds(seconds)) {
@@ -27,7 +27,7 @@ struct LiveEventsTests {
     #expect(asked == 1)
   }
 
-  @Test("what comes true later is seen without an event")
+  @Test("a condition that becomes true later is detected without an event")
   func later() {
     var asked = 0
     let held = LiveEvents().wait(upTo: .seconds(60)) {
@@ -38,7 +38,7 @@ struct LiveEventsTests {
     #expect(asked == 5)
   }
 
-  @Test("the end of the time is reported after a last look")
+  @Test("a timeout is reported after a last evaluation")
   func timeOut() {
     let clock = LiveEvents()
     let start = clock.now
@@ -86,7 +86,7 @@ struct DeviceEventTests {
     #expect(event?.name == "a40000000.pcie-ep")
   }
 
-  @Test("the header stands in for what is left out")
+  @Test("the header replaces omitted fields")
   func header() {
     #expect(
       event(["change@/devices/virtual/block/loop0", "SUBSYSTEM=block"])
@@ -95,7 +95,7 @@ struct DeviceEventTests {
   }
 
   @Test(
-    "other messages are passed over",
+    "other messages are ignored",
     arguments: [[], ["libudev"], ["add@/devices/x"], ["@/devices/x", "SUBSYSTEM=block"]])
   func others(items: [String]) {
     #expect(event(items) == nil)

@@ -22,7 +22,7 @@ struct DebugCallSiteTests {
   }
 
   @Test(
-    "flags are kept as they are",
+    "flags are kept unchanged",
     arguments: [("_", false), ("p", true), ("pmfsltd", true), ("mf", false)])
   func flags(flags: String, isOn: Bool) throws {
     let site = try #require(DebugCallSite(parsing: "a.c:1 [m]f =\(flags) \"x\""))
@@ -31,7 +31,7 @@ struct DebugCallSiteTests {
   }
 
   @Test(
-    "a call site of a class is known as one",
+    "a call site of a class is recognised",
     arguments: ["\"x\" class:DRM_UT_CORE", "\"x\" class unknown, _id:5"])
   func ofClass(rest: String) {
     #expect(DebugCallSite(parsing: "a.c:1 [m]f =_ \(rest)")?.hasClass == true)
@@ -45,7 +45,7 @@ struct DebugCallSiteTests {
   }
 
   @Test(
-    "anything else is none",
+    "other lines are not call sites",
     arguments: [
       "", "# filename:lineno [module]function flags format", "a.c:1 [m]f", "a.c:1 [m]f =",
       "a.c:x [m]f =_ \"t\"",
@@ -56,7 +56,7 @@ struct DebugCallSiteTests {
     #expect(DebugCallSite(parsing: text) == nil)
   }
 
-  @Test("a control file is its call sites; the rest of it is passed over")
+  @Test("a control file is parsed to its call sites; other lines are ignored")
   func all() {
     let text =
       "# filename:lineno [module]function flags format\na.c:1 [m]f =_ \"t\"\nnonsense\nb.c:2 [m]g =p \"t\"\n"

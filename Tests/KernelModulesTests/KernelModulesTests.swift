@@ -7,7 +7,7 @@ import Testing
 import LinuxFiles
 
 @Suite struct KernelConfigurationTests {
-  @Test("an option is there as y and as m, and not as a comment, a string or a part of a name")
+  @Test("an option is set as y and as m, and not as a comment, a string or a part of a name")
   func options() {
     let configuration = KernelConfiguration(
       parsing: """
@@ -34,14 +34,14 @@ import LinuxFiles
 struct LiveModulesTests {
   static let absent = "epfnvme_no_such_module"
 
-  @Test("a module that nobody has is missing, however it is spelled")
+  @Test("an unknown module is missing, in every spelling")
   func missing() throws {
     #expect(try LiveModules().state(of: Self.absent) == .missing)
     #expect(try LiveModules().state(of: "epfnvme-no-such-module") == .missing)
     #expect(LiveModules().parameters(of: Self.absent).isEmpty)
   }
 
-  @Test("loading a module that nobody has says so")
+  @Test("loading an unknown module reports it")
   func loadMissing() {
     let error = #expect(throws: ModuleError.self) {
       try LiveModules().load("epfnvme-no-such-module", parameters: [])
@@ -51,7 +51,7 @@ struct LiveModulesTests {
     #expect(error?.reason?.isEmpty == false)
   }
 
-  @Test("unloading what is not loaded fails with the kernel's errno")
+  @Test("unloading a module that is not loaded fails with the kernel's errno")
   func unloadMissing() {
     let error = #expect(throws: ModuleError.self) { try LiveModules().unload(Self.absent) }
     #expect(error?.operation == .unload)
@@ -62,7 +62,7 @@ struct LiveModulesTests {
 
   @Test("the kernel's own parameters are read")
   func parameters() throws {
-    // `kernel` is no module but stands in /sys/module on every kernel, with `panic` among its parameters.
+    // `kernel` is not a module, but exists in /sys/module on every kernel, with `panic` among its parameters.
     #expect(LiveModules().parameters(of: "kernel")["panic"] != nil)
     #expect(try LiveModules().state(of: "kernel") == .builtIn)
   }
@@ -96,7 +96,7 @@ final class ModuleDirectory {
       sAf0VwACAAEgAAA4b3doZXJlX2Vsc2UAAAAAAQAAAABrZXJuZWwvbm93aGVyZV9lbHNlLmtvOgBubsAAAAw=
       """
 
-    @Test("a module whose file has gone since depmod is missing, and cannot be loaded")
+    @Test("a module whose file was removed after depmod is missing, and cannot be loaded")
     func fileGone() throws {
       let directory = ModuleDirectory()
       try directory.write(
@@ -124,7 +124,7 @@ final class ModuleDirectory {
 @Suite("Without libkmod")
 struct ModuleFilesTests {
   @Test(
-    "a module's file tells where it stands",
+    "a module's file shows its state",
     arguments: [
       ("configfs", .builtIn), ("nvmet_pci_epf", .loadable), ("null_blk", .loadable),
       ("nvmet", .missing), ("null_gone", .missing),
@@ -145,7 +145,7 @@ struct ModuleFilesTests {
   }
 
   @Test(
-    "the program's last words name the errno",
+    "the program's output names the errno",
     arguments: [
       ("modprobe: ERROR: could not insert 'x': Operation not permitted", 1),
       ("modprobe: FATAL: Module x not found in directory /lib/modules/7.2", 2),
@@ -158,7 +158,7 @@ struct ModuleFilesTests {
   }
 
   @Test(
-    "a program runs to its end and what it says is kept",
+    "a program runs to its end and its output is kept",
     arguments: [
       (["/bin/sh", "-c", "echo said >&2; exit 3"], 3, "said"),
       (["/bin/sh", "-c", "echo on stdout; exit 0"], 0, "on stdout"),
@@ -170,7 +170,7 @@ struct ModuleFilesTests {
     #expect(result.output == said)
   }
 
-  @Test("a program that is not there cannot be started")
+  @Test("a missing program cannot be started")
   func noProgram() {
     let error = #expect(throws: ModuleError.self) {
       try LoaderProgram(path: "/nonexistent/modprobe").load("x", parameters: [])
@@ -181,7 +181,7 @@ struct ModuleFilesTests {
           .load, "x", .noSuchFileOrDirectory, reason: "/nonexistent/modprobe cannot be started"))
   }
 
-  @Test("an errno has words", arguments: [2, 8, 126, 129] as [CInt])
+  @Test("an errno has a text", arguments: [2, 8, 126, 129] as [CInt])
   func words(number: CInt) {
     #expect(FailureReason.loading(Errno(rawValue: number)) != nil)
     #expect(FailureReason.loading(Errno(rawValue: 7)) == nil)

@@ -4,9 +4,9 @@
 # Builds the lab's kernel and the virtual endpoint controller, or finds them built. On stdout, three lines:
 #   the kernel image, the directory of its modules (…/lib/modules/RELEASE), virtual_epc.ko
 #
-# The source is Debian's linux-source package, taken from the machine's own mirror but from a newer suite, with an apt
-# set-up of its own: the machine's package lists stay as they are. Everything lives outside the checkout, under
-# ${XDG_CACHE_HOME:-~/.cache}/epfnvme-lab, keyed by what it was built from, so that a second run does nothing.
+# The source is Debian's linux-source package, taken from the machine's mirror but from a newer suite, with a separate apt configuration:
+# the machine's package lists do not change. Everything is outside the checkout, under ${XDG_CACHE_HOME:-~/.cache}/epfnvme-lab, keyed by
+# what it was built from, so that a second run does nothing.
 #
 #   LAB_MIRROR=URI   the Debian mirror, if apt does not know one
 #   LAB_UPDATE=1     look for a newer source package although one is in the cache

@@ -4,9 +4,9 @@
 # Downloads nvmetcli with a Python to run it, or finds them. On stdout, one line: a directory to copy into the machine,
 # in which `usr/bin/nvmetcli` runs with PYTHONHOME=DIRECTORY/usr. Nothing is installed.
 #
-# The machine's own suite need not have nvmetcli, so that comes from the newest one, by the same private apt as the
-# kernel's source; Python and what nvmetcli imports come from the machine's suite, whose C library the lab uses. Of
-# Python only the modules that nvmetcli loads are kept, compiled.
+# The machine's suite may lack nvmetcli, so it is from the newest one, with the same private apt as the kernel's source; Python and the
+# imports of nvmetcli are from the machine's suite, whose C library the lab uses. Of Python only the modules that nvmetcli loads are kept,
+# compiled.
 set -eu
 
 lab=$(cd "$(dirname "$0")" && pwd)

@@ -35,8 +35,8 @@ need_packages() {
   }
 }
 
-# The machine's own mirror, as apt itself understands its configuration, whatever form the files have. Security and
-# other archives carry other labels or suites; a third party's has another label.
+# The machine's mirror, according to apt, independent of the format of its configuration. Security and other archives carry other labels or
+# suites; a third party's has another label.
 mirror() {
   if [ -n "${LAB_MIRROR:-}" ]; then
     echo "$LAB_MIRROR"
@@ -53,8 +53,7 @@ mirror() {
   echo "$found"
 }
 
-# private_apt COMMAND…: an apt of our own, with its lists below the caller's $cache: the machine's package lists stay as
-# they are.
+# private_apt COMMAND…: a separate apt, with its lists below the caller's $cache: the machine's package lists do not change.
 # shellcheck disable=SC2154 # cache
 private_apt() {
   command=$1

@@ -15,7 +15,7 @@ struct TargetTreeTests {
     ], attributes: ["nvmet/discovery_nqn": "nqn.2014-08.org.nvmexpress.discovery\n"])
   var tree: TargetTree { TargetTree(on: backend) }
 
-  @Test("a target is built by calls on the kernel's paths")
+  @Test("a target is created by calls on the kernel's paths")
   func build() throws {
     let nqn = try NQN("nqn.2026-01.org.example:disk")
     let subsystem = try tree.subsystems.create(nqn)
@@ -47,7 +47,7 @@ struct TargetTreeTests {
         ])
   }
 
-  @Test("objects that others made are found, with the numbers that their names spell")
+  @Test("objects of others are found, with the numbers in their names")
   func found() throws {
     #expect(try tree.subsystems.all().map(\.name) == ["nq"])
     #expect(try tree.subsystems["nq"].namespaces.all().map(\.id) == [1])
@@ -126,7 +126,7 @@ struct TargetTreeTests {
         == ["dhchap_key", "dhchap_ctrl_key", "dhchap_hash", "dhchap_dhgroup"])
   }
 
-  @Test("a refused key does not show in the error")
+  @Test("a refused key is not in the error")
   func hiddenKey() throws {
     let key = try AuthenticationKey("DHHC-1:01:YWJj:")
     let error = #expect(throws: ConfigFSError.self) { try tree.hosts["h"].key.write(key) }

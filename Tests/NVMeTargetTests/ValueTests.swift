@@ -6,7 +6,7 @@ import Testing
 @Suite("Names")
 struct NQNTests {
   @Test(
-    "a name that the kernel can use is taken",
+    "a name that the kernel can use is accepted",
     arguments: [
       "nq", "pci_epf_nvme.0.nqn", "with spaces", "nqn.2026-01.org.example:disk", "ünïcode",
       String(repeating: "q", count: 223),
@@ -16,7 +16,7 @@ struct NQNTests {
   }
 
   @Test(
-    "a name that no directory can have, or that the kernel would cut, is refused",
+    "a name that a directory cannot have, or that the kernel would truncate, is refused",
     arguments: [
       ("", "is empty"), (".", "cannot name a directory"), ("..", "cannot name a directory"),
       ("a/b", "contains \"/\", which ends a directory name"),
@@ -95,7 +95,7 @@ struct IdentityTests {
   }
 
   @Test(
-    "what the kernel refuses in a text is refused",
+    "a text that the kernel refuses is refused",
     arguments: ["", "a\tb", "é", "two\nlines", "\u{7f}"])
   func noASCII(text: String) {
     #expect(throws: InvalidValue.self) { try SerialNumber(text) }
@@ -128,7 +128,9 @@ struct IdentityTests {
     #expect(VendorID(attributeText: text)?.shownText == shown)
   }
 
-  @Test("what is no vendor ID", arguments: [" 5", "5\n\n", "0x", "08", "-5", "65536", ""])
+  @Test(
+    "texts that are not vendor IDs are refused",
+    arguments: [" 5", "5\n\n", "0x", "08", "-5", "65536", ""])
   func noVendor(text: String) {
     #expect(VendorID(attributeText: text) == nil)
   }
@@ -179,7 +181,7 @@ struct IdentifierTests {
   }
 
   @Test(
-    "what is no NGUID",
+    "texts that are not NGUIDs are refused",
     arguments: [
       "", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdef0",
       "0-123456789abcdef0123456789abcdef", "01--23456789abcdef0123456789abcdef",
@@ -196,7 +198,7 @@ struct IdentifierTests {
   }
 
   @Test(
-    "what is no UUID",
+    "texts that are not UUIDs are refused",
     arguments: [
       "", "0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-0123-456789abcdeg",
       "01234567-89ab-cdef-0123-456789abcdefjunk", "0123456-789ab-cdef-0123-456789abcdef",
@@ -258,7 +260,7 @@ struct WordTests {
     #expect(SecureChannel(attributeText: "\n") == nil)
   }
 
-  @Test("pcie is not nvmet's word", arguments: ["pcie", "PCI", "pci ", "pci\n\n"])
+  @Test("nvmet does not accept pcie", arguments: ["pcie", "PCI", "pci ", "pci\n\n"])
   func noWord(text: String) {
     #expect(AddressFamily(attributeText: text) == nil)
   }
@@ -269,7 +271,7 @@ struct WordTests {
       SecureChannel.expectedForm == "one of \"not specified\", \"required\", \"not required\"")
   }
 
-  @Test("only some transports load their module by themselves")
+  @Test("the kernel loads the modules of only some transports")
   func modules() {
     #expect(
       TransportType.allCases.filter(\.isLoadedOnDemand).map(\.moduleName)
@@ -303,7 +305,7 @@ struct WordTests {
   }
 
   @Test(
-    "what is no key",
+    "texts that are not keys are refused",
     arguments: ["", "abc", "DHHC-1:04:YQ==:", "DHHC-1:00:YQ==", "DHHC-1:00::", "DHHC-1:00:a b:"])
   func noKey(text: String) {
     let error = #expect(throws: InvalidValue.self) { try AuthenticationKey(text) }

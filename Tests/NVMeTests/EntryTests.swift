@@ -5,7 +5,7 @@ import Testing
 /// Entries of queues, descriptors of data, doorbells.
 @Suite("Entries")
 struct EntryTests {
-  @Test("a submission entry has its fields where the specification has them")
+  @Test("a submission entry has its fields at the offsets of the specification")
   func submission() {
     let entry = SubmissionEntry(
       opcode: 0x02, id: 0xbeef, namespaceID: 7, prp1: 0x1_0000_2000, prp2: 0x2_0000_3000,
@@ -29,7 +29,7 @@ struct EntryTests {
     #expect(!entry.isFused && entry.usesSGL)
   }
 
-  @Test("a completion entry survives its 16 bytes")
+  @Test("a completion entry round-trips through its 16 bytes")
   func completion() {
     let entry = CompletionEntry(
       result: 0x1122_3344_5566_7788, submissionHead: 9, submissionQueueID: 3, commandID: 0xcafe,
@@ -76,7 +76,7 @@ struct EntryTests {
     (0x1010, 1, DoorbellIndex(.submissionTail, queue: 1)), (0x1004, 1, nil),
   ]
 
-  @Test("a doorbell's offset goes by the stride", arguments: doorbells)
+  @Test("a doorbell's offset depends on the stride", arguments: doorbells)
   func doorbell(offset: UInt64, stride: UInt8, index: DoorbellIndex?) {
     #expect(DoorbellIndex(offset: offset, stride: stride) == index)
     if let index { #expect(index.offset(stride: stride) == offset) }

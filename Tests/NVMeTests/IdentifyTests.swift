@@ -70,13 +70,13 @@ struct IdentifyTests {
     #expect(last.map(\.value) == ["ms:0   lbads:9  rp:0", "ms:8   lbads:12 rp:0x2 (in use)"])
   }
 
-  @Test("bytes that are too few are no structure")
+  @Test("too few bytes are not a structure")
   func short() {
     #expect(IdentifyNamespace(bytes: [UInt8](repeating: 0, count: 4095)) == nil)
     #expect(IdentifyNamespace(bytes: [UInt8](repeating: 0, count: 5000))?.bytes.count == 4096)
   }
 
-  @Test("descriptors survive their list; what is unknown or cut is passed over")
+  @Test("descriptors round-trip through their list; unknown and truncated ones are ignored")
   func descriptors() {
     let uuid = (0..<16).map { UInt8($0) }
     let list: [NamespaceDescriptor] = [.uuid(uuid), .nguid(uuid), .commandSet(.nvm)]

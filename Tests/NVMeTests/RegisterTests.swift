@@ -5,7 +5,7 @@ import Testing
 /// Registers and their fields.
 @Suite("Registers")
 struct RegisterTests {
-  @Test("the registers stand where the specification puts them")
+  @Test("the registers are at the offsets of the specification")
   func places() {
     let places = Register.all.prefix(9).map { "\($0.abbreviation ?? "?") \($0.offset)" }
     #expect(
@@ -17,7 +17,7 @@ struct RegisterTests {
   }
 
   /// What both drivers show with 1024 entries.
-  @Test("CAP says queue entries, timeout and command sets")
+  @Test("CAP has queue entries, timeout and command sets")
   func capabilities() {
     let cap = ControllerCapabilities(rawValue: 0x0000_0820_0f01_03ff)
     #expect(cap[.maximumQueueEntries] == 1023)
@@ -27,7 +27,7 @@ struct RegisterTests {
     #expect(cap[.minimumPageSize] == 0 && !cap[.supportsSubsystemReset])
   }
 
-  @Test("CC is put together from its fields")
+  @Test("CC is composed of its fields")
   func configuration() {
     var configuration = ControllerConfiguration()
     configuration[.enable] = true
@@ -42,7 +42,7 @@ struct RegisterTests {
   }
 
   @Test(
-    "CSTS says ready, fatal and how far a shutdown is",
+    "CSTS has ready, fatal and the shutdown status",
     arguments: [
       (UInt32(1), true, false, ShutdownStatus.normal), (2, false, true, .normal),
       (9, true, false, .complete), (5, true, false, .occurring),

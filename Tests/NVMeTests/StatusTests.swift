@@ -24,7 +24,7 @@ struct StatusTests {
     #expect("\(status)" == text)
   }
 
-  @Test("More and Do Not Retry are no part of the code")
+  @Test("More and Do Not Retry are not part of the code")
   func flags() {
     let status = Status.invalidLogPage.withMore
     #expect(status.code == 0x109)

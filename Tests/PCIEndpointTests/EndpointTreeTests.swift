@@ -38,7 +38,7 @@ struct EndpointTreeTests {
     }
   }
 
-  @Test("a function is complete when the kernel has made all of its directories")
+  @Test("a function is complete when the kernel has created all of its directories")
   func complete() {
     #expect(tree.functions(of: .nvmetPCIEPF)["f"].isComplete)
     #expect(!tree.functions(of: .pciEPFNVMe)["g"].isComplete)
@@ -108,7 +108,7 @@ struct EndpointTreeTests {
   }
 
   @Test(
-    "a driver's module has its own name",
+    "a driver's module has a different name",
     arguments: [
       ("nvmet_pci_epf", "nvmet-pci-epf"), ("pci_epf_nvme", "pci-epf-nvme"),
       ("pci_epf_test", "pci-epf-test"), ("pci_epf_mhi_sdx55", "pci-epf-mhi"),
@@ -151,7 +151,7 @@ struct GroupValueTests {
   }
 
   @Test(
-    "what the driver would clamp, refuse or tell wrongly is refused",
+    "values that the driver would clamp, refuse or report incorrectly are refused",
     arguments: [0, 1, 2, 4, 96, 100, 129, 1000, 2048, 4096] as [UInt32])
   func fabricsLimitRefused(kibibytes: UInt32) {
     #expect(throws: InvalidValue.self) { try FabricsGroup.TransferLimit(kibibytes: kibibytes) }
@@ -168,7 +168,7 @@ struct GroupValueTests {
     #expect(TargetGroup.TransferLimit.standard(pageSize: 65536) == 8192)
   }
 
-  @Test("small limits that a kernel shows are read", arguments: ["1\n", "2\n", "4\n"])
+  @Test("small limits of a kernel can be read", arguments: ["1\n", "2\n", "4\n"])
   func smallLimits(text: String) {
     #expect(TargetGroup.TransferLimit(attributeText: text)?.attributeText == text)
     #expect(FabricsGroup.TransferLimit(attributeText: text)?.attributeText == text)

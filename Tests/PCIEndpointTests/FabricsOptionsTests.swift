@@ -34,7 +34,7 @@ struct FabricsOptionsTests {
   }
 
   @Test(
-    "what the driver shows is read whatever separates the items",
+    "the driver's text is parsed with any separator of items",
     arguments: [
       "transport=loop,nqn=n1,hidden_ns\n", "transport=loop,nqn=n1\n,hidden_ns\n",
       "transport=loop,nqn=n1,hidden_ns\n\n", "transport=loop\nnqn=n1\n",
@@ -44,14 +44,14 @@ struct FabricsOptionsTests {
     #expect(FabricsOptions(attributeText: shown) == FabricsOptions(transport: "loop", nqn: "n1"))
   }
 
-  @Test("a fresh function has no options and shows no bytes")
+  @Test("a new function has no options and shows no bytes")
   func unset() {
     #expect(FabricsOptions(attributeText: "") == FabricsOptions())
     #expect(FabricsOptions().shownText == "")
     #expect(FabricsOptions().problems == ["nqn is missing", "transport is missing"])
   }
 
-  @Test("every option survives writing and reading")
+  @Test("every option round-trips through writing and reading")
   func everyOption() throws {
     let text =
       "transport=tcp,nqn=n,traddr=a,trsvcid=1,host_traddr=b,host_iface=eth0,hostnqn=h,"
@@ -89,7 +89,7 @@ struct FabricsOptionsTests {
   }
 
   @Test(
-    "what the kernel would refuse at the bind is a problem before",
+    "options that the kernel would refuse at bind are reported before",
     arguments: [
       ("transport=loop,nqn=n,queue_size=15", "queue_size is 15, but has to be from 16 to 1024"),
       ("transport=loop,nqn=n,queue_size=1025", "queue_size is 1025, but has to be from 16 to 1024"),
@@ -126,7 +126,7 @@ struct FabricsOptionsTests {
     #expect(options.problems.isEmpty == isGood)
   }
 
-  @Test("a value cannot smuggle in another option", arguments: ["n,tls", "n\ntls", "n\0"])
+  @Test("a value cannot inject another option", arguments: ["n,tls", "n\ntls", "n\0"])
   func separatorInValue(nqn: String) {
     #expect(
       FabricsOptions(transport: "loop", nqn: nqn).problems
@@ -142,7 +142,7 @@ struct FabricsOptionsTests {
   }
 
   @Test(
-    "texts that lead to the same connection mean the same, others do not",
+    "texts for the same connection are equivalent, others are not",
     arguments: [
       ("transport=loop,nqn=n", "nqn=n,transport=loop", true),
       ("transport=loop,nqn=n", "transport=loop\nnqn=n\n,hidden_ns\n", true),

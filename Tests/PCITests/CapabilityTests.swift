@@ -3,7 +3,7 @@ import PCI
 import Testing
 
 @Suite("PCIe Base 7.5.2, 7.5.3, 7.7: capabilities") struct CapabilityTests {
-  @Test("a host finds the capabilities in the order in which they were given")
+  @Test("a host finds the capabilities in the given order")
   func chain() {
     let chain = ConfigurationSpace.sample().chain()
     #expect(chain.map(\.id) == [0x01, 0x05, 0x11, 0x10])
@@ -11,7 +11,7 @@ import Testing
   }
 
   @Test(
-    "the power state takes D0 and D3hot, and drops D1 and D2",
+    "the power state accepts D0 and D3hot, and ignores D1 and D2",
     arguments: [
       (3, .d3Hot, .powerState), (1, .d0, []), (2, .d0, []), (0, .d0, []),
       (0xFFFF, .d3Hot, .powerState),
@@ -35,7 +35,7 @@ import Testing
     #expect(space.powerState == .d0)
   }
 
-  @Test("a function says whether it keeps its state", arguments: [(true, 8), (false, 0)])
+  @Test("a function reports whether it keeps its state", arguments: [(true, 8), (false, 0)])
   func softReset(keepsState: Bool, control: UInt32) {
     let space = ConfigurationSpace(
       header: Header(vendorID: 1, deviceID: 2, classCode: 0),
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(
-    "MSI says how many vectors it wants, with 64-bit addresses",
+    "MSI reports the number of requested vectors, with 64-bit addresses",
     arguments: [
       (1, false, 0x0080), (2, false, 0x0082), (8, true, 0x0186), (32, true, 0x018A),
     ] as [(Int, Bool, UInt32)])
@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(
-    "a host is granted what it enables, and no more than the function wants",
+    "a host is granted the vectors that it enables, up to the function's request",
     arguments: zip([0, 1, 3, 5, 7] as [UInt32], [1, 2, 8, 8, 8]))
   func msiGrant(field: UInt32, vectors: Int) throws {
     var space = ConfigurationSpace.sample()
@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test(
-    "MSI-X says its size and places, and takes enable and function mask",
+    "MSI-X reports its size and offsets, and accepts enable and function mask",
     arguments: [1, 2, 70, 2048])
   func msix(vectors: Int) throws {
     var space = ConfigurationSpace.sample(msixVectors: vectors)
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test(
-    "the MSI-X structures have 16 bytes a vector, and 8 bytes for every 64",
+    "the MSI-X structures have 16 bytes per vector, and 8 bytes for every 64",
     arguments: [(1, 16, 8), (64, 1024, 8), (65, 1040, 16), (2048, 32768, 256)])
   func msixRanges(vectors: Int, table: UInt64, pendingBits: UInt64) {
     let msix = MSIX(
@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test(
-    "a function-level reset is asked for once, and reads back as zero",
+    "a function-level reset is requested once, and reads back as zero",
     arguments: [(true, .functionLevelReset), (false, [])] as [(Bool, Change)])
   func functionLevelReset(resetsFunction: Bool, change: Change) throws {
     var space = ConfigurationSpace.sample(

@@ -6,7 +6,7 @@ import Testing
   typealias Width = ConfigurationSpace.Width
 
   @Test(
-    "the header says who the function is",
+    "the header identifies the function",
     arguments: [
       (0x00, .doubleword, 0x5FFF_15B7), (0x02, .word, 0x5FFF), (0x08, .doubleword, 0x0108_0221),
       (0x08, .byte, 0x21), (0x0B, .byte, 0x01), (0x0E, .byte, 0x00), (0x06, .word, 0x0010),
@@ -165,7 +165,7 @@ import Testing
   }
 
   @Test(
-    "BARs and class codes that cannot be are our bug, and trap",
+    "invalid BARs and class codes are programming errors, and trap",
     arguments: ["size", "2 GiB", "overlap", "class"])
   func mistakes(which: String) async {
     await #expect(processExitsWith: .failure) { [which] in

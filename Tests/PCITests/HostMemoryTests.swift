@@ -19,7 +19,7 @@ import Testing
   }
 
   @Test(
-    "what is mapped can be reached, and what is not is refused as a whole",
+    "mapped memory is accessible, and an access to unmapped memory is refused completely",
     arguments: [
       (0x1000, 1, nil), (0x10FF, 2, nil), (0x1000, 0x201, nil), (0x1200, 1, nil),
       (0x0FFF, 2, .notReadable), (0x1000, 0x202, .notReadable), (0x1201, 1, .notReadable),
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(
-    "a write that cannot be complete changes nothing",
+    "a write that cannot complete changes nothing",
     arguments: [
       (0x1000, 0x202), (0x11FF, 3), (0x1240, 1), (0x127F, 2), (.max, 2), (0x12BF, 2),
     ] as [(UInt64, Int)])
@@ -83,7 +83,7 @@ import Testing
   }
 
   @Test(
-    "bytes in place are given where one region has them all",
+    "bytes are accessed in place if one region has all of them",
     arguments: [
       (0x1000, 0x100, true, true), (0x10FF, 2, false, false), (0x1240, 0x40, true, false),
       (0x1280, 0x40, false, false), (0x3000, 1, false, false), (.max, 1, true, true),
@@ -102,7 +102,7 @@ import Testing
   }
 
   @Test(
-    "regions that cannot be are refused",
+    "invalid regions are refused",
     arguments: [
       (0x10FF, 1, .overlapsRegion), (0x0F00, 0x101, .overlapsRegion),
       (0x0F00, 0x1000, .overlapsRegion), (0x1201, 0x40, .overlapsRegion),
@@ -116,7 +116,7 @@ import Testing
     }
   }
 
-  @Test("a region is removed by exactly its place, and is gone")
+  @Test("a region is removed by its exact range")
   func removal() throws {
     let memory = try memory()
     try memory.store(1 as UInt8, at: 0x1180)
@@ -136,7 +136,7 @@ import Testing
     #expect(try memory.load(at: 0x1180, as: UInt8.self) == 0)
   }
 
-  @Test("memory that is lent is the caller's, before and after")
+  @Test("borrowed memory belongs to the caller, before and after")
   func lent() throws {
     var bytes: [UInt8] = Array(0..<64)
     try bytes.withUnsafeMutableBytes { buffer in
@@ -149,7 +149,7 @@ import Testing
     #expect(bytes.suffix(3) == [61, 0xFF, 0xFF])
   }
 
-  @Test("random accesses do what an array of bytes does", arguments: [1, 2, 3, 4] as [UInt64])
+  @Test("random accesses match an array of bytes", arguments: [1, 2, 3, 4] as [UInt64])
   func model(seed: UInt64) throws {
     var generator = Generator(state: seed)
     let memory = HostMemory()

@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  @Test("an entry takes everything but odd addresses and the reserved bits of control")
+  @Test("an entry accepts everything except odd addresses and the reserved bits of control")
   func tableMasks() {
     var machine = Machine()
     machine.writeTable(32, [UInt8](repeating: 0xFF, count: 16))
@@ -122,7 +122,8 @@ import Testing
   }
 
   @Test(
-    "a vector that the host did not grant raises nothing", arguments: [-1, 70, 2048, .max, .min])
+    "a vector that the host did not grant raises no interrupt",
+    arguments: [-1, 70, 2048, .max, .min])
   func outOfRange(vector: Int) throws {
     var machine = Machine()
     try machine.write(.msix, 2, 0x8000)
@@ -158,7 +159,7 @@ import Testing
   }
 
   @Test(
-    "what keeps all vectors back keeps them pending, in order",
+    "conditions that block all vectors keep them pending, in order",
     arguments: [(0xC000, 0x0006, 0), (0x8000, 0x0002, 0), (0x8000, 0x0006, 3)]
       as [(UInt32, UInt32, UInt32)])
   func heldBack(control: UInt32, command: UInt32, state: UInt32) throws {
@@ -178,7 +179,7 @@ import Testing
     #expect(machine.pendingBits(0, 1) == [0b1000])
   }
 
-  @Test("a pending vector whose cause is gone is not sent")
+  @Test("a pending vector without a cause is not sent")
   func lowered() throws {
     var machine = Machine()
     try machine.write(.msix, 2, 0x8000)
@@ -188,7 +189,7 @@ import Testing
     #expect(machine.take().isEmpty)
   }
 
-  @Test("where a monitor keeps the table, its masks are the monitor's business")
+  @Test("if a monitor owns the table, it applies the masks")
   func monitor() throws {
     var machine = Machine(tableKeeper: .monitor)
     try machine.write(.msix, 2, 0x8000)
@@ -273,7 +274,7 @@ import Testing
   }
 
   @Test(
-    "enabling messages lets go of the line, and forgets its causes",
+    "enabling messages deasserts the line, and drops its causes",
     arguments: [Capability.ID.msi, .msix])
   func switching(id: Capability.ID) throws {
     var machine = Machine()
@@ -299,7 +300,7 @@ import Testing
   // MARK: Reset
 
   @Test(
-    "a reset masks every vector, forgets what waits, and lets go of the line",
+    "a reset masks every vector, drops pending ones, and deasserts the line",
     arguments: [ResetKind.functionLevel, .conventional])
   func reset(kind: ResetKind) throws {
     var machine = Machine()

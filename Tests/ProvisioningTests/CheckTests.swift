@@ -27,7 +27,7 @@ import Testing
   ]
 
   @Test(
-    "an attribute that is changed behind its back is named, with what stands and what should",
+    "an attribute that others changed is named, with its actual and expected value",
     arguments: ShippedProfile.all)
   func changedAttribute(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
@@ -36,7 +36,7 @@ import Testing
     var changed = 0
     for step in plan.steps {
       guard case .write(let path, _, let shown) = step.operation, shown != nil,
-        // The kernel crashes; nobody can look at it afterwards.
+        // The kernel crashes and cannot be inspected afterwards.
         !path.hasSuffix("/attr_qid_max")
       else { continue }
       let copy = SimulatedMachine(
@@ -59,7 +59,7 @@ import Testing
     #expect(changed > 5)
   }
 
-  @Test("a link that is gone, a device that is gone, a stopped controller")
+  @Test("a missing link, a missing device, a stopped controller")
   func gone() throws {
     let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
     let located = try shipped.located()

@@ -5,7 +5,7 @@ import SimulatedKernel
 import TestSupport
 import Testing
 
-/// What a SIGKILL before or after any effect leaves behind, the next run takes back.
+/// After a SIGKILL before or after any effect, the next run removes the leftovers.
 @Suite struct CrashTests {
   /// Runs something and keeps what each moment would leave.
   private func points(

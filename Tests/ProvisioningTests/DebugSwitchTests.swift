@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Debug lines of the kernel")
+@Suite("Debug messages of the kernel")
 struct DebugSwitchTests {
   /// A run directory of one test.
   private final class Place {
@@ -44,7 +44,9 @@ struct DebugSwitchTests {
 
   private func flags(_ control: FakeDynamicDebug) -> [String] { control.sites.map(\.flags) }
 
-  @Test("on switches every call site of the modules on and keeps what else it prints; others stay")
+  @Test(
+    "on enables every call site of the modules and keeps its other flags; other call sites are not changed"
+  )
   func on() throws {
     let control = FakeDynamicDebug(Self.sites)
     let status = try make(control).switchOn(DebugGroup.allCases)
@@ -59,7 +61,7 @@ struct DebugSwitchTests {
       ])
   }
 
-  @Test("the status as JSON is what the schema says")
+  @Test("the status as JSON matches the schema")
   func json() throws {
     let control = FakeDynamicDebug(Self.sites)
     let schema = try PublishedSchema.output()
@@ -68,7 +70,7 @@ struct DebugSwitchTests {
     #expect(schema.properties(of: "debug").subtracting(schema.seen) == [])
   }
 
-  @Test("off puts every call site back to exactly what it was, and keeps nothing")
+  @Test("off restores the exact state of every call site, and removes the saved state")
   func off() throws {
     let control = FakeDynamicDebug(Self.sites)
     let debugging = make(control)
@@ -80,7 +82,7 @@ struct DebugSwitchTests {
     #expect(status.modules.allSatisfy { $0.kept == 0 })
   }
 
-  @Test("a second on keeps what the first one kept")
+  @Test("a second on keeps the state that the first one saved")
   func twice() throws {
     let control = FakeDynamicDebug(Self.sites)
     let debugging = make(control)
@@ -91,7 +93,7 @@ struct DebugSwitchTests {
     #expect(control.sites == Self.sites)
   }
 
-  @Test("a module that came after the first on is switched by the second, and put back, too")
+  @Test("a module that was loaded after the first on is enabled by the second, and also restored")
   func later() throws {
     let control = FakeDynamicDebug(Self.sites.filter { $0.module != "nvme_loop" })
     let debugging = make(control)
@@ -103,7 +105,7 @@ struct DebugSwitchTests {
     #expect(control.sites.last?.flags == "m")
   }
 
-  @Test("one group is put back without the others")
+  @Test("one group is restored without the others")
   func groups() throws {
     let control = FakeDynamicDebug(Self.sites)
     let debugging = make(control)
@@ -117,7 +119,7 @@ struct DebugSwitchTests {
   }
 
   @Test(
-    "what has gone with its module needs no putting back, even when its controller has gone, too")
+    "call sites of an unloaded module need no restore, even if its controller was removed")
   func unloaded() throws {
     let control = FakeDynamicDebug(Self.sites)
     _ = try make(control).switchOn(DebugGroup.allCases)
@@ -145,7 +147,7 @@ struct DebugSwitchTests {
     #expect(!place.isKept)
   }
 
-  @Test("what is kept can be read by nobody else")
+  @Test("only the owner can read the saved state")
   func mode() throws {
     _ = try make(FakeDynamicDebug(Self.sites)).switchOn([.driver])
     var status = stat()
@@ -155,7 +157,7 @@ struct DebugSwitchTests {
   }
 
   @Test(
-    "a write that the kernel refuses takes everything back",
+    "a write that the kernel refuses restores everything",
     arguments: [(1, Errno.invalidArgument), (2, .ioError), (4, .noMemory)])
   func refused(number: Int, errno: Errno) throws {
     let control = FakeDynamicDebug(Self.sites)
@@ -170,7 +172,7 @@ struct DebugSwitchTests {
     #expect(!place.isKept)
   }
 
-  @Test("a kernel without a module of the group is told from one with a quiet module")
+  @Test("a kernel without a module of the group is distinguished from one with a disabled module")
   func absent() throws {
     let control = FakeDynamicDebug([Self.site("other", 1)])
     let error = #expect(throws: ProvisioningError.self) { try make(control).switchOn([.driver]) }
@@ -178,7 +180,7 @@ struct DebugSwitchTests {
     #expect(!place.isKept)
   }
 
-  @Test("who may not, is told so", arguments: [Errno.permissionDenied, .notPermitted])
+  @Test("missing privileges are reported", arguments: [Errno.permissionDenied, .notPermitted])
   func privileges(errno: Errno) throws {
     let control = FakeDynamicDebug(Self.sites)
     control.failReads(with: errno)
@@ -188,7 +190,7 @@ struct DebugSwitchTests {
   }
 
   @Test(
-    "a damaged file of former states is an error, and nothing is switched",
+    "a damaged file of saved states is an error, and nothing is changed",
     arguments: [
       "", "{", "[]", #"{"epfnvme":2,"sites":[]}"#, #"{"epfnvme":1}"#,
       #"{"epfnvme":1,"sites":[{"group":"driver"}]}"#,

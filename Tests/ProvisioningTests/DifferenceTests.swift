@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What `diff` finds, and that it is what `setup` then mends.
+/// The differences of `diff`, and that `setup` fixes them.
 @Suite struct DifferenceTests {
   private let nqn = "nqn.2026-01.org.example:nullblk-pci"
   private var subsystem: FilePath {
@@ -28,7 +28,7 @@ import Testing
     #expect(try machine.provisioner.differences(try shipped.located()) == [])
   }
 
-  @Test("on an empty machine everything is missing, and nothing is disturbed")
+  @Test("on an empty machine everything is missing, and no fix disrupts a host")
   func empty() throws {
     let machine = shipped.fresh()
     let differences = try machine.provisioner.differences(try shipped.located())
@@ -41,7 +41,9 @@ import Testing
       ])
   }
 
-  @Test("a changed value is told with both values, its reason and what mending it costs the host")
+  @Test(
+    "a changed value is reported with both values, its reason and the effect of the fix on the host"
+  )
   func changed() throws {
     let machine = try standing()
     _ = try machine.kernel.write("Other\n", to: subsystem.appending("attr_model"))
@@ -60,7 +62,7 @@ import Testing
   }
 
   @Test(
-    "what setup then does disturbs exactly when a difference does",
+    "setup is disruptive exactly if a difference is",
     arguments: [
       ("attr_model", "Other\n", true), ("attr_allow_any_host", "0\n", false),
     ])
@@ -76,7 +78,7 @@ import Testing
     #expect(try machine.provisioner.differences(located) == [])
   }
 
-  @Test("what an earlier version of the profile made is obsolete")
+  @Test("objects of an earlier version of the profile are obsolete")
   func obsolete() throws {
     let machine = shipped.fresh()
     var profile = try shipped.located().profile
@@ -91,7 +93,8 @@ import Testing
     #expect(Set(gone.flatMap(\.disturbances)) == ["namespace 2 goes away"])
   }
 
-  @Test("what somebody else put into the profile's objects is told, and setup leaves it")
+  @Test(
+    "objects of others inside the profile's objects are reported, and setup does not change them")
   func foreign() throws {
     let machine = try standing()
     try machine.kernel.createDirectory(subsystem.appending("namespaces/7"))
@@ -110,7 +113,7 @@ import Testing
     description.controllers[0].failingOperations = [.setMSIX, .setMSI]
     let machine = SimulatedMachine(.mainline, machine: description)
     let kernel = machine.kernel
-    // With a port of its own: one that nobody declared and no journal knows would be made anew.
+    // With a separate port: an undeclared port without a journal would be created again.
     var profile = try shipped.located().profile
     var port = Profile.Port(id: 1, transport: .pci)
     port.subsystems = [nqn]

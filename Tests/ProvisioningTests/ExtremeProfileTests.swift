@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test(
-    "no extreme traps; what validate takes is carried out and taken back, or refused before a write"
+    "no extreme value traps; a valid profile is set up and torn down, or refused before a write"
   )
   func extremes() async throws {
     let tally = try await withThrowingTaskGroup(of: Tally.self) { group in

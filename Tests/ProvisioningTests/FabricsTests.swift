@@ -42,13 +42,15 @@ struct FabricsTests {
     }
   }
 
-  @Test("check, diff and setup agree that a machine in service is right, whoever set it up")
+  @Test(
+    "check, diff and setup agree that a machine in service matches, independent of how it was set up"
+  )
   func agreement() throws {
     let (simulated, located) = try standing()
     try expectAllRight(simulated, located)
   }
 
-  @Test("options in another order, in lines and with other numbers, are the same")
+  @Test("options in another order, on lines and with other number formats are equivalent")
   func order() throws {
     let (simulated, located) = try standing()
     let options = Self.function.appending("nvme/ctrl_opts")
@@ -67,7 +69,7 @@ struct FabricsTests {
     try expectAllRight(simulated, located)
   }
 
-  @Test("a machine without a DMA engine is right as it is")
+  @Test("a machine without a DMA engine matches")
   func withoutDMA() throws {
     var machine = SimulatedKernel.Machine()
     machine.controllers[0].hasDMA = false
@@ -94,7 +96,7 @@ struct FabricsTests {
       ])
   }
 
-  @Test("a lost connection shows in check, diff and status until the kernel has it back")
+  @Test("a lost connection is reported by check, diff and status until the kernel has restored it")
   func lost() throws {
     let (simulated, located) = try standing()
     let name = try #require(try simulated.kernel.connections().first).name
@@ -120,7 +122,7 @@ struct FabricsTests {
     }
   }
 
-  @Test("a connection that has gone for good is made again by force, by binding again")
+  @Test("a removed connection is restored with --force by binding again")
   func gone() throws {
     let (simulated, located) = try standing()
     for connection in try simulated.kernel.connections() {

@@ -15,7 +15,7 @@ import Testing
   /// The fault that hits a step from its beginning; nil for one without a system call.
   private func fault(in step: Step, _ errno: Errno) -> SimulatedKernel.Fault? {
     guard let call = step.operation.call else { return nil }
-    // Connections are listed, whichever is meant.
+    // All connections are listed.
     return .init(
       call, at: call == .connections ? nil : step.operation.path, action: .errno(errno))
   }
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test(
-    "a step that fails is reported with everything known, and all before it is undone",
+    "a failed step is reported with all details, and all earlier steps are undone",
     arguments: ShippedProfile.all)
   func failingStep(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
@@ -82,7 +82,7 @@ import Testing
   }
 
   @Test(
-    "what cannot be undone is listed, and a later teardown takes it away",
+    "leftovers are listed, and a later teardown removes them",
     arguments: ShippedProfile.all)
   func failingUndo(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
@@ -107,7 +107,7 @@ import Testing
         machine.failure { (machine) throws(ProvisioningError) in
           try setUp(located, on: machine, step: last, failure)
         },
-        "the last step failed and nobody noticed")
+        "the last step failed without an error")
       cases += 1
       #expect(error.kind == .rollbackIncomplete, "\(path): \(error)")
       #expect(error.leftovers.contains { $0.contains(path) }, "\(path): \(error)")

@@ -15,7 +15,7 @@ import Testing
   static let subsystem = root + "nvmet/subsystems/" + nqn
   static let port = root + "nvmet/ports/1"
 
-  /// What the reference says, the hazard that stands for it, and what runs into it on a machine with one function in service.
+  /// A row of a sheet, its hazard, and an operation that triggers it on a machine with one function in service.
   struct Row: Sendable, CustomStringConvertible {
     var fact: String
     var hazard: Hazard
@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test("a namespace that stored to a zoned device is made again, not given another one")
+  @Test("a namespace with a zoned device is recreated, not given another device")
   func zonedReuse() throws {
     let machine = SimulatedMachine()
     try machine.setUp(
@@ -205,7 +205,7 @@ import Testing
     #expect(simulated.kernel.crashes.isEmpty)
   }
 
-  @Test("which by hand is the end of the kernel", arguments: [true, false])
+  @Test("the same operation without the check crashes the kernel", arguments: [true, false])
   func freedBARByHand(_ unlinks: Bool) throws {
     let (simulated, _) = try withRefusedBAR()
     if unlinks {
@@ -271,7 +271,7 @@ import Testing
   }
 
   @Test(
-    "no plan, undo or teardown reaches beyond configfs, the profile's files and known modules",
+    "no plan, undo or teardown changes anything except configfs, the profile's files and known modules",
     arguments: ShippedProfile.all)
   func inexpressible(_ shipped: ShippedProfile) throws {
     let modules: Set = [

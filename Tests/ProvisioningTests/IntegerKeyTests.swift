@@ -120,7 +120,9 @@ import Testing
     }
   }
 
-  @Test("is taken in its range, and refused at its place outside, for every key and every extreme")
+  @Test(
+    "is accepted in its range, and refused with its location outside, for every key and every extreme"
+  )
   func extremes() throws {
     var seen: Set<String> = []
     var count = 0

@@ -9,7 +9,7 @@ import Testing
 /// From the machine to a profile and back: nothing that a profile can say is lost on the way.
 @Suite struct InterchangeTests {
   @Test(
-    "export, teardown and setup of the export make the same machine", arguments: ShippedProfile.all)
+    "export, teardown and setup of the export give the same machine", arguments: ShippedProfile.all)
   func shipped(_ shipped: ShippedProfile) throws {
     let machine = shipped.fresh()
     let exported = try roundTrip(try shipped.located(), on: machine)
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test(
-    "for generated profiles: the text says the profile, the export says the machine",
+    "for generated profiles: the text describes the profile, the export describes the machine",
     arguments: 0..<(TestScale.isFull ? 20 : 2))
   func generated(_ block: UInt64) throws {
     for seed in block * 50..<block * 50 + 50 {
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test(
-    "nvmetcli's JSON of a target makes the same target, for generated profiles",
+    "nvmetcli JSON of a target gives the same target, for generated profiles",
     arguments: 0..<(TestScale.isFull ? 10 : 2))
   func nvmetcli(_ block: UInt64) throws {
     for seed in block * 20..<block * 20 + 20 {
@@ -116,7 +116,7 @@ import Testing
   }
   private let subsystem = "/sys/kernel/config/nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci"
 
-  @Test("attributes without a key are kept as the kernel shows them, fresh ones are not")
+  @Test("attributes without a key are kept in the kernel's format, default values are not")
   func rawAttributes() throws {
     let kernel = SimulatedKernel(.mainline, machine: ProfileGenerator.machine)
     let machine = SimulatedMachine(kernel: kernel)
@@ -156,7 +156,7 @@ import Testing
     newer.reset()
     try machine.setUp(try Profile.decode(Array(export.profile.json.compactText.utf8)))
     #expect(try newer.read(path) == "blue\n")
-    // And one that stands already is not written: nobody knows what writing does.
+    // And an attribute that already has the value is not written, since the effect of the write is unknown.
     let writes = newer.writes
     let plan = try machine.provisioner.plan(
       try Profile.decode(Array(export.profile.json.compactText.utf8)))
@@ -166,7 +166,7 @@ import Testing
     #expect(newer.writes == writes)
   }
 
-  @Test("what a profile cannot say is named")
+  @Test("objects that a profile cannot represent are named")
   func losses() throws {
     let machine = try standing()
     let kernel = machine.kernel
@@ -184,7 +184,7 @@ import Testing
       ])
   }
 
-  @Test("a name exports what that profile made, and nothing else")
+  @Test("a name exports the objects of that profile, and nothing else")
   func chosen() throws {
     let machine = try standing()
     try machine.setUp(
@@ -207,7 +207,7 @@ import Testing
     #expect(error?.hint == "there are: nullblk-pci, other")
   }
 
-  @Test("secrets are hidden unless asked for, and a hidden one cannot be set up")
+  @Test("secrets are hidden unless requested, and a hidden secret cannot be set up")
   func secrets() throws {
     let machine = SimulatedMachine()
     let secret = "DHHC-1:00:c2VjcmV0c2VjcmV0:"
@@ -232,7 +232,7 @@ import Testing
     #expect(issues?.issues.first?.hint?.contains("--with-secrets") == true)
   }
 
-  @Test("the script of a standing machine builds it from nothing")
+  @Test("the script of a machine sets it up on an empty machine")
   func script() throws {
     let machine = try standing("namespaces")
     let export = try machine.provisioner.export().profile

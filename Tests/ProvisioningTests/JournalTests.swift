@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test(
-    "a profile whose journal was lost is recognised, and can be taken down again",
+    "a profile whose journal was lost is adopted, and can be torn down again",
     arguments: ShippedProfile.all)
   func lost(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
@@ -37,7 +37,7 @@ import Testing
     #expect(orphan.kernel.crashes.isEmpty)
   }
 
-  @Test("a standing machine that differs from a profile without a journal is left as it is")
+  @Test("a machine that differs from a profile without a journal is not changed")
   func differing() throws {
     let located = try shipped.located()
     let machine = shipped.fresh()
@@ -94,7 +94,7 @@ import Testing
     #expect(broken.journal("nullblk-pci") == text)
   }
 
-  /// Something that a person tries with a profile.
+  /// An operation with a profile.
   enum Attempt {
     case setUp, tearDown, plan, teardownPlan, stop, bounce
 
@@ -119,7 +119,7 @@ import Testing
   private static let controller = "a40000000.pcie-ep"
 
   @Test(
-    "what a host has enabled is stopped, bounced and taken down with force only",
+    "a controller that a host has enabled is stopped, bounced and torn down only with force",
     arguments: SimulatedKernel.Personality.allCases)
   func hostUse(_ personality: SimulatedKernel.Personality) throws {
     let shipped = ShippedProfile(name: "null_blk-loop", personality: personality)
@@ -147,7 +147,7 @@ import Testing
     #expect(machine.kernel.crashes.isEmpty)
   }
 
-  @Test("the steps of a teardown are known before it, and are what it does")
+  @Test("the plan of a teardown matches its steps")
   func teardownPlan() throws {
     let located = try shipped.located()
     let machine = shipped.fresh()
@@ -163,7 +163,7 @@ import Testing
     #expect(try machine.provisioner.teardownPlan(located.profile.name) == nil)
   }
 
-  @Test("an identity that a host has seen is changed by making the subsystem anew")
+  @Test("an identity that a host has read is changed by recreating the subsystem")
   func identified() throws {
     let machine = shipped.fresh()
     let located = try shipped.located()

@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(
-    "what only the other driver can do is impossible on this machine",
+    "values that only the other driver supports are impossible on this machine",
     arguments: [
       ("\"mdtsKiB\": 2048", "2048", "8 to 1024"), ("\"ioQueues\": 16", "16", "1 to 15"),
     ])
@@ -43,13 +43,13 @@ import Testing
   }
 
   @Test(
-    "a subsystem's vendor ID that hosts take for an empty slot is impossible with nvmet_pci_epf")
+    "a subsystem's vendor ID that hosts treat as an empty slot is impossible with nvmet_pci_epf")
   func vendorID() throws {
     let empty = try located("\"ioQueues\": 4", subsystem: ", \"vendorID\": 0")
     #expect(refusal(empty, .mainline)?.kind == .impossible)
   }
 
-  @Test("an offset at the end of a file that is there is an input that cannot be used")
+  @Test("an offset at the end of an existing file is an unusable input")
   func offset() throws {
     var machine = SimulatedKernel.Machine()
     machine.storage["/srv/disk.img"] = .init(.regularFile, size: 1 << 20)
@@ -68,7 +68,7 @@ import Testing
     try taken.setUp(try profile(text((1 << 20) - 512)))
   }
 
-  @Test("two functions whose subsystems disagree are as the profile says: check and diff agree")
+  @Test("two functions whose subsystems differ match the profile: check and diff agree")
   func sharedHeader() throws {
     let both = try profile(
       """

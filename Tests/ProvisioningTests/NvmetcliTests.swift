@@ -42,7 +42,7 @@ import Testing
     #expect(keys(try port(transport)["addr"]).prefix(2) == ["trtype", "treq"])
   }
 
-  @Test("numbers are strings, and what is not chosen yet is left out")
+  @Test("numbers are strings, and unset values are left out")
   func parameters() throws {
     let port = try port("tcp", [("param_max_queue_size", "64")])
     #expect(port["param"] == ["max_queue_size": "64", "pi_enable": "0"])
@@ -66,7 +66,7 @@ import Testing
     #expect(!json.prettyText.contains("(null)"))
   }
 
-  @Test("what the format cannot hold is named")
+  @Test("objects that the format cannot represent are named")
   func rest() throws {
     let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
     let machine = shipped.fresh()
@@ -93,7 +93,7 @@ import Testing
     }
     """
 
-  @Test("an old file becomes a profile that setup takes")
+  @Test("an old file becomes a profile that setup accepts")
   func oldFile() throws {
     let imported = try Import(nvmetcli: Array(old.utf8), as: "old")
     let profile = imported.profile
@@ -106,7 +106,7 @@ import Testing
     #expect(try machine.kernel.kind(of: host) == .link)
   }
 
-  @Test("keys that nobody knows are kept as attributes")
+  @Test("unknown keys are kept as attributes")
   func unknownKeys() throws {
     let text = """
       { "subsystems": [ { "nqn": "nqn.2026-01.org.example:s", "attr": { "allow_any_host": "1", "colour": "blue" },
@@ -150,7 +150,8 @@ import Testing
   ]
 
   @Test(
-    "what a profile cannot hold is a warning that says so, with its place", arguments: lossyTexts)
+    "values that a profile cannot represent are warnings with their location", arguments: lossyTexts
+  )
   func losses(_ text: String, _ message: String) throws {
     let imported = try Import(nvmetcli: Array(text.utf8), as: "n")
     #expect(imported.warnings.map(\.message) == [message])
@@ -158,7 +159,7 @@ import Testing
   }
 
   @Test(
-    "an unused passthru and the usual NQN of discovery are no loss",
+    "an unused passthru and the standard discovery NQN cause no warning",
     arguments: [
       #"{"subsystems":[{"nqn":"nqn.2026-01.a.b:s","passthru":[{"device":{"path":"(null)"},"enable":0}]}]}"#,
       #"{"discovery":{"nqn":"nqn.2014-08.org.nvmexpress.discovery"}}"#,
@@ -208,7 +209,7 @@ import Testing
     ),
   ]
 
-  @Test("hostile text is refused with its place", arguments: hostileTexts)
+  @Test("hostile text is refused with its location", arguments: hostileTexts)
   func hostile(_ text: String, _ line: Int, _ column: Int, _ message: String) throws {
     let issues = try #require(
       #expect(throws: ProfileIssues.self) { try Import(nvmetcli: Array(text.utf8), as: "n") })
@@ -217,7 +218,7 @@ import Testing
     #expect(first.message.contains(message), "\(first.message)")
   }
 
-  @Test("a file that is too large is refused before it is understood")
+  @Test("a file that is too large is refused before it is parsed")
   func huge() {
     let text = [UInt8](repeating: UInt8(ascii: " "), count: 5 << 20)
     let issues = #expect(throws: ProfileIssues.self) { try Import(nvmetcli: text, as: "n") }

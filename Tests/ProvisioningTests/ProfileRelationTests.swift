@@ -3,7 +3,7 @@ import Provisioning
 import TestSupport
 import Testing
 
-/// Values that are right by themselves and cannot work together.
+/// Values that are valid separately but not together.
 @Suite struct ProfileRelationTests {
   struct Row: Sendable, CustomStringConvertible {
     var description: String
@@ -131,7 +131,8 @@ import Testing
     row("service 65536", error: "ports[0].service", tcp("ipv4", "192.0.2.1", #""65536""#)),
     row("half a service", error: "ports[0].service", tcp("ipv4", "192.0.2.1", "99999.5")),
     row("a service in words", error: "ports[0].service", tcp("ipv4", "192.0.2.1", #""日本""#)),
-    row("a loop port's address is nobody's", port(#""transport": "loop", "address": "anything""#)),
+    row(
+      "a loop port's address is not checked", port(#""transport": "loop", "address": "anything""#)),
     row(
       "two ports of one address", error: "ports[1].address",
       ports(v4("192.0.2.1", 4420), v4("192.0.2.1", 4420))),
@@ -248,7 +249,7 @@ import Testing
       """#),
   ]
 
-  @Test("what cannot work together is said where it is, and nothing else is", arguments: rows)
+  @Test("conflicting values are reported with their location, and nothing else is", arguments: rows)
   func relation(_ row: Row) {
     var issues: [ProfileIssue] = []
     do { issues = try Profile.decode(Array(row.text.utf8)).warnings } catch {

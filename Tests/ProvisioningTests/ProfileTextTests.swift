@@ -37,7 +37,7 @@ import Testing
     Malformed(description: "an array", text: "[]", line: 1, column: 1),
   ]
 
-  @Test("is refused where it goes wrong", arguments: malformed)
+  @Test("is refused at the location of the error", arguments: malformed)
   func malformedText(_ row: Malformed) throws {
     let issue = try #require(firstError(in: row.text), "accepted")
     let position = try #require(issue.position, "\(issue.message): no place")
@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(
-    "a mebibyte of garbage is refused with a place",
+    "a mebibyte of garbage is refused with a location",
     arguments: [0, 0x7b, 0x22, 0x41, 0xff] as [UInt8])
   func garbage(_ byte: UInt8) throws {
     do {
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test("a shipped profile cut anywhere is refused with a place or is whole")
+  @Test("a truncated shipped profile is refused with a location or is complete")
   func cutProfile() throws {
     let bytes = try readFile(ShippedProfile.directory.appending("two-functions.json"))
     let end = try #require(bytes.lastIndex(of: UInt8(ascii: "}")))
@@ -225,7 +225,7 @@ import Testing
       path: "functions[0].target"),
   ]
 
-  @Test("is refused at its place, with a place in the text", arguments: wrong)
+  @Test("is refused at its path, with a location in the text", arguments: wrong)
   func wrongValue(_ row: Wrong) throws {
     let issue = try #require(firstError(in: row.text), "accepted")
     #expect(issue.path == row.path, "\(issue.message)")
@@ -233,12 +233,12 @@ import Testing
     #expect(!issue.message.isEmpty)
   }
 
-  @Test("the profile that the table above spoils is right by itself")
+  @Test("the base profile of the table above is valid")
   func unspoiled() throws {
     #expect(firstError(in: Wrong(description: "", path: "").text) == nil)
   }
 
-  @Test("every mistake of a profile is reported at once, in the order of the text")
+  @Test("all errors of a profile are reported at once, in the order of the text")
   func allIssues() throws {
     let text = """
       { "version": 1, "name": "x",
@@ -258,7 +258,7 @@ import Testing
     }
   }
 
-  @Test("comments and hexadecimal strings are understood")
+  @Test("comments and hexadecimal strings are accepted")
   func comments() throws {
     let located = try profile(
       """

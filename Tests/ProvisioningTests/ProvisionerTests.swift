@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Setup, second setup, changed profile, teardown: what a person sees of the transaction.
+/// Setup, second setup, changed profile, teardown: the visible effects of the transaction.
 @Suite struct ProvisionerTests {
   static let root = "/sys/kernel/config/"
 
@@ -77,7 +77,7 @@ import Testing
     #expect(machine.kernel.controllers.count == 1)
   }
 
-  @Test("groups that the kernel makes late are waited for")
+  @Test("setup waits for groups that the kernel creates late")
   func lateGroups() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.lateGroups = true
@@ -86,7 +86,9 @@ import Testing
     #expect(machine.kernel.controllers.count == 1)
   }
 
-  @Test("a controller that waits for PERST# is set up without one, and has it afterwards")
+  @Test(
+    "a function on a controller that waits for PERST# is set up without an NVMe controller, which appears afterwards"
+  )
   func lateInitialisation() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].initializesAtReset = true
@@ -101,7 +103,7 @@ import Testing
 
   // MARK: Changes
 
-  @Test("a change that a host would notice is marked, refused, and made with force")
+  @Test("a change that would affect a host is marked, refused, and applied with force")
   func disruptiveChange() throws {
     let machine = SimulatedMachine()
     try machine.setUp(small())
@@ -123,7 +125,7 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("small") })
   }
 
-  @Test("a change below a controller lowers only what depends on it and brings it back in order")
+  @Test("a change takes down only the objects that depend on it, and restores them in order")
   func orderOfChange() throws {
     let machine = SimulatedMachine()
     try machine.setUp(small())
@@ -153,7 +155,7 @@ import Testing
     #expect(machine.kernel.crashes.isEmpty)
   }
 
-  @Test("what a profile no longer has is taken away")
+  @Test("objects that a profile no longer has are removed")
   func removedNamespace() throws {
     let machine = SimulatedMachine()
     let two = try small(
@@ -172,7 +174,7 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("small") })
   }
 
-  @Test("a failed change puts the machine back to what it was before the change")
+  @Test("a failed change restores the machine")
   func failedChange() throws {
     let machine = SimulatedMachine()
     try machine.setUp(small())
@@ -194,7 +196,7 @@ import Testing
 
   // MARK: Others on the same machine
 
-  @Test("two profiles share a machine and go independently")
+  @Test("two profiles share a machine and are torn down independently")
   func twoProfiles() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers = [.virtual("a.pcie-ep"), .virtual("b.pcie-ep")]
@@ -215,7 +217,7 @@ import Testing
     #expect(machine.kernel.controllers.isEmpty)
   }
 
-  @Test("objects of others stay, and their values on ours are left alone")
+  @Test("objects of others are kept, and so are their values on the profile's objects")
   func foreignObjects() throws {
     let machine = SimulatedMachine()
     try machine.kernel.load("nvmet")
@@ -227,7 +229,7 @@ import Testing
   }
 
   @Test(
-    "a namespace that somebody put into our subsystem is named, and goes when they take it away")
+    "a foreign namespace in the profile's subsystem is reported, and no longer after its removal")
   func foreignNamespace() throws {
     let machine = SimulatedMachine()
     try machine.setUp(small())
@@ -245,7 +247,7 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("small") })
   }
 
-  @Test("what somebody has removed already is no obstacle to teardown")
+  @Test("teardown succeeds if others have already removed an object")
   func removedByOthers() throws {
     let machine = SimulatedMachine()
     try machine.setUp(small())
@@ -258,7 +260,7 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("small") })
   }
 
-  @Test("a value of ours that somebody changed since stays theirs")
+  @Test("a value that others changed is kept")
   func changedByOthers() throws {
     let machine = SimulatedMachine()
     try machine.setUp(small())
@@ -273,7 +275,7 @@ import Testing
     #expect(!machine.tree.contains { $0.contains("small") })
   }
 
-  @Test("an object of the profile's name that others made is in the way, and nothing is touched")
+  @Test("a foreign object with the profile's name is a conflict, and nothing is changed")
   func sameName() throws {
     let machine = SimulatedMachine()
     try machine.kernel.load("nvmet")
@@ -364,7 +366,7 @@ import Testing
   ]
 
   @Test(
-    "is refused before the first write, with what is missing and what to do", arguments: refusals)
+    "is refused before the first write, with the reason and a hint", arguments: refusals)
   func refused(_ row: Refusal) throws {
     var hardware = SimulatedKernel.Machine()
     row.change(&hardware)
@@ -382,7 +384,7 @@ import Testing
     #expect(machine.journal("small") == nil)
   }
 
-  @Test("a bind that the kernel refuses carries the kernel's own line")
+  @Test("the error of a refused bind has the kernel message")
   func kernelLines() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].hasFeatures = false

@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test("the schema defines nothing that the table does not know")
+  @Test("the schema defines nothing outside the table")
   func definitions() throws {
     guard case .object(let definitions)? = try schema()["$defs"] else {
       Issue.record("no $defs")
@@ -234,7 +234,7 @@ import Testing
   }
 
   @Test(
-    "no attribute belongs to two rows, and what the kernel shows in a fresh object is in the range")
+    "no attribute belongs to two rows, and the kernel's defaults are in the range")
   func attributes() {
     for object in ProfileSchema.all {
       let names = object.rows.flatMap(\.attributes).map(\.name)

@@ -91,7 +91,7 @@ import Testing
   }
 
   @Test(
-    "what a profile does not do is a warning at its column",
+    "unsupported options are warnings with their column",
     arguments: [
       ("nvmet-pci-epf --sched bfq start", 15), ("nvmet-pci-epf --debug start", 15),
       ("nvme-epf --mdts 64 --debug-pci start", 20), ("nvme-epf -d start", 10),
@@ -127,7 +127,7 @@ import Testing
     ("nvme-epf --help", 10, "does not describe a profile", nil),
   ]
 
-  @Test("what is wrong has its column and the way out", arguments: wrongLines)
+  @Test("errors have a column and a hint", arguments: wrongLines)
   func errors(_ line: String, _ column: Int, _ message: String, _ hint: String?) throws {
     let issues = try #require(
       #expect(throws: ProfileIssues.self) { try Import(script: line) })

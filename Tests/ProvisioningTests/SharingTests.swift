@@ -55,7 +55,7 @@ import Testing
   // MARK: A controller
 
   @Test(
-    "two profiles have a function each on one controller, and each finds its own right",
+    "two profiles have one function each on one controller, and each matches",
     arguments: SimulatedKernel.Personality.allCases)
   func controller(_ personality: SimulatedKernel.Personality) throws {
     let machine = machine(personality)
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test(
-    "a teardown that interrupts the other profile's function is refused, and with force leaves it as it was",
+    "a teardown that interrupts the other profile's function is refused, and with force restores it",
     arguments: SimulatedKernel.Personality.allCases, [["a", "b"], ["b", "a"]])
   func leaving(_ personality: SimulatedKernel.Personality, _ order: [String]) throws {
     let machine = machine(personality)
@@ -152,7 +152,7 @@ import Testing
   }
 
   @Test(
-    "what two profiles state about a host stays until the last of them drops it",
+    "attributes of a host that two profiles set are kept until the last profile drops them",
     arguments: [false, true])
   func hostAttribute(_ leaves: Bool) throws {
     func stating(_ name: String, _ service: String, _ hash: String?) throws -> Profile.Located {
@@ -235,7 +235,7 @@ import Testing
         """),
   ]
 
-  @Test("an object that another profile made is refused", arguments: taken)
+  @Test("an object of another profile is refused", arguments: taken)
   func object(_ taken: Taken) throws {
     let machine = machine()
     try machine.setUp(endpoint("a"))
@@ -285,7 +285,7 @@ import Testing
   ]
 
   @Test(
-    "one store behind the namespaces of two profiles is refused, under whichever names",
+    "one store for the namespaces of two profiles is refused, under any name",
     arguments: stores)
   func store(_ store: Store) throws {
     var hardware = SimulatedKernel.Machine()
@@ -326,7 +326,7 @@ import Testing
     #expect(machine.state() == before)
   }
 
-  @Test("a device under a namespace that others made does not go away")
+  @Test("the device of a foreign namespace is not removed")
   func device() throws {
     let machine = machine()
     try machine.setUp(endpoint("a"))

@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(
-    "a signal at any effect of teardown: it goes on to its end, and says once that it does",
+    "a signal at any effect of teardown: it continues to its end, and reports it once",
     arguments: ShippedProfile.all)
   func teardown(_ shipped: ShippedProfile) throws {
     let standing = try Standing(shipped)
@@ -80,7 +80,7 @@ import Testing
   }
 
   @Test(
-    "a second signal ends the teardown where it is, what is left is listed, and the next one removes it",
+    "a second signal stops the teardown, what is left is listed, and the next teardown removes it",
     arguments: ShippedProfile.all)
   func teardownTwice(_ shipped: ShippedProfile) throws {
     let standing = try Standing(shipped)
@@ -128,7 +128,7 @@ import Testing
         machine.failure { (machine) throws(ProvisioningError) in try machine.setUp(located) }
       }
       let name = located.profile.name
-      // One that comes with the last effect finds a finished run.
+      // A signal at the last effect does not interrupt the run.
       guard let error else {
         #expect(effect == watch.effects, "\(label): went through")
         continue

@@ -58,7 +58,7 @@ import Testing
     return found
   }
 
-  @Test("a state with an extreme anywhere is refused or used, and nothing traps")
+  @Test("a state with an extreme value is refused or used, and does not trap")
   func extremes() throws {
     var random = SystemRandomNumberGenerator()
     let file = FilePath("/dev/shm/epfnvme-state-\(String(random.next(), radix: 16))")

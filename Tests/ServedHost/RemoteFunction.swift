@@ -75,7 +75,7 @@ public final class RemoteFunction: Function, HostClock {
     deliverInterrupts()
   }
 
-  /// Takes the interrupts of all that was asked before: what is answered now comes after them.
+  /// Consumes the interrupts of all earlier requests: replies from now on are after them.
   public func takeInterrupts() {
     attempt { _ = try client.read(region: 0, offset: 0x1c, count: 4) }
     deliverInterrupts()

@@ -5,7 +5,7 @@ internal import LibC
 public import PCI
 public import VFIOUser
 
-/// A function behind a socket, on a thread of its own, as long as this object lives.
+/// A function behind a socket, on a separate thread, as long as this object exists.
 public final class RunningServer {
   public let socket: String
   private let directory: PrivateDirectory
@@ -32,7 +32,7 @@ public final class RunningServer {
       }
       ended.signal()
     }
-    // What a process of its own has at least.
+    // The minimum of a separate process.
     thread.stackSize = 8 << 20
     thread.start()
     ready.wait()

@@ -4,7 +4,7 @@ public import HostDriver
 public import PCI
 public import VFIOUser
 
-/// A host in process at a server's socket, with memory of its own and the driver of Linux.
+/// A host in process at a server's socket, with separate memory and the driver of Linux.
 public struct ServedGuest {
   /// How a host's memory reaches the server.
   public enum Way: CaseIterable, Sendable { case shared, messages, oldMessages, both }

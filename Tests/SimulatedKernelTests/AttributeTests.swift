@@ -291,7 +291,7 @@ struct AttributeTests {
   }
 
   // pci_epf_nvme.md, 19.5
-  @Test("what stands after mkdir on a fresh module")
+  @Test("attributes after mkdir on a newly loaded module")
   func seedDefaults() throws {
     let kernel = SimulatedKernel(.seed)
     try kernel.load("pci_epf_nvme")

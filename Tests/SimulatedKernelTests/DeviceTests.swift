@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test(
-    "a host probes the function, moves verified data and shuts down; the driver's lines are in the kernel's log",
+    "a host probes the function, verifies I/O and shuts down; the driver's messages are in the kernel log",
     arguments: SimulatedKernel.Personality.allCases)
   func life(_ personality: SimulatedKernel.Personality) throws {
     let kernel = try bound(personality)
@@ -54,7 +54,8 @@ import Testing
   }
 
   @Test(
-    "while a host has the controller enabled the seed's attributes are busy, and free afterwards")
+    "while a host has the controller enabled the attributes of pci_epf_nvme are busy, and free afterwards"
+  )
   func busy() throws {
     let kernel = try bound(.seed)
     let attribute = Names.seedFunction + "/nvme/dma_enable"
@@ -75,7 +76,7 @@ import Testing
     #expect(kernel.errno { try $0.put("after", model) } == .invalidArgument)
   }
 
-  @Test("what a host has written is there for the next one, after unlink and bind")
+  @Test("data written by a host is available to the next one, after unlink and bind")
   func data() throws {
     let kernel = try bound(.mainline)
     let pattern: [UInt8] = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -96,7 +97,7 @@ import Testing
     #expect(read == pattern)
   }
 
-  @Test("a host sees a namespace come and go that the board enables and disables under it")
+  @Test("a host finds and loses a namespace that the board enables and disables")
   func namespaces() throws {
     let kernel = try bound(.mainline)
     let space = Names.subsystem + "/namespaces/7"
@@ -117,18 +118,18 @@ import Testing
     #expect(after == before)
   }
 
-  @Test("a function that is not bound, or whose driver has failed, is no device")
+  @Test("a function that is not bound, or whose driver has failed, has no device")
   func none() throws {
     let kernel = SimulatedKernel(.mainline)
     try kernel.makeFunction()
     #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)
-    // Without its port the driver gives up in epc_init, and the link stands nevertheless.
+    // Without its port the driver fails in epc_init, but the link exists.
     try kernel.put("2\n", Names.function + "/nvme/portid")
     try kernel.bind()
     #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)
   }
 
-  @Test("a copy of the kernel has a device of its own that stands where the first one stood")
+  @Test("a copy of the kernel has a separate device in the same state")
   func copies() throws {
     let kernel = try bound(.seed)
     kernel.host(.enable, at: Self.controller)

@@ -85,7 +85,7 @@ struct FaultTests {
     #expect(status.st_mode & 0o777 == 0o600)
   }
 
-  @Test("late groups have appeared when the next process looks")
+  @Test("late groups have appeared for the next process")
   func settled() throws {
     let file = temporaryFile()
     defer { remove(file) }
@@ -97,7 +97,7 @@ struct FaultTests {
     #expect(second.text(Names.seedFunction + "/nvme/mdts_kb") == "128\n")
   }
 
-  @Test("a link has trained when the next process looks, and the driver has said so")
+  @Test("a link has trained for the next process, and the driver has logged it")
   func trained() throws {
     let file = temporaryFile()
     defer { remove(file) }
@@ -114,7 +114,7 @@ struct FaultTests {
   }
 
   @Test(
-    "a file that is no state, or a newer one, is an error that names it",
+    "an invalid or newer state file is an error that names it",
     arguments: [
       ("{", "it is damaged"), ("", "it is damaged"), ("{\"version\":3}", "it is damaged"),
       ("{\"version\":2}", "it has version 2, this tool knows version 3"),
@@ -153,7 +153,7 @@ struct FaultTests {
     }
   }
 
-  @Test("a hundred setups take no time worth mentioning")
+  @Test("a hundred setups are fast")
   func speed() throws {
     let clock = ContinuousClock()
     let taken = try clock.measure {

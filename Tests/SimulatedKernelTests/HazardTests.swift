@@ -3,7 +3,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-@Suite("Undefined behaviour is recorded, and then nothing works any more")
+@Suite("Undefined behaviour is recorded, and all later calls fail")
 struct HazardTests {
   typealias Step = @Sendable (SimulatedKernel) throws -> Void
 
@@ -97,7 +97,7 @@ struct HazardTests {
 }
 
 extension SimulatedKernel {
-  /// Unloads the driver while its function directory stands and nothing pins it.
+  /// Unloads the driver while its function directory exists and nothing pins it.
   func unlinkTargetAndUnload() throws {
     try removeTargetLink()
     try unload("nvmet_pci_epf")

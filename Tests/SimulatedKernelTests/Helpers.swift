@@ -74,7 +74,7 @@ extension SimulatedKernel {
     try link(Names.port + "/subsystems/nq", Names.subsystem)
   }
 
-  /// A mainline function, configured and not linked.
+  /// A function of nvmet_pci_epf, configured and not linked.
   func makeFunction(msix: Int = 8) throws {
     try makeTarget("pci")
     try put("0x1b96\n", Names.subsystem + "/attr_vendor_id")
@@ -85,7 +85,7 @@ extension SimulatedKernel {
     try put("nq\n", Names.function + "/nvme/subsysnqn")
   }
 
-  /// A function of the seed's driver, configured and not linked.
+  /// A function of pci_epf_nvme, configured and not linked.
   func makeSeedFunction(msix: Int = 32, options: String = "transport=loop,nqn=nq,nr_io_queues=4")
     throws
   {

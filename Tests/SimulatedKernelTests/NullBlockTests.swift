@@ -14,7 +14,7 @@ struct NullBlockTests {
   }
 
   // null_blk.md, 2
-  @Test("features lists every attribute, and readdir turns them round")
+  @Test("features lists every attribute, and readdir reverses them")
   func features() throws {
     let kernel = try prepared()
     let features = try #require(kernel.text("nullb/features"))
@@ -27,7 +27,7 @@ struct NullBlockTests {
 
   // null_blk.md, 4
   @Test(
-    "what a write gives while the device is off",
+    "results of writes while the device is off",
     arguments: [
       ("size", "-1", .invalidArgument), ("size", "99999999999999999999", .outOfRange),
       ("blocksize", "abc", .invalidArgument), ("blocksize", "4294967296", .outOfRange),
@@ -40,7 +40,7 @@ struct NullBlockTests {
 
   // null_blk.md, 6
   @Test(
-    "what keeps a device from being powered on",
+    "errors of power-on",
     arguments: [
       ([("queue_mode", "1")], .invalidArgument),
       ([("zoned", "1"), ("zone_size", "0")], .invalidArgument),
@@ -59,7 +59,7 @@ struct NullBlockTests {
   }
 
   // null_blk.md, 5
-  @Test("powering on normalises, and the values stay so")
+  @Test("power-on normalises values permanently")
   func normalisation() throws {
     let kernel = try prepared()
     for (name, value) in [
@@ -123,7 +123,7 @@ struct NullBlockTests {
   }
 
   // null_blk.md, 1, 13
-  @Test("the module's parameters are the defaults, and its own disks go with it")
+  @Test("the module's parameters are the defaults, and its disks are removed with it")
   func parameters() throws {
     let kernel = SimulatedKernel(.mainline)
     #expect(

@@ -4,7 +4,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-@Suite("pci_epf_nvme: the seed's driver")
+@Suite("pci_epf_nvme on Linux 6.12")
 struct SeedTests {
   private static let device = "pci_epf_nvme pci_epf_nvme.0: "
 
@@ -74,7 +74,7 @@ struct SeedTests {
     #expect(lines == ["nvme nvme1: Removing ctrl: NQN \"nq\""])
   }
 
-  /// The seed's kernel, with or without one of the driver's quirks.
+  /// Linux 6.12 with pci_epf_nvme, with or without one of the driver's quirks.
   private func kernel(
     _ quirk: Quirk, isOn: Bool, _ change: (inout SimulatedKernel.Machine) -> Void = { _ in }
   ) -> SimulatedKernel {
@@ -86,7 +86,7 @@ struct SeedTests {
 
   // pci_epf_nvme.md, 13, Q16
   @Test(
-    "a failed bind leaves the connection; as it should be it does not",
+    "a failed bind leaves the connection; without the quirk it does not",
     arguments: [true, false])
   func leak(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerLeaks, isOn: isOn)
@@ -96,7 +96,8 @@ struct SeedTests {
   }
 
   // pci_epf_nvme.md, 13, Q17
-  @Test("unbind leaves the connection; as it should be it does not", arguments: [true, false])
+  @Test(
+    "unbind leaves the connection; without the quirk it does not", arguments: [true, false])
   func staying(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerStays, isOn: isOn)
     try kernel.makeSeedFunction()
@@ -108,7 +109,7 @@ struct SeedTests {
 
   // pci_epf_nvme.md, 13, Q18
   @Test(
-    "functions share a header, which outlives them; as it should be each has its own",
+    "functions share a header, which outlives them; without the quirk each has its own",
     arguments: [true, false])
   func header(_ isOn: Bool) throws {
     let kernel = kernel(.sharedHeader, isOn: isOn)
@@ -123,7 +124,7 @@ struct SeedTests {
 
   // pci_epf_nvme.md, 13, Q19
   @Test(
-    "initialising an endpoint controller again crashes the kernel; as it should be it goes on",
+    "initialising an endpoint controller again crashes the kernel; without the quirk it continues",
     arguments: [true, false])
   func again(_ isOn: Bool) throws {
     let kernel = kernel(.reinitializationCrashes, isOn: isOn) {

@@ -7,7 +7,7 @@ import Testing
 @Suite("A whole setup on the simulated kernel")
 struct WholeSetupTests {
   // pci_ep.md, 13
-  @Test("mainline: a function comes up with its log lines, and goes without a trace")
+  @Test("nvmet_pci_epf: a function is set up, with its log, and removed completely")
   func mainline() throws {
     let kernel = SimulatedKernel.withVirtualController()
     let before = kernel.snapshot()
@@ -39,7 +39,8 @@ struct WholeSetupTests {
   }
 
   // pci_epf_nvme.md, 14.1
-  @Test("seed: a function comes up on the loop transport with its log lines")
+  @Test(
+    "pci_epf_nvme: a function is set up on the loop transport, with its log")
   func seed() throws {
     let kernel = SimulatedKernel(.seed)
     let before = kernel.snapshot()

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("configfs: the rules of all trees")
 struct TreeTests {
-  /// A mainline kernel with one function `f0`, one subsystem, one port, one null_blk directory.
+  /// A kernel with nvmet_pci_epf and one function `f0`, one subsystem, one port, one null_blk directory.
   private func prepared() throws -> SimulatedKernel {
     let kernel = SimulatedKernel.withVirtualController()
     try kernel.makeFunction()
@@ -177,7 +177,7 @@ struct TreeTests {
     #expect(try seed.names("nvmet/hosts") == ["b", "a"])
   }
 
-  @Test("an unmounted configfs is an empty directory that refuses everything")
+  @Test("an unmounted configfs is an empty directory that refuses all operations")
   func unmounted() throws {
     var machine = SimulatedKernel.Machine()
     machine.isConfigFSMounted = false

@@ -59,7 +59,7 @@ package final class Host {
     interrupts = []
   }
 
-  /// Lets milliseconds pass.
+  /// Advances time by milliseconds.
   package func pass(_ milliseconds: UInt64) { pass(nanoseconds: milliseconds * 1_000_000) }
 
   package func pass(nanoseconds: UInt64) {

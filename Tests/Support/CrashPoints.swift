@@ -8,8 +8,8 @@ public import SimulatedKernel
 internal import Synchronization
 public import SystemPackage
 
-/// Stands between a provisioner and a simulated kernel, and keeps what a SIGKILL would leave before and after each effect:
-/// the kernel as it is, and the journal as it is on disk.
+/// A proxy between a provisioner and a simulated kernel, which keeps the state that a SIGKILL would leave before and after each effect: the
+/// kernel, and the journal on disk.
 public final class CrashPoints: Sendable {
   public struct Point: Sendable {
     /// `write /sys/… before`.

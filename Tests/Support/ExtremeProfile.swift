@@ -2,7 +2,7 @@
 public import Provisioning
 public import SimulatedKernel
 
-/// Documents of profiles in which some values are extremes of their keys, the same for ever by the number of a seed.
+/// Documents of profiles in which some values are extremes of their keys, reproducible by the number of a seed.
 ///
 /// About half of them are profiles; the rest is refused by what the schema or the rules say.
 public struct ExtremeProfile {

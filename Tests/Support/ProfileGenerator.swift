@@ -2,7 +2,7 @@
 public import Provisioning
 public import SimulatedKernel
 
-/// Valid profiles by the number of a seed, the same for ever: for tests of what holds for every profile.
+/// Valid profiles, reproducible by the number of a seed, for tests of properties of every profile.
 public struct ProfileGenerator {
   /// A sequence that depends on its seed alone (SplitMix64).
   public struct Random: RandomNumberGenerator {

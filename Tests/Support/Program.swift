@@ -5,7 +5,7 @@ public import Provisioning
 public import SimulatedKernel
 public import SystemPackage
 
-/// The built `epfnvme`, run as people run it: a process with arguments, a directory of its own and a simulated kernel in it.
+/// The built `epfnvme` as a process with arguments, a separate directory and a simulated kernel in it.
 public final class Program: Sendable {
   /// What a run left behind.
   public struct Result: Sendable {

@@ -31,7 +31,7 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
   public static let all: [ShippedProfile] = names.flatMap { name in
     SimulatedKernel.Personality.allCases.compactMap { personality in
       switch (name, personality) {
-      // One asks for the mainline driver, the other for the out-of-tree one.
+      // One requires nvmet_pci_epf, the other the out-of-tree driver.
       case ("null_blk-pci", .seed), ("tcp", .mainline): nil
       default: ShippedProfile(name: name, personality: personality)
       }

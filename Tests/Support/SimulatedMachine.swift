@@ -5,7 +5,7 @@ public import SimulatedKernel
 internal import SystemPackage
 internal import LibC
 
-/// A provisioner on a simulated kernel with a run directory of its own, for one test.
+/// A provisioner on a simulated kernel with a separate run directory, for one test.
 public final class SimulatedMachine: Sendable {
   public let kernel: SimulatedKernel
   public let provisioner: Provisioner

@@ -13,7 +13,7 @@ import Testing
 /// Clients that come, go and do what they want: the next honest one must be served, and nothing may be left behind.
 // One after the other: they count what is open in the process.
 @Suite(.serialized) struct HostileClientTests {
-  /// Open descriptors of this process that are not somebody else's doing: mappings and descriptors of the kinds that clients pass.
+  /// Open descriptors of this process of the kinds that clients pass, and mappings.
   private func left() -> (descriptors: Int, mappings: Int) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
     let passed = names.count { name in
@@ -31,7 +31,7 @@ import Testing
     #expect(try guest.host.verify(found.namespaces[0], transfers: 4) == 4 * 4096)
   }
 
-  @Test("a client that leaves in the middle of anything leaves nothing behind")
+  @Test("a client that disconnects at any time leaves nothing behind")
   func leaving() throws {
     let machine = try ServedMachine(.strict)
     for round in 0..<300 {
@@ -54,7 +54,7 @@ import Testing
   }
 
   @Test(
-    "a controller that is told of memory that is not there goes on", arguments: Personality.allCases
+    "a controller with an address of unmapped memory continues", arguments: Personality.allCases
   )
   func wildAddresses(_ personality: Personality) throws {
     let machine = try ServedMachine(personality)
@@ -71,7 +71,7 @@ import Testing
     #expect(try again.probe().namespaces.count == found.namespaces.count)
   }
 
-  @Test("after a thousand clients that say nothing, the next is served")
+  @Test("after a thousand clients without a request, the next is served")
   func silent() throws {
     let machine = try ServedMachine(.nvmetPCIEPF)
     for _ in 0..<1000 { _ = try RawClient(machine) }
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test(
-    "a client that answers no request about its memory is left, or its commands fail; the next is served"
+    "a client that does not reply to requests about its memory is disconnected, or its commands fail; the next is served"
   )
   func refusing() throws {
     let machine = try ServedMachine(.strict)
@@ -126,7 +126,7 @@ import Testing
     #expect(request.command == .readDMA)
   }
 
-  @Test("an event counter that is full, and would block its writer, holds nobody up")
+  @Test("a full event counter does not block the server")
   func fullEvent() throws {
     let machine = try ServedMachine(.strict)
     let client = try RawClient.negotiated(machine)
@@ -134,14 +134,14 @@ import Testing
     var most = UInt64.max - 1
     try #require(write(event.number, &most, 8) == 8)
     try #require(fcntl(event.number, F_SETFL, 0) == 0)
-    // A server that waits for room must not make this test wait for ever.
+    // A server that waits for room must not block this test forever.
     defer { var count: UInt64 = 0; _ = read(event.number, &count, 8) }
     #expect(
       try client.ask(8, RawClient.words(20, 0x24, 2, 0, 1), descriptors: [event]) == .done(0))
     #expect(try client.ask(8, RawClient.words(20, 0x21, 2, 0, 1)) == .done(0))
   }
 
-  @Test("a client that sends work without end while it owes an answer is left")
+  @Test("a client that sends work without end while it owes a reply is disconnected")
   func endlessWork() throws {
     let machine = try ServedMachine(.strict)
     let client = try RawClient.negotiated(machine)
@@ -161,7 +161,9 @@ import Testing
     #expect(machine.events.all[1].hasPrefix("left: it violated the protocol: it sends requests"))
   }
 
-  @Test("a client that asks on and on while it owes an answer does not keep the server from ending")
+  @Test(
+    "a client that sends requests without end while it owes a reply does not prevent the server from stopping"
+  )
   func endlessQuestions() throws {
     let machine = try ServedMachine(.strict)
     let client = try RawClient.negotiated(machine)
@@ -183,7 +185,8 @@ import Testing
     #expect(machine.events.all == ["connected", "gone"])
   }
 
-  @Test("a file with more pages than a process may have mappings can be cut short under the server")
+  @Test(
+    "a file with more pages than the limit of mappings can be truncated while the server uses it")
   func manyPagesCutShort() throws {
     let pages: UInt64 = 140_000
     let file = OpenDescriptor(epfnvme_memory_descriptor("leak", pages * 4096))

@@ -15,8 +15,8 @@ import Testing
     return try #require(status.split(separator: "\n").first { $0.hasPrefix("Umask:") })
   }
 
-  // A mask that is changed, if only for a moment, is changed for every thread and every child that starts meanwhile; and two threads that put
-  // each other's back leave it changed for ever.
+  // A mask that is changed temporarily is changed for every thread and every child that starts meanwhile; and two threads that restore each
+  // other's mask leave it changed permanently.
   @Test("making sockets on several threads never changes the process's file mode mask")
   func maskStays() throws {
     let directory = try PrivateDirectory()
@@ -37,7 +37,7 @@ import Testing
     #expect(try Self.fileModeMask() == before)
   }
 
-  @Test("a socket is its owner's alone from the bind on")
+  @Test("only the owner can access a socket from the bind on")
   func mode() throws {
     let directory = try PrivateDirectory()
     let path = directory.path + "/socket"

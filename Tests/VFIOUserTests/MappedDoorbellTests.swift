@@ -53,7 +53,7 @@ import Testing
     #expect(try guest.client.map(region: 7) == nil)
   }
 
-  @Test("a client cannot cut the page short under the server")
+  @Test("a client cannot truncate the page")
   func sealed() throws {
     let machine = try ServedMachine(.strict, Self.change)
     let guest = try ServedGuest(machine, .strict, model: Self.change)

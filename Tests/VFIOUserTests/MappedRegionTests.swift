@@ -30,14 +30,14 @@ import Testing
     }
   }
 
-  /// Lets a closure at a scratch pad behind a socket.
+  /// Gives a closure access to a scratch pad behind a socket.
   private func serve(_ body: (Client, _ memory: CInt) throws -> Void) throws {
     let memory = OpenDescriptor(epfnvme_memory_descriptor("pad", 16384))
     try serveFunction({ _ in ScratchPad(memory) }) { client in try body(client, memory.number) }
   }
 
   @Test(
-    "a client that offers too little room is told how much is needed, and gets no half of the chain"
+    "a client with too little room gets the required size, and no partial chain"
   )
   func truncated() throws {
     try serve { client, _ in
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  @Test("the whole answer says which part is memory")
+  @Test("the complete reply has the mappable parts")
   func areas() throws {
     try serve { client, _ in
       let answer = WireBytes(
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test(
-    "the file comes with the truncated answer and with the whole one, and is the function's memory",
+    "the truncated and the complete reply have the file, which is the function's memory",
     arguments: [32, 64] as [UInt32])
   func file(_ room: UInt32) throws {
     try serve { client, memory in
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  @Test("what is not memory is asked of the function, whatever it is")
+  @Test("accesses outside of the memory are passed to the function")
   func registers() throws {
     try serve { client, _ in
       try client.write(region: 0, offset: 0, [1, 2, 3, 4])

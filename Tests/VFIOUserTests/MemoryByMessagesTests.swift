@@ -39,7 +39,7 @@ import Testing
     func reset(_ kind: ResetKind) {}
   }
 
-  // QEMU sends in one attempt that does not wait, and forgets the rest: what is more than its socket takes never comes.
+  // QEMU sends with one nonblocking call and drops the rest: bytes that its socket does not accept never arrive.
   @Test("more than 64 KiB is never read at once, whatever the client offers")
   func largeReads() throws {
     let shared = try #require(SharedMemory(count: 4 << 20))

@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test(
-    "what is no version is refused",
+    "an invalid version is refused",
     arguments: [
       [], [0, 0, 0], [1, 0, 0, 0], Array("\0\0\0\0{}".utf8), Array("\0\0\0\0[]\0".utf8),
       Array("\0\0\0\0\0".utf8), Array("\0\0\0\0{\"capabilities\":3}\0".utf8),
@@ -73,7 +73,8 @@ import Testing
     #expect(try client.ask(1, [0, 0, 0, 0]) == .done(4), "the stream goes on")
   }
 
-  @Test("nothing is done before the version", arguments: [2, 3, 4, 5, 7, 8, 9, 10, 13] as [UInt16])
+  @Test(
+    "requests before the version are refused", arguments: [2, 3, 4, 5, 7, 8, 9, 10, 13] as [UInt16])
   func early(_ command: UInt16) throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw(machine)
@@ -83,7 +84,7 @@ import Testing
   // MARK: Stream
 
   @Test(
-    "a size that no message has ends the connection", arguments: [0, 15, 1 << 21, .max] as [UInt32])
+    "an invalid message size ends the connection", arguments: [0, 15, 1 << 21, .max] as [UInt32])
   func badSize(_ size: UInt32) throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)
@@ -107,7 +108,7 @@ import Testing
     #expect(!answer.header.isError)
   }
 
-  @Test("many requests in one write are answered one by one")
+  @Test("many requests in one write get one reply each")
   func manyAtOnce() throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)
@@ -123,7 +124,7 @@ import Testing
     }
   }
 
-  @Test("what wants no answer gets none, not even a refusal")
+  @Test("a request without a reply gets none, not even a refusal")
   func noReply() throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)
@@ -141,7 +142,7 @@ import Testing
   }
 
   @Test(
-    "what the server does not offer is refused",
+    "unsupported requests are refused",
     arguments: [(6, ENOTSUP), (11, EINVAL), (12, EINVAL), (16, ENOTTY)] as [(UInt16, CInt)])
   func notOffered(_ command: UInt16, _ errno: CInt) throws {
     let machine = try ServedMachine(.strict)
@@ -159,7 +160,7 @@ import Testing
     #expect(try client.ask(command, [UInt8](repeating: 64, count: count)) == .refused(EINVAL))
   }
 
-  @Test("descriptors that nobody asked for are closed, and the request is refused")
+  @Test("unexpected descriptors are closed, and the request is refused")
   func unwantedDescriptors() throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)
@@ -169,7 +170,7 @@ import Testing
     #expect(
       try client.ask(4, Raw.words(16, 0, 0, 0), descriptors: [OpenDescriptor(ends[1])])
         == .refused(EINVAL))
-    // The end of the pipe shows that nobody has its other side any more.
+    // The end of the pipe shows that its other side is closed.
     var byte: UInt8 = 0
     #expect(LibC.read(reading.number, &byte, 1) == 0)
   }
@@ -177,7 +178,7 @@ import Testing
   // MARK: Memory
 
   @Test(
-    "a map that cannot be is refused",
+    "an invalid mapping is refused",
     arguments: [
       ("empty", RawClient.map(0, 0), EINVAL), ("unaligned", RawClient.map(0x800, 4096), EINVAL),
       ("odd length", RawClient.map(0, 4097), EINVAL),
@@ -216,7 +217,7 @@ import Testing
     #expect(try client.ask(2, Raw.map(0, 8192), descriptors: [memory]) == .done(0))
   }
 
-  @Test("maps are removed whole, or all at once")
+  @Test("mappings are removed completely, or all at once")
   func unmap() throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)
@@ -234,7 +235,7 @@ import Testing
     #expect(try client.ask(2, Raw.map(0x10000, 0x10000)) == .done(0))
   }
 
-  @Test("a file that is cut short under the controller reads zero, and harms nobody")
+  @Test("a file that is truncated while the controller uses it reads zero")
   func truncated() throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)
@@ -260,7 +261,7 @@ import Testing
   // MARK: Device
 
   @Test(
-    "a region's description is as long as there is room for",
+    "a region's description is limited to the available room",
     arguments: [
       (0, 16, nil), (0, 32, 3), (0, 40, 3), (0, 64, 3), (6, 32, 0), (7, 32, 3), (8, 32, 0),
       (9, 32, nil), (.max, 32, nil),
@@ -291,7 +292,7 @@ import Testing
   }
 
   @Test(
-    "an access that cannot be is refused, and changes nothing",
+    "an invalid access is refused, and changes nothing",
     arguments: [
       (0, 0, 0), (0, 0, 3), (0, 8192, 4), (0, 8190, 4), (0, 2, 4), (0, .max, 4), (0, 0, 1 << 31),
       (1, 0, 4), (6, 0, 4), (7, 4096, 1), (7, 4094, 4), (8, 0, 4), (9, 0, 4), (.max, 0, 4),
@@ -311,7 +312,7 @@ import Testing
   // MARK: Interrupts
 
   @Test(
-    "event counters are taken one by one, replaced and dropped",
+    "event counters are set one by one, replaced and dropped",
     arguments: [
       ("none", 0x24, 2, 0, 1, 0, nil), ("one", 0x24, 2, 31, 1, 1, nil),
       ("all", 0x24, 2, 0, 8, 8, nil),
@@ -338,7 +339,7 @@ import Testing
     #expect(outcome == errno.map { .refused($0) } ?? .done(0))
   }
 
-  @Test("only event counters are taken for such")
+  @Test("only event counters are accepted")
   func noEvents() throws {
     let machine = try ServedMachine(.strict)
     let client = try Raw.negotiated(machine)

@@ -67,7 +67,7 @@ struct RandomMessage {
     bytes.append(littleEndian: UInt16.random(in: 0 ... .max, using: &random))
     bytes.append(littleEndian: command)
     bytes.append(littleEndian: size)
-    // Without answers: nobody reads them.
+    // Without replies, which are not read.
     bytes.append(littleEndian: UInt32(1 << 4))
     bytes.append(littleEndian: UInt32(0))
     bytes += body

@@ -10,7 +10,7 @@ private final class Silent: ServerObserver {
   var nanosecondsToReport: UInt64? { nil }
 }
 
-/// Lets a closure at any function behind a socket.
+/// Gives a closure access to any function behind a socket.
 /// - Parameters:
 ///   - make: makes the function in the server's thread; it is given the host's memory as the server reaches it.
 ///   - memory: the client's.

@@ -32,7 +32,7 @@ import Testing
 
   // One vector is too few for I/O queues of the other two.
   @Test(
-    "MSI and the line interrupt a host, too",
+    "MSI and INTx also interrupt a host",
     arguments: [
       (.pciEPFNVMe, 1), (.nvmetPCIEPF, 1), (.strict, 1), (.nvmetPCIEPF, 0),
     ] as [(Personality, Int)])
@@ -68,7 +68,7 @@ import Testing
   }
 
   // QEMU gives its BIOS away so for as long as a guest lives: no reason to be prepared for messages at each command.
-  @Test("ROM that only messages reach is no memory, and a queue there asks for nothing")
+  @Test("ROM without a descriptor is not host memory, and a queue there causes no request")
   func rom() throws {
     let rom: UInt64 = 0xfffc_0000
     let maps = GuestMaps(HostMemory())
@@ -98,7 +98,7 @@ import Testing
     #expect(requests == 0)
   }
 
-  @Test("a register is answered while the controller waits for the guest's memory")
+  @Test("a register read is answered while the controller waits for the guest's memory")
   func noDeadLock() throws {
     let machine = try ServedMachine(.strict)
     let guest = try ServedGuest(machine, .strict, .messages)
@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test(
-    "a reset that comes while the controller waits for the guest's memory ends that wait",
+    "a reset that arrives while the controller waits for the guest's memory ends that wait",
     arguments: Personality.allCases)
   func resetWhileWaiting(_ personality: Personality) throws {
     let machine = try ServedMachine(personality)

@@ -60,7 +60,7 @@ void epfnvme_remember_signals(void);
 /// The first remembered signal, or 0.
 int epfnvme_caught_signal(void);
 
-/// How many of the remembered signals have arrived.
+/// The number of remembered signals that have arrived.
 int epfnvme_caught_signal_count(void);
 
 /// A range of a file reads zero afterwards; its length stays. -1 and errno on failure.

@@ -15,7 +15,7 @@ extension Examination {
     if let reason = diagnosis.findings.first(where: { Self.foundations.contains($0.id) }) {
       return hide(
         "whether \(profile.profile.name) fits",
-        "mend \(reason.id.rawValue) first: \(reason.subject)")
+        "fix \(reason.id.rawValue) first: \(reason.subject)")
     }
     let plan: Plan
     do throws(ProvisioningError) { plan = try provisioner.plan(profile) } catch {

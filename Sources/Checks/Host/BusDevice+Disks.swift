@@ -60,7 +60,7 @@ extension BusDevice {
 
   // MARK: In use
 
-  /// Who has a disk of it or a partition, as far as the kernel shows: file systems, swap, device mapper and RAID.
+  /// The users of its disks and partitions that the kernel shows: file systems, swap, device mapper and RAID.
   public var users: [String] {
     var found: [String] = []
     for disk in diskNames {

@@ -13,7 +13,7 @@ struct KernelWatch {
     self.driver = driver
   }
 
-  /// Where a line about the link leads.
+  /// The link state in a message.
   enum Link { case up, down }
 
   static func link(_ line: String) -> Link? {

@@ -9,13 +9,13 @@ internal import SystemPackage
 /// The teardown is always executed, also after a signal.
 public final class Smoke {
   public struct Options: Sendable {
-    /// How many times the whole is done.
+    /// The number of runs.
     public var runs = 1
-    /// How often the endpoint controller is stopped and started in each.
+    /// The number of stops and starts of the endpoint controller in each run.
     public var bounces = 1
     /// Whether the last run leaves everything up.
     public var keeps = false
-    /// How long the link is watched after the last bounce.
+    /// How long the link is monitored after the last bounce.
     public var hold: Duration = .milliseconds(500)
     /// Whether a missing link is a failure instead of a skip.
     public var requiresLink = false

@@ -10,7 +10,7 @@ struct SmokeRecord {
     var duration: Duration
   }
 
-  /// How many runs there will be.
+  /// The number of runs.
   let runs: Int
   /// The present run, from 1.
   var run = 1

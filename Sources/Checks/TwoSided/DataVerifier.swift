@@ -98,7 +98,7 @@ public struct DataVerifier {
       errno: error.rawValue == 0 ? .ioError : error)
   }
 
-  /// Where pieces are written: everywhere on a small disk; else the beginning, the end and evenly in between.
+  /// The positions of the written pieces: everywhere on a small disk; else the beginning, the end and evenly spaced positions in between.
   func places(of size: UInt64) -> [UInt64] {
     let piece = UInt64(Self.chunk)
     let all = (size + piece - 1) / piece

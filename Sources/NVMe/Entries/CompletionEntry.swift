@@ -62,7 +62,7 @@ public struct CompletionEntry: Hashable, Sendable {
   /// DW3: CID, phase tag and status.
   @inlinable public var lastDword: UInt32 { UInt32(statusAndPhase) << 16 | UInt32(commandID) }
 
-  /// How the command ended.
+  /// The status of the command.
   @inlinable public var status: Status {
     get { Status(rawValue: statusAndPhase >> 1) }
     set { statusAndPhase = newValue.rawValue << 1 | statusAndPhase & 1 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a command ended: the 15 bits of the status field above the phase tag.
+/// The status of a command: the 15 bits of the status field above the phase tag.
 ///
 /// SC in bits 7:0, SCT in 10:8, CRD in 12:11, M in 13, DNR in 14.
 /// - Source: NVM Express Base 2.1, 4.2.3.

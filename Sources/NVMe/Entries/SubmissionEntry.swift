@@ -92,6 +92,6 @@
   /// The first logical block (SLBA) of an NVM command, CDW10 and CDW11.
   /// - Source: NVM Command Set 1.1, 3.3.
   @inlinable public var firstBlock: UInt64 { UInt64(dwords[10]) | UInt64(dwords[11]) << 32 }
-  /// How many logical blocks an NVM command is about: NLB, CDW12 bits 15:0, plus one.
+  /// The number of logical blocks of an NVM command: NLB, CDW12 bits 15:0, plus one.
   @inlinable public var blockCount: UInt64 { UInt64(dwords[12] & 0xffff) + 1 }
 }

@@ -6,7 +6,7 @@ public struct BitField<Owner, Value: BitFieldValue>: Sendable {
   public let name: StaticString
   /// The lowest bit, counted from the start of the owner.
   public let shift: Int
-  /// How many bits, 1 to 64.
+  /// The width in bits, 1 to 64.
   public let width: Int
 
   @inlinable public init(_ name: StaticString, _ bits: ClosedRange<Int>) {

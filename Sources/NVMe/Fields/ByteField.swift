@@ -8,7 +8,7 @@ public struct ByteField<Owner, Value: ByteFieldValue>: Sendable {
   public let offset: Int
   /// How many bytes.
   public let count: Int
-  /// How a dump prints the value.
+  /// The format of the value in a dump.
   public let format: ByteFieldFormat
   /// The padding of text up to the field's width.
   public let padding: UInt8

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How nvme-cli prints a field.
+/// The print format of a field in nvme-cli.
 public enum ByteFieldFormat: Hashable, Sendable {
   case decimal
   /// `0x…`; zero is `0`, as `%#x` prints it.

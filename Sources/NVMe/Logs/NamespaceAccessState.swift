@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How a controller reaches the namespaces of an ANA group.
+/// The access state of a controller for the namespaces of an ANA group.
 /// - Source: NVM Express Base 2.1, 8.1.1.
 public struct NamespaceAccessState: Code {
   public var rawValue: UInt8

@@ -17,12 +17,12 @@
   /// Whether the offset is a multiple of four, as required.
   @inlinable public var isDwordAligned: Bool { rawValue & 3 == 0 }
 
-  /// How many bytes of a transfer are in this entry's page.
+  /// The number of bytes of a transfer in this entry's page.
   @inlinable public func count(of length: UInt64, pageSize: UInt64) -> UInt64 {
     min(length, pageSize - offset(pageSize: pageSize))
   }
 
-  /// How many entries of a list fit from this address to the end of its page; if more are needed, the last is a pointer.
+  /// The number of list entries from this address to the end of its page; if more are needed, the last is a pointer.
   @inlinable public func listCapacity(pageSize: UInt64) -> UInt64 {
     (pageSize - offset(pageSize: pageSize)) / UInt64(Self.byteCount)
   }

@@ -36,6 +36,6 @@ extension BitField where Owner == ControllerStatus, Value == Bool {
 }
 
 extension BitField where Owner == ControllerStatus, Value == ShutdownStatus {
-  /// How far a shutdown is (SHST).
+  /// The progress of a shutdown (SHST).
   @inlinable public static var shutdown: Self { Self("SHST", 2...3) }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How far a shutdown is (CSTS.SHST).
+/// The progress of a shutdown (CSTS.SHST).
 /// - Source: NVM Express Base 2.1, 3.1.4.6.
 public struct ShutdownStatus: Code {
   public var rawValue: UInt8

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ConfigFS
 
-/// How hosts reach a port (`addr_trtype`).
+/// The transport of a port (`addr_trtype`).
 ///
 /// Enabling a port loads the transport's module for `loop`, `tcp` and `rdma`; for `pci` and `fc` the module must be loaded manually.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_transport`.

@@ -22,7 +22,7 @@ public struct MSIX: Hashable, Sendable {
     fileprivate var register: UInt32 { offset | UInt32(bar) }
   }
 
-  /// How many vectors the table has, 1 to 2048.
+  /// The number of vectors in the table, 1 to 2048.
   public let vectors: Int
   public let table: Location
   public let pendingBits: Location

@@ -14,7 +14,7 @@ public struct RunDirectory: Sendable {
 
   public func journalPath(_ name: String) -> FilePath { path.appending("\(name).json") }
   var lockPath: FilePath { path.appending("lock") }
-  /// How debug call sites were before they were switched. Not `.json`, which journals are.
+  /// The previous state of debug call sites. Not `.json`, the suffix of journals.
   var callSitesPath: FilePath { path.appending("call-sites") }
 
   /// The names of all journals, in alphabetical order; none where the directory cannot be read.

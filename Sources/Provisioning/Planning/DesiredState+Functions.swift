@@ -175,7 +175,7 @@ extension DesiredState {
 }
 
 extension FabricsOptions {
-  /// Where a connection with these options leads.
+  /// The target of a connection with these options.
   var destination: FabricsAddress {
     // The kernel's default for TCP is 8009.
     FabricsAddress(

@@ -46,7 +46,7 @@ struct Fact {
     case unchanged
   }
 
-  /// How a value that a write cannot reach is reached nevertheless.
+  /// How to set a value that a write cannot set.
   enum Remaking: Equatable {
     case never
     /// By removing the object of this path and making it again.

@@ -7,7 +7,7 @@ internal import LinuxFiles
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// How a fact is on the machine now.
+/// The current state of a fact on the machine.
 enum Standing: Equatable {
   /// As desired.
   case satisfied

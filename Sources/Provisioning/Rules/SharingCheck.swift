@@ -139,7 +139,7 @@ struct SharingCheck {
     }
   }
 
-  // MARK: What nobody's journal knows
+  // MARK: Objects that no journal lists
 
   private func isProven(_ index: Int) -> Bool {
     guard case .controller(let function, let driver) = planner.facts[index].content else {

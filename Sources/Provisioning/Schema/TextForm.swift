@@ -30,7 +30,7 @@ public struct TextForm: Sendable {
     self.check = check
   }
 
-  /// Why a text does not fit, as the rest of a sentence; nil when it does.
+  /// Why a text is invalid, as the rest of a sentence; nil if it is valid.
   public func problem(with text: String) -> String? { check(text) }
 }
 
@@ -153,6 +153,6 @@ extension TextForm {
 /// The strings that represent integers.
 public enum IntegerForm {
   public static let pattern = "^(0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})$"
-  /// Where negative numbers are in the range.
+  /// For ranges with negative numbers.
   public static let signedPattern = "^(-1|0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,20})$"
 }

@@ -6,7 +6,7 @@ public import SystemPackage
 public struct TreeSnapshot: Hashable, Sendable {
   public enum Entry: Hashable, Sendable {
     case directory
-    /// Where it leads, below the mount point.
+    /// The target, below the mount point.
     case link(String)
     /// Without the line feed; nil when it cannot be read.
     case attribute(String?)

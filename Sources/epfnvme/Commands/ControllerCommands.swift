@@ -95,7 +95,7 @@ struct ControllersCommand: ParsableCommand {
   }
 }
 
-/// What start and stop share.
+/// The common part of start and stop.
 private enum ControllerSwitch {
   static func set(
     _ isStarted: Bool, _ controller: String?, _ global: GlobalOptions, force: Bool

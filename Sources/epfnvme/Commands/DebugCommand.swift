@@ -49,7 +49,7 @@ struct DebugCommand: ParsableCommand {
           path: "/proc/dynamic_debug/control",
           hint: isBuilt
             ? "mount -t debugfs debugfs /sys/kernel/debug"
-            : "it requires CONFIG_DYNAMIC_DEBUG; before Linux 5.7 also:  mount -t debugfs debugfs /sys/kernel/debug"
+            : "it requires CONFIG_DYNAMIC_DEBUG; before Linux 5.7 also: mount -t debugfs debugfs /sys/kernel/debug"
         )
       }
       let debugging = DebugSwitch(

@@ -53,7 +53,7 @@ struct DiffCommand: ParsableCommand {
     print(terminal.paint("    \(Terminal.printable(difference.meaning))", .dim))
     if !difference.isMendedBySetup { print("    setup does not change it") }
     for disturbance in difference.disturbances {
-      print("    fixing it disrupts a host: \(Terminal.printable(disturbance))")
+      print("    fixing it disturbs a host: \(Terminal.printable(disturbance))")
     }
   }
 
@@ -62,7 +62,7 @@ struct DiffCommand: ParsableCommand {
     let disturbing = differences.filter { !$0.disturbances.isEmpty }.count
     let count = differences.count == 1 ? "1 difference" : "\(differences.count) differences"
     return disturbing == 0
-      ? "\(name): \(count); no fix disrupts a host"
-      : "\(name): \(count); fixing \(disturbing) of them disrupts a host: setup requires --force"
+      ? "\(name): \(count); no fix disturbs a host"
+      : "\(name): \(count); fixing \(disturbing) of them disturbs a host: setup requires --force"
   }
 }

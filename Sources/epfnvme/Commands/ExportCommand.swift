@@ -18,7 +18,7 @@ struct ExportCommand: ParsableCommand {
   enum Format: String, ExpressibleByArgument, CaseIterable { case profile, nvmetcli, shell }
 
   @OptionGroup var global: GlobalOptions
-  @Argument(help: "Only what setup created for these profiles.", completion: Candidates.names)
+  @Argument(help: "Export only the objects of these profiles.", completion: Candidates.names)
   var names: [String] = []
   @Option(help: "profile, nvmetcli or shell.") var format: Format = .profile
   @Option(help: ArgumentHelp("The name of the exported profile.", valueName: "name"))

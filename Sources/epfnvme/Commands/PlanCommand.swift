@@ -4,7 +4,7 @@ internal import Provisioning
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "Show what setup would do and why; change nothing.",
+    commandName: "plan", abstract: "Show the steps of setup and their reasons; change nothing.",
     discussion: """
       --format shell prints a script of plain commands: run it with the argument up or down.
       """)

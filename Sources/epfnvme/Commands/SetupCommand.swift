@@ -16,7 +16,7 @@ struct SetupCommand: ParsableCommand {
   @Flag(help: "Also make changes that a host would notice.")
   var force = false
 
-  @Flag(help: "Only show what would be done, like the plan command.")
+  @Flag(help: "Only show the plan, like the plan command.")
   var dryRun = false
 
   func run() throws {

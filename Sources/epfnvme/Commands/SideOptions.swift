@@ -85,7 +85,7 @@ struct SideOptions: ParsableArguments {
   }
 }
 
-/// What `--peer` calls on the other machine.
+/// The command that `--peer` runs on the other machine.
 struct ExchangeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "exchange", abstract: "Read or leave a message of a two-sided run.",

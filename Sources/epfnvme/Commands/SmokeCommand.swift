@@ -46,8 +46,8 @@ struct SmokeCommand: ParsableCommand {
   @Flag(help: "Fail when the link does not come up; by default that case is skipped.")
   var requireLink = false
   @OptionGroup var sides: SideOptions
-  @Flag(help: "First tear down what is set up under the profile's name.") var force = false
-  @Flag(help: "List the cases and what each of them verifies.") var listCases = false
+  @Flag(help: "First tear down an existing setup of the profile.") var force = false
+  @Flag(help: "List the cases and their meanings.") var listCases = false
 
   func validate() throws {
     if global.json, !reports.format.isEmpty {

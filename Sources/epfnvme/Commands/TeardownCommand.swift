@@ -10,8 +10,8 @@ struct TeardownCommand: ParsableCommand {
       and are kept, unless --delete-files is given.
 
       After SIGINT, SIGTERM or SIGHUP the teardown continues to its end, because a partly removed endpoint is of no use, \
-      and the exit code is 130, 143 or 129. A second signal stops it: exit code 76, with a list of what is left; the next \
-      teardown removes that.
+      and the exit code is 130, 143 or 129. A second signal stops it: exit code 76, with a list of leftovers; the next \
+      teardown removes them.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -26,7 +26,7 @@ struct TeardownCommand: ParsableCommand {
   @Flag(help: "Proceed although a host, or another function of the controller, is in use.")
   var force =
     false
-  @Flag(help: "Only show what would be done.") var dryRun = false
+  @Flag(help: "Only show the plan.") var dryRun = false
 
   func validate() throws {
     if all, profile != nil { throw ValidationError("--all cannot be combined with a profile.") }

@@ -15,7 +15,7 @@ internal import SystemPackage
 /// The device is the function that the profile binds on a simulated kernel. Its backings are in memory, so that this machine is not
 /// changed.
 final class Emulation {
-  /// How a function is driven.
+  /// The options of an emulation.
   struct Way {
     /// Whether the device is the reference controller instead of the driver's.
     var isReference = false

@@ -147,7 +147,7 @@ struct ManualPage {
     ("/sys/kernel/config", "configfs, with nvmet, pci_ep and nullb; setup mounts it."),
     (
       "PREFIX/share/epfnvme",
-      "The shipped profiles, and the schemas of profiles and of what commands print with --json; PREFIX is /usr/local unless set at installation."
+      "The shipped profiles, and the schemas of profiles and of JSON output; PREFIX is /usr/local unless set at installation."
     ),
   ]
 

@@ -7,7 +7,7 @@ internal import LinuxFiles
 internal import Provisioning
 internal import SystemPackage
 
-/// Where the reports of a run go: one format to each output, all from the same results.
+/// The outputs of a run's reports: one format to each output, all from the same results.
 struct ReportOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(

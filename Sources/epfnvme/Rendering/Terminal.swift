@@ -47,7 +47,7 @@ struct Terminal {
     colorsErrors ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
   }
 
-  /// A line on standard error, whatever the options say; after what was printed before.
+  /// Prints a line on standard error, independent of the options, after earlier output.
   static func complain(_ text: String) {
     Output.flush()
     raw(text + "\n")

@@ -106,7 +106,7 @@ struct ServedFunction {
 /// The files and devices of a profile, as this machine has them.
 private struct BackingFiles {
   private var found: [String: BackingDescription] = [:]
-  /// Where a loop device begins in its file.
+  /// The offset of a loop device in its file.
   private var offsets: [String: UInt64] = [:]
 
   /// Backings of a simulated kernel, which describes them.

@@ -43,7 +43,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
     Breakage(
       "a kernel without endpoint support", .optionMissing, .optionMissing, .driverMissing
     ) { $0.machine.hasEndpointSupport = false },
-    Breakage("the same, and nobody knows its options", .endpointSupportMissing, .driverMissing) {
+    Breakage("the same, with unknown options", .endpointSupportMissing, .driverMissing) {
       $0.machine.hasEndpointSupport = false
       $0.falsify = { $0.remove("/proc/config.gz") }
     },
@@ -168,7 +168,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
   // MARK: Functions
 
   static let functions: [Breakage] = [
-    Breakage("a function that somebody has begun", .functionUnbound) {
+    Breakage("a function that is not bound", .functionUnbound) {
       try $0.kernel.load("nvmet_pci_epf")
       try $0.make("pci_ep/functions/nvmet_pci_epf/begun")
     },
@@ -344,7 +344,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.write("loop", to: "nvmet/ports/1/addr_trtype")
       try $0.link("nvmet/ports/1/subsystems/left", to: "nvmet/subsystems/left")
     },
-    Breakage("a null_blk device that somebody has left", .nullBlockForeign) {
+    Breakage("a left-over null_blk device", .nullBlockForeign) {
       try $0.kernel.load("null_blk", parameters: ["nr_devices=0"])
       try $0.make("nullb/left")
       try $0.write("1", to: "nullb/left/power")
@@ -369,7 +369,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       let lines = journal.split(separator: "\n").filter { !$0.contains("\"commit\"") }
       patient.journals = [patient.name: lines.joined(separator: "\n") + "\n"]
     },
-    Breakage("a journal that nobody can read", .journalDamaged) { patient in
+    Breakage("an unreadable journal", .journalDamaged) { patient in
       try patient.work()
       patient.journals = [patient.name: "{\"epfnvme\":1}\nnonsense\n"]
     },

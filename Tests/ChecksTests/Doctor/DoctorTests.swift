@@ -11,7 +11,7 @@ import Testing
 @Suite("The doctor")
 struct DoctorTests {
   @Test(
-    "a healthy machine has no finding: fresh, with a profile to come, and set up with a host",
+    "a healthy machine has no finding: new, with a profile before setup, and set up with a host",
     arguments: SimulatedKernel.Personality.allCases)
   func healthy(personality: SimulatedKernel.Personality) throws {
     let patient = Patient(personality)
@@ -40,7 +40,7 @@ struct DoctorTests {
     #expect(patient.kernel.logLines == log)
   }
 
-  @Test("without privileges it says what it could not see and finds nothing that is not there")
+  @Test("without privileges it reports what it could not read and has no false finding")
   func unprivileged() throws {
     let patient = Patient(.mainline)
     try patient.work()
@@ -58,7 +58,7 @@ struct DoctorTests {
   }
 
   @Test(
-    "a directory of configfs that cannot be read is not seen, and nothing is concluded from it",
+    "a directory of configfs that cannot be read is reported, and no conclusion is drawn from it",
     arguments: [
       "pci_ep", "pci_ep/controllers", "pci_ep/functions", "nvmet", "nvmet/subsystems",
       "nvmet/ports", "nullb",
@@ -78,7 +78,7 @@ struct DoctorTests {
   }
 
   @Test(
-    "each breakage is found, with evidence, a meaning and what mends it, and nothing else",
+    "each breakage is found, with evidence, a meaning and a fix, and nothing else",
     arguments: Breakage.all)
   func broken(breakage: Breakage) throws {
     let diagnosis = try breakage.patient().examine()
@@ -102,7 +102,8 @@ struct DoctorTests {
   }
 
   @Test(
-    "of an absent host's link it says what the driver has said", arguments: LinkHistory.allCases)
+    "for the link of an absent host it reports the driver's last event",
+    arguments: LinkHistory.allCases)
   func linkOfAbsentHost(history: LinkHistory) throws {
     let patient = Patient(.mainline)
     switch history {
@@ -121,7 +122,7 @@ struct DoctorTests {
   }
 
   @Test(
-    "with several functions of one driver it draws no conclusion from lines that could be any's")
+    "with several functions of one driver it draws no conclusion from messages without a function")
   func severalFunctions() throws {
     let patient = Patient(.mainline)
     try patient.simulated.setUp(patient.shipped)

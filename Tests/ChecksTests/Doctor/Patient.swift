@@ -66,7 +66,7 @@ final class Patient {
     return "pci_ep/controllers/\(Self.controller)/\(name)"
   }
 
-  /// Sets the shipped profile up and lets a host find and enable it.
+  /// Sets the shipped profile up; a host then finds and enables it.
   func work() throws {
     try simulated.setUp(shipped)
     attachHost()
@@ -114,14 +114,14 @@ final class Patient {
     var machine = simulated.provisioner.machine
     machine.configFS = OverlaidConfigFS(kernel: kernel, links: overlay)
     var run = simulated.provisioner.run
-    // A run directory of its own, when the journals are the matter.
+    // A separate run directory for tests of journals.
     let other = journals.map { SimulatedMachine(kernel: kernel, journals: $0) }
     defer { withExtendedLifetime(other) {} }
     if let other { run = other.provisioner.run }
     if !isPrivileged {
       machine.facts.isPrivileged = false
       machine.log = UnreadableLog()
-      // Whoever is not root gets EACCES; root, who runs tests too, gets ENOTDIR.
+      // Without root the error is EACCES; tests that run as root get ENOTDIR.
       run = RunDirectory("/dev/null/epfnvme")
     }
     return Doctor(Provisioner(machine, run: run), files: files).examine(profile)

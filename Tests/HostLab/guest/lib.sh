@@ -11,7 +11,7 @@ port() {
 }
 # tell WORD…: a line for the host's side of this boot.
 tell() { echo "$*" >"$(port marks)"; }
-# finish: sends what this boot has found, before it ends in whichever way.
+# finish: sends the results of this boot before it ends.
 finish() {
   dmesg >"$(port kernel_log)"
   {

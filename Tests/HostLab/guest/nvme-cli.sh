@@ -19,7 +19,7 @@ ask() {
   nvme "$@"
 }
 
-# What each command said, one after the other: between the parts stand characters that none of them says.
+# The output of each command, one after the other, separated by characters that do not occur in it.
 tab=$(printf '\t')
 while IFS=$tab read -r number device form raw words; do
   status=0

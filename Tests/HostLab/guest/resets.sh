@@ -18,7 +18,7 @@ lost() {
   exit 1
 }
 
-# A driver that stays hands what was under way to the controller that comes back: the load notices nothing.
+# A driver that stays bound resubmits outstanding commands to the reset controller: the load is not affected.
 load_start "$(disk 1)"
 for way in 'nvme reset' FLR; do
   round=0

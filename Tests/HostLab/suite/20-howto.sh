@@ -8,7 +8,7 @@ for personality in $personalities; do
   mkdir files
   cp "$root/Configs/profiles/null_blk-loop.json" files/howto.json
   if [ "$personality" = nvmet_pci_epf ]; then
-    # The mainline driver takes the vendor IDs from the subsystem, and the how-to is older.
+    # nvmet_pci_epf uses the vendor IDs of the subsystem, but the how-to is older.
     sed -i 's/"model": "Linux-pci-epf",/& "vendorID": "0x15b7", "subsystemVendorID": "0x15b7",/' files/howto.json
   fi
   # shellcheck disable=SC2086 # lists of words

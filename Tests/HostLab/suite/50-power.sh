@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# The machine reboots, crashes and powers off under load; what was flushed is there when it comes back.
+# The machine reboots, crashes and powers off under load; flushed data is preserved.
 for personality in $personalities; do
   profile_of_all_backings all.json
   # shellcheck disable=SC2046 # a list of words

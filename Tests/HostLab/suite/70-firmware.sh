@@ -44,7 +44,7 @@ INIT
   tool mcopy -i esp hostlab.conf ::/loader/entries/hostlab.conf
 }
 
-# from_firmware NAME MARKER IMAGE ARGUMENT…: serves the image and starts a machine without a kernel of its own.
+# from_firmware NAME MARKER IMAGE ARGUMENT…: serves the image and starts a machine without a kernel.
 from_firmware() {
   name=$1 marker=$2 image=$3
   shift 3

@@ -9,7 +9,7 @@ for personality in $personalities; do
   serve all.json $(personality_options "$personality") || continue
   start_guest idle
   wait_for "$personality: the guest is idle" is_idle
-  sleep 7 # the mainline driver polls fast for 5 s after the last command
+  sleep 7 # nvmet_pci_epf polls fast for 5 s after the last command
   before=$(ticks_of "$server")
   sleep 10
   after=$(ticks_of "$server")

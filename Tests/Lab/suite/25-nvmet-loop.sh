@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# The nvmet half of the public howto: a subsystem behind a loop port, which any kernel with nvme-loop has; the kernel's
-# own host connects to it. Then the howto's profile as written, whose function asks for a loop target: mainline's driver
-# cannot have one, so epfnvme adapts or says where and why not.
+# The nvmet half of the public howto: a subsystem behind a loop port, which any kernel with nvme-loop has; the kernel's host connects to it.
+# Then the howto's profile as written, whose function has a loop target: nvmet_pci_epf does not support it, so epfnvme adapts it or reports
+# the location and the reason.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh
@@ -44,19 +44,19 @@ if has_mainline && ! has_seed; then
   target=loop
   profile howto "$backing_null"
   run setup howto.json --json
-  diag "the howto's loop target on mainline: exit status $status"
+  diag "the howto's loop target with nvmet_pci_epf: exit status $status"
   if [ "$status" -eq 0 ]; then
     port=$(find "$config/nvmet/ports" -mindepth 1 -maxdepth 1)
-    equal 'howto profile on mainline: adapted to a pci port' pci "$(cat "$port/addr_trtype")"
+    equal 'howto profile with nvmet_pci_epf: adapted to a pci port' pci "$(cat "$port/addr_trtype")"
     # A loop target is a local subsystem; the driver was not named, so there is nothing to warn of.
-    check 'howto profile on mainline: no warning about the target' jq -e '[.warnings[].path] | index("functions[0].target.loop") == null' out
+    check 'howto profile with nvmet_pci_epf: no warning about the target' jq -e '[.warnings[].path] | index("functions[0].target.loop") == null' out
   else
-    check 'howto profile on mainline: refused as impossible' test "$status" -eq 65 -o "$status" -eq 78
-    says 'howto profile on mainline: the refusal names the place' 'target'
-    same_tree 'howto profile on mainline: the refusal had no effect' before.tree
+    check 'howto profile with nvmet_pci_epf: refused as impossible' test "$status" -eq 65 -o "$status" -eq 78
+    says 'howto profile with nvmet_pci_epf: the refusal names the location' 'target'
+    same_tree 'howto profile with nvmet_pci_epf: the refusal had no effect' before.tree
   fi
   run teardown howto
-  status_is 'howto profile on mainline: teardown' 0
-  same_tree 'howto profile on mainline: nothing is left' before.tree
+  status_is 'howto profile with nvmet_pci_epf: teardown' 0
+  same_tree 'howto profile with nvmet_pci_epf: nothing is left' before.tree
 fi
 clean

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# `epfnvme check` on a machine that is as the profile says, and on the same machine with one value changed behind its
-# back: every attribute that the kernel lets anybody change while the controller lives.
+# `epfnvme check` on a machine that matches the profile, and on the same machine with one changed value: every attribute that the kernel
+# permits to change while the controller exists.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh

@@ -75,7 +75,7 @@ for signal in INT TERM; do
   clean
 done
 
-# At the start: while the kernel binds a function it locks the controller's directory, and whoever lists that waits for it.
+# At the start: while the kernel binds a function it locks the controller's directory, so that listing it blocks.
 for other in first second; do
   setup_held start || continue
   run setup "$other.json" --timeout 1 --json

@@ -57,7 +57,7 @@ grep -v ' = -1 ' trace.configfs | grep -E '^[0-9]+ +(mkdir|mkdirat|symlink|symli
   sed 's/ = .*//; s/, 0[0-7]*)$//' | grep -o '"[^"]*"' | tr -d '"' | grep "^$config/" >>paths
 set --
 while read -r path; do set -- "$@" -P "$path"; done <paths
-# Every change as `CALL NUMBER`: strace counts each kind of call by itself.
+# Every change as `CALL NUMBER`: strace counts each kind of call separately.
 for call in mkdir mkdirat symlink symlinkat write pwrite64; do
   count=$(grep -c -E "^[0-9]+ +$call\(" trace.configfs)
   for number in $(seq 1 "$count"); do echo "$call $number"; done

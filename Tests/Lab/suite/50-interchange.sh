@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# From the machine to a file and back: `export` of what stands makes the same machine again, and so does the JSON of
-# nvmetcli, by nvmetcli itself where the machine has it.
+# From the machine to a file and back: `setup` of an `export` gives the same machine, and so does the JSON of nvmetcli, with nvmetcli if the
+# machine has it.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh
@@ -60,7 +60,7 @@ done
 rm -r /dev/disk
 rmmod nvme
 
-# ---- By hand, with what no key stands for ----
+# ---- By hand, with attributes without a key ----
 
 several_namespaces mixed
 epfnvme setup mixed.json >/dev/null 2>&1
@@ -74,7 +74,7 @@ echo non-optimized >"$config/nvmet/ports/9/ana_groups/5/ana_state"
 ln -s "$config/nvmet/subsystems/mixed.nqn" "$config/nvmet/ports/9/subsystems/mixed.nqn"
 run export --as all
 cp out all.json
-json 'by hand: the port has what no key stands for' '.ports[] | select(.id == 9).attributes == {"addr_treq": "not required"}'
+json 'by hand: the port has attributes without a key' '.ports[] | select(.id == 9).attributes == {"addr_treq": "not required"}'
 json 'by hand: its ANA group' '.ports[] | select(.id == 9).anaGroups == [{"id": 5, "state": "non-optimized"}]'
 json 'by hand: its host' '.hosts == [{"nqn": "nqn.2026-01.org.example:guest"}]'
 run export --format nvmetcli
@@ -118,7 +118,7 @@ check 'nvmetcli: both become one profile' cmp ours theirs
 diff -U 1 ours theirs >difference
 diag_file difference difference
 
-# Only the backings stay; nvmetcli makes the target anew from our file.
+# Only the backings are kept; nvmetcli creates the target from the exported file.
 rm "$config/nvmet/ports/9/subsystems/mixed.nqn"
 rmdir "$config/nvmet/ports/9/ana_groups/5" "$config/nvmet/ports/9" "$config/nvmet/hosts/nqn.2026-01.org.example:guest"
 run teardown mixed

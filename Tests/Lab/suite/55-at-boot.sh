@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What comes with the program for systemd and udev: the real udevd reads the rule when a controller appears, and the unit's own commands
-# run with the capabilities that the unit leaves them. systemd itself is not in this machine.
+# The files for systemd and udev: the real udevd reads the rule when a controller appears, and the unit's commands run with the capabilities
+# of the unit. systemd is not in this machine.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh
@@ -62,7 +62,7 @@ as_unit() {
 as_unit ExecStart
 status_is 'unit: start' 0
 run check boot.json
-status_is 'unit: it stands' 0
+status_is 'unit: it is set up' 0
 as_unit ExecReload
 status_is 'unit: reload' 0
 says 'unit: a reload has nothing to do' 'nothing to do'

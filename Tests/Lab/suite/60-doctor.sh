@@ -32,7 +32,7 @@ found() {
   if echo "$past" | grep -q -E '^(kernel-crashed|event-on-failed-function)$'; then lib_status=1; fi
   status_is "$lib_title: exit status" "$lib_status"
   equal "$lib_title: findings" "$*" "$(ids)"
-  json "$lib_title: each has evidence, a meaning and what mends it" \
+  json "$lib_title: each has evidence, a meaning and a fix" \
     '[.findings[] | (.evidence | length > 0), (.explanation | length > 0), (.remedy | length > 0)] | all'
 }
 
@@ -48,23 +48,23 @@ json 'and a plan' '[.seen[] | select(.name == "plan")] | length == 1'
 run setup well.json
 status_is 'setup' 0
 run doctor well.json --json
-# No host is at the other end of the virtual controller; that is all there is to say.
+# The virtual controller has no host, which is the only finding.
 found 'set up, without a host' 0 host-absent
 json 'set up: nothing to do' '[.seen[] | select(.name == "plan") | .value] | tostring | test("nothing to do")'
 
-# As somebody who may not read everything.
+# Without root.
 grep -q '^nobody:' /etc/passwd 2>/dev/null || echo 'nobody:x:65534:65534::/:/bin/sh' >>/etc/passwd
 echo 1 >/proc/sys/kernel/dmesg_restrict
 status=0
 ran='epfnvme doctor --json, as nobody'
 su -s /bin/sh -c 'epfnvme doctor --json' nobody >out 2>err </dev/null || status=$?
 echo 0 >/proc/sys/kernel/dmesg_restrict
-status_is 'as nobody: exit status' 0
-equal 'as nobody: findings' '' "$(ids)"
+status_is 'without root: exit status' 0
+equal 'without root: findings' '' "$(ids)"
 for unseen in 'kernel log' journals 'NVMe controllers behind functions'; do
   # Only nvmet_pci_epf has to be asked by writing.
   [ "$unseen" = 'kernel log' ] || [ "$unseen" = journals ] || is_mainline || continue
-  json "as nobody: not seen: $unseen" "[.notSeen[] | .what] | index(\"$unseen\") != null"
+  json "without root: not inspected: $unseen" "[.notSeen[] | .what] | index(\"$unseen\") != null"
 done
 
 # Another hand's work: the journal is not there.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# How long epfnvme takes against the same work as a plain shell script, in one boot and paired. Times are reported and
-# judged by nobody: the machine is emulated and shared.
+# How long epfnvme takes against the same work as a plain shell script, in one boot and paired. Times are reported without a verdict: the
+# machine is emulated and shared.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh

@@ -31,7 +31,7 @@ wait_for 'the monitor has told of the end' told '.event == "device" and .action 
 wait_for 'the monitor has told of the stop' \
   sh -c 'jq -e -s "[.[] | select(.event == \"controller\")] | length >= 3 and (last | .started == false and .functions == [])" events'
 check 'each line is one object' jq -e -s 'all(.[]; type == "object" and (.time | type == "number") and (.event | type == "string"))' events
-check 'the controller as it stood at first' jq -e -s '.[0] | .event == "controller" and .name == "a40000000.pcie-ep" and .started == false' events
+check 'the initial state of the controller' jq -e -s '.[0] | .event == "controller" and .name == "a40000000.pcie-ep" and .started == false' events
 check 'the disk came' told '.event == "device" and .action == "add" and .subsystem == "block" and .name == "labnull"'
 check 'the function came' told '.event == "device" and .subsystem == "pci-epf" and .action == "add"'
 check 'and was bound' told '.event == "device" and .subsystem == "pci-epf" and .action == "bind"'
@@ -73,7 +73,7 @@ if [ ! -e "$control" ]; then
 fi
 # The sites, without the text of their formats.
 sites() { sed 's/ "[^"]*".*//' "$control"; }
-# Some are on before, each with flags of its own.
+# Some are already on, with different flags.
 echo 'module nvmet file core.c +pmf' >"$control"
 echo 'module virtual_epc func vepc_stop =lt' >"$control"
 sites >before.sites
@@ -108,7 +108,7 @@ check 'its debug lines are no longer in the log' sh -c "! dmesg | sed -n '/lab: 
 run debug off
 status_is 'debug off again: nothing to do' 0
 
-# A module that goes and comes while its lines are on.
+# A module that is reloaded while its messages are on.
 run debug on controller
 load_controller
 run debug on controller --json

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# The last suite, because the machine is of no use after it: the controller refuses BAR 0 of a function of pci_epf_nvme, which frees
-# its memory and keeps the pointer. Unlinking the function, or a link that comes up, then crashes the kernel; epfnvme does neither.
+# The last suite, because the machine cannot be used after it: the controller refuses BAR 0 of a function of pci_epf_nvme, which frees its
+# memory and keeps the pointer. Unlinking the function, or link up, then crashes the kernel; epfnvme does neither.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"
 # shellcheck source=profiles.sh

@@ -148,7 +148,7 @@ tree() {
       [ ! -e "$lib_backing" ] || echo "$lib_backing = $(cat "$lib_backing")"
     done
     for lib_disk in /sys/block/*; do
-      # Loop devices are nodes made in advance; what is attached to them stands above.
+      # Loop devices are nodes that exist in advance; their files are listed above.
       case $lib_disk in */loop*) ;; *) echo "$lib_disk" ;; esac
     done
   } >"$1"
@@ -181,8 +181,7 @@ no_journal() {
   equal "$lib_title" '' "$(journals "$@")"
 }
 
-# Whatever a failed case left goes, in the order that harms no kernel and without the program's help, so that one failure
-# doesn't become twenty.
+# Removes leftovers of a failed case, in the safe order and without the program, so that one failure does not cause others.
 clean() {
   for lib_knob in "$knobs"/fail_* "$knobs/hold"; do
     [ ! -e "$lib_knob" ] || echo 0 >"$lib_knob"

@@ -84,7 +84,7 @@ equal 'the connection stays' 1 "$(connections | grep -c .)"
 disconnect_all
 equal 'until it is deleted' 0 "$(connections | grep -c .)"
 
-# What fails at initialisation nobody sees but in the log. (Set BAR 0 failed is 99-set-bar-failed's.)
+# Failures at initialisation are only in the log. (Set BAR 0 failed is 99-set-bar-failed's.)
 for failure in 'fail_write_header:Write configuration header failed' 'fail_set_msix:MSI-X configuration failed'; do
   put "$function/nvme/dma_enable" 1
   log_mark

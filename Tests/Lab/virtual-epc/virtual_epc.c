@@ -304,7 +304,7 @@ static int vepc_start(struct pci_epc *epc)
 }
 
 /*
- * Ends link training and tells nobody, as most controllers do: Linux 7.2's nvmet_pci_epf dereferences NULL when a
+ * Ends link training without a notification, as most controllers do: Linux 7.2's nvmet_pci_epf dereferences NULL when a
  * link-down event overtakes the unlink that usually follows. `link` sends that event for who wants it.
  */
 static void vepc_stop(struct pci_epc *epc)

@@ -2,7 +2,8 @@
 import ControllerEmulation
 import PCI
 
-/// A strict controller with queue pairs, and a host that keeps them busy by the shortest way: entries written in place, one doorbell a batch.
+/// A reference controller with queue pairs, and a host that keeps them busy with little overhead: entries written in place, one doorbell
+/// per batch.
 final class Bench {
   enum Work { case flush, read(bytes: Int), write(bytes: Int) }
 

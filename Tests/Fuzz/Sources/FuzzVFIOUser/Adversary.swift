@@ -155,7 +155,7 @@ final class Adversary {
         rest = rest.dropFirst(count)
         descriptors = []
       } else {
-        // Both ways may be full: room comes by taking.
+        // Both directions may be full: receiving makes room.
         _ = wire.wait(POLLIN | POLLOUT, milliseconds: 1000)
         try takeAll()
       }

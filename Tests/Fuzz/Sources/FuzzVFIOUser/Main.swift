@@ -11,8 +11,8 @@ import ServedHost
   static let configuration = CommandConfiguration(
     abstract: "Attack the vfio-user server with mutated sessions.",
     discussion: """
-      What is sent follows from the seed. When the controller works on it is the machine's: it runs in real time on a thread of its own.
-      Between the attacks an honest host probes the controller and verifies data; descriptors and mappings are counted each time.
+      The seed determines the messages. The controller runs in real time on a separate thread.
+      Between attacks a regular host probes the controller and verifies data; descriptors and mappings are counted each time.
       """,
     subcommands: [Attack.self, Record.self], defaultSubcommand: Attack.self)
 }
@@ -22,13 +22,14 @@ extension Personality: @retroactive ExpressibleByArgument {}
 struct Attack: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Attack.")
 
-  @Option(help: "How many messages, for each personality.") var messages = 100_000
-  @Option(help: "How many clients that come and go, for each personality.") var connects = 0
-  @Option(help: "Where the random numbers begin.") var seed: UInt64 = 1
-  @Option(help: "One personality only.") var personality: Personality?
-  @Option(help: "Where the recorded sessions are.") var corpus = "Corpus"
-  @Option(help: "An honest host after so many messages.") var every = 10_000
-  @Option(help: "The number of the first session, to repeat what was found.") var first = 0
+  @Option(help: "The number of messages for each personality.") var messages = 100_000
+  @Option(help: "The number of clients that connect and disconnect, for each personality.")
+  var connects = 0
+  @Option(help: "The seed of the random numbers.") var seed: UInt64 = 1
+  @Option(help: "Only this personality.") var personality: Personality?
+  @Option(help: "The directory of the recorded sessions.") var corpus = "Corpus"
+  @Option(help: "The number of messages between regular hosts.") var every = 10_000
+  @Option(help: "The number of the first session, to repeat a finding.") var first = 0
 
   func validate() throws {
     guard messages >= 0, connects >= 0, every > 0, first >= 0 else {
@@ -59,13 +60,13 @@ struct Record: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Record sessions for the corpus.",
     discussion: """
-      Without --server, the in-process host is recorded at each personality. With it, a client of somebody else's (QEMU, for example) connects
-      to --socket and is led on to the server.
+      Without --server, the in-process host is recorded with each personality. With it, another client (QEMU, for example) connects
+      to --socket and is forwarded to the server.
       """)
 
-  @Option(help: "Where the sessions go.") var corpus = "Corpus"
-  @Option(help: "The socket of a server that runs.") var server: String?
-  @Option(help: "Where the client will connect.") var socket: String?
+  @Option(help: "The directory for the sessions.") var corpus = "Corpus"
+  @Option(help: "The socket of a running server.") var server: String?
+  @Option(help: "The socket for the client.") var socket: String?
   @Option(help: "The session's name.") var name = "guest"
 
   func run() throws {

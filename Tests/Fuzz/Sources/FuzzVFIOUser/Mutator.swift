@@ -62,7 +62,7 @@ struct Mutator {
       badAnswers: pick([0, 0, 20, 200]), changes: pick([5, 20, 60, 60, 200, 500]),
       answerSeed: random.next())
     var messages = pick(corpus).messages
-    // The version comes first in most.
+    // Most sessions start with the version.
     for _ in 0..<pick([0, 0, 1, 2, 4, 8]) { rearrange(&messages) }
     var steps: [Step] = []
     for message in messages {

@@ -11,7 +11,7 @@ struct RecordedMessage: Equatable {
     case other
   }
 
-  /// 0 for bytes in memory: the body is an address and what stands there.
+  /// 0 for bytes in memory: the body is an address and its contents.
   var command: UInt16
   var flags: UInt32 = 0
   var body: [UInt8] = []

@@ -3,8 +3,8 @@ import CLinux
 import Foundation
 import Glibc
 
-/// Stands between a client and a server, and writes down what the client sends: its messages with their descriptors, and the submission
-/// queue entries that are in its memory when it rings a doorbell.
+/// A proxy between a client and a server, which records the client's messages with their descriptors, and the submission queue entries in
+/// its memory when it writes a doorbell.
 final class Recorder {
   private let listener: Descriptor
   private let path: String
@@ -80,7 +80,7 @@ final class Recorder {
   }
 
   private func record(_ head: Head, _ body: [UInt8], _ descriptors: [Descriptor]) {
-    // What it answers is made anew from its memory.
+    // Its replies are generated again from its memory.
     guard !head.isReply else { return }
     follow(head, body, descriptors)
     messages.append(
