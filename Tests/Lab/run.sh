@@ -145,7 +145,10 @@ mkdir -p "$image/lab"
 cp -r "$lab/suite" "$image/lab/suite"
 [ ! -d "$root/Configs" ] || cp -r "$root/Configs" "$image/lab/Configs"
 if [ -n "$profiles" ]; then
-  for driver in nvmet_pci_epf pci_epf_nvme; do "$profiles" 80 "$driver" >"$image/lab/pairs.$driver"; done
+  # The attributes need kernel options that kernel.config does not have.
+  for driver in nvmet_pci_epf pci_epf_nvme; do
+    "$profiles" 120 "$driver" attr_pi_enable dhchap_key dhchap_dhgroup >"$image/lab/pairs.$driver"
+  done
 fi
 cp "$lab/init.sh" "$image/init"
 chmod +x "$image/init"
