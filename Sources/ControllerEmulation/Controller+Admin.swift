@@ -50,22 +50,22 @@ extension Controller {
       completeHeldEvents()
     case .getFeatures:
       // The host identifier is data; everything else is in the completion.
-      if command.feature == .hostIdentifier, model.personality != .pciEPFNVMe {
+      if command.feature == .hostIdentifier, model.behaviour != .pciEPFNVMe {
         answer(command, count: command.cdw11 & 1 != 0 ? 16 : 8) { $0.hostIdentifier(command) }
       } else {
         finish(command, on: 0, getFeature(command).ofTarget)
       }
     case .asyncEventRequest: requestEvent(command)
     case .doorbellBufferConfig
-    where model.personality == .strict && model.offersDoorbellBuffers:
+    where model.behaviour == .reference && model.offersDoorbellBuffers:
       finish(command, on: 0, configureDoorbellBuffers(command))
-    case .keepAlive where model.personality == .nvmetPCIEPF:
+    case .keepAlive where model.behaviour == .nvmetPCIEPF:
       guard keepAlive.seconds > 0 else {
         return finish(command, on: 0, .failure(.invalidKeepAliveTimeout.retriable))
       }
       keepAlive.restart(at: now)
       finish(command, on: 0, .success)
-    case .fabrics where model.personality == .nvmetPCIEPF:
+    case .fabrics where model.behaviour == .nvmetPCIEPF:
       finish(command, on: 0, fabricsCommand(command))
     default: finish(command, on: 0, unknownAdminOpcode(command))
     }
@@ -73,7 +73,7 @@ extension Controller {
 
   /// Checks before the opcode.
   private mutating func refuseAdmin(_ command: SubmissionEntry) -> Status? {
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe: return nil
     case .nvmetPCIEPF:
       if command.isFused { return Status.invalidField.withMore }
@@ -84,19 +84,19 @@ extension Controller {
         return Status.sequenceError
       }
       return command.usesSGL ? Status.invalidField : nil
-    case .strict:
+    case .reference:
       return command.isFused || command.usesSGL ? Status.invalidField : nil
     }
   }
 
   private mutating func unknownAdminOpcode(_ command: SubmissionEntry) -> Outcome {
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe:
       let opcode = hexadecimal(command.opcode)
       log(.error, "Unhandled admin command Admin Cmd (0x\(opcode))")
       return .failure(.invalidOpcode)
     case .nvmetPCIEPF: return .failure(.invalidOpcode.withMore)
-    case .strict: return .failure(.invalidOpcode)
+    case .reference: return .failure(.invalidOpcode)
     }
   }
 
@@ -135,13 +135,13 @@ extension Controller {
     let pointer = parseDataPointer(command, count: count)
     if pointer != Status.success {
       // `nvmet_pci_epf` overwrites the failure with the core's status, which is still zero.
-      let hides = model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds)
+      let hides = model.behaviour == .nvmetPCIEPF && has(.transferFailureSucceeds)
       return finish(command, on: 0, .failure(hides ? Status.success : pointer))
     }
     unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<count]).zero()
     let outcome = body(&self)
     if case .done(let status, _) = outcome, status != Status.success,
-      model.personality == .nvmetPCIEPF, has(.failedReadHangs)
+      model.behaviour == .nvmetPCIEPF, has(.failedReadHangs)
     {
       diagnose(
         // nvmet_pci_epf.md, 20, Q2
@@ -163,10 +163,10 @@ extension Controller {
       completion.result = result
     case .refused(let status):
       completion.status = status
-      if model.personality == .pciEPFNVMe { logRefusal(command, queue, status) }
+      if model.behaviour == .pciEPFNVMe { logRefusal(command, queue, status) }
     case .data:
       completion.status = copyToHost()
-      if completion.status != Status.success, model.personality == .nvmetPCIEPF,
+      if completion.status != Status.success, model.behaviour == .nvmetPCIEPF,
         has(.transferFailureSucceeds)
       {
         completion.status = Status.success
@@ -189,7 +189,7 @@ extension Controller {
   }
 
   private mutating func logFailure(_ command: SubmissionEntry, _ queue: UInt16, _ status: Status) {
-    guard model.personality == .nvmetPCIEPF, command.adminOpcode != .asyncEventRequest || queue > 0
+    guard model.behaviour == .nvmetPCIEPF, command.adminOpcode != .asyncEventRequest || queue > 0
     else { return }
     let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
     log(
@@ -208,7 +208,7 @@ extension Controller {
     let vector = UInt16(command.cdw11 >> 16)
     let isContiguous = command.cdw11 & 1 != 0
     let exists = id < completions.count && completions[id].isLive
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe:
       guard id < completions.count, !exists else { return .failure(.invalidQueueID) }
       guard isContiguous else { return .failure(notContiguous) }
@@ -227,7 +227,7 @@ extension Controller {
       guard canMap(completionQueue: id, at: command.prp1, depth: size + 1) else {
         return .failure(.internalError)
       }
-    case .strict:
+    case .reference:
       guard id > 0, id < completions.count, !exists else { return .failure(.invalidQueueID) }
       guard isValid(size, "CQ", id) else { return .failure(.invalidQueueSize) }
       guard isContiguous else { return .failure(.invalidField) }
@@ -260,7 +260,7 @@ extension Controller {
     let isContiguous = command.cdw11 & 1 != 0
     let exists = id < submissions.count && submissions[id].isLive
     let hasTarget = target > 0 && target < completions.count && completions[target].isLive
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe:
       // The driver's check accepts one id too many.
       guard id != 0, id <= submissions.count, !exists else {
@@ -290,7 +290,7 @@ extension Controller {
       guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
       guard id < submissions.count else { return beyondArrays(id) }
       guard isContiguous else { return .failure(notContiguous) }
-    case .strict:
+    case .reference:
       guard id > 0, id < submissions.count, !exists else { return .failure(.invalidQueueID) }
       guard hasTarget else { return .failure(.invalidCompletionQueue) }
       guard isValid(size, "SQ", id) else { return .failure(.invalidQueueSize) }
@@ -308,10 +308,10 @@ extension Controller {
       ControllerConfiguration(rawValue: configuration)[.submissionEntrySize])
     queue.completionQueue = UInt16(target)
     queue.due =
-      switch model.personality {
+      switch model.behaviour {
       case .pciEPFNVMe: now + VirtualTime.Milliseconds(4)
       case .nvmetPCIEPF: submissions[0].due
-      case .strict: .never
+      case .reference: .never
       }
     submissions[id] = queue
     completions[target].references += 1
@@ -342,7 +342,7 @@ extension Controller {
       return .failure(.invalidQueueID)
     }
     if completions[id].references > 1 {
-      switch model.personality {
+      switch model.behaviour {
       case .pciEPFNVMe where has(.completionQueueDeletedInUse):
         completions[id].references -= 1
         return .success
@@ -357,17 +357,17 @@ extension Controller {
 
   /// PC = 0: both drivers return a status that the specification defines for deletion.
   private var notContiguous: Status {
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe:
       has(.noncontiguousQueueIsInvalidQueue) ? Status.invalidQueueDeletion : Status.invalidField
     case .nvmetPCIEPF: Status.invalidQueueDeletion
-    case .strict: Status.invalidField
+    case .reference: Status.invalidField
     }
   }
 
   private mutating func isValid(_ size: UInt32, _ kind: String, _ id: Int) -> Bool {
     let maximum = UInt32(model.maximumQueueEntries - 1)
-    if size > maximum, model.personality == .pciEPFNVMe {
+    if size > maximum, model.behaviour == .pciEPFNVMe {
       log(.warning, "Create \(kind) \(id), qsize \(size) > mqes \(maximum): buggy driver?")
     }
     return size > 0 && size <= maximum

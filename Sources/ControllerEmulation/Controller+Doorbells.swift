@@ -69,7 +69,7 @@ extension Controller {
     guard isLive else { return reportDoorbell(.register) }
     if !isCompletion {
       submissionDoorbell(queue)
-    } else if model.personality == .strict, value & 0xffff >= completions[queue].depth {
+    } else if model.behaviour == .reference, value & 0xffff >= completions[queue].depth {
       // As if it had not been written.
       setDoorbellRegister(queue, completion: true, old)
       reportDoorbell(.value)
@@ -81,8 +81,8 @@ extension Controller {
   /// The host has moved a tail. A controller that polls continuously sees it immediately; others at their next tick.
   private mutating func submissionDoorbell(_ queue: Int) {
     guard isEnabled else { return }
-    switch model.personality {
-    case .strict: fetch(from: queue)
+    switch model.behaviour {
+    case .reference: fetch(from: queue)
     case .nvmetPCIEPF: if now < busyUntil { fetch(from: queue) }
     case .pciEPFNVMe: if now < submissions[queue].spinsUntil { fetch(from: queue) }
     }
@@ -93,7 +93,7 @@ extension Controller {
     if doorbellPages != nil {
       completions[queue].acknowledged = doorbellRegister(queue, completion: true)
     }
-    if model.personality == .strict, !completions[queue].waiting.isEmpty { post(to: queue) }
+    if model.behaviour == .reference, !completions[queue].waiting.isEmpty { post(to: queue) }
   }
 
   // MARK: Looking

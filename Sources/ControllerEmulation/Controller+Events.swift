@@ -15,21 +15,21 @@ struct EventState {
   var configuration = AsyncEventConfiguration()
 
   /// The state after an enable and a disable: nvmet keeps reported events and the host's settings.
-  mutating func reset(for personality: Personality) {
+  mutating func reset(for behaviour: Behaviour) {
     requests = []
-    guard personality != .nvmetPCIEPF else { return }
-    self = EventState(personality)
+    guard behaviour != .nvmetPCIEPF else { return }
+    self = EventState(behaviour)
   }
 
   /// nvmet begins with notices of namespaces and of their access state.
-  init(_ personality: Personality) {
-    configuration.rawValue = personality == .strict ? 0 : 0x900
+  init(_ behaviour: Behaviour) {
+    configuration.rawValue = behaviour == .reference ? 0 : 0x900
   }
 }
 
 extension Controller {
   mutating func requestEvent(_ command: SubmissionEntry) {
-    switch model.personality {
+    switch model.behaviour {
     // Freed and forgotten.
     case .pciEPFNVMe where has(.asyncEventsNeverComplete): return
     default:
@@ -50,7 +50,7 @@ extension Controller {
   /// reads the Error Information log.
   /// - Source: NVM Express Base 2.1, 5.1.2: error status, log page 01h.
   mutating func reportDoorbell(_ error: DoorbellError) {
-    guard model.personality == .strict, isEnabled else { return }
+    guard model.behaviour == .reference, isEnabled else { return }
     var event = AsyncEvent()
     event[.information] = error.rawValue
     event[.logPage] = LogPageID.errorInformation
@@ -80,7 +80,7 @@ extension Controller {
       return old.isEnabled != new.isEnabled || old.blocks != new.blocks
         || old.blockShift != new.blockShift || old.isReadOnly != new.isReadOnly
     }
-    guard !changed.isEmpty, isEnabled, model.personality != .pciEPFNVMe else { return }
+    guard !changed.isEmpty, isEnabled, model.behaviour != .pciEPFNVMe else { return }
     for id in changed.sorted() { tellOfChange(of: id) }
     completeHeldEvents()
     post(to: 0)
@@ -110,7 +110,7 @@ extension Controller {
   mutating func completeHeldEvents() {
     while !events.held.isEmpty, !events.requests.isEmpty {
       let request =
-        model.personality == .strict ? events.requests.removeFirst() : events.requests.removeLast()
+        model.behaviour == .reference ? events.requests.removeFirst() : events.requests.removeLast()
       complete(
         Completion(
           result: UInt64(events.held.removeFirst().rawValue), queue: 0, commandID: request,

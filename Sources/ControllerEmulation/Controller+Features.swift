@@ -4,10 +4,11 @@ internal import NVMe
 /// Get Features and Set Features.
 extension Controller {
   mutating func getFeature(_ command: SubmissionEntry) -> Outcome {
-    switch (model.personality, command.feature) {
+    switch (model.behaviour, command.feature) {
     case (_, .numberOfQueues): return queueCount
-    case (.strict, .volatileWriteCache), (.strict, .powerManagement),
-      (.strict, .temperatureThreshold), (.strict, .errorRecovery), (.strict, .writeAtomicity):
+    case (.reference, .volatileWriteCache), (.reference, .powerManagement),
+      (.reference, .temperatureThreshold), (.reference, .errorRecovery),
+      (.reference, .writeAtomicity):
       return .done(
         status: Status.success, result: UInt64(settings[command.feature.rawValue, default: 0]))
     case (_, .volatileWriteCache): return .done(status: Status.success, result: 1)
@@ -21,11 +22,11 @@ extension Controller {
       return .done(status: Status.success, result: usage[index].isWriteProtected ? 1 : 0)
     case (.nvmetPCIEPF, .keepAliveTimer):
       return .done(status: Status.success, result: UInt64(keepAlive.seconds) * 1000)
-    case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
+    case (.nvmetPCIEPF, .arbitration), (.reference, .arbitration):
       return .done(status: Status.success, result: UInt64(coalescing.burstExponent))
-    case (.nvmetPCIEPF, .interruptCoalescing), (.strict, .interruptCoalescing):
+    case (.nvmetPCIEPF, .interruptCoalescing), (.reference, .interruptCoalescing):
       return .done(status: Status.success, result: UInt64(coalescing.threshold & 0xff))
-    case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
+    case (.nvmetPCIEPF, .interruptVectorConfiguration), (.reference, .interruptVectorConfiguration):
       var setting = InterruptVectorConfiguration(rawValue: command.cdw11 & 0xffff)
       guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
       setting[.disablesCoalescing] = coalescing.vectors[slot].isDisabled
@@ -42,36 +43,36 @@ extension Controller {
 
   mutating func setFeature(_ command: SubmissionEntry) -> Outcome {
     let value = command.cdw11
-    switch (model.personality, command.feature) {
+    switch (model.behaviour, command.feature) {
     case (_, .numberOfQueues):
       let wanted = NumberOfQueues(rawValue: value)
       guard wanted[.submissionQueues] != 0xffff, wanted[.completionQueues] != 0xffff else {
         return .failure(.invalidField)
       }
-      if model.personality == .strict, hasCreatedQueues { return .failure(.sequenceError) }
+      if model.behaviour == .reference, hasCreatedQueues { return .failure(.sequenceError) }
       return queueCount
     case (_, .asyncEventConfiguration):
-      if model.personality == .nvmetPCIEPF, value & ~0x91f != 0 {
+      if model.behaviour == .nvmetPCIEPF, value & ~0x91f != 0 {
         return .failure(.invalidField.withMore)
       }
       events.configuration.rawValue = value
       return .done(
-        status: Status.success, result: model.personality == .nvmetPCIEPF ? UInt64(value) : 0)
-    case (.nvmetPCIEPF, .arbitration), (.strict, .arbitration):
+        status: Status.success, result: model.behaviour == .nvmetPCIEPF ? UInt64(value) : 0)
+    case (.nvmetPCIEPF, .arbitration), (.reference, .arbitration):
       // `nvmet_pci_epf` keeps two of the three bits, so that "unlimited" becomes 8.
       let burst = Arbitration(rawValue: value)[.burst]
       let exponent =
-        model.personality == .nvmetPCIEPF && has(.burstAndThresholdCut) ? burst & 3 : burst
+        model.behaviour == .nvmetPCIEPF && has(.burstAndThresholdCut) ? burst & 3 : burst
       coalescing.burstExponent = UInt32(exponent)
       return .success
     case (.nvmetPCIEPF, .interruptCoalescing):
       coalescing.threshold =
         Int(InterruptCoalescing(rawValue: value)[.threshold]) + (has(.burstAndThresholdCut) ? 1 : 0)
       return .success
-    case (.strict, .interruptCoalescing):
+    case (.reference, .interruptCoalescing):
       coalescing.threshold = Int(InterruptCoalescing(rawValue: value)[.threshold])
       return .success
-    case (.nvmetPCIEPF, .interruptVectorConfiguration), (.strict, .interruptVectorConfiguration):
+    case (.nvmetPCIEPF, .interruptVectorConfiguration), (.reference, .interruptVectorConfiguration):
       let setting = InterruptVectorConfiguration(rawValue: value)
       guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
       coalescing.vectors[slot].isDisabled = setting[.disablesCoalescing]
@@ -89,8 +90,9 @@ extension Controller {
     case (.pciEPFNVMe, .hostIdentifier): return .failure(.sequenceError)
     case (.nvmetPCIEPF, .reservationNotificationMask): return .failure(.invalidField)
     case (.nvmetPCIEPF, _): return .failure(.invalidField.withMore)
-    case (.strict, .powerManagement), (.strict, .temperatureThreshold), (.strict, .errorRecovery),
-      (.strict, .volatileWriteCache), (.strict, .writeAtomicity):
+    case (.reference, .powerManagement), (.reference, .temperatureThreshold),
+      (.reference, .errorRecovery),
+      (.reference, .volatileWriteCache), (.reference, .writeAtomicity):
       // There is one power state.
       if command.feature == .powerManagement, value & 0x1f != 0 { return .failure(.invalidField) }
       settings[command.feature.rawValue] = value
@@ -119,10 +121,10 @@ extension Controller {
   /// Number of Queues: the limit of the target, even if the PCI side has fewer.
   private var queueCount: Outcome {
     let usesTarget =
-      switch model.personality {
+      switch model.behaviour {
       case .pciEPFNVMe: has(.queueCountOfTarget)
       case .nvmetPCIEPF: true
-      case .strict: false
+      case .reference: false
       }
     let count = UInt16(clamping: (usesTarget ? model.targetIOQueues : model.ioQueues) - 1)
     var granted = NumberOfQueues()
@@ -133,7 +135,7 @@ extension Controller {
 
   /// Get Features, Host Identifier: zero, since it was not set.
   func hostIdentifier(_ command: SubmissionEntry) -> Outcome {
-    guard model.personality == .strict || command.cdw11 & 1 != 0 else {
+    guard model.behaviour == .reference || command.cdw11 & 1 != 0 else {
       return .failure(.invalidField.withMore)
     }
     return .data(count: command.cdw11 & 1 != 0 ? 16 : 8)

@@ -16,7 +16,7 @@ extension Controller {
     case .writeZeroes: writeZeroes(command, queue, index)
     case .datasetManagement: deallocate(command, queue, index)
     default:
-      if model.personality == .pciEPFNVMe {
+      if model.behaviour == .pciEPFNVMe {
         log(.error, "Unhandled IO command I/O Cmd (0x\(hexadecimal(command.opcode)))")
       }
       finish(command, on: queue, .failure(withMore(Status.invalidOpcode)))
@@ -25,7 +25,7 @@ extension Controller {
 
   /// nvmet's core sets MORE for its refusals.
   private func withMore(_ status: Status) -> Status {
-    model.personality == .nvmetPCIEPF ? status.withMore : status
+    model.behaviour == .nvmetPCIEPF ? status.withMore : status
   }
 
   /// The index of a namespace in the model; -1 if there is none.
@@ -42,8 +42,8 @@ extension Controller {
   }
 
   private func refuseIO(_ command: SubmissionEntry, _ index: Int) -> Status? {
-    if model.personality == .nvmetPCIEPF { return refuseMainlineIO(command, index) }
-    if model.personality == .strict, command.isFused { return .invalidField }
+    if model.behaviour == .nvmetPCIEPF { return refuseMainlineIO(command, index) }
+    if model.behaviour == .reference, command.isFused { return .invalidField }
     guard index >= 0, model.namespaces[index].isEnabled else { return .invalidNamespace }
     let opcode = command.nvmOpcode
     guard opcode == .write || opcode == .writeZeroes || opcode == .datasetManagement else {
@@ -66,7 +66,7 @@ extension Controller {
   func refuseNamespace(_ index: Int) -> Status? {
     guard index >= 0 else { return withMore(Status.invalidNamespace) }
     if model.namespaces[index].isEnabled { return nil }
-    return model.personality == .nvmetPCIEPF
+    return model.behaviour == .nvmetPCIEPF
       ? Status.internalPathError.retriable.withMore : Status.invalidNamespace
   }
 
@@ -87,14 +87,14 @@ extension Controller {
   }
 
   func status(of errno: CInt) -> Status {
-    switch (model.personality, errno) {
-    case (.strict, ENOSPC): .capacityExceeded
-    case (.strict, EOPNOTSUPP): .invalidOpcode
+    switch (model.behaviour, errno) {
+    case (.reference, ENOSPC): .capacityExceeded
+    case (.reference, EOPNOTSUPP): .invalidOpcode
     case (_, ENOSPC): .capacityExceeded.withMore
     case (_, EREMOTEIO): .lbaOutOfRange.withMore
     case (_, EOPNOTSUPP): .invalidOpcode.withMore
     case (_, ENODATA): .accessDenied.retriable.withMore
-    case (.strict, _): .internalError
+    case (.reference, _): .internalError
     default: .internalError.withMore
     }
   }
@@ -103,7 +103,7 @@ extension Controller {
   private func check(_ first: UInt64, _ count: UInt64, _ index: Int) -> Status? {
     let (end, overflow) = first.addingReportingOverflow(count)
     if !overflow, end <= model.namespaces[index].blocks { return nil }
-    guard model.personality != .strict else { return Status.lbaOutOfRange }
+    guard model.behaviour != .reference else { return Status.lbaOutOfRange }
     // For files nvmet checks it, for block devices the block layer.
     return model.namespaces[index].isFile
       ? Status.capacityExceeded.withMore : Status.internalError.withMore
@@ -115,7 +115,7 @@ extension Controller {
     let shift = UInt64(model.namespaces[index].blockShift)
     let isWrite = command.nvmOpcode == .write
     let bytes = command.blockCount << shift
-    if model.personality == .strict,
+    if model.behaviour == .reference,
       let status = check(command.firstBlock, command.blockCount, index)
     {
       return finish(command, on: queue, .failure(status))
@@ -134,7 +134,7 @@ extension Controller {
       return finish(command, on: queue, .failure(hidden(pointer)))
     }
     // Data in memory needs no intermediate buffer: one copy.
-    if model.personality == .strict, case .memory(let store) = model.namespaces[index].backend,
+    if model.behaviour == .reference, case .memory(let store) = model.namespaces[index].backend,
       store.hasPlace(at: command.firstBlock << shift, count: Int(bytes))
     {
       let status = move(store, at: command.firstBlock << shift, isWrite: isWrite)
@@ -176,11 +176,11 @@ extension Controller {
 
   /// `nvmet_pci_epf` posts the core's status, which is still zero if the data could not be transferred.
   private func hidden(_ status: Status) -> Status {
-    model.personality == .nvmetPCIEPF && has(.transferFailureSucceeds) ? Status.success : status
+    model.behaviour == .nvmetPCIEPF && has(.transferFailureSucceeds) ? Status.success : status
   }
 
   private mutating func diagnoseHang(_ command: SubmissionEntry) {
-    guard model.personality == .nvmetPCIEPF, has(.failedReadHangs) else { return }
+    guard model.behaviour == .nvmetPCIEPF, has(.failedReadHangs) else { return }
     diagnose(
       // nvmet_pci_epf.md, 20, Q2
       "nvmet_pci_epf: failed read",
@@ -202,12 +202,12 @@ extension Controller {
 
   private mutating func deallocate(_ command: SubmissionEntry, _ queue: UInt16, _ index: Int) {
     // Announced by pci_epf_nvme, but not implemented.
-    if model.personality == .pciEPFNVMe, has(.deallocateIgnored) {
+    if model.behaviour == .pciEPFNVMe, has(.deallocateIgnored) {
       return finish(command, on: queue, .success)
     }
     // nvmet uses all 32 bits as the number of ranges.
     let ranges =
-      model.personality == .nvmetPCIEPF
+      model.behaviour == .nvmetPCIEPF
       ? UInt64(command.cdw10) + 1 : UInt64(command.cdw10 & 0xff) + 1
     let bytes = ranges * 16
     let pointer =

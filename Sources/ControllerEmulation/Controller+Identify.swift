@@ -12,23 +12,23 @@ extension Controller {
       return answer(controllerData)
     case .activeNamespaces: return namespaceList(after: command.namespaceID)
     case .namespaceDescriptors: return namespaceDescriptors(command.namespaceID)
-    case .commandSetNamespace where model.personality == .nvmetPCIEPF && command.commandSet == .nvm:
+    case .commandSetNamespace where model.behaviour == .nvmetPCIEPF && command.commandSet == .nvm:
       return commandSetNamespace(command.namespaceID)
-    case .commandSetNamespace where model.personality == .strict && command.commandSet == .nvm:
+    case .commandSetNamespace where model.behaviour == .reference && command.commandSet == .nvm:
       return .data(count: 4096)
     case .commandSetController where command.commandSet == .nvm: return .data(count: 4096)
     case .commandSetActiveNamespaces
-    where model.personality != .pciEPFNVMe && command.commandSet == .nvm:
+    where model.behaviour != .pciEPFNVMe && command.commandSet == .nvm:
       return namespaceList(after: command.namespaceID)
     // nvmet lists the namespaces of any command set: here, none.
-    case .commandSetActiveNamespaces where model.personality == .nvmetPCIEPF:
+    case .commandSetActiveNamespaces where model.behaviour == .nvmetPCIEPF:
       return command.namespaceID < 0xffff_fffe
         ? .data(count: 4096) : .failure(noSuchNamespace)
-    case .enduranceGroups where model.personality == .nvmetPCIEPF:
+    case .enduranceGroups where model.behaviour == .nvmetPCIEPF:
       return enduranceGroups(after: command.cdw11 & 0xffff)
-    case .independentNamespace where model.personality != .pciEPFNVMe:
+    case .independentNamespace where model.behaviour != .pciEPFNVMe:
       return commandSetIndependentNamespace(command.namespaceID)
-    case .commandSets where model.personality == .strict:
+    case .commandSets where model.behaviour == .reference:
       put(1, width: 8, at: 0)
       return .data(count: 4096)
     default: return .failure(unsupported)
@@ -37,11 +37,11 @@ extension Controller {
 
   /// Invalid Field: without MORE for the target of Linux 6.12, with MORE for newer ones.
   private var unsupported: Status {
-    model.personality == .nvmetPCIEPF ? Status.invalidField.withMore : Status.invalidField
+    model.behaviour == .nvmetPCIEPF ? Status.invalidField.withMore : Status.invalidField
   }
 
   var noSuchNamespace: Status {
-    model.personality == .nvmetPCIEPF
+    model.behaviour == .nvmetPCIEPF
       ? Status.invalidNamespace.withMore : Status.invalidNamespace
   }
 
@@ -74,9 +74,9 @@ extension Controller {
 
   /// - Source: the values of nvmet: nvmet_pci_epf.md, 15; pci_epf_nvme.md, 11.4; a strict controller's are the least that the specification allows.
   private var controllerData: IdentifyController {
-    let isSeed = model.personality == .pciEPFNVMe
-    let isMainline = model.personality == .nvmetPCIEPF
-    let isStrict = model.personality == .strict
+    let isSeed = model.behaviour == .pciEPFNVMe
+    let isMainline = model.behaviour == .nvmetPCIEPF
+    let isReference = model.behaviour == .reference
     var data = IdentifyController()
     data[.vendorID] = model.vendorID
     // pci_epf_nvme copies the vendor ID.
@@ -86,20 +86,20 @@ extension Controller {
     data[.firmware] = model.firmware
     data[.arbitrationBurst] = 6
     data[.organization] = model.organization & 0xff_ffff
-    if isStrict, model.offersDoorbellBuffers { data[.optionalAdminCommands] = 0x100 }
+    if isReference, model.offersDoorbellBuffers { data[.optionalAdminCommands] = 0x100 }
     data[.multipath] = isMainline ? 0x0b : 0
     data[.maximumTransfer] = transferField
     data[.controllerID] = model.controllerID
     data[.version] = model.version
-    data[.asyncEvents] = isStrict ? 0x100 : 0x900
+    data[.asyncEvents] = isReference ? 0x100 : 0x900
     data[.attributes] = isMainline ? 0x40041 : isSeed ? 0x41 : 0x01
     data[.controllerType] = 1
     data[.abortLimit] = 3
     data[.asyncEventLimit] = 3
     data[.firmwareUpdates] = 3
-    data[.logPageAttributes] = isStrict ? 6 : 7
+    data[.logPageAttributes] = isReference ? 6 : 7
     data[.errorLogEntries] = 127
-    if !isStrict {
+    if !isReference {
       data[.keepAliveGranularity] = 10
       data[.anaTransitionTime] = 10
       data[.anaCapabilities] = 0x1f
@@ -134,22 +134,22 @@ extension Controller {
   private mutating func identifyNamespace(_ id: UInt32) -> Outcome {
     guard id != 0xffff_ffff else { return .failure(noSuchNamespace) }
     // NN is 1024: larger values are not namespace IDs. nvmet checks only whether the namespace exists.
-    if model.personality == .strict, id > 1024 { return .failure(noSuchNamespace) }
+    if model.behaviour == .reference, id > 1024 { return .failure(noSuchNamespace) }
     guard let space = namespace(id), space.isEnabled else {
       // Not there: all zero.
-      return id == 0 && model.personality != .nvmetPCIEPF
+      return id == 0 && model.behaviour != .nvmetPCIEPF
         ? .failure(noSuchNamespace) : .data(count: 4096)
     }
     let isBlock = !space.isFile
-    let isMainline = model.personality == .nvmetPCIEPF
+    let isMainline = model.behaviour == .nvmetPCIEPF
     var data = IdentifyNamespace()
     data[.size] = space.blocks
     data[.capacity] = space.blocks
     let isLost = [.inaccessible, .persistentLoss].contains(space.accessState)
     data[.utilization] = isMainline && isLost ? 0 : space.blocks
     data[.features] =
-      isMainline && isBlock ? 0x32 : isBlock && model.personality == .pciEPFNVMe ? 2 : 0
-    data[.sharing] = model.personality == .strict ? 0 : 1
+      isMainline && isBlock ? 0x32 : isBlock && model.behaviour == .pciEPFNVMe ? 2 : 0
+    data[.sharing] = model.behaviour == .reference ? 0 : 1
     data[.anaGroup] = space.anaGroup
     data[.attributes] = usage[index(of: id)].isWriteProtected ? 1 : 0
     if isMainline { data[.enduranceGroup] = UInt16(truncatingIfNeeded: id) }
@@ -170,7 +170,7 @@ extension Controller {
     guard let space = namespace(id) else { return .failure(noSuchNamespace) }
     guard space.isEnabled else {
       return .failure(
-        model.personality == .nvmetPCIEPF
+        model.behaviour == .nvmetPCIEPF
           ? Status.internalPathError.retriable.withMore : noSuchNamespace)
     }
     var list: [NamespaceDescriptor] = []
@@ -208,8 +208,8 @@ extension Controller {
     if let refusal = refuseNamespace(index) { return .failure(refusal) }
     let space = model.namespaces[index]
     // A block device may report that it has no write cache.
-    if model.personality == .nvmetPCIEPF, !space.isFile { put(0x20, width: 1, at: 0) }
-    put(model.personality == .strict ? 0 : 1, width: 1, at: 1)
+    if model.behaviour == .nvmetPCIEPF, !space.isFile { put(0x20, width: 1, at: 0) }
+    put(model.behaviour == .reference ? 0 : 1, width: 1, at: 1)
     put(UInt64(space.anaGroup), width: 4, at: 4)
     put(usage[index].isWriteProtected ? 1 : 0, width: 1, at: 8)
     // Ready.

@@ -5,7 +5,7 @@ internal import NVMe
 extension Controller {
   /// Fills the zeroed buffer with a page. Both targets ignore the offset.
   mutating func logPage(_ command: SubmissionEntry, count: Int) -> Outcome {
-    guard model.personality == .strict else { return wholePage(command, count: count) }
+    guard model.behaviour == .reference else { return wholePage(command, count: count) }
     let offset = UInt64(command.cdw12) | UInt64(command.cdw13) << 32
     let size = Self.bytes(in: command.logPage)
     guard offset & 3 == 0, offset <= UInt64(size) else { return .failure(.invalidField) }
@@ -30,12 +30,12 @@ extension Controller {
   }
 
   private mutating func wholePage(_ command: SubmissionEntry, count: Int) -> Outcome {
-    let isMainline = model.personality == .nvmetPCIEPF
+    let isMainline = model.behaviour == .nvmetPCIEPF
     func short(_ least: Int) -> Outcome? {
       isMainline && count < least ? .failure(.invalidSGLLength.withMore) : nil
     }
     switch command.logPage {
-    case .supportedLogPages where model.personality != .pciEPFNVMe:
+    case .supportedLogPages where model.behaviour != .pciEPFNVMe:
       if let failure = short(1024) { return failure }
       let pages: [Int] =
         isMainline ? [0, 1, 2, 3, 4, 5, 9, 0xc, 0x12, 0x16, 0x80] : [0, 1, 2, 3, 4, 5]
@@ -47,14 +47,14 @@ extension Controller {
       guard count == 512 else { return .failure(Status.internalError.retriable) }
       if let refusal = putHealth(command.namespaceID) { return .failure(refusal) }
     case .health:
-      if model.personality == .strict, count >= 512 {
+      if model.behaviour == .reference, count >= 512 {
         // 300 K, all of the spare left, and its threshold.
         put(300, width: 2, at: 1)
         put(100, width: 1, at: 3)
         put(10, width: 1, at: 4)
       }
     case .firmwareSlots:
-      if model.personality == .strict, count >= 16 {
+      if model.behaviour == .reference, count >= 16 {
         put(1, width: 1, at: 0)
         putFirmware(at: 8)
       }
@@ -93,7 +93,7 @@ extension Controller {
     case .namespaceAccess where isMainline:
       if let failure = short(16) { return failure }
       putAccess(isShort: command.cdw10 >> 8 & 1 != 0)
-    case .namespaceAccess where model.personality == .pciEPFNVMe: putGroups(command, count)
+    case .namespaceAccess where model.behaviour == .pciEPFNVMe: putGroups(command, count)
     case .featureEffects where isMainline:
       if let failure = short(1024) { return failure }
       for feature in [0x07, 0x0b, 0x0f, 0x81] { put(0x20_0001, width: 4, at: 4 * feature) }
@@ -108,7 +108,7 @@ extension Controller {
       return .failure(
         isMainline
           ? Status.invalidField.withMore
-          : model.personality == .strict ? Status.invalidLogPage : Status.invalidField)
+          : model.behaviour == .reference ? Status.invalidLogPage : Status.invalidField)
     }
     return .data(count: count)
   }
@@ -123,7 +123,7 @@ extension Controller {
   private func putChangedNamespaces(_ count: Int) {
     let changed = events.changedNamespaces
     guard changed.count <= 1024 else { return put(0xffff_ffff, width: 4, at: 0) }
-    let ids = model.personality == .strict ? changed.sorted() : changed
+    let ids = model.behaviour == .reference ? changed.sorted() : changed
     for (index, id) in ids.prefix(count / 4).enumerated() {
       put(UInt64(id), width: 4, at: 4 * index)
     }
@@ -194,10 +194,10 @@ extension Controller {
     plain[.isSupported] = true
     var changing = plain
     changing[.changesBlocks] = true
-    let isMainline = model.personality == .nvmetPCIEPF
+    let isMainline = model.behaviour == .nvmetPCIEPF
     let admin = [0x02, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x00, 0x01, 0x04, 0x05]
     put(admin + (isMainline ? [0x18] : []), plain, at: 0)
-    if model.personality == .strict, model.offersDoorbellBuffers { put([0x7c], plain, at: 0) }
+    if model.behaviour == .reference, model.offersDoorbellBuffers { put([0x7c], plain, at: 0) }
     let reservations = isMainline ? [0x0d, 0x0e, 0x11, 0x15] : []
     put([0x00, 0x02] + reservations, plain, at: 256)
     // Write and Write Zeroes change the contents of blocks; nvmet forgets it of Dataset Management.

@@ -13,7 +13,7 @@ extension Controller {
     let tail = doorbell(submission: queue) & 0xffff
     let depth = submissions[queue].depth
     guard tail < depth else {
-      if model.personality == .strict {
+      if model.behaviour == .reference {
         // The queue waits for a valid value, at its register.
         setDoorbellRegister(queue, completion: false, submissions[queue].head)
         submissions[queue].leavesBuffers = true
@@ -21,7 +21,7 @@ extension Controller {
       } else {
         diagnose(
           // pci_epf_nvme.md, 13, Q15; nvmet_pci_epf.md, 20, Q8
-          "\(model.personality.rawValue): tail doorbell",
+          "\(model.behaviour.rawValue): tail doorbell",
           "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch forever"
         )
       }
@@ -44,7 +44,7 @@ extension Controller {
         .command(
           queue: UInt16(queue), id: command.id, opcode: command.opcode,
           namespace: command.namespaceID))
-      if model.personality == .nvmetPCIEPF {
+      if model.behaviour == .nvmetPCIEPF {
         busyUntil = now + VirtualTime.Milliseconds(5000)
         keepAlive.hasSeenCommand = true
       }
@@ -86,7 +86,7 @@ extension Controller {
   /// The completion queue of a submission queue.
   func completionQueue(of queue: Int) -> Int {
     // nvmet finds the completion queue by the submission queue's id.
-    model.personality == .nvmetPCIEPF && has(.completionQueueOfSameID)
+    model.behaviour == .nvmetPCIEPF && has(.completionQueueOfSameID)
       ? queue : Int(submissions[queue].completionQueue)
   }
 
@@ -96,7 +96,7 @@ extension Controller {
   mutating func complete(_ completion: Completion) {
     let queue = completionQueue(of: Int(completion.queue))
     guard queue < completions.count, completions[queue].isLive else { return }
-    if model.personality == .strict, completions[queue].waiting.isEmpty, !isFull(queue) {
+    if model.behaviour == .reference, completions[queue].waiting.isEmpty, !isFull(queue) {
       write(completion, to: queue)
       completions[queue].posted += 1
       return
@@ -122,14 +122,16 @@ extension Controller {
       decideInterrupt(queue, isLast: false)
     }
     let isWhole = posted - before == completions[queue].waiting.count
-    if isWhole || (model.personality == .pciEPFNVMe && has(.lostCompletions)) {
+    if isWhole || (model.behaviour == .pciEPFNVMe && has(.lostCompletions)) {
       // `pci_epf_nvme` drops completions without room.
       completions[queue].waiting.removeAll(keepingCapacity: true)
     } else {
       completions[queue].waiting.removeFirst(posted - before)
-      if model.personality != .strict { completions[queue].due = now + VirtualTime.Milliseconds(1) }
+      if model.behaviour != .reference {
+        completions[queue].due = now + VirtualTime.Milliseconds(1)
+      }
     }
-    if posted > 0 || model.personality == .pciEPFNVMe { decideInterrupt(queue, isLast: true) }
+    if posted > 0 || model.behaviour == .pciEPFNVMe { decideInterrupt(queue, isLast: true) }
   }
 
   private func isFull(_ queue: Int) -> Bool {
@@ -137,10 +139,10 @@ extension Controller {
     let head = doorbell(completion: queue) & 0xffff
     // Both drivers compare without the wrap, and so may overwrite the entry at the end of the queue.
     let ignoresWrap =
-      switch model.personality {
+      switch model.behaviour {
       case .pciEPFNVMe: has(.lostCompletions)
       case .nvmetPCIEPF: has(.fullTestWithoutWrap)
-      case .strict: false
+      case .reference: false
       }
     return head == (next == completions[queue].depth && !ignoresWrap ? 0 : next)
   }
@@ -188,13 +190,13 @@ extension Controller {
   private mutating func decideInterrupt(_ queue: Int, isLast: Bool) {
     guard
       completions[queue].raisesInterrupts
-        || (model.personality == .pciEPFNVMe && has(.interruptEnableIgnored))
+        || (model.behaviour == .pciEPFNVMe && has(.interruptEnableIgnored))
     else { return }
     let slot = completions[queue].slot
-    switch model.personality {
+    switch model.behaviour {
     // One for the batch.
     case .pciEPFNVMe: if isLast { raise(queue) }
-    case .strict: if isLast { raiseOrHold(queue) }
+    case .reference: if isLast { raiseOrHold(queue) }
     case .nvmetPCIEPF:
       // The admin queue, and vectors without coalescing: one each and one at the end.
       guard queue > 0, !coalescing.vectors[slot].isDisabled else { return raise(queue) }
@@ -228,8 +230,8 @@ extension Controller {
       return log(.error, "CQ[\(queue)]: Failed to raise IRQ (err=-22)")
     }
     // A mask register counts for pins and MSI only.
-    if model.personality == .strict, case .msix = model.interrupts {
-    } else if model.personality == .strict,
+    if model.behaviour == .reference, case .msix = model.interrupts {
+    } else if model.behaviour == .reference,
       vector < 32, bar[Register.interruptMaskSet.offset / 4] >> UInt32(vector) & 1 != 0
     {
       return
@@ -244,14 +246,14 @@ extension Controller {
   /// The slot for a new completion queue. `nvmet_pci_epf` has as many slots as queues and assigns them in order of creation, independent of
   /// the vectors; others have one for each vector.
   mutating func takeSlot(for vector: UInt16) -> Int {
-    guard model.personality == .nvmetPCIEPF else {
+    guard model.behaviour == .nvmetPCIEPF else {
       return min(Int(vector), coalescing.vectors.count - 1)
     }
     return coalescing.take(vector)
   }
 
   mutating func giveSlot(of queue: Int) {
-    if model.personality == .nvmetPCIEPF { coalescing.give(completions[queue].slot) }
+    if model.behaviour == .nvmetPCIEPF { coalescing.give(completions[queue].slot) }
   }
 
   /// The slot of a vector that some completion queue has.

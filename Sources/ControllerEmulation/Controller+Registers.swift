@@ -4,7 +4,7 @@ internal import NVMe
 extension ControllerModel {
   /// Queue pairs that have doorbells.
   var doorbellPairs: Int {
-    personality == .strict ? ioQueues + 1 : personality.doorbellPairs
+    behaviour == .reference ? ioQueues + 1 : behaviour.doorbellPairs
   }
 
   /// Registers and doorbells, bytes; the MSI-X table follows.
@@ -41,7 +41,7 @@ extension ControllerModel {
   }
 
   /// CC before the host has written it: pci_epf_nvme shows the value of its fabrics host.
-  var initialConfiguration: UInt32 { personality == .pciEPFNVMe ? 0x0046_0060 : 0 }
+  var initialConfiguration: UInt32 { behaviour == .pciEPFNVMe ? 0x0046_0060 : 0 }
 }
 
 extension Controller {
@@ -64,7 +64,7 @@ extension Controller {
 
   /// Doorbells need not be readable; those of the drivers are.
   private var readableBytes: Int {
-    model.personality == .strict ? Register.doorbells : 4 * bar.count
+    model.behaviour == .reference ? Register.doorbells : 4 * bar.count
   }
 
   /// The host writes 4 bytes of BAR 0.
@@ -73,22 +73,22 @@ extension Controller {
     guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return }
     trace(.register(offset: UInt32(offset), value: value))
     if offset >= Register.doorbells { return writeDoorbell(offset, value) }
-    guard model.personality == .strict || !isWritableInDriver(offset) else {
+    guard model.behaviour == .reference || !isWritableInDriver(offset) else {
       return bar[offset / 4] = value
     }
-    writeStrictRegister(offset, value)
+    writeReferenceRegister(offset, value)
   }
 
   /// Plain memory, unless the quirk is off and the register is read-only by the specification.
   private func isWritableInDriver(_ offset: Int) -> Bool {
     switch offset {
     case 0x00, 0x04, 0x08, 0x1c:
-      model.personality == .pciEPFNVMe ? has(.wholeBARWritable) : has(.registersWritable)
+      model.behaviour == .pciEPFNVMe ? has(.wholeBARWritable) : has(.registersWritable)
     default: true
     }
   }
 
-  private mutating func writeStrictRegister(_ offset: Int, _ value: UInt32) {
+  private mutating func writeReferenceRegister(_ offset: Int, _ value: UInt32) {
     switch offset {
     case Register.configuration.offset:
       bar[offset / 4] = value

@@ -11,7 +11,7 @@ extension Controller {
     guard !isLinkUp else { return }
     isLinkUp = true
     trace(.link(isUp: true))
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe:
       if model.hasLinkUpNotifier { log(.info, "Link UP") }
       initializeRegisters()
@@ -19,7 +19,7 @@ extension Controller {
     case .nvmetPCIEPF:
       log(.info, "PCI link up")
       registersDue = now + model.registerPeriod
-    case .strict: break
+    case .reference: break
     }
   }
 
@@ -28,30 +28,30 @@ extension Controller {
     advance(to: time)
     guard isLinkUp else { return }
     trace(.link(isUp: false))
-    log(.info, model.personality == .pciEPFNVMe ? "Link DOWN" : "PCI link down")
+    log(.info, model.behaviour == .pciEPFNVMe ? "Link DOWN" : "PCI link down")
     isLinkUp = false
     registersDue = .never
     disable(isShutdown: false)
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe: break
     case .nvmetPCIEPF:
       configuration = 0
       status = 0
       writeConfiguration()
       writeStatus()
-    case .strict: reset()
+    case .reference: reset()
     }
   }
 
   /// The function is unbound from its endpoint controller, or the endpoint controller is removed: epc_deinit, unbind.
   public mutating func remove(at time: VirtualTime) {
     advance(to: time)
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe: log(.info, "Deleting controller")
     case .nvmetPCIEPF:
       log(.info, "Destroying PCI ctrl \"\(model.nqn)\"")
       log(.info, "PCI link down")
-    case .strict: break
+    case .reference: break
     }
     isLinkUp = false
     registersDue = .never
@@ -72,7 +72,7 @@ extension Controller {
     isEnabled = false
     isFatal = false
     coalescing.reset()
-    events = EventState(model.personality)
+    events = EventState(model.behaviour)
     keepAlive = KeepAliveState()
     initializeRegisters()
   }
@@ -85,10 +85,10 @@ extension Controller {
     let new = bar[Register.configuration.offset / 4]
     guard old != new || hasLateShutdown else { return }
     configuration = new
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe: seedTransition(old, new)
     case .nvmetPCIEPF: mainlineTransition(old, new)
-    case .strict: strictTransition(old, new)
+    case .reference: referenceTransition(old, new)
     }
   }
 
@@ -101,7 +101,7 @@ extension Controller {
 
   /// Whether the host set EN and SHN at once: pci_epf_nvme has enabled the controller and checks SHN at the next tick.
   var hasLateShutdown: Bool {
-    model.personality == .pciEPFNVMe && isEnabled && isSeedShutdown(configuration)
+    model.behaviour == .pciEPFNVMe && isEnabled && isSeedShutdown(configuration)
   }
 
   /// The driver tests one bit of SHN, so that an abrupt shutdown passes by.
@@ -142,7 +142,7 @@ extension Controller {
     writeStatus()
   }
 
-  private mutating func strictTransition(_ old: UInt32, _ new: UInt32) {
+  private mutating func referenceTransition(_ old: UInt32, _ new: UInt32) {
     let wasEnabled = old & Self.enableBit != 0
     let isEnabling = new & Self.enableBit != 0
     if !wasEnabled, isEnabling {
@@ -164,12 +164,12 @@ extension Controller {
 
   @discardableResult
   private mutating func enable() -> Bool {
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe, .nvmetPCIEPF:
       log(.info, "Enabling controller")
       guard checkEntrySizes() else { return seedFailedEnable() }
-    case .strict:
-      guard checkStrictEnable() else { return false }
+    case .reference:
+      guard checkReferenceEnable() else { return false }
     }
     pageSize = ControllerConfiguration(rawValue: configuration).pageSize
     let attributes = AdminQueueAttributes(
@@ -184,7 +184,7 @@ extension Controller {
       return false
     }
     // `nvmet_pci_epf` clears the counters but not the disabled state.
-    if model.personality == .nvmetPCIEPF, has(.vectorNotChecked) {
+    if model.behaviour == .nvmetPCIEPF, has(.vectorNotChecked) {
       coalescing.resetAtEnable()
     } else {
       coalescing.reset()
@@ -196,27 +196,27 @@ extension Controller {
     submission.depth = UInt32(attributes[.submissionQueueSize]) + 1
     submission.address = register64(Register.adminSubmissionQueue.offset) & ~0xfff
     // The first poll of nvmet_pci_epf is immediate; it finds nothing, since the host waits for RDY.
-    submission.due = model.personality == .strict ? .never : now + model.queuePeriod(0)
+    submission.due = model.behaviour == .reference ? .never : now + model.queuePeriod(0)
     submissions[0] = submission
     clearDoorbell(submission: 0)
     clearDoorbell(completion: 0)
     clearDoorbellPages()
     polling = DoorbellPolling(from: now)
     settings = [FeatureID.volatileWriteCache.rawValue: 1]
-    if model.personality == .nvmetPCIEPF { keepAlive.restart(at: now) }
-    events.reset(for: model.personality)
+    if model.behaviour == .nvmetPCIEPF { keepAlive.restart(at: now) }
+    events.reset(for: model.behaviour)
     hasCreatedQueues = false
     isEnabled = true
-    isFatal = model.personality == .nvmetPCIEPF && !isServable
+    isFatal = model.behaviour == .nvmetPCIEPF && !isServable
     // `nvmet_pci_epf` implements no other bit than RDY.
-    if model.personality == .nvmetPCIEPF { status = 0 }
+    if model.behaviour == .nvmetPCIEPF { status = 0 }
     if isFatal, !has(.readyDespiteFatal) {
       status |= Self.fatal
     } else {
       status |= Self.ready
     }
     // pci_epf_nvme leaves "shutdown complete" standing; others have cleared it.
-    if model.personality == .pciEPFNVMe, !has(.shutdownStatusSticks) {
+    if model.behaviour == .pciEPFNVMe, !has(.shutdownStatusSticks) {
       status &= ~Self.shutdownComplete
     }
     writeStatus()
@@ -225,7 +225,7 @@ extension Controller {
 
   /// The driver of 6.12 just stops: EN stays, RDY and CFS stay clear.
   private mutating func seedFailedEnable() -> Bool {
-    if model.personality == .pciEPFNVMe, !has(.failedEnableIsSilent) {
+    if model.behaviour == .pciEPFNVMe, !has(.failedEnableIsSilent) {
       status |= Self.fatal
       writeStatus()
     }
@@ -237,7 +237,7 @@ extension Controller {
     let configuration = ControllerConfiguration(rawValue: configuration)
     let submission = 1 << Int(configuration[.submissionEntrySize])
     let completion = 1 << Int(configuration[.completionEntrySize])
-    let isSeed = model.personality == .pciEPFNVMe
+    let isSeed = model.behaviour == .pciEPFNVMe
     if submission < 64 {
       log(
         .error,
@@ -267,7 +267,7 @@ extension Controller {
   }
 
   /// - Source: NVM Express Base 2.1, 3.1.4.5, 3.1.4.7 and 3.5.1.
-  private func checkStrictEnable() -> Bool {
+  private func checkReferenceEnable() -> Bool {
     let attributes = AdminQueueAttributes(
       rawValue: bar[Register.adminQueueAttributes.offset / 4])
     return isServed(ControllerConfiguration(rawValue: configuration))
@@ -285,7 +285,7 @@ extension Controller {
   /// Takes the queues down. Does nothing when the controller is not enabled.
   private mutating func disable(isShutdown: Bool) {
     guard isEnabled else { return }
-    switch model.personality {
+    switch model.behaviour {
     case .pciEPFNVMe: log(.info, "Disabling controller")
     case .nvmetPCIEPF:
       log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
@@ -296,9 +296,9 @@ extension Controller {
         }
         post(to: 0)
       }
-    case .strict: break
+    case .reference: break
     }
-    events.reset(for: model.personality)
+    events.reset(for: model.behaviour)
     coalescing.releaseAll()
     doorbellBuffers = nil
     heldInterruptDue = .never
@@ -307,15 +307,15 @@ extension Controller {
     isEnabled = false
     isFatal = false
     status &= ~Self.ready
-    guard model.personality != .strict else { return }
-    if isShutdown, model.personality == .nvmetPCIEPF, !has(.shutdownDoesNotFlush) {
+    guard model.behaviour != .reference else { return }
+    if isShutdown, model.behaviour == .nvmetPCIEPF, !has(.shutdownDoesNotFlush) {
       for namespace in model.namespaces { _ = namespace.backend.flush() }
     }
     if isShutdown {
       status |= Self.shutdownComplete
-      if model.personality == .pciEPFNVMe { configuration &= ~(1 << 14) }
+      if model.behaviour == .pciEPFNVMe { configuration &= ~(1 << 14) }
     }
-    if isShutdown || model.personality == .pciEPFNVMe {
+    if isShutdown || model.behaviour == .pciEPFNVMe {
       configuration &= ~Self.enableBit
       writeStatus()
       writeConfiguration()

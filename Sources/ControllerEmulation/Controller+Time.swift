@@ -5,19 +5,19 @@ internal import NVMe
 extension ControllerModel {
   /// The polling interval of CC.
   var registerPeriod: VirtualTime.Milliseconds {
-    .init(personality == .pciEPFNVMe ? 5 : 10)
+    .init(behaviour == .pciEPFNVMe ? 5 : 10)
   }
 
   /// The polling interval of idle submission queues.
   ///
   /// The work item of pci_epf_nvme's I/O queues sleeps and polls until its jiffy (4 ms) is over, and is scheduled again a jiffy later.
   func queuePeriod(_ queue: Int) -> VirtualTime.Milliseconds {
-    .init(personality == .pciEPFNVMe && queue > 0 ? 8 : 5)
+    .init(behaviour == .pciEPFNVMe && queue > 0 ? 8 : 5)
   }
 
   /// The duration of a poll of a queue.
   func spin(_ queue: Int) -> VirtualTime.Milliseconds {
-    .init(personality == .pciEPFNVMe && queue > 0 ? 4 : 0)
+    .init(behaviour == .pciEPFNVMe && queue > 0 ? 4 : 0)
   }
 }
 
@@ -40,7 +40,7 @@ extension Controller {
   /// A caller that waits for a host in real time may sleep until then. Does not access the host's memory.
   public var nextWork: VirtualTime {
     // It acts on writes, and polls only doorbells.
-    if model.personality == .strict { return nextLook }
+    if model.behaviour == .reference { return nextLook }
     guard isIdle else { return nextDue }
     var next = keepAlive.due
     for queue in completions.indices where completions[queue].due < next {

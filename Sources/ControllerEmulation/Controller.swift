@@ -74,7 +74,7 @@ internal import Synchronization
     self.model = model
     // MDTS cannot express less than two pages.
     let wraps =
-      model.personality == .pciEPFNVMe ? Quirk.smallTransferFieldWraps : .transferFieldWraps
+      model.behaviour == .pciEPFNVMe ? Quirk.smallTransferFieldWraps : .transferFieldWraps
     if !model.quirks.contains(wraps) {
       self.model.maximumTransfer = max(model.maximumTransfer, 8192)
     }
@@ -82,10 +82,10 @@ internal import Synchronization
     // The BAR of `nvmet_pci_epf` is memory from its beginning to its end. Only the first part of a large BAR is backed; the rest reads
     // zero.
     let bytes =
-      model.personality == .nvmetPCIEPF ? min(model.bar0Size, 1 << 24) : model.registerBytes
+      model.behaviour == .nvmetPCIEPF ? min(model.bar0Size, 1 << 24) : model.registerBytes
     bar = [UInt32](repeating: 0, count: max(bytes, model.registerBytes) / 4)
-    errorLog = ErrorLog(isKept: model.personality == .nvmetPCIEPF)
-    events = EventState(model.personality)
+    errorLog = ErrorLog(isKept: model.behaviour == .nvmetPCIEPF)
+    events = EventState(model.behaviour)
     usage = model.namespaces.map { NamespaceUsage(isWriteProtected: $0.isReadOnly) }
     doorbellPages = model.mapsDoorbells ? DoorbellPages(pairs: model.doorbellPairs) : nil
     unsafe doorbellWords = doorbellPages?.words

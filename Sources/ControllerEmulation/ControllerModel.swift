@@ -3,7 +3,7 @@ public import NVMe
 
 /// The parameters of a controller: identity, limits, namespaces. They do not change during the controller's life.
 public struct ControllerModel: Sendable {
-  public var personality: Personality
+  public var behaviour: Behaviour
   /// The deviations that are imitated; at first all that the driver has.
   public var quirks: Set<Quirk>
 
@@ -62,12 +62,12 @@ public struct ControllerModel: Sendable {
     }
   }
 
-  public init(_ personality: Personality) {
-    self.personality = personality
-    quirks = personality.quirks
+  public init(_ behaviour: Behaviour) {
+    self.behaviour = behaviour
+    quirks = behaviour.quirks
     // The target of Linux 6.12 reports 1.3, newer ones 2.1; the largest transfers are the drivers' defaults.
-    version = personality == .pciEPFNVMe ? 0x0001_0300 : 0x0002_0100
-    maximumTransfer = personality == .pciEPFNVMe ? 128 << 10 : 512 << 10
+    version = behaviour == .pciEPFNVMe ? 0x0001_0300 : 0x0002_0100
+    maximumTransfer = behaviour == .pciEPFNVMe ? 128 << 10 : 512 << 10
   }
 }
 

@@ -10,7 +10,7 @@ extension Controller {
     segments.removeAll(keepingCapacity: true)
     guard count <= model.maximumTransfer else { return Status.invalidField }
     if command.usesSGL {
-      return model.personality == .pciEPFNVMe ? Status.invalidField : parseSGL(command, count)
+      return model.behaviour == .pciEPFNVMe ? Status.invalidField : parseSGL(command, count)
     }
     let first = PRP(rawValue: command.prp1)
     guard first.isDwordAligned else { return Status.invalidPRPOffset }
@@ -26,21 +26,21 @@ extension Controller {
     let first = entry.count(of: UInt64(count), pageSize: page)
     let rest = UInt64(count) - first
     // pci_epf_nvme uses 4 KiB here, independent of CC.MPS.
-    let twoPages = model.personality == .pciEPFNVMe ? 8192 : 2 * page
+    let twoPages = model.behaviour == .pciEPFNVMe ? 8192 : 2 * page
     let isDirect = UInt64(count) + entry.offset(pageSize: page) <= twoPages
     if isDirect {
       segments.append(Segment(address: prp1, count: Int(first)))
       guard rest > 0 else { return Status.success }
-      if model.personality != .strict, prp2 == 0 { return Status.invalidField }
+      if model.behaviour != .reference, prp2 == 0 { return Status.invalidField }
       guard prp2 & (page - 1) == 0 else { return Status.invalidPRPOffset }
       append(prp2, Int(rest))
       return Status.success
     }
-    if model.personality != .strict, prp1 == 0 || prp2 == 0 {
-      if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
+    if model.behaviour != .reference, prp1 == 0 || prp2 == 0 {
+      if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
       return Status.invalidField
     }
-    if model.personality == .pciEPFNVMe, rest == 0 {
+    if model.behaviour == .pciEPFNVMe, rest == 0 {
       // Inside the first of pages above 4 KiB: the driver counts that page to its end.
       log(
         .error,
@@ -62,7 +62,7 @@ extension Controller {
     // The piece that grows; those before it are in ``segments``.
     var piece = segments.removeLast()
     defer { segments.append(piece) }
-    guard list & 7 == 0 || model.personality != .strict else { return Status.invalidPRPOffset }
+    guard list & 7 == 0 || model.behaviour != .reference else { return Status.invalidPRPOffset }
     while rest > 0 {
       let needed = (rest + mask) >> shift
       let room = PRP(rawValue: list).listCapacity(pageSize: page)
@@ -80,16 +80,16 @@ extension Controller {
             ? unsafe UInt64(littleEndian: pageList[Int(index)])
             : try? memory.load(at: list &+ 8 * index, as: UInt64.self)
         else {
-          if model.personality == .nvmetPCIEPF { log(.error, "PRPs list internal error") }
-          return model.personality == .strict ? Status.dataTransferError : Status.internalError
+          if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list internal error") }
+          return model.behaviour == .reference ? Status.dataTransferError : Status.internalError
         }
-        if model.personality != .strict, entry == 0 {
-          if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
+        if model.behaviour != .reference, entry == 0 {
+          if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
           return Status.invalidField
         }
         // The last entry of a list is a pointer to the next one when more than a page is left.
         if index == entries - 1, rest > page {
-          guard entry & 7 == 0 || model.personality != .strict else {
+          guard entry & 7 == 0 || model.behaviour != .reference else {
             return Status.invalidPRPOffset
           }
           // Lists that only point to each other describe no data, and would be followed forever.
@@ -99,7 +99,7 @@ extension Controller {
           break
         }
         guard entry & mask == 0 else {
-          if model.personality == .nvmetPCIEPF { log(.error, "PRPs list invalid offset") }
+          if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list invalid offset") }
           return Status.invalidPRPOffset
         }
         let count = min(rest, page)
@@ -165,19 +165,19 @@ extension Controller {
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
         let size = SGLDescriptor.byteCount
-        let isStrict = model.personality == .strict
-        guard length >= size, length % size == 0 || !isStrict, lists <= 64 else {
-          return isStrict ? Status.invalidField : Status.internalError
+        let isReference = model.behaviour == .reference
+        guard length >= size, length % size == 0 || !isReference, lists <= 64 else {
+          return isReference ? Status.invalidField : Status.internalError
         }
         // The driver treats both segment types alike, and ignores half a descriptor at the end.
-        let isLast = isStrict && descriptor.type == .lastSegment
+        let isLast = isReference && descriptor.type == .lastSegment
         var next: SGLDescriptor?
         for offset in stride(from: 0, through: length - size, by: size) {
           let place = descriptor.address &+ UInt64(offset)
           guard let low = try? memory.load(at: place, as: UInt64.self),
             let high = try? memory.load(at: place &+ 8, as: UInt64.self)
           else {
-            return model.personality == .strict ? Status.dataTransferError : Status.internalError
+            return model.behaviour == .reference ? Status.dataTransferError : Status.internalError
           }
           let entry = SGLDescriptor(low: low, high: high)
           guard entry.subtype == .address else { return Status.invalidSGLType }
@@ -202,7 +202,7 @@ extension Controller {
 
   /// - Source: NVM Express Base 2.1, 4.3.2: a total that is too short is Data SGL Length Invalid.
   private mutating func finishSGL(_ total: Int, _ count: Int) -> Status {
-    if total != count, model.personality == .nvmetPCIEPF, has(.transferFailureSucceeds) {
+    if total != count, model.behaviour == .nvmetPCIEPF, has(.transferFailureSucceeds) {
       diagnose(
         // nvmet_pci_epf.md, 12
         "nvmet_pci_epf: SGL length",

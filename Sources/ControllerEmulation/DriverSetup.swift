@@ -3,7 +3,7 @@
 /// The driver's setup before the creation of the controller: interrupts, the size of BAR 0, queues, and log messages.
 /// - Source: the drivers' `bind` and `epc_init`.
 public struct DriverSetup: Sendable, Hashable {
-  public var personality: Personality
+  public var behaviour: Behaviour
   /// `msix_interrupts` and `msi_interrupts` of the function.
   public var msixVectors = 0
   public var msiVectors = 0
@@ -34,7 +34,7 @@ public struct DriverSetup: Sendable, Hashable {
     public var text: String
   }
 
-  public init(_ personality: Personality) { self.personality = personality }
+  public init(_ behaviour: Behaviour) { self.behaviour = behaviour }
 
   /// MSI-X if the controller has it and the function requests it, else MSI, else the pin.
   public var interrupts: ControllerModel.InterruptKind {
@@ -45,12 +45,12 @@ public struct DriverSetup: Sendable, Hashable {
 
   /// Registers, doorbells and, where the controller can, the MSI-X table with its pending bits; bytes.
   public var registerBytes: UInt64 {
-    var bytes = UInt64(0x1000 + 8 * personality.doorbellPairs)
+    var bytes = UInt64(0x1000 + 8 * behaviour.doorbellPairs)
     if isMSIXCapable {
       bytes += 16 * UInt64(msixVectors) + UInt64((msixVectors + 63) / 64 * 8)
     }
     // `pci_epf_nvme` requests whole pages.
-    return personality == .pciEPFNVMe ? (bytes + 4095) / 4096 * 4096 : bytes
+    return behaviour == .pciEPFNVMe ? (bytes + 4095) / 4096 * 4096 : bytes
   }
 
   /// The size of BAR 0 from the allocator of the endpoint core; nil if a fixed BAR is too small.
@@ -72,13 +72,13 @@ public struct DriverSetup: Sendable, Hashable {
   /// The number of queues.
   /// - Parameter target: I/O queues of the target: of the fabrics connection, or `attr_qid_max`.
   public func queues(target: Int) -> Queues {
-    personality == .pciEPFNVMe ? seedQueues(target) : mainlineQueues(target)
+    behaviour == .pciEPFNVMe ? seedQueues(target) : mainlineQueues(target)
   }
 
   /// The driver's messages about its interrupts.
   public var interruptLine: Line? {
     let subject =
-      personality == .pciEPFNVMe ? "NVMe PCI controller" : "PCI endpoint controller"
+      behaviour == .pciEPFNVMe ? "NVMe PCI controller" : "PCI endpoint controller"
     switch interrupts {
     case .msix(let count):
       return Line(level: .info, text: "\(subject) supports MSI-X, \(count) vectors")
@@ -89,8 +89,8 @@ public struct DriverSetup: Sendable, Hashable {
   }
 
   private func seedQueues(_ target: Int) -> Queues {
-    var queues = min(target + 1, personality.doorbellPairs)
-    var isLimited = target + 1 > personality.doorbellPairs
+    var queues = min(target + 1, behaviour.doorbellPairs)
+    var isLimited = target + 1 > behaviour.doorbellPairs
     if interrupts != .intx, interrupts.vectors < queues {
       queues = interrupts.vectors
       isLimited = true
@@ -119,12 +119,12 @@ public struct DriverSetup: Sendable, Hashable {
 
   /// Queues that there are doorbells and vectors for.
   private var maximumQueues: Int {
-    let doorbells = personality.doorbellPairs
+    let doorbells = behaviour.doorbellPairs
     return interrupts == .intx ? doorbells : min(doorbells, interrupts.vectors)
   }
 }
 
-extension Personality {
+extension Behaviour {
   /// Queue pairs for which a driver has doorbells; the reference controller has as many as queues.
   var doorbellPairs: Int { self == .pciEPFNVMe ? 16 : 128 }
 }

@@ -64,7 +64,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     mapsDoorbells: Bool = false
   ) -> NVMeFunction {
     var model = model
-    model.personality = .strict
+    model.behaviour = .reference
     model.quirks = []
     model.mapsDoorbells = mapsDoorbells
     model.offersDoorbellBuffers = !mapsDoorbells
@@ -227,7 +227,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
 
   private func deliver() {
     let mayReach = configuration.command.contains(.busMaster)
-    let hasLevel = vectors.usesLine && controller.model.personality == .strict
+    let hasLevel = vectors.usesLine && controller.model.behaviour == .reference
     controller.takeEffects { effects in
       for vector in effects.interrupts where mayReach {
         // The endpoint controllers pulse the pin; that of the reference controller is level-triggered, see below.

@@ -25,7 +25,7 @@ extension Machine {
   /// A machine without hardware: a kernel in memory with a ROCK 5B's endpoint controller.
   /// - Parameter kernel: the kernel; one that has `nvmet_pci_epf` if nothing is given.
   public static func simulated(
-    _ kernel: SimulatedKernel = SimulatedKernel(.mainline)
+    _ kernel: SimulatedKernel = SimulatedKernel(.linux7_2)
   ) -> Machine {
     var machine = Machine(
       allIn: kernel, facts: kernel.facts, label: "the simulated kernel",
@@ -34,8 +34,8 @@ extension Machine {
       endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
     machine.hintForDriver = { driver in
-      SimulatedKernel.Personality.allCases.first { $0.functionDriver == driver }.map {
-        "a new simulated kernel with --personality \($0.rawValue) has \(driver)"
+      SimulatedKernel.Release.allCases.first { $0.functionDriver == driver }.map {
+        "a new simulated kernel with --kernel-release \($0.rawValue) has \(driver)"
       }
     }
     return machine

@@ -63,7 +63,7 @@ public struct Scenario: Sendable, Hashable {
         .waitForStatus(mask: 0xc, value: 8, milliseconds: 5000),
       ]),
     Scenario(
-      "strict", "the conformance host, which checks the specification rule by rule",
+      "conformance", "the conformance host, which checks the specification rule by rule",
       [.linkUp, .examine]),
     Scenario(
       "idle", "ten minutes without a command between two reads of the status",
@@ -144,7 +144,7 @@ public final class ScenarioPlayer {
     case .shutDown: try host.shutDown()
     case .firmware: try FirmwareHost(function, memory: memory, clock: clock).boot()
     case .examine:
-      examination = try StrictHost(function, memory: memory, clock: clock).examine()
+      examination = try ConformanceHost(function, memory: memory, clock: clock).examine()
     case .write(let offset, let value): host.write(at: offset, value)
     case .waitForStatus(let mask, let value, let milliseconds):
       for _ in 0..<milliseconds where host.read(.status) & mask != value {

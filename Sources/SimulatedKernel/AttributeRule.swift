@@ -10,7 +10,7 @@ struct AttributeRule: Sendable {
   typealias Show = @Sendable (KernelState, Int) -> String
   typealias Store = @Sendable (inout KernelState, Int, Written) throws(Errno) -> Void
   /// Converts the written text to the text that is shown.
-  typealias Parse = @Sendable (Written, Personality) throws(Errno) -> String
+  typealias Parse = @Sendable (Written, Release) throws(Errno) -> String
   /// Throws when the attribute cannot be written now.
   typealias Lock = @Sendable (inout KernelState, Int) throws(Errno) -> Void
 
@@ -33,7 +33,7 @@ struct AttributeRule: Sendable {
       name: name, initial: initial, show: { state, node in state.value(name, of: node) + "\n" },
       store: { (state, node, written) throws(Errno) in
         if let lock { try lock(&state, node) }
-        let text = try parse(written, state.personality)
+        let text = try parse(written, state.kernelRelease)
         if let after { try after(&state, node) }
         state.set(name, text, of: node)
       })
@@ -61,8 +61,8 @@ struct AttributeRule: Sendable {
 
 /// Parsers that many attributes share.
 enum Parse {
-  static let bool: AttributeRule.Parse = { (written, personality) throws(Errno) in
-    try written.bool(personality) ? "1" : "0"
+  static let bool: AttributeRule.Parse = { (written, kernelRelease) throws(Errno) in
+    try written.bool(kernelRelease) ? "1" : "0"
   }
 
   /// An unsigned number shown in decimal; the errno is that of `kstrto*`.
@@ -86,22 +86,22 @@ struct AttributeTable: Sendable {
   private var rules: [Node.Kind: [AttributeRule]]
   private var byName: [Node.Kind: [String: AttributeRule]]
 
-  private init(_ personality: Personality) {
-    rules = Self.endpointRules(personality)
-    rules.merge(Self.targetRules(personality)) { first, _ in first }
-    rules.merge(Self.nullBlockRules(personality)) { first, _ in first }
+  private init(_ kernelRelease: Release) {
+    rules = Self.endpointRules(kernelRelease)
+    rules.merge(Self.targetRules(kernelRelease)) { first, _ in first }
+    rules.merge(Self.nullBlockRules(kernelRelease)) { first, _ in first }
     byName = rules.mapValues { rules in
       Dictionary(rules.map { ($0.name, $0) }) { first, _ in first }
     }
   }
 
-  private static let mainline = AttributeTable(.mainline)
-  private static let seed = AttributeTable(.seed)
+  private static let mainline = AttributeTable(.linux7_2)
+  private static let seed = AttributeTable(.linux6_12)
 
-  static func of(_ personality: Personality) -> AttributeTable {
-    switch personality {
-    case .mainline: mainline
-    case .seed: seed
+  static func of(_ kernelRelease: Release) -> AttributeTable {
+    switch kernelRelease {
+    case .linux7_2: mainline
+    case .linux6_12: seed
     }
   }
 
@@ -113,7 +113,7 @@ struct AttributeTable: Sendable {
 
 extension KernelState {
   func rule(_ name: String, of node: Int) -> AttributeRule? {
-    guard let rule = AttributeTable.of(personality).rule(name, in: tree[node].kind),
+    guard let rule = AttributeTable.of(kernelRelease).rule(name, in: tree[node].kind),
       rule.exists(self)
     else { return nil }
     return rule
@@ -121,6 +121,6 @@ extension KernelState {
 
   /// The names of a directory's attributes in the order of declaration.
   func attributes(of node: Int) -> [AttributeRule] {
-    AttributeTable.of(personality).rules(in: tree[node].kind).filter { $0.exists(self) }
+    AttributeTable.of(kernelRelease).rules(in: tree[node].kind).filter { $0.exists(self) }
   }
 }

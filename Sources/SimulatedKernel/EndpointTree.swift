@@ -82,11 +82,11 @@ public struct EmulatedController: Codable, Sendable, Hashable {
 /// `pci_ep`: its attributes, and the directories that users and drivers create.
 /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`.
 extension AttributeTable {
-  static func endpointRules(_ personality: Personality) -> [Node.Kind: [AttributeRule]] {
+  static func endpointRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
     var nvme: [AttributeRule]
-    switch personality {
-    case .mainline: nvme = mainlineGroupRules
-    case .seed: nvme = seedGroupRules
+    switch kernelRelease {
+    case .linux7_2: nvme = mainlineGroupRules
+    case .linux6_12: nvme = seedGroupRules
     }
     return [
       .function: headerRules + [
@@ -124,7 +124,7 @@ extension AttributeTable {
     name: "start", initial: "0",
     show: { state, node in state.value("start", of: node) + "\n" },
     store: { (state, node, written) throws(Errno) in
-      let starts = try written.bool(state.personality)
+      let starts = try written.bool(state.kernelRelease)
       guard starts != state.isSet("start", of: node) else { throw .alreadyInProcess }
       let name = state.tree[node].name
       if starts, state.controller(at: node).failingOperations.contains(.start) {

@@ -5,14 +5,14 @@ internal import KernelModules
 internal import SystemPackage
 
 typealias Machine = SimulatedKernel.Machine
-typealias Personality = SimulatedKernel.Personality
+typealias Release = SimulatedKernel.Release
 
 /// The state of a simulated kernel: a value, which can be saved to a file.
 struct KernelState: Codable, Sendable {
   var version = KernelState.currentVersion
   /// Counts the saves of a persistent kernel.
   var generation: UInt64 = 0
-  let personality: Personality
+  let kernelRelease: Release
   let machine: Machine
   /// Nanoseconds of virtual time.
   var clock: Int64 = 0
@@ -46,12 +46,12 @@ struct KernelState: Codable, Sendable {
   var effects = 0
   private var randomSeed: UInt64 = 0x9e37_79b9_7f4a_7c15
 
-  static let currentVersion = 3
+  static let currentVersion = 4
   /// Records that the log keeps.
   static let logCapacity = 4000
 
-  init(_ personality: Personality, _ machine: Machine) {
-    self.personality = personality
+  init(_ kernelRelease: Release, _ machine: Machine) {
+    self.kernelRelease = kernelRelease
     self.machine = machine
     isMounted = machine.isConfigFSMounted
     storage = machine.storage
@@ -62,8 +62,8 @@ struct KernelState: Codable, Sendable {
     }
   }
 
-  var release: String { machine.release ?? personality.release }
-  var isMainline: Bool { personality == .mainline }
+  var release: String { machine.release ?? kernelRelease.release }
+  var isMainline: Bool { kernelRelease == .linux7_2 }
 
   func has(_ option: SimulatedKernel.KernelOption) -> Bool { machine.options.contains(option) }
 
@@ -104,7 +104,7 @@ struct KernelState: Codable, Sendable {
   /// The current text of an attribute, without the line feed.
   func value(_ name: String, of node: Int) -> String {
     if let text = tree[node].values[name] { return text }
-    return AttributeTable.of(personality).rule(name, in: tree[node].kind)?.initial ?? ""
+    return AttributeTable.of(kernelRelease).rule(name, in: tree[node].kind)?.initial ?? ""
   }
 
   /// A number that an attribute holds in decimal or as `0x…`.

@@ -3,26 +3,34 @@ public import ControllerEmulation
 public import KernelModules
 
 extension SimulatedKernel {
-  /// Which kernel, and so which NVMe endpoint function driver, is imitated.
-  public enum Personality: String, Codable, Sendable, Hashable, CaseIterable {
+  /// The kernel to simulate, and with it the NVMe endpoint function driver.
+  public enum Release: String, Codable, Sendable, Hashable, CaseIterable {
     /// Linux 7.2.13 with `nvmet_pci_epf`.
-    case mainline = "mainline-7.2"
+    case linux7_2 = "7.2"
     /// Linux 6.12-rc2 with the out-of-tree `pci_epf_nvme`.
-    case seed = "seed-6.12"
+    case linux6_12 = "6.12"
 
     /// `uname -r`.
     public var release: String {
       switch self {
-      case .mainline: "7.2.13"
-      case .seed: "6.12.0-rc2"
+      case .linux7_2: "7.2.13"
+      case .linux6_12: "6.12.0-rc2"
+      }
+    }
+
+    /// The value of the key `personality` in JSON output, which `kernelRelease` replaces.
+    public var personality: String {
+      switch self {
+      case .linux7_2: "mainline-7.2"
+      case .linux6_12: "seed-6.12"
       }
     }
 
     /// The name of the NVMe endpoint function driver, which is its directory in `pci_ep/functions`.
     public var functionDriver: String {
       switch self {
-      case .mainline: "nvmet_pci_epf"
-      case .seed: "pci_epf_nvme"
+      case .linux7_2: "nvmet_pci_epf"
+      case .linux6_12: "pci_epf_nvme"
       }
     }
   }
@@ -32,7 +40,7 @@ extension SimulatedKernel {
   /// The default is a Rock 5B: eight processors, pages of 4 KiB, one endpoint controller `a40000000.pcie-ep`, an NVMe
   /// disk and a SATA disk, every module loadable, configfs mounted, all privileges.
   public struct Machine: Codable, Sendable, Hashable {
-    /// `uname -r`; nil selects that of the personality.
+    /// `uname -r`; nil selects that of the kernelRelease.
     public var release: String?
     public var onlineCPUs = 8
     /// Bytes.
@@ -42,7 +50,7 @@ extension SimulatedKernel {
     public var isConfigFSMounted = true
     /// `CONFIG_PCI_ENDPOINT_CONFIGFS`: without it there is no `pci_ep`.
     public var hasEndpointSupport = true
-    /// Whether `primary`, `secondary` and the driver's group appear 1 ms after mkdir; nil selects the behaviour of the personality.
+    /// Whether `primary`, `secondary` and the driver's group appear 1 ms after mkdir; nil selects the behaviour of the kernelRelease.
     /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_cfs_work` of kernels before the change.
     public var lateGroups: Bool?
     public var options: Set<KernelOption> = [.passthru, .authentication, .debugFS]

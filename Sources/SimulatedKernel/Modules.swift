@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Modules: their presence, the effects of loading them, and their references.
 extension KernelState {
-  /// The machine's modules, or the personality's usual ones.
+  /// The machine's modules, or the kernelRelease's usual ones.
   var allModules: [SimulatedKernel.Module] {
     if let modules = machine.modules { return modules }
     var modules: [SimulatedKernel.Module] = [
@@ -18,10 +18,10 @@ extension KernelState {
     ]
     if machine.hasEndpointSupport {
       modules.append(.init("pci_epf_test"))
-      switch personality {
-      case .mainline:
+      switch kernelRelease {
+      case .linux7_2:
         modules.append(.init("nvmet_pci_epf", needs: ["nvmet", "nvme_core"]))
-      case .seed: modules.append(.init("pci_epf_nvme", needs: ["nvme_fabrics", "nvme_core"]))
+      case .linux6_12: modules.append(.init("pci_epf_nvme", needs: ["nvme_fabrics", "nvme_core"]))
       }
     }
     return modules

@@ -33,9 +33,9 @@ extension AttributeTable {
     + "virt_boundary,zoned,zone_capacity,zone_max_active,zone_max_open,zone_nr_conv,"
     + "zone_offline,zone_readonly,zone_size,zone_append_max_sectors,zone_full"
 
-  static func nullBlockRules(_ personality: Personality) -> [Node.Kind: [AttributeRule]] {
+  static func nullBlockRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
     var rules = deviceRules
-    if personality == .seed {
+    if kernelRelease == .linux6_12 {
       let newer = ["badblocks_once", "badblocks_partial_io", "rotational"]
       rules.removeAll { newer.contains($0.name) }
       // Declared by topic, not by name, until the list was sorted.
@@ -43,7 +43,7 @@ extension AttributeTable {
       rules.sort { order.firstIndex(of: $0.name) ?? 99 < order.firstIndex(of: $1.name) ?? 99 }
     }
     let names = rules.map(\.name).joined(separator: ",")
-    let features = personality == .mainline ? names : seedFeatures
+    let features = kernelRelease == .linux7_2 ? names : seedFeatures
     return [
       .nullBlock: rules,
       .nullBlockRoot: [
@@ -80,7 +80,7 @@ extension AttributeTable {
       name: "power", initial: "0",
       show: { state, node in state.value("power", of: node) + "\n" },
       store: { (state, node, written) throws(Errno) in
-        let isOn = try written.bool(state.personality)
+        let isOn = try written.bool(state.kernelRelease)
         guard isOn != state.isSet("power", of: node) else { return }
         if isOn { try state.powerOn(node) } else { state.powerOff(node) }
       }),

@@ -82,7 +82,7 @@ struct Written: Sendable {
   }
 
   /// `kstrtobool`: the first character decides, the second one after an `o`.
-  func bool(_ personality: SimulatedKernel.Personality) throws(Errno) -> Bool {
+  func bool(_ kernelRelease: SimulatedKernel.Release) throws(Errno) -> Bool {
     switch bytes.first {
     case UInt8(ascii: "1"), UInt8(ascii: "y"), UInt8(ascii: "Y"), UInt8(ascii: "t"),
       UInt8(ascii: "T"):
@@ -91,9 +91,9 @@ struct Written: Sendable {
       UInt8(ascii: "F"):
       return false
     case UInt8(ascii: "e"), UInt8(ascii: "E"):
-      if personality == .mainline { return true }
+      if kernelRelease == .linux7_2 { return true }
     case UInt8(ascii: "d"), UInt8(ascii: "D"):
-      if personality == .mainline { return false }
+      if kernelRelease == .linux7_2 { return false }
     case UInt8(ascii: "o"), UInt8(ascii: "O"):
       switch bytes.dropFirst().first {
       case UInt8(ascii: "n"), UInt8(ascii: "N"): return true

@@ -29,8 +29,8 @@ public final class SimulatedKernel: Sendable {
   private let file: StateFile?
 
   /// A fresh kernel in memory.
-  public init(_ personality: Personality, machine: Machine = .init()) {
-    memory = Mutex(Memory(kernel: KernelState(personality, machine)))
+  public init(_ kernelRelease: Release, machine: Machine = .init()) {
+    memory = Mutex(Memory(kernel: KernelState(kernelRelease, machine)))
     file = nil
   }
 
@@ -38,15 +38,15 @@ public final class SimulatedKernel: Sendable {
   ///
   /// Time passes between processes: delayed entries have appeared, and a link has trained.
   /// - Parameters:
-  /// - personality: of a new kernel; `mainline` by default. An existing kernel keeps its personality.
+  /// - kernelRelease: of a new kernel; `mainline` by default. An existing kernel keeps its kernelRelease.
   ///   - machine: of a fresh kernel.
   public init(
-    contentsOf path: FilePath, personality: Personality = .mainline, machine: Machine = .init()
+    contentsOf path: FilePath, kernelRelease: Release = .linux7_2, machine: Machine = .init()
   ) throws(StateFileError) {
     let file = StateFile(path: path)
     let lock = try file.lock { file.failure("lock", $0) }
     defer { withExtendedLifetime(lock) {} }
-    var loaded = Memory(kernel: try file.load() ?? KernelState(personality, machine))
+    var loaded = Memory(kernel: try file.load() ?? KernelState(kernelRelease, machine))
     while let next = loaded.kernel.nextEvent {
       loaded.kernel.advance(to: next)
       loaded.devices.catchUp(&loaded.kernel)
@@ -73,7 +73,7 @@ public final class SimulatedKernel: Sendable {
 
   // MARK: The machine
 
-  public var personality: Personality { observe(\.personality) }
+  public var kernelRelease: Release { observe(\.kernelRelease) }
 
   public var facts: KernelFacts {
     observe { kernel in

@@ -19,7 +19,7 @@ extension AttributeTable {
     guard !state.isSet("enable", of: node) else { throw .resourceBusy }
   }
 
-  static func namespaceRules(_ personality: Personality) -> [AttributeRule] {
+  static func namespaceRules(_ kernelRelease: Release) -> [AttributeRule] {
     let zeros = "00000000-0000-0000-0000-000000000000"
     var rules: [AttributeRule] = [
       .plain("device_path", "(null)", lock: busyWhenEnabled) { (written, _) throws(Errno) in
@@ -50,7 +50,7 @@ extension AttributeTable {
         name: "enable", initial: "0",
         show: { state, node in state.value("enable", of: node) + "\n" },
         store: { (state, node, written) throws(Errno) in
-          let isOn = try written.bool(state.personality)
+          let isOn = try written.bool(state.kernelRelease)
           guard isOn != state.isSet("enable", of: node) else { return }
           if isOn { try state.enableNamespace(node) } else { state.disableNamespace(node) }
         }),
@@ -58,7 +58,7 @@ extension AttributeTable {
         name: "buffered_io", initial: "0",
         show: { state, node in state.value("buffered_io", of: node) + "\n" },
         store: { (state, node, written) throws(Errno) in
-          let isOn = try written.bool(state.personality)
+          let isOn = try written.bool(state.kernelRelease)
           guard !state.isSet("enable", of: node) else {
             state.log(.error, "nvmet: disable ns before setting buffered_io value.")
             throw .invalidArgument
@@ -68,7 +68,7 @@ extension AttributeTable {
       AttributeRule(
         name: "revalidate_size", mode: .writeOnly, show: { _, _ in "" },
         store: { (state, node, written) throws(Errno) in
-          guard try written.bool(state.personality) else { throw .invalidArgument }
+          guard try written.bool(state.kernelRelease) else { throw .invalidArgument }
           guard state.isSet("enable", of: node) else {
             state.log(.error, "nvmet: enable ns before revalidate.")
             throw .invalidArgument
@@ -79,13 +79,13 @@ extension AttributeTable {
           }
         }),
     ]
-    if personality == .mainline {
+    if kernelRelease == .linux7_2 {
       rules.append(
         AttributeRule(
           name: "resv_enable", initial: "0",
           show: { state, node in state.value("resv_enable", of: node) + "\n" },
           store: { (state, node, written) throws(Errno) in
-            let isOn = try written.bool(state.personality)
+            let isOn = try written.bool(state.kernelRelease)
             guard !state.isSet("enable", of: node) else {
               state.log(.error, "nvmet: the ns:\(state.tree[node].number) is already enabled.")
               throw .invalidArgument
@@ -95,11 +95,11 @@ extension AttributeTable {
     }
     rules.append(
       AttributeRule.plain("p2pmem", "0", lock: busyWhenEnabled) {
-        (written, personality) throws(Errno) in
+        (written, kernelRelease) throws(Errno) in
         // `0000:01:00.0` is an address, not a 0.
         let second = written.bytes.dropFirst().first
         let isAddress = [0x30, 0x31].contains(written.bytes.first) && (second ?? 0) >= 0x20
-        guard !isAddress, let isOn = try? written.bool(personality) else {
+        guard !isAddress, let isOn = try? written.bool(kernelRelease) else {
           throw .operationNotSupportedByDevice
         }
         return isOn ? "1" : "0"

@@ -81,8 +81,8 @@ extension AttributeTable {
       })
   }
 
-  private static func addresses(_ personality: Personality, adrfam: String) -> [AttributeRule] {
-    let hasPCI = personality == .mainline
+  private static func addresses(_ kernelRelease: Release, adrfam: String) -> [AttributeRule] {
+    let hasPCI = kernelRelease == .linux7_2
     let families = ["ipv4", "ipv6", "ib", "fc"] + (hasPCI ? ["pci"] : []) + ["loop"]
     let requirements = ["not specified", "required", "not required"]
     let types = ["rdma", "fc", "tcp"] + (hasPCI ? ["pci"] : []) + ["loop"]
@@ -95,9 +95,9 @@ extension AttributeTable {
     ]
   }
 
-  static func portRules(_ personality: Personality) -> [AttributeRule] {
+  static func portRules(_ kernelRelease: Release) -> [AttributeRule] {
     let tsasLock = portLock("addr_tsas")
-    var rules = addresses(personality, adrfam: "")
+    var rules = addresses(kernelRelease, adrfam: "")
     rules += [
       AttributeRule(
         name: "addr_tsas", show: { state, node in state.value("addr_tsas", of: node) + "\n" },
@@ -125,7 +125,7 @@ extension AttributeTable {
       integer("param_inline_data_size", "inline_data_size"),
       integer("param_max_queue_size", "max_queue_size"),
     ]
-    if personality == .mainline { rules.append(integer("param_mdts", "mdts")) }
+    if kernelRelease == .linux7_2 { rules.append(integer("param_mdts", "mdts")) }
     let integrityLock = portLock("param_pi_enable")
     rules.append(
       AttributeRule.plain("param_pi_enable", "0", after: integrityLock, Parse.bool)
@@ -133,9 +133,9 @@ extension AttributeTable {
     return rules
   }
 
-  static func referralRules(_ personality: Personality) -> [AttributeRule] {
-    let family = personality == .mainline ? "pci" : ""
-    var rules = addresses(personality, adrfam: family)
+  static func referralRules(_ kernelRelease: Release) -> [AttributeRule] {
+    let family = kernelRelease == .linux7_2 ? "pci" : ""
+    var rules = addresses(kernelRelease, adrfam: family)
     rules.insert(
       AttributeRule.plain(
         "addr_portid", "0", after: portLock("addr_portid"), Parse.strict(upTo: 0xffff)

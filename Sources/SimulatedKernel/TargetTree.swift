@@ -16,15 +16,15 @@ struct TargetController: Codable, Sendable, Hashable {
 /// `nvmet`: the root, subsystems and hosts.
 /// - Source: `drivers/nvme/target/configfs.c`, `core.c`.
 extension AttributeTable {
-  static func targetRules(_ personality: Personality) -> [Node.Kind: [AttributeRule]] {
+  static func targetRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
     [
       .targetRoot: [discoveryNQN],
-      .subsystem: subsystemRules(personality),
-      .namespace: namespaceRules(personality),
+      .subsystem: subsystemRules(kernelRelease),
+      .namespace: namespaceRules(kernelRelease),
       .passthru: passthruRules,
       .host: hostRules,
-      .port: portRules(personality),
-      .referral: referralRules(personality),
+      .port: portRules(kernelRelease),
+      .referral: referralRules(kernelRelease),
       .anaGroup: [anaState],
     ]
   }
@@ -46,13 +46,13 @@ extension AttributeTable {
 
   // MARK: Subsystems
 
-  private static func subsystemRules(_ personality: Personality) -> [AttributeRule] {
+  private static func subsystemRules(_ kernelRelease: Release) -> [AttributeRule] {
     var rules: [AttributeRule] = [
       AttributeRule(
         name: "attr_allow_any_host", initial: "0",
         show: { state, node in state.value("attr_allow_any_host", of: node) + "\n" },
         store: { (state, node, written) throws(Errno) in
-          let allows = try written.bool(state.personality)
+          let allows = try written.bool(state.kernelRelease)
           if allows, let hosts = state.tree.child(.allowedHosts, of: node),
             !state.tree[hosts].children.isEmpty
           {
@@ -62,7 +62,7 @@ extension AttributeTable {
           state.set("attr_allow_any_host", allows ? "1" : "0", of: node)
         }),
       .plain(
-        "attr_version", personality == .mainline ? "2.1" : "1.3",
+        "attr_version", kernelRelease == .linux7_2 ? "2.1" : "1.3",
         lock: { (state, node) throws(Errno) in
           let now = state.value("attr_version", of: node)
           try state.checkUndiscovered(
@@ -90,7 +90,7 @@ extension AttributeTable {
       guard rule.name.hasPrefix("attr_cntlid") else { return rule }
       return limited(rule)
     }
-    if personality == .mainline {
+    if kernelRelease == .linux7_2 {
       rules += ["attr_vendor_id", "attr_subsys_vendor_id"].map { name in
         AttributeRule.plain(
           name, "0x0", Parse.strict(upTo: 0xffff) { "0x" + hexadecimal($0) })
@@ -207,7 +207,7 @@ extension AttributeTable {
       name: "enable", initial: "0",
       show: { state, node in state.value("enable", of: node) + "\n" },
       store: { (state, node, written) throws(Errno) in
-        let isOn = try written.bool(state.personality)
+        let isOn = try written.bool(state.kernelRelease)
         let subsystem = state.tree[node].parent
         guard isOn else {
           state.set("enable", "0", of: node)

@@ -53,8 +53,8 @@ enum Candidates {
   }
 
   static let kernels: CompletionKind = .list(["live", "simulated"])
-  static let personalities: CompletionKind = .list(
-    SimulatedKernel.Personality.allCases.map(\.rawValue))
+  static let kernelReleases: CompletionKind = .list(
+    SimulatedKernel.Release.allCases.map(\.rawValue))
 
   // MARK: The machine
 
@@ -78,7 +78,7 @@ enum Candidates {
       Named(
         controllers: {
           do throws(StateFileError) {
-            var kernel = SimulatedKernel(.mainline)
+            var kernel = SimulatedKernel(.linux7_2)
             if let file, let kept = try SimulatedKernel.snapshot(of: FilePath(file)) {
               kernel = kept
             }

@@ -21,9 +21,9 @@ struct GlobalOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The release and driver of a new simulated kernel: mainline-7.2 (nvmet_pci_epf) or seed-6.12 (pci_epf_nvme).",
-      valueName: "name"), completion: Candidates.personalities)
-  var personality: String?
+      "The release and driver of a new simulated kernel: 7.2 (nvmet_pci_epf) or 6.12 (pci_epf_nvme).",
+      valueName: "name"), completion: Candidates.kernelReleases)
+  var kernelRelease: String?
 
   @Flag(help: "Print the result, or the error, as JSON.")
   var json = false
@@ -47,10 +47,10 @@ struct GlobalOptions: ParsableArguments {
     if let timeout, !(timeout >= 0 && timeout <= 86400) {
       throw ValidationError("--timeout takes 0 to 86400 seconds.")
     }
-    if let personality, SimulatedKernel.Personality(rawValue: personality) == nil {
+    if let kernelRelease, SimulatedKernel.Release(rawValue: kernelRelease) == nil {
       throw ValidationError(
-        "--personality takes "
-          + SimulatedKernel.Personality.allCases.map(\.rawValue).joined(separator: " or ") + ".")
+        "--kernel-release takes "
+          + SimulatedKernel.Release.allCases.map(\.rawValue).joined(separator: " or ") + ".")
     }
   }
 
@@ -66,17 +66,17 @@ struct GlobalOptions: ParsableArguments {
     case .live:
       provisioner = Provisioner(.live(), run: RunDirectory())
     case .simulated(let file):
-      let personality = chosenPersonality
+      let kernelRelease = chosenRelease
       let board = SimulatedBoard.machine(for: profile)
       if let file {
-        let kernel = try Self.simulatedKernel(in: file, personality, board)
+        let kernel = try Self.simulatedKernel(in: file, kernelRelease, board)
         provisioner = Provisioner(.simulated(kernel), run: RunDirectory(FilePath(file + ".run")))
       } else {
         // The kernel exists only in this process, and so does its run directory.
         let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())")
         Terminal.directoryToRemove = run.string
         provisioner = Provisioner(
-          .simulated(SimulatedKernel(personality ?? .mainline, machine: board)),
+          .simulated(SimulatedKernel(kernelRelease ?? .linux7_2, machine: board)),
           run: RunDirectory(run))
       }
     }
@@ -89,27 +89,27 @@ struct GlobalOptions: ParsableArguments {
 
   /// The simulated kernel in a file; a new one if the file does not exist.
   /// - Parameters:
-  /// - personality: the kernel to simulate; nil selects that of the file, or `mainline-7.2` for a new one.
+  /// - kernelRelease: the kernel to simulate; nil selects that of the file, or `7.2` for a new one.
   ///   - board: the machine around a new one.
   /// - Throws: ``ProvisioningError`` when the file cannot be used, or when its kernel is another one.
   static func simulatedKernel(
-    in file: String, _ personality: SimulatedKernel.Personality? = nil,
+    in file: String, _ kernelRelease: SimulatedKernel.Release? = nil,
     _ board: SimulatedKernel.Machine = SimulatedBoard.machine(for: nil)
   ) throws(ProvisioningError) -> SimulatedKernel {
     let kernel: SimulatedKernel
     do {
       kernel = try SimulatedKernel(
-        contentsOf: FilePath(file), personality: personality ?? .mainline, machine: board)
+        contentsOf: FilePath(file), kernelRelease: kernelRelease ?? .linux7_2, machine: board)
     } catch {
       throw ProvisioningError(
         .cannotCreate, "cannot use the simulated kernel: \(error)", path: file,
         hint: "name a file in a directory that you can write to")
     }
-    guard personality == nil || personality == kernel.personality else {
+    guard kernelRelease == nil || kernelRelease == kernel.kernelRelease else {
       throw ProvisioningError(
-        .impossible, "the simulated kernel in \(file) is a \(kernel.personality.rawValue)",
-        operation: "open", path: file, value: personality?.rawValue,
-        hint: "--personality is for a new one: name another file, or remove this one")
+        .impossible, "the simulated kernel in \(file) is a \(kernel.kernelRelease.rawValue)",
+        operation: "open", path: file, value: kernelRelease?.rawValue,
+        hint: "--kernel-release is for a new one: name another file, or remove this one")
     }
     return kernel
   }
@@ -129,16 +129,16 @@ struct GlobalOptions: ParsableArguments {
     )
   }
 
-  /// The value of `--personality`.
-  var chosenPersonality: SimulatedKernel.Personality? {
-    personality.flatMap { SimulatedKernel.Personality(rawValue: $0) }
+  /// The value of `--kernel-release`.
+  var chosenRelease: SimulatedKernel.Release? {
+    kernelRelease.flatMap { SimulatedKernel.Release(rawValue: $0) }
   }
 
   /// The driver to emulate: the requested one, or the one that the profile requires.
-  func emulatedPersonality(for profile: Profile) -> SimulatedKernel.Personality {
-    if let named = chosenPersonality { return named }
+  func emulatedRelease(for profile: Profile) -> SimulatedKernel.Release {
+    if let named = chosenRelease { return named }
     let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
-    return profile.driver == .pciEPFNVMe || isRemote ? .seed : .mainline
+    return profile.driver == .pciEPFNVMe || isRemote ? .linux6_12 : .linux7_2
   }
 
   /// Runs a command; errors are printed in the requested format and end the process with their exit code.

@@ -28,7 +28,7 @@ struct HostSide {
     self.located = located
     self.disk = disk
     way = .init(isReference: isReference)
-    emulation = try Emulation(located, global.emulatedPersonality(for: located.profile))
+    emulation = try Emulation(located, global.emulatedRelease(for: located.profile))
   }
 
   func check(withLockstep: Bool) throws(ProvisioningError) -> Check {

@@ -13,7 +13,7 @@ struct EndpointWatchTests {
   private var stream: EventStream { EventStream(log: machine.kernel, clock: machine.kernel) }
 
   private func set() throws {
-    try machine.setUp(ShippedProfile(name: "null_blk-pci", personality: .mainline).located())
+    try machine.setUp(ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located())
   }
 
   @Test("uevents about an endpoint are shown, others are not")

@@ -18,8 +18,8 @@ final class FakeBus {
 
   static let name = "0000:01:00.0"
 
-  init(_ personality: Personality, without quirk: Quirk? = nil) throws {
-    var model = ControllerModel(personality)
+  init(_ behaviour: Behaviour, without quirk: Quirk? = nil) throws {
+    var model = ControllerModel(behaviour)
     if let quirk { model.quirks.remove(quirk) }
     model.vendorID = 0x15b7
     model.subsystemVendorID = 0x15b7

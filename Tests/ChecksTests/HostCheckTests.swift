@@ -9,9 +9,9 @@ import Testing
 /// A disk on a bus held against the prediction for it.
 @Suite("A disk compared with its prediction")
 struct HostCheckTests {
-  @Test("the predicted disk passes, with nothing skipped", arguments: Personality.allCases)
-  func same(personality: Personality) throws {
-    let bus = try FakeBus(personality)
+  @Test("the predicted disk passes, with nothing skipped", arguments: Behaviour.allCases)
+  func same(behaviour: Behaviour) throws {
+    let bus = try FakeBus(behaviour)
     let check = try HostCheck.run(bus.disk(), against: bus.view)
     #expect(check.hasPassed, "\(check.failures)")
     #expect(check.skipped.isEmpty)

@@ -9,10 +9,10 @@ import Testing
 @Suite("Lockstep")
 struct LockstepTests {
   /// A controller that the link has come up for; time passes as it is told.
-  private func registers(_ personality: Personality, without quirk: Quirk? = nil) throws
+  private func registers(_ behaviour: Behaviour, without quirk: Quirk? = nil) throws
     -> EmulatedRegisters
   {
-    let bus = try FakeBus(personality, without: quirk)
+    let bus = try FakeBus(behaviour, without: quirk)
     return EmulatedRegisters(bus.function)
   }
 
@@ -20,9 +20,9 @@ struct LockstepTests {
     Lockstep.run(disk, against: emulation, name: "disk", shutdownLimit: 0)
   }
 
-  @Test("a controller that equals its emulation passes every step", arguments: Personality.allCases)
-  func same(personality: Personality) throws {
-    let cases = try run(registers(personality), registers(personality))
+  @Test("a controller that equals its emulation passes every step", arguments: Behaviour.allCases)
+  func same(behaviour: Behaviour) throws {
+    let cases = try run(registers(behaviour), registers(behaviour))
     #expect(cases.count == Lockstep.steps.count)
     #expect(cases.filter { !$0.hasPassed }.isEmpty, "\(cases.filter { !$0.hasPassed })")
   }
@@ -36,8 +36,8 @@ struct LockstepTests {
 
   @Test("a controller without a quirk is distinguished from one with it", arguments: quirks)
   func quirk(quirk: Quirk, steps: [String]) throws {
-    let personality = quirk.personality
-    let cases = try run(registers(personality, without: quirk), registers(personality))
+    let behaviour = quirk.behaviour
+    let cases = try run(registers(behaviour, without: quirk), registers(behaviour))
     let failed = cases.filter { !$0.hasPassed }.map { String($0.id.dropFirst("lockstep ".count)) }
     #expect(failed.contains(steps[0]), "\(failed)")
     #expect(Set(failed).isSubset(of: steps), "\(failed)")
@@ -86,7 +86,7 @@ struct LockstepTests {
   func interrupted() throws {
     var asked = 0
     let cases = Lockstep.run(
-      try registers(.strict), against: try registers(.strict), name: "disk", shutdownLimit: 0
+      try registers(.reference), against: try registers(.reference), name: "disk", shutdownLimit: 0
     ) {
       asked += 1
       return asked > 3

@@ -158,7 +158,7 @@ import Testing
 
   @Test("each quirk is documented under its name", arguments: Quirk.allCases)
   func quirk(_ quirk: Quirk) throws {
-    let path = "Docs/Reference/Kernel/\(quirk.personality.rawValue).md"
+    let path = "Docs/Reference/Kernel/\(quirk.behaviour.rawValue).md"
     let file = try #require(Self.documents.first { $0.path == path })
     #expect(
       file.lines.contains {

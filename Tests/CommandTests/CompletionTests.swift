@@ -52,7 +52,7 @@ import Testing
       ("epfnvme plan --format ", ["text", "json", "shell"]),
       ("epfnvme smoke --format j", ["junit", "json"]),
       ("epfnvme status --kernel ", ["live", "simulated"]),
-      ("epfnvme emulate --scenario str", ["strict"]),
+      ("epfnvme emulate --scenario conf", ["conformance"]),
       ("epfnvme setup --driver nv", ["nvmet_pci_epf"]),
       ("epfnvme status --color n", ["never"]),
       ("epfnvme emulate --quirks no", ["none"]),
@@ -86,7 +86,7 @@ import Testing
 
     let other = program.directory.appending("other")
     machine.controllers = [.virtual("elsewhere")]
-    _ = try SimulatedKernel(contentsOf: other, personality: .mainline, machine: machine)
+    _ = try SimulatedKernel(contentsOf: other, kernelRelease: .linux7_2, machine: machine)
     #expect(
       try offers("epfnvme start --kernel simulated=\(other) ", in: program) == ["elsewhere"])
     #expect(try offers("epfnvme start --kernel=simulated=\(other) e", in: program) == ["elsewhere"])

@@ -15,7 +15,7 @@ import Testing
   func profiles(_ shipped: ShippedProfile) throws {
     let located = try shipped.located()
     let result = try Program()(
-      "emulate", shipped.file.string, "--personality", shipped.personality.rawValue, "--json")
+      "emulate", shipped.file.string, "--kernel-release", shipped.kernelRelease.rawValue, "--json")
     #expect(result.status == 0, "\(result.errors)")
     let functions = try #require(result.json?["functions"]?.arrayValue)
     #expect(functions.count == located.profile.functions.count)
@@ -29,7 +29,7 @@ import Testing
 
   @Test("the controller of the how-to matches it: kernel messages, vid, mn, mdts, queues")
   func howtoProfile() throws {
-    let result = try Program()("emulate", howto, "--personality", "seed-6.12", "--json")
+    let result = try Program()("emulate", howto, "--kernel-release", "6.12", "--json")
     let lines = result.json?["bindLog"]?.arrayValue?.compactMap(\.stringValue) ?? []
     let prefix = "pci_epf_nvme pci_epf_nvme.0: "
     let wanted = [
@@ -54,8 +54,8 @@ import Testing
     "predict prints the same as emulate without I/O, and depends on the machine's processors")
   func predict() throws {
     let program = Program()
-    let emulated = try program("emulate", howto, "--personality", "seed-6.12", "--json")
-    let predicted = try program("predict", howto, "--personality", "seed-6.12", "--json")
+    let emulated = try program("emulate", howto, "--kernel-release", "6.12", "--json")
+    let predicted = try program("predict", howto, "--kernel-release", "6.12", "--json")
     #expect(predicted.status == 0)
     let (first, second) = (
       try #require(predicted.json?["functions"]?.arrayValue?.first),
@@ -67,7 +67,7 @@ import Testing
     }
     #expect(first["verifiedBytes"] == nil)
     // pci_epf_nvme has no more I/O queues than the board has processors.
-    let small = try program("predict", howto, "--personality", "seed-6.12", "--cpus", "2", "--json")
+    let small = try program("predict", howto, "--kernel-release", "6.12", "--cpus", "2", "--json")
     #expect(small.json?["functions"]?.arrayValue?.first?["ioQueues"]?.integerValue == 2)
     #expect(try program("predict", howto).output.contains("mdts      : 5"))
   }
@@ -97,7 +97,7 @@ import Testing
   )
   func predictCommands() throws {
     let program = Program()
-    let result = try program("predict", howto, "--personality", "seed-6.12", "--commands", "--json")
+    let result = try program("predict", howto, "--kernel-release", "6.12", "--commands", "--json")
     let function = try #require(result.json?["functions"]?.arrayValue?.first, "\(result)")
     #expect(function["registers"]?["CAP"] == function["cap"])
     #expect(function["registers"]?["CSTS"]?.stringValue == "0x1")
@@ -116,7 +116,7 @@ import Testing
     #expect(refused?["statusName"]?.stringValue == "Invalid Field in Command")
     #expect(refused?["data"]?.stringValue == "")
     #expect(answer("get-feature --feature-id=0x07 --sel=0")?["result"]?.integerValue == 0x30003)
-    let text = try program("predict", howto, "--personality", "seed-6.12", "--commands").output
+    let text = try program("predict", howto, "--kernel-release", "6.12", "--commands").output
     for line in [
       "  id-ctrl                                                 4096 bytes",
       "  self-test-log                                           Invalid Field in Command (0x4002)",
@@ -132,7 +132,7 @@ import Testing
   @Test("a namespace on a file is predicted as one, although it is emulated in memory")
   func predictFile() throws {
     let profile = ShippedProfile.directory.appending("namespaces.json").string
-    let result = try Program()("predict", profile, "--personality", "mainline-7.2", "--json")
+    let result = try Program()("predict", profile, "--kernel-release", "7.2", "--json")
     let spaces = try #require(
       result.json?["functions"]?.arrayValue?.first?["namespaces"]?.arrayValue, "\(result)")
     let features = spaces.map { $0["identify"]?["nsfeat"]?.stringValue }
@@ -154,7 +154,7 @@ import Testing
     ])
   func machineFacts(_ options: [String], _ field: String, _ value: String) throws {
     let result = try Program()(
-      ["predict", howto, "--personality", "seed-6.12", "--json"] + options)
+      ["predict", howto, "--kernel-release", "6.12", "--json"] + options)
     let function = try #require(result.json?["functions"]?.arrayValue?.first, "\(result)")
     let found = function[field] ?? function["identifyController"]?[field]
     #expect(found?.stringValue ?? found?.integerValue.map(String.init) == value)
@@ -171,14 +171,14 @@ import Testing
   }
 
   @Test(
-    "--scenario strict names the rules that the driver violates; the reference controller follows all"
+    "--scenario conformance names the rules that the driver violates; the reference controller follows all"
   )
   func strict() throws {
-    let driver = try Program()("emulate", howto, "--scenario", "strict")
+    let driver = try Program()("emulate", howto, "--scenario", "conformance")
     #expect(driver.status == 0)
     #expect(driver.output.contains("broken  shared-cq: submission queues may share"))
     let reference = try Program()(
-      "emulate", howto, "--scenario", "strict", "--reference", "--json")
+      "emulate", howto, "--scenario", "conformance", "--reference", "--json")
     let rules = try #require(
       reference.json?["functions"]?.arrayValue?.first?["rules"]?.arrayValue)
     #expect(rules.count > 100)
@@ -228,7 +228,7 @@ import Testing
   @Test("a profile that the driver does not support is refused with the reason")
   func impossible() throws {
     let tcp = ShippedProfile.directory.appending("tcp.json").string
-    let result = try Program()("emulate", tcp, "--personality", "mainline-7.2")
+    let result = try Program()("emulate", tcp, "--kernel-release", "7.2")
     #expect(result.status == 78)
     #expect(result.errors.contains("nvmet_pci_epf serves only subsystems of the same machine"))
   }
@@ -239,10 +239,10 @@ import Testing
 
   @Test(
     "every scenario passes on both drivers without their quirks",
-    arguments: names, SimulatedKernel.Personality.allCases)
-  func scenarios(_ name: String, _ personality: SimulatedKernel.Personality) throws {
+    arguments: names, SimulatedKernel.Release.allCases)
+  func scenarios(_ name: String, _ kernelRelease: SimulatedKernel.Release) throws {
     let result = try Program()(
-      "emulate", howto, "--scenario", name, "--personality", personality.rawValue, "--quirks",
+      "emulate", howto, "--scenario", name, "--kernel-release", kernelRelease.rawValue, "--quirks",
       "none", "--transfers", "8", "--json")
     #expect(result.status == 0, "\(result.errors)")
     let function = try #require(result.json?["functions"]?.arrayValue?.first)
@@ -256,7 +256,7 @@ import Testing
       ("none", 0),
     ] {
       let result = try Program()(
-        "emulate", howto, "--scenario", "abrupt-shutdown", "--personality", "seed-6.12", "--quirks",
+        "emulate", howto, "--scenario", "abrupt-shutdown", "--kernel-release", "6.12", "--quirks",
         quirks)
       #expect(result.status == status, "\(quirks)")
       #expect(result.errors.contains("CSTS=0x1") == (status == 1))

@@ -90,7 +90,7 @@ import Testing
       ["plan", "--format", "xml"],
       ["setup", "x.json", "--device", "/dev/sda"], ["setup", "--tcp", "nonsense"],
       ["--kernel", "dead", "status"], ["status", "--kernel", "dead"], ["teardown", "--all", "x"],
-      ["setup", "--personality", "windows"],
+      ["setup", "--kernel-release", "windows"],
     ])
   func usage(_ arguments: [String]) throws {
     let result = try Program().start(arguments).finish()

@@ -14,7 +14,7 @@ import Testing
   private static let loop = shipped("null_blk-loop")
   private static let namespaces = shipped("namespaces")
   private static let tcp = shipped("tcp")
-  private static let seed = ["--personality", "seed-6.12"]
+  private static let seed = ["--kernel-release", "6.12"]
 
   /// A command, the definition of its output, and what runs before it.
   struct Row: Sendable {
@@ -62,7 +62,8 @@ import Testing
     Row("smoke", ["smoke", "--list-cases"]),
     Row("doctor", ["doctor"]), Row("doctor", ["doctor", tcp], status: 1),
     Row("predict", ["predict", loop]), Row("predict", ["predict", loop, "--commands"]),
-    Row("emulate", ["emulate", loop]), Row("emulate", ["emulate", loop, "--scenario", "strict"]),
+    Row("emulate", ["emulate", loop]),
+    Row("emulate", ["emulate", loop, "--scenario", "conformance"]),
     Row("emulate", ["emulate", "--list-quirks"]),
     Row("serve", ["serve", loop, "--print-qemu"]),
     Row("monitor", ["monitor", "--timeout", "0"]),

@@ -9,7 +9,7 @@ import Testing
 /// Every command with standard descriptors that are full or closed: a result that cannot be written is 73 and a message, never success.
 @Suite struct OutputTests {
   private static let profile = ShippedProfile.directory.appending("null_blk-loop.json").string
-  private static let shipped = ShippedProfile(name: "null_blk-loop", personality: .mainline)
+  private static let shipped = ShippedProfile(name: "null_blk-loop", kernelRelease: .linux7_2)
 
   /// A command, what it ends with when all is well, and whether it then prints a result.
   struct Row: Sendable, CustomTestStringConvertible {
@@ -272,6 +272,6 @@ import Testing
 extension PreparedMachine {
   /// One for all rows that need it.
   static let nullBlock = Result {
-    try PreparedMachine(ShippedProfile(name: "null_blk-loop", personality: .mainline))
+    try PreparedMachine(ShippedProfile(name: "null_blk-loop", kernelRelease: .linux7_2))
   }
 }

@@ -9,7 +9,7 @@ import Testing
 /// A profile that is set up, as the files that hold it: each case begins with a copy of them.
 struct PreparedMachine: Sendable {
   let name: String
-  let personality: SimulatedKernel.Personality
+  let kernelRelease: SimulatedKernel.Release
   /// The absolute numbers of the effects that a teardown has.
   var effects: ClosedRange<Int> = 1...1
   /// configfs after an undisturbed teardown.
@@ -18,17 +18,17 @@ struct PreparedMachine: Sendable {
   private var journal = Data()
 
   init(_ shipped: ShippedProfile) throws {
-    personality = shipped.personality
+    kernelRelease = shipped.kernelRelease
     name = try shipped.located().profile.name
     let program = Program()
-    _ = try program.kernel(personality, machine: shipped.machine)
+    _ = try program.kernel(kernelRelease, machine: shipped.machine)
     let up = try program("setup", shipped.file.string, "--quiet")
     try #require(up.status == 0, "\(up.errors)")
-    let first = try program.kernel(personality).effects + 1
+    let first = try program.kernel(kernelRelease).effects + 1
     kernel = try Data(contentsOf: URL(fileURLWithPath: program.kernelFile.string))
     journal = try Data(contentsOf: URL(fileURLWithPath: journalPath(program)))
     try #require(try program("teardown", name, "--quiet").status == 0)
-    let whole = try program.kernel(personality)
+    let whole = try program.kernel(kernelRelease)
     effects = first...whole.effects
     after = whole.snapshot()
   }
@@ -45,14 +45,14 @@ struct PreparedMachine: Sendable {
       atPath: program.runDirectory.string, withIntermediateDirectories: false,
       attributes: [.posixPermissions: 0o700])
     try journal.write(to: URL(fileURLWithPath: journalPath(program)))
-    let kernel = try program.kernel(personality)
+    let kernel = try program.kernel(kernelRelease)
     for fault in faults { kernel.inject(fault) }
     return program
   }
 
   /// Nothing is left of the profile.
   func expectGone(_ program: Program, _ label: String) throws {
-    let kernel = try program.kernel(personality)
+    let kernel = try program.kernel(kernelRelease)
     #expect(kernel.snapshot() == after, "\(label): leftovers")
     #expect(kernel.crashes.isEmpty, "\(label): the kernel crashed")
     #expect(

@@ -47,7 +47,7 @@ import Testing
       return running
     }
 
-    func guest() throws -> ServedGuest { try ServedGuest(socket, ServedMachine.model(.strict)) }
+    func guest() throws -> ServedGuest { try ServedGuest(socket, ServedMachine.model(.reference)) }
 
     /// 4 KiB of the disk's file.
     func block(_ number: UInt64) throws -> [UInt8] {
@@ -300,7 +300,7 @@ import Testing
   @Test("a function that is set up on the simulated kernel is served", arguments: drivers)
   func afterSetup(_ driver: String) throws {
     let place = Place()
-    if driver == "pci_epf_nvme" { _ = try place.program.kernel(.seed) }
+    if driver == "pci_epf_nvme" { _ = try place.program.kernel(.linux6_12) }
     let up = try place.program(
       "setup", ShippedProfile.directory.appending("\(profileName(driver)).json").string)
     #expect(up.status == 0, "\(up.errors)")

@@ -106,7 +106,7 @@ import Testing
   @Test("plan --format shell prints a script that a shell accepts", arguments: ShippedProfile.all)
   func shellScript(_ shipped: ShippedProfile) throws {
     let program = Program()
-    _ = try program.kernel(shipped.personality, machine: shipped.machine)
+    _ = try program.kernel(shipped.kernelRelease, machine: shipped.machine)
     let plan = try program("plan", shipped.file.string, "--format", "shell")
     #expect(plan.status == 0, "\(plan.errors)")
     let script = try program.write(plan.output, to: "script.sh")
@@ -148,9 +148,9 @@ import Testing
   }
 
   @Test("the other simulated kernel sets up the same profile with the other driver")
-  func personality() throws {
+  func kernelRelease() throws {
     let program = Program()
-    let up = try program("setup", howto, "--personality", "seed-6.12", "--json")
+    let up = try program("setup", howto, "--kernel-release", "6.12", "--json")
     #expect(up.json?["driver"]?.stringValue == "pci_epf_nvme")
     #expect(try program("teardown", "--all").status == 0)
   }

@@ -14,10 +14,10 @@ import Testing
     var text: String
     var testDescription: String { name }
 
-    /// What the profile says about the simulated kernel that it needs: `["--personality", "seed-6.12"]`.
+    /// What the profile says about the simulated kernel that it needs: `["--kernel-release", "6.12"]`.
     var options: [String] {
-      text.firstMatch(of: /--personality (\S+?)[.,]?\s/).map {
-        ["--personality", String($0.output.1)]
+      text.firstMatch(of: /--kernel-release (\S+?)[.,]?\s/).map {
+        ["--kernel-release", String($0.output.1)]
       } ?? []
     }
   }
@@ -61,20 +61,20 @@ import Testing
 
   @Test(
     "on the other simulated kernel the error names the option of the profile, which works",
-    arguments: [("tcp", "mainline-7.2"), ("null_blk-pci", "seed-6.12")])
-  func otherKernel(_ name: String, _ personality: String) throws {
+    arguments: [("tcp", "7.2"), ("null_blk-pci", "6.12")])
+  func otherKernel(_ name: String, _ kernelRelease: String) throws {
     let sample = try #require(Self.samples.first { $0.name == name })
     #expect(sample.options.count == 2)
     let option = sample.options.joined(separator: " ")
     let program = Program()
     let file = ShippedProfile.directory.appending(name + ".json").string
-    let other = try program("setup", file, "--personality", personality)
+    let other = try program("setup", file, "--kernel-release", kernelRelease)
     #expect([69, 78].contains(other.status))
     #expect(other.errors.contains(option), "\(other.errors)")
     // The file has the other kernel already.
     let same = try program(["setup", file] + sample.options)
     #expect(same.status == 78)
-    #expect(same.errors.contains("--personality is for a new one"), "\(same.errors)")
+    #expect(same.errors.contains("--kernel-release is for a new one"), "\(same.errors)")
     let fresh = program.directory.appending("fresh").string
     let up = try program(["setup", file, "--kernel", "simulated=\(fresh)"] + sample.options)
     #expect(up.status == 0, "\(up.errors)")

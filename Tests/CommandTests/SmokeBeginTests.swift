@@ -18,7 +18,7 @@ import Testing
     var profile: String
     /// What the report must say.
     var says: String
-    var personality: SimulatedKernel.Personality = .mainline
+    var kernelRelease: SimulatedKernel.Release = .linux7_2
     /// In the directory with the kernel, before the run.
     var before: String = ":"
     var options: [String] = []
@@ -38,8 +38,8 @@ import Testing
       says: "cannot read the profile"),
     Row(
       status: 69, testDescription: "a driver that the kernel lacks",
-      profile: shipped("null_blk-pci"), says: "has no function driver", personality: .seed,
-      options: ["--personality", "seed-6.12"]),
+      profile: shipped("null_blk-pci"), says: "has no function driver", kernelRelease: .linux6_12,
+      options: ["--kernel-release", "6.12"]),
     Row(
       status: 73, testDescription: "a run directory that is a file",
       profile: shipped("null_blk-loop"), says: "cannot determine which profiles are set up",
@@ -55,7 +55,7 @@ import Testing
       isPrivileged: false),
     Row(
       status: 78, testDescription: "a remote target on a mainline kernel", profile: shipped("tcp"),
-      says: "has no function driver", options: ["--personality", "mainline-7.2"]),
+      says: "has no function driver", options: ["--kernel-release", "7.2"]),
   ]
 
   static let formats = ["ktap", "tap", "junit", "lava", "json", "html"]
@@ -65,7 +65,7 @@ import Testing
     let program = Program()
     var machine = SimulatedKernel.Machine()
     machine.isPrivileged = row.isPrivileged
-    _ = try program.kernel(row.personality, machine: machine)
+    _ = try program.kernel(row.kernelRelease, machine: machine)
     var arguments = ["smoke", row.profile] + row.options
     for format in Self.formats { arguments += ["--format", format, "--output", "r.\(format)"] }
     let script = "\(row.before); exec epfnvme \(arguments.joined(separator: " "))"
@@ -76,7 +76,7 @@ import Testing
 
     // Standard output is one document, too.
     let other = Program()
-    _ = try other.kernel(row.personality, machine: machine)
+    _ = try other.kernel(row.kernelRelease, machine: machine)
     let json = try other.shell(
       "\(row.before); exec epfnvme smoke \(([row.profile] + row.options).joined(separator: " ")) --json"
     )

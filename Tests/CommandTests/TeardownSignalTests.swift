@@ -68,7 +68,7 @@ import Testing
   func setupTwice() throws {
     let shipped = try #require(Self.ones.first)
     let program = Program()
-    let kernel = try program.kernel(shipped.personality, machine: shipped.machine)
+    let kernel = try program.kernel(shipped.kernelRelease, machine: shipped.machine)
     kernel.inject(.init(effect: 20, action: .signal(SIGTERM)))
     kernel.inject(.init(effect: 23, action: .signal(SIGTERM)))
     let result = try program("setup", shipped.file.string, "--json")
@@ -89,7 +89,7 @@ import Testing
   func controller(_ command: String, _ signal: Int32, _ started: String) throws {
     let shipped = try #require(Self.ones.first)
     let program = Program()
-    _ = try program.kernel(shipped.personality, machine: shipped.machine)
+    _ = try program.kernel(shipped.kernelRelease, machine: shipped.machine)
     #expect(try program("setup", shipped.file.string).status == 0)
     if command == "start" { #expect(try program("stop").status == 0) }
     let kernel = try program.kernel()

@@ -25,8 +25,8 @@ import Testing
     ["smoke", profile, "--force", "--hold", "0", "--format", "tap"],
     ["smoke", "--list-cases"], ["doctor"], ["doctor", profile], ["predict", profile],
     ["predict", profile, "--commands"], ["emulate", profile, "--verbose"],
-    ["emulate", profile, "--scenario", "strict", "--verbose"],
-    ["emulate", profile, "--personality", "seed-6.12", "--scenario", "strict"],
+    ["emulate", profile, "--scenario", "conformance", "--verbose"],
+    ["emulate", profile, "--kernel-release", "6.12", "--scenario", "conformance"],
     ["emulate", "--list-quirks"], ["serve", profile, "--print-qemu"],
     ["monitor", "--timeout", "0"],
     ["debug", "status"], ["host", "find"], ["check", profile, "--host", "auto"],
@@ -131,7 +131,7 @@ import Testing
   func names() throws {
     let dump = try Program().start(["--experimental-dump-help"]).finish().output
     let own = Set(dump.matches(of: /"name"\s*:\s*"([a-z][a-z-]+)"/).map { "--\($0.output.1)" })
-    #expect(own.contains("--personality"))
+    #expect(own.contains("--kernel-release"))
     let sources = ShippedProfile.repository.appending("Sources")
     let files = FileManager.default.enumerator(atPath: sources.string)
     var count = 0

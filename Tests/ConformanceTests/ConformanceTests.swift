@@ -2,13 +2,13 @@
 import ControllerEmulation
 import Testing
 
-/// Both tables on all personalities; a driver deviates only where the table says so, and why.
+/// Both tables on all behaviours; a driver deviates only where the table says so, and why.
 @Suite struct ConformanceTests {
   static let all = Expectation.compliance + Expectation.regressions
 
   @Test("the reference controller follows the specification", arguments: all)
   func strict(_ expectation: Expectation) {
-    #expect(expectation.observe(.strict) == expectation.outcome)
+    #expect(expectation.observe(.reference) == expectation.outcome)
   }
 
   @Test("pci_epf_nvme follows the specification, or its documented deviation", arguments: all)
@@ -25,14 +25,14 @@ import Testing
 
   @Test(
     "a deviation that is a quirk disappears when the quirk is disabled",
-    arguments: all, [Personality.pciEPFNVMe, .nvmetPCIEPF])
-  func quirks(_ expectation: Expectation, _ personality: Personality) {
-    guard case .quirk(let quirk)? = expectation.deviation(of: personality)?.reason else {
+    arguments: all, [Behaviour.pciEPFNVMe, .nvmetPCIEPF])
+  func quirks(_ expectation: Expectation, _ behaviour: Behaviour) {
+    guard case .quirk(let quirk)? = expectation.deviation(of: behaviour)?.reason else {
       // Nothing to switch off: what it does is in the other tests.
-      return #expect(personality != .strict)
+      return #expect(behaviour != .reference)
     }
-    #expect(quirk.personality == personality)
-    #expect(expectation.observe(personality, without: quirk) == expectation.outcome)
+    #expect(quirk.behaviour == behaviour)
+    #expect(expectation.observe(behaviour, without: quirk) == expectation.outcome)
   }
 
   @Test("every deviation differs from the specification", arguments: all)

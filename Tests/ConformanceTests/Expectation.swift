@@ -45,17 +45,17 @@ struct Expectation: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
-  func deviation(of personality: Personality) -> Deviation? {
-    switch personality {
+  func deviation(of behaviour: Behaviour) -> Deviation? {
+    switch behaviour {
     case .pciEPFNVMe: seed
     case .nvmetPCIEPF: mainline
-    case .strict: nil
+    case .reference: nil
     }
   }
 
   /// The result on a new, enabled controller.
-  func observe(_ personality: Personality, without quirk: Quirk? = nil) -> String {
-    var model = sheetModel(personality)
+  func observe(_ behaviour: Behaviour, without quirk: Quirk? = nil) -> String {
+    var model = sheetModel(behaviour)
     if let quirk { model.quirks.remove(quirk) }
     let host = Host(model)
     host.enable()

@@ -9,16 +9,16 @@ import Testing
 @Suite struct BackendTests {
   @Test(
     "after a completed Flush the data is in the file, even if the process is killed",
-    arguments: [Personality.pciEPFNVMe, .nvmetPCIEPF, .strict])
-  func killed(_ personality: Personality) async throws {
+    arguments: [Behaviour.pciEPFNVMe, .nvmetPCIEPF, .reference])
+  func killed(_ behaviour: Behaviour) async throws {
     let file = try TemporaryFile(bytes: 1 << 20)
     let written = [UInt8](repeating: 0x5a, count: 4096)
     await #expect(processExitsWith: .signal(SIGKILL)) {
       [
-        path = file.path as String, name = personality.rawValue as String,
+        path = file.path as String, name = behaviour.rawValue as String,
         written = written as [UInt8]
       ] in
-      var model = sheetModel(try #require(Personality(rawValue: name)))
+      var model = sheetModel(try #require(Behaviour(rawValue: name)))
       model.namespaces = [Namespace(id: 1, backend: .file(try FileStore(path: path)))]
       let host = Host(model)
       host.enable()

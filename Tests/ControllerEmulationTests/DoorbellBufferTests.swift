@@ -14,7 +14,7 @@ import Testing
     private var tail: UInt32 = 0
 
     init() throws {
-      var model = sheetModel(.strict)
+      var model = sheetModel(.reference)
       model.offersDoorbellBuffers = true
       host = Host(model)
       host.enable()
@@ -69,8 +69,8 @@ import Testing
     #expect(data[256] == 0 && data[257] == 1)
     let (_, effects) = machine.host.logPage(5, bytes: 4096)
     #expect(effects[4 * 0x7c] & 1 == 1)
-    for personality in Personality.allCases {
-      let other = Host(sheetModel(personality))
+    for behaviour in Behaviour.allCases {
+      let other = Host(sheetModel(behaviour))
       other.enable()
       let status = other.status(of: .init(opcode: 0x7c, prp1: other.page(), prp2: other.page()))
       #expect(status.map { $0 & 0xff } == 1)

@@ -14,7 +14,7 @@ import Testing
     let host: Host
 
     init() throws {
-      var model = sheetModel(.strict)
+      var model = sheetModel(.reference)
       model.mapsDoorbells = true
       host = Host(model)
       host.enable()
@@ -39,7 +39,7 @@ import Testing
 
   @Test("the page has only doorbells: the MSI-X table follows it")
   func layout() throws {
-    var model = sheetModel(.strict)
+    var model = sheetModel(.reference)
     model.mapsDoorbells = true
     let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
     #expect(function.mappedAreas(ofBAR: 0)?.areas == [0x1000..<0x2000])
@@ -53,9 +53,9 @@ import Testing
 
   @Test(
     "the drivers, and a reference controller without it, have no such page",
-    arguments: Personality.allCases)
-  func none(_ personality: Personality) {
-    let function = NVMeFunction(sheetModel(personality), memory: HostMemory(), deviceID: 1)
+    arguments: Behaviour.allCases)
+  func none(_ behaviour: Behaviour) {
+    let function = NVMeFunction(sheetModel(behaviour), memory: HostMemory(), deviceID: 1)
     #expect(function.mappedAreas(ofBAR: 0) == nil)
   }
 

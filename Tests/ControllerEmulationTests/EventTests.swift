@@ -6,8 +6,8 @@ import Testing
 
 /// Asynchronous events of namespaces that change under a running controller: Base 5.1.2; nvmet_pci_epf.md, 18.
 @Suite struct EventTests {
-  private func host(_ personality: Personality) -> Host {
-    let host = Host(sheetModel(personality))
+  private func host(_ behaviour: Behaviour) -> Host {
+    let host = Host(sheetModel(behaviour))
     host.enable()
     // Namespace Attribute Notices.
     #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0x100])) == 0)
@@ -40,9 +40,9 @@ import Testing
 
   @Test(
     "a namespace that is added, removed or resized completes a request with notice 0, log 04h",
-    arguments: [Personality.nvmetPCIEPF, .strict], ["comes", "goes", "grows", "is disabled"])
-  func notice(_ personality: Personality, _ what: String) {
-    let host = host(personality)
+    arguments: [Behaviour.nvmetPCIEPF, .reference], ["comes", "goes", "grows", "is disabled"])
+  func notice(_ behaviour: Behaviour, _ what: String) {
+    let host = host(behaviour)
     host.submit(.init(opcode: 0x0c))
     host.pass(20)
     update(host) { namespaces in
@@ -62,9 +62,9 @@ import Testing
 
   @Test(
     "the next notice waits until the log page is read",
-    arguments: [Personality.nvmetPCIEPF, .strict])
-  func masked(_ personality: Personality) {
-    let host = host(personality)
+    arguments: [Behaviour.nvmetPCIEPF, .reference])
+  func masked(_ behaviour: Behaviour) {
+    let host = host(behaviour)
     for _ in 0..<2 { host.submit(.init(opcode: 0x0c)) }
     host.pass(20)
     update(host) { $0.append(second(2)) }
@@ -77,9 +77,9 @@ import Testing
     #expect(changedNamespaces(host) == [4])
   }
 
-  @Test("an event without a request waits for one", arguments: [Personality.nvmetPCIEPF, .strict])
-  func held(_ personality: Personality) {
-    let host = host(personality)
+  @Test("an event without a request waits for one", arguments: [Behaviour.nvmetPCIEPF, .reference])
+  func held(_ behaviour: Behaviour) {
+    let host = host(behaviour)
     update(host) { $0.append(second()) }
     host.submit(.init(opcode: 0x0c))
     #expect(host.reap()?.1.result == 0x0004_0002)
@@ -87,18 +87,18 @@ import Testing
 
   @Test("the last request is the first that nvmet completes; the specification's is the first")
   func order() {
-    for (personality, isLast) in [(Personality.nvmetPCIEPF, true), (.strict, false)] {
-      let host = host(personality)
+    for (behaviour, isLast) in [(Behaviour.nvmetPCIEPF, true), (.reference, false)] {
+      let host = host(behaviour)
       let ids = (0..<3).map { _ in host.submit(.init(opcode: 0x0c)) }
       host.pass(20)
       update(host) { $0.append(second()) }
-      #expect(host.reap()?.id == (isLast ? ids.last : ids.first), "\(personality)")
+      #expect(host.reap()?.id == (isLast ? ids.last : ids.first), "\(behaviour)")
     }
   }
 
   @Test("a host that has disabled the notices is not notified, but finds the list")
   func off() {
-    let host = host(.strict)
+    let host = host(.reference)
     #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0])) == 0)
     host.submit(.init(opcode: 0x0c))
     update(host) { $0.append(second()) }
@@ -107,7 +107,7 @@ import Testing
 
   @Test("RAE keeps the list and the mask")
   func retained() {
-    let host = host(.strict)
+    let host = host(.reference)
     update(host) { $0.append(second()) }
     #expect(changedNamespaces(host, retainsEvent: true) == [2])
     #expect(changedNamespaces(host) == [2])
@@ -116,7 +116,7 @@ import Testing
 
   @Test("more than 1024 changed namespaces are one entry of FFFFFFFFh")
   func many() {
-    let host = host(.strict)
+    let host = host(.reference)
     update(host) { $0 += (2..<1100).map { second($0) } }
     #expect(changedNamespaces(host) == [0xffff_ffff])
   }

@@ -7,9 +7,9 @@ import Testing
 /// Reaching the host's memory through windows, and running out of them.
 @Suite struct OutboundWindowTests {
   private func host(
-    _ personality: Personality, _ windows: OutboundWindows, usesDMA: Bool = false
+    _ behaviour: Behaviour, _ windows: OutboundWindows, usesDMA: Bool = false
   ) -> Host {
-    var model = sheetModel(personality)
+    var model = sheetModel(behaviour)
     model.windows = windows
     model.usesDMA = usesDMA
     let host = Host(model)
@@ -33,9 +33,9 @@ import Testing
 
   @Test(
     "windows enough: everything moves, with and without DMA",
-    arguments: Personality.allCases, [true, false])
-  func enough(_ personality: Personality, _ usesDMA: Bool) {
-    let host = host(personality, OutboundWindows(count: 8, size: 1 << 16), usesDMA: usesDMA)
+    arguments: Behaviour.allCases, [true, false])
+  func enough(_ behaviour: Behaviour, _ usesDMA: Bool) {
+    let host = host(behaviour, OutboundWindows(count: 8, size: 1 << 16), usesDMA: usesDMA)
     #expect(host.status == 1)
     #expect(host.makeQueues())
     #expect(transfer(host))

@@ -18,9 +18,9 @@ import Testing
   }
 
   /// The trace of a run, as a sum; equal runs have equal sums.
-  private func run(_ personality: Personality, seed: UInt64, actions: Int) -> [Int] {
+  private func run(_ behaviour: Behaviour, seed: UInt64, actions: Int) -> [Int] {
     var numbers = Numbers(state: seed)
-    var model = sheetModel(personality)
+    var model = sheetModel(behaviour)
     model.targetIOQueues = 6
     model.namespaces[0].backend = .memory(MemoryStore(count: 1 << 20))
     let host = Host(model, memoryBytes: 4 << 20)
@@ -67,11 +67,11 @@ import Testing
   }
 
   @Test(
-    "a thousand random actions, twice, for each personality and seed",
-    arguments: Personality.allCases, Array(1...8) as [UInt64])
-  func actions(_ personality: Personality, _ seed: UInt64) {
-    let first = run(personality, seed: seed, actions: 1000)
+    "a thousand random actions, twice, for each behaviour and seed",
+    arguments: Behaviour.allCases, Array(1...8) as [UInt64])
+  func actions(_ behaviour: Behaviour, _ seed: UInt64) {
+    let first = run(behaviour, seed: seed, actions: 1000)
     #expect(first.count == 1000)
-    #expect(run(personality, seed: seed, actions: 1000) == first)
+    #expect(run(behaviour, seed: seed, actions: 1000) == first)
   }
 }

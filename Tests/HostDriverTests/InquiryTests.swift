@@ -9,9 +9,9 @@ import Testing
 /// Commands that only ask, and what each kind of controller answers.
 @Suite struct InquiryTests {
   private func answers(
-    of personality: Personality, _ change: (inout ControllerModel) -> Void = { _ in }
+    of behaviour: Behaviour, _ change: (inout ControllerModel) -> Void = { _ in }
   ) throws -> (found: ProbeResult, all: [(inquiry: Inquiry, answer: Inquiry.Answer)]) {
-    var model = ControllerModel(personality)
+    var model = ControllerModel(behaviour)
     model.nqn = "nqn.2026-01.org.example:asked"
     model.namespaces = [1, 2].map {
       Namespace(id: $0, backend: .memory(MemoryStore(count: 1 << 20)))
@@ -28,9 +28,9 @@ import Testing
 
   @Test(
     "every read-only command has a unique name, fits a page and completes",
-    arguments: Personality.allCases)
-  func whole(_ personality: Personality) throws {
-    let all = try answers(of: personality).all
+    arguments: Behaviour.allCases)
+  func whole(_ behaviour: Behaviour) throws {
+    let all = try answers(of: behaviour).all
     #expect(Set(all.map(\.inquiry.words)).count == all.count)
     for (inquiry, answer) in all {
       #expect(inquiry.length <= 4096, "\(inquiry.words)")
@@ -39,9 +39,9 @@ import Testing
     }
   }
 
-  @Test("id-ctrl and id-ns match the probe", arguments: Personality.allCases)
-  func identify(_ personality: Personality) throws {
-    let (found, all) = try answers(of: personality)
+  @Test("id-ctrl and id-ns match the probe", arguments: Behaviour.allCases)
+  func identify(_ behaviour: Behaviour) throws {
+    let (found, all) = try answers(of: behaviour)
     func data(_ words: String) -> [UInt8]? { all.first { $0.inquiry.words == words }?.answer.data }
     #expect(data("id-ctrl") == found.identifyController.bytes)
     for space in found.namespaces {
@@ -50,7 +50,7 @@ import Testing
   }
 
   /// A word or an option, and the number that nvme-cli shows: 0 is success.
-  private static let ends: [(Personality, String, UInt16)] = [
+  private static let ends: [(Behaviour, String, UInt16)] = [
     (.pciEPFNVMe, "nvm-id-ns --namespace-id=1", 0x4002),
     (.pciEPFNVMe, "supported-log-pages", 0x4002), (.pciEPFNVMe, "ana-log", 0),
     (.pciEPFNVMe, "get-feature --feature-id=0x01 --sel=0", 0x4002),
@@ -68,21 +68,22 @@ import Testing
       "get-lba-status --namespace-id=1 --start-lba=0 --max-dw=1023 --action=0x10 --range-len=8",
       0x6001
     ),
-    (.strict, "id-iocs", 0), (.strict, "list-endgrp", 0x4002), (.strict, "ana-log", 0x4109),
-    (.strict, "get-feature --feature-id=0x02 --sel=3", 0),
-    (.strict, "ns-descs --namespace-id=4294967295", 0x400b),
+    (.reference, "id-iocs", 0), (.reference, "list-endgrp", 0x4002),
+    (.reference, "ana-log", 0x4109),
+    (.reference, "get-feature --feature-id=0x02 --sel=3", 0),
+    (.reference, "ns-descs --namespace-id=4294967295", 0x400b),
   ]
 
   @Test("the refusals of each controller, with their statuses", arguments: ends)
-  func end(_ personality: Personality, _ words: String, _ status: UInt16) throws {
+  func end(_ behaviour: Behaviour, _ words: String, _ status: UInt16) throws {
     let found = try #require(
-      try answers(of: personality).all.first { $0.inquiry.words == words }?.answer)
+      try answers(of: behaviour).all.first { $0.inquiry.words == words }?.answer)
     #expect(found.status.rawValue == status, "\(words): \(found.status)")
   }
 
   @Test("without an I/O queue no command is sent on one")
   func noQueues() throws {
-    let found = try answers(of: .strict).found
+    let found = try answers(of: .reference).found
     var without = found
     without.ioQueues = 0
     #expect(Inquiry.all(for: found).filter(\.isIO).count == 3)

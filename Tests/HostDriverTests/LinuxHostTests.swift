@@ -14,9 +14,9 @@ import Testing
   }
 
   private func machine(
-    _ personality: Personality, _ change: (inout ControllerModel) -> Void = { _ in }
+    _ behaviour: Behaviour, _ change: (inout ControllerModel) -> Void = { _ in }
   ) -> Machine {
-    var model = ControllerModel(personality)
+    var model = ControllerModel(behaviour)
     model.vendorID = 0x15b7
     model.modelNumber = "Linux-pci-epf"
     model.nqn = "pci_epf_nvme.0.nqn"
@@ -32,9 +32,9 @@ import Testing
     return Machine(function: function, host: host)
   }
 
-  @Test("probe, verified I/O on every namespace, orderly shutdown", arguments: Personality.allCases)
-  func life(_ personality: Personality) throws {
-    let machine = machine(personality)
+  @Test("probe, verified I/O on every namespace, orderly shutdown", arguments: Behaviour.allCases)
+  func life(_ behaviour: Behaviour) throws {
+    let machine = machine(behaviour)
     let found = try machine.host.probe()
     #expect(found.vendorID == 0x15b7 && found.deviceID == 0x5fff)
     #expect(found.ioQueues == 4)
@@ -62,9 +62,9 @@ import Testing
 
   @Test(
     "a host that returns after a shutdown, and after a reset, finds everything",
-    arguments: Personality.allCases)
-  func again(_ personality: Personality) throws {
-    let machine = machine(personality)
+    arguments: Behaviour.allCases)
+  func again(_ behaviour: Behaviour) throws {
+    let machine = machine(behaviour)
     _ = try machine.host.probe()
     try machine.host.shutDown()
     let found = try machine.host.probe()
@@ -119,7 +119,7 @@ import Testing
 
   @Test("a controller that does not get ready is reported after its CAP.TO")
   func notReady() throws {
-    let machine = machine(.strict)
+    let machine = machine(.reference)
     machine.function.linkDown()
     let silent = SilentFunction(machine.function)
     let host = LinuxHost(
@@ -131,11 +131,11 @@ import Testing
   @Test(
     "the kernel messages of a run, in order",
     arguments: [
-      (Personality.pciEPFNVMe, ["Link UP", "Enabling controller", "Disabling controller"]),
+      (Behaviour.pciEPFNVMe, ["Link UP", "Enabling controller", "Disabling controller"]),
       (.nvmetPCIEPF, ["PCI link up", "Enabling controller", "Shutting down controller"]),
     ])
-  func log(_ personality: Personality, _ lines: [String]) throws {
-    let machine = machine(personality)
+  func log(_ behaviour: Behaviour, _ lines: [String]) throws {
+    let machine = machine(behaviour)
     _ = try machine.host.probe()
     try machine.host.shutDown()
     #expect(machine.function.takeEvents().log.map(\.text) == lines)

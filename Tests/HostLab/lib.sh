@@ -13,10 +13,10 @@ patience=$((stall * 20))
 # personality_options NAME: what `epfnvme serve`, `predict` and `check --host` need to know of it.
 personality_options() {
   case $1 in
-    pci_epf_nvme) echo --personality seed-6.12 ;;
-    nvmet_pci_epf) echo --personality mainline-7.2 ;;
-    strict) echo --personality seed-6.12 --reference ;;
-    mapped) echo --personality seed-6.12 --reference --mapped-doorbells ;;
+    pci_epf_nvme) echo --kernel-release 6.12 ;;
+    nvmet_pci_epf) echo --kernel-release 7.2 ;;
+    strict) echo --kernel-release 6.12 --reference ;;
+    mapped) echo --kernel-release 6.12 --reference --mapped-doorbells ;;
   esac
 }
 

@@ -13,13 +13,13 @@ import Testing
   static let seeds = TestScale.isFull ? 1000 : 12
 
   /// A machine on which every module is loaded, so that trees compare.
-  private func empty(_ personality: SimulatedKernel.Personality) throws -> SimulatedMachine {
-    let machine = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+  private func empty(_ kernelRelease: SimulatedKernel.Release) throws -> SimulatedMachine {
+    let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
     for module in ["null_blk", "loop", "nvmet", "nvme_loop", "nvmet_tcp", "nvme_tcp"] {
       try machine.kernel.load(
         module, parameters: module == "null_blk" ? ["nr_devices=0"] : [])
     }
-    try machine.kernel.load(personality == .mainline ? "nvmet_pci_epf" : "pci_epf_nvme")
+    try machine.kernel.load(kernelRelease == .linux7_2 ? "nvmet_pci_epf" : "pci_epf_nvme")
     return machine
   }
 
@@ -31,18 +31,18 @@ import Testing
   }
 
   private func fresh(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality
+    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release
   ) throws -> [String] {
-    let machine = try empty(personality)
+    let machine = try empty(kernelRelease)
     try machine.setUp(located)
     return state(machine)
   }
 
   /// A second profile of the same name, so that objects coincide.
   private func pair(
-    _ seed: UInt64, _ personality: SimulatedKernel.Personality
+    _ seed: UInt64, _ kernelRelease: SimulatedKernel.Release
   ) throws -> (Profile.Located, Profile.Located) {
-    let (first, second) = ProfileGenerator.pair(seed: seed, for: personality)
+    let (first, second) = ProfileGenerator.pair(seed: seed, for: kernelRelease)
     return (
       try Profile.decode(Array(first.json.compactText.utf8)),
       try Profile.decode(Array(second.json.compactText.utf8))
@@ -59,20 +59,20 @@ import Testing
 
   @Test(
     "after a change the machine is as a fresh setup of the last profile leaves it, and all agree on that",
-    arguments: SimulatedKernel.Personality.allCases)
-  func change(_ personality: SimulatedKernel.Personality) throws {
+    arguments: SimulatedKernel.Release.allCases)
+  func change(_ kernelRelease: SimulatedKernel.Release) throws {
     for seed in 1...UInt64(Self.seeds) {
       // One that throws does not hide those behind it.
-      do { try change(seed, personality) } catch { Issue.record("seed \(seed): \(error)") }
+      do { try change(seed, kernelRelease) } catch { Issue.record("seed \(seed): \(error)") }
     }
-    print("changed profiles: \(personality.rawValue): \(Self.seeds) pairs, four setups each")
+    print("changed profiles: \(kernelRelease.rawValue): \(Self.seeds) pairs, four setups each")
   }
 
-  private func change(_ seed: UInt64, _ personality: SimulatedKernel.Personality) throws {
-    let (a, b) = try pair(seed, personality)
-    let machine = try empty(personality)
+  private func change(_ seed: UInt64, _ kernelRelease: SimulatedKernel.Release) throws {
+    let (a, b) = try pair(seed, kernelRelease)
+    let machine = try empty(kernelRelease)
     let start = state(machine)
-    let wanted = [try fresh(a, personality), try fresh(b, personality)]
+    let wanted = [try fresh(a, kernelRelease), try fresh(b, kernelRelease)]
     for (profile, wanted) in [(a, wanted[0]), (b, wanted[1]), (a, wanted[0]), (b, wanted[1])] {
       do { try machine.setUp(profile, force: true) } catch {
         Issue.record("seed \(seed): \(error)")
@@ -98,25 +98,25 @@ import Testing
 
   @Test(
     "two profiles side by side do not touch each other, and nothing is left of either",
-    arguments: SimulatedKernel.Personality.allCases)
-  func sideBySide(_ personality: SimulatedKernel.Personality) throws {
+    arguments: SimulatedKernel.Release.allCases)
+  func sideBySide(_ kernelRelease: SimulatedKernel.Release) throws {
     var refused = 0
     for seed in 1...UInt64(Self.seeds) {
-      do { if try !sideBySide(seed, personality) { refused += 1 } } catch {
+      do { if try !sideBySide(seed, kernelRelease) { refused += 1 } } catch {
         Issue.record("seed \(seed): \(error)")
       }
     }
-    print("side by side: \(personality.rawValue): \(Self.seeds) pairs, \(refused) refused")
+    print("side by side: \(kernelRelease.rawValue): \(Self.seeds) pairs, \(refused) refused")
     #expect(refused < Self.seeds)
   }
 
   /// - Returns: whether the second profile was taken.
   private func sideBySide(
-    _ seed: UInt64, _ personality: SimulatedKernel.Personality
+    _ seed: UInt64, _ kernelRelease: SimulatedKernel.Release
   ) throws -> Bool {
     let (a, b) = (
-      ProfileGenerator.profile(seed: seed, for: personality),
-      ProfileGenerator.profile(seed: seed + 200_000, for: personality)
+      ProfileGenerator.profile(seed: seed, for: kernelRelease),
+      ProfileGenerator.profile(seed: seed + 200_000, for: kernelRelease)
     )
     // Functions have names of their own; hosts are shared every other time.
     var text = b.json.compactText.replacing("\"function.", with: "\"second.")
@@ -124,7 +124,7 @@ import Testing
     let (first, second) = (
       try Profile.decode(Array(a.json.compactText.utf8)), try Profile.decode(Array(text.utf8))
     )
-    let machine = try empty(personality)
+    let machine = try empty(kernelRelease)
     let start = state(machine)
     try machine.setUp(first)
     let alone = state(machine)
@@ -157,12 +157,12 @@ import Testing
 
   @Test(
     "a change that fails at any step leaves the machine as it was before",
-    arguments: SimulatedKernel.Personality.allCases)
-  func failure(_ personality: SimulatedKernel.Personality) throws {
+    arguments: SimulatedKernel.Release.allCases)
+  func failure(_ kernelRelease: SimulatedKernel.Release) throws {
     var cases = 0
     for seed in 1...UInt64(max(3, Self.seeds / 20)) {
-      let (a, b) = try pair(seed, personality)
-      let machine = try empty(personality)
+      let (a, b) = try pair(seed, kernelRelease)
+      let machine = try empty(kernelRelease)
       try machine.setUp(a)
       let before = state(machine)
       let journal = [a.profile.name: try #require(machine.journal(a.profile.name))]
@@ -188,6 +188,6 @@ import Testing
         #expect(copy.kernel.crashes.isEmpty, "\(label)")
       }
     }
-    print("failing changes: \(personality.rawValue): \(cases) cases")
+    print("failing changes: \(kernelRelease.rawValue): \(cases) cases")
   }
 }

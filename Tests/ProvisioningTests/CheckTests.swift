@@ -61,7 +61,7 @@ import Testing
 
   @Test("a missing link, a missing device, a stopped controller")
   func gone() throws {
-    let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+    let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
     let located = try shipped.located()
     let machine = shipped.fresh()
     try machine.setUp(located)

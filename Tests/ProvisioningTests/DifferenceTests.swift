@@ -12,7 +12,7 @@ import Testing
   private var subsystem: FilePath {
     FilePath("/sys/kernel/config/nvmet/subsystems").appending(nqn)
   }
-  private let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+  private let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
 
   private func standing() throws -> SimulatedMachine {
     let machine = shipped.fresh()
@@ -21,7 +21,8 @@ import Testing
   }
 
   @Test(
-    "a profile that was set up does not differ, on any personality", arguments: ShippedProfile.all)
+    "a profile that was set up does not differ, on any kernelRelease", arguments: ShippedProfile.all
+  )
   func same(_ shipped: ShippedProfile) throws {
     let machine = shipped.fresh()
     try machine.setUp(try shipped.located())
@@ -111,7 +112,7 @@ import Testing
   func noController() throws {
     var description = shipped.machine
     description.controllers[0].failingOperations = [.setMSIX, .setMSI]
-    let machine = SimulatedMachine(.mainline, machine: description)
+    let machine = SimulatedMachine(.linux7_2, machine: description)
     let kernel = machine.kernel
     // With a separate port: an undeclared port without a journal would be created again.
     var profile = try shipped.located().profile

@@ -57,8 +57,8 @@ import Testing
   }
 
   private static func run(_ seed: UInt64, _ schema: JSONSchema, _ tally: inout Tally) throws {
-    let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed
-    let document = ExtremeProfile.document(seed: seed, for: personality)
+    let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12
+    let document = ExtremeProfile.document(seed: seed, for: kernelRelease)
     let violations = schema.violations(document)
     let located: Profile.Located
     do { located = try Profile.decode(Array(document.prettyText.utf8)) } catch {
@@ -73,7 +73,7 @@ import Testing
     #expect(
       try Profile.decode(Array(located.profile.json.compactText.utf8)).profile == located.profile,
       "seed \(seed)")
-    let machine = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+    let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
     let before = machine.state()
     do {
       _ = try machine.provisioner.plan(located)

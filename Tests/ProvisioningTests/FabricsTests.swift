@@ -15,13 +15,13 @@ struct FabricsTests {
   private static let function = FilePath(root + "functions/pci_epf_nvme/pci_epf_nvme.0")
   private static let link = FilePath(root + "controllers/a40000000.pcie-ep/pci_epf_nvme.0")
   private static let start = FilePath(root + "controllers/a40000000.pcie-ep/start")
-  private static let shipped = ShippedProfile(name: "null_blk-loop", personality: .seed)
+  private static let shipped = ShippedProfile(name: "null_blk-loop", kernelRelease: .linux6_12)
 
   /// The shipped profile in service.
   private func standing(
     _ machine: SimulatedKernel.Machine = SimulatedKernel.Machine()
   ) throws -> (SimulatedMachine, Profile.Located) {
-    let simulated = SimulatedMachine(.seed, machine: machine)
+    let simulated = SimulatedMachine(.linux6_12, machine: machine)
     let located = try Self.shipped.located()
     try simulated.setUp(located)
     return (simulated, located)

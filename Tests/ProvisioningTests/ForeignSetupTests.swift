@@ -66,12 +66,12 @@ import Testing
 
   /// A machine with a controller for some functions, everything loaded, and `/dev/nullb0`.
   private func machine(
-    _ personality: SimulatedKernel.Personality, functions: Int = 2
+    _ kernelRelease: SimulatedKernel.Release, functions: Int = 2
   ) throws -> (SimulatedMachine, Script) {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].maximumFunctions = functions
-    let machine = SimulatedMachine(personality, machine: hardware)
-    let isMainline = personality == .mainline
+    let machine = SimulatedMachine(kernelRelease, machine: hardware)
+    let isMainline = kernelRelease == .linux7_2
     for module in ["nvmet", "nvme_loop", isMainline ? "nvmet_pci_epf" : "pci_epf_nvme"] {
       try machine.kernel.load(module)
     }
@@ -100,12 +100,12 @@ import Testing
 
   @Test(
     "foreign objects with a profile's names and other contents are refused, also with force",
-    arguments: SimulatedKernel.Personality.allCases,
+    arguments: SimulatedKernel.Release.allCases,
     [("ours.0.nqn", "ours.0"), ("ours.nqn", "ours.0"), ("ours.0.nqn", "mine.0")])
   func inTheWay(
-    _ personality: SimulatedKernel.Personality, _ names: (subsystem: String, function: String)
+    _ kernelRelease: SimulatedKernel.Release, _ names: (subsystem: String, function: String)
   ) throws {
-    let (machine, script) = try machine(personality)
+    let (machine, script) = try machine(kernelRelease)
     try script.setUp("ours.0", port: 1)
     _ = try machine.kernel.write("1\n", to: FilePath(Self.start))
     let before = machine.state()
@@ -123,9 +123,9 @@ import Testing
 
   @Test(
     "a foreign set-up that equals its export is adopted whole or refused whole",
-    arguments: SimulatedKernel.Personality.allCases)
-  func equal(_ personality: SimulatedKernel.Personality) throws {
-    let (machine, script) = try machine(personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func equal(_ kernelRelease: SimulatedKernel.Release) throws {
+    let (machine, script) = try machine(kernelRelease)
     try script.setUp("ours.0", port: 1)
     let before = machine.state()
     let export = try machine.provisioner.export(as: "exported").profile
@@ -150,9 +150,9 @@ import Testing
 
   @Test(
     "a foreign function beside a profile's stays as it is",
-    arguments: SimulatedKernel.Personality.allCases)
-  func beside(_ personality: SimulatedKernel.Personality) throws {
-    let (machine, script) = try machine(personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func beside(_ kernelRelease: SimulatedKernel.Release) throws {
+    let (machine, script) = try machine(kernelRelease)
     try script.setUp("other", port: 7)
     let before = machine.state()
     let located = try endpoint(starts: false)
@@ -212,9 +212,9 @@ import Testing
 
   @Test(
     "what others add to a profile's objects survives its teardown, which then can finish",
-    arguments: SimulatedKernel.Personality.allCases, additions)
-  func under(_ personality: SimulatedKernel.Personality, _ addition: Addition) throws {
-    let (machine, script) = try machine(personality)
+    arguments: SimulatedKernel.Release.allCases, additions)
+  func under(_ kernelRelease: SimulatedKernel.Release, _ addition: Addition) throws {
+    let (machine, script) = try machine(kernelRelease)
     try machine.kernel.load("pci_epf_test")
     try machine.kernel.load("nvmet_tcp")
     try script.make("nvmet/subsystems/other.nqn")
@@ -246,9 +246,9 @@ import Testing
 
   @Test(
     "a value that others changed is a difference, and does not stop teardown",
-    arguments: SimulatedKernel.Personality.allCases)
-  func value(_ personality: SimulatedKernel.Personality) throws {
-    let (machine, script) = try machine(personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func value(_ kernelRelease: SimulatedKernel.Release) throws {
+    let (machine, script) = try machine(kernelRelease)
     let before = machine.state()
     let located = try endpoint()
     try machine.setUp(located)
@@ -265,9 +265,9 @@ import Testing
 
   @Test(
     "a board script over a live profile stops at a name that is taken, and elsewhere does no harm",
-    arguments: SimulatedKernel.Personality.allCases)
-  func after(_ personality: SimulatedKernel.Personality) throws {
-    let (machine, script) = try machine(personality, functions: 1)
+    arguments: SimulatedKernel.Release.allCases)
+  func after(_ kernelRelease: SimulatedKernel.Release) throws {
+    let (machine, script) = try machine(kernelRelease, functions: 1)
     let before = machine.state()
     let located = try endpoint(subsystem: "ours.0.nqn", functions: 1)
     try machine.setUp(located)

@@ -112,7 +112,8 @@ import Testing
   /// One function in service.
   private func machine(_ row: Row) throws -> SimulatedMachine {
     let shipped = ShippedProfile(
-      name: row.seed ? "null_blk-loop" : "null_blk-pci", personality: row.seed ? .seed : .mainline)
+      name: row.seed ? "null_blk-loop" : "null_blk-pci",
+      kernelRelease: row.seed ? .linux6_12 : .linux7_2)
     let machine = shipped.fresh()
     try machine.setUp(shipped.located())
     return machine
@@ -157,8 +158,8 @@ import Testing
   func failedStaysLinked() throws {
     var machine = SimulatedKernel.Machine()
     machine.controllers[0].failingOperations = [.setBAR]
-    let simulated = SimulatedMachine(.mainline, machine: machine)
-    let located = try ShippedProfile(name: "null_blk-pci", personality: .mainline).located()
+    let simulated = SimulatedMachine(.linux7_2, machine: machine)
+    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
     let error = simulated.failure { (simulated) throws(ProvisioningError) in
       try simulated.setUp(located)
     }
@@ -175,8 +176,8 @@ import Testing
   private func withRefusedBAR() throws -> (SimulatedMachine, ProvisioningError?) {
     var machine = SimulatedKernel.Machine()
     machine.controllers[0].failingOperations = [.setBAR]
-    let simulated = SimulatedMachine(.seed, machine: machine)
-    let located = try ShippedProfile(name: "null_blk-loop", personality: .seed).located()
+    let simulated = SimulatedMachine(.linux6_12, machine: machine)
+    let located = try ShippedProfile(name: "null_blk-loop", kernelRelease: .linux6_12).located()
     return (
       simulated,
       simulated.failure { (simulated) throws(ProvisioningError) in try simulated.setUp(located) }
@@ -220,8 +221,8 @@ import Testing
   func tlsKernel() throws {
     var machine = SimulatedKernel.Machine()
     machine.options.insert(.tcpTLS)
-    let simulated = SimulatedMachine(.mainline, machine: machine)
-    let located = try ShippedProfile(name: "null_blk-pci", personality: .mainline).located()
+    let simulated = SimulatedMachine(.linux7_2, machine: machine)
+    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
     let error = simulated.failure { (simulated) throws(ProvisioningError) in
       try simulated.setUp(located)
     }

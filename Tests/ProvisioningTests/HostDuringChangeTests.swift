@@ -19,7 +19,7 @@ import Testing
     init(of profile: Profile, on kernel: SimulatedKernel) throws {
       self.kernel = kernel
       for controller in kernel.endpointControllers { kernel.host(.linkUp, at: controller) }
-      let driver = kernel.personality.functionDriver
+      let driver = kernel.kernelRelease.functionDriver
       for function in profile.functions where function.start {
         let path = "pci_ep/functions/\(driver)/\(function.name)"
         var driver: (LinuxHost, ProbeResult.FoundNamespace)?
@@ -101,14 +101,14 @@ import Testing
 
   @Test(
     "of random changes, those that need no force leave I/O alone, and none has more steps than it differs",
-    arguments: SimulatedKernel.Personality.allCases)
-  func random(_ personality: SimulatedKernel.Personality) throws {
+    arguments: SimulatedKernel.Release.allCases)
+  func random(_ kernelRelease: SimulatedKernel.Release) throws {
     var undisturbed = 0
     var transfers = 0
     for seed in 1...UInt64(TestScale.isFull ? 1000 : 8) {
-      let first = ProfileGenerator.profile(seed: seed, for: personality)
+      let first = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let before = try Profile.decode(Array(first.json.compactText.utf8))
-      let machine = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
       try machine.setUp(before)
       var random = ProfileGenerator.Random(seed: seed + 300_000)
       let altered = alter(first, using: &random)
@@ -128,7 +128,8 @@ import Testing
       transfers += done.transfers
       #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
     }
-    print("I/O during changes: \(personality.rawValue): \(undisturbed) changes, \(transfers) reads")
+    print(
+      "I/O during changes: \(kernelRelease.rawValue): \(undisturbed) changes, \(transfers) reads")
     #expect(undisturbed > 0)
     #expect(transfers > 0)
   }

@@ -24,15 +24,15 @@ import Testing
     arguments: 0..<(TestScale.isFull ? 20 : 2))
   func generated(_ block: UInt64) throws {
     for seed in block * 50..<block * 50 + 50 {
-      let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed
-      let profile = ProfileGenerator.profile(seed: seed, for: personality)
+      let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12
+      let profile = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let located: Profile.Located
       do { located = try Profile.decode(Array(profile.json.prettyText.utf8)) } catch {
         Issue.record("seed \(seed): \(error.issues.map { $0.text(file: "") })")
         continue
       }
       #expect(located.profile == profile, "seed \(seed)")
-      let machine = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
       do {
         let exported = try roundTrip(located, on: machine, "seed \(seed)")
         guard seed % 10 == 0 else { continue }
@@ -74,15 +74,15 @@ import Testing
     arguments: 0..<(TestScale.isFull ? 10 : 2))
   func nvmetcli(_ block: UInt64) throws {
     for seed in block * 20..<block * 20 + 20 {
-      let personality: SimulatedKernel.Personality = seed % 2 == 0 ? .mainline : .seed
-      let profile = ProfileGenerator.profile(seed: seed, for: personality)
-      let original = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12
+      let profile = ProfileGenerator.profile(seed: seed, for: kernelRelease)
+      let original = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
       try original.setUp(try Profile.decode(Array(profile.json.compactText.utf8)))
       let saved = try original.provisioner.exportNvmetcli(withSecrets: true).json
       let imported = try Import(nvmetcli: Array(saved.prettyText.utf8), as: "imported")
 
       // The other machine has the disks and the module of the port, as nvmetcli expects them.
-      let copy = SimulatedMachine(personality, machine: ProfileGenerator.machine)
+      let copy = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
       var disks = Profile(name: "disks")
       disks.backings = profile.backings
       for index in disks.backings.indices {
@@ -100,16 +100,16 @@ import Testing
 
   @Test("one seed gives one profile, two seeds two")
   func generator() {
-    let one = ProfileGenerator.profile(seed: 7, for: .mainline)
-    #expect(one == ProfileGenerator.profile(seed: 7, for: .mainline))
-    #expect(one.json != ProfileGenerator.profile(seed: 8, for: .mainline).json)
+    let one = ProfileGenerator.profile(seed: 7, for: .linux7_2)
+    #expect(one == ProfileGenerator.profile(seed: 7, for: .linux7_2))
+    #expect(one.json != ProfileGenerator.profile(seed: 8, for: .linux7_2).json)
   }
 }
 
 /// What an export says about a machine that epfnvme did not make alone.
 @Suite struct ExportTests {
   private func standing(_ name: String = "null_blk-pci") throws -> SimulatedMachine {
-    let shipped = ShippedProfile(name: name, personality: .mainline)
+    let shipped = ShippedProfile(name: name, kernelRelease: .linux7_2)
     let machine = shipped.fresh()
     try machine.setUp(try shipped.located())
     return machine
@@ -118,7 +118,7 @@ import Testing
 
   @Test("attributes without a key are kept in the kernel's format, default values are not")
   func rawAttributes() throws {
-    let kernel = SimulatedKernel(.mainline, machine: ProfileGenerator.machine)
+    let kernel = SimulatedKernel(.linux7_2, machine: ProfileGenerator.machine)
     let machine = SimulatedMachine(kernel: kernel)
     try kernel.load("nvmet")
     let port = FilePath("/sys/kernel/config/nvmet/ports/9")
@@ -138,8 +138,8 @@ import Testing
 
   @Test("an attribute of a newer kernel survives export, teardown and setup")
   func unknownAttribute() throws {
-    let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
-    let kernel = SimulatedKernel(.mainline, machine: shipped.machine)
+    let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
+    let kernel = SimulatedKernel(.linux7_2, machine: shipped.machine)
     let newer = NewerKernel(kernel)
     let machine = SimulatedMachine(kernel: kernel) { machine in
       var machine = machine
@@ -237,7 +237,7 @@ import Testing
     let machine = try standing("namespaces")
     let export = try machine.provisioner.export().profile
     let plan = try machine.provisioner.planFromNothing(export)
-    let fresh = ShippedProfile(name: "namespaces", personality: .mainline).fresh()
+    let fresh = ShippedProfile(name: "namespaces", kernelRelease: .linux7_2).fresh()
     for file in ["/srv/epfnvme-namespaces-2.img", "/srv/epfnvme-namespaces-3.img"] {
       try fresh.kernel.createFile(FilePath(file), size: 512 << 20)
     }

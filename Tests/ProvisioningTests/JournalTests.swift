@@ -8,7 +8,7 @@ import Testing
 
 /// A journal that is lost or damaged, and machines that hosts use.
 @Suite struct JournalTests {
-  private let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+  private let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
 
   /// The machine of another process, without the journal.
   private func orphan(_ machine: SimulatedMachine) -> SimulatedMachine {
@@ -120,9 +120,9 @@ import Testing
 
   @Test(
     "a controller that a host has enabled is stopped, bounced and torn down only with force",
-    arguments: SimulatedKernel.Personality.allCases)
-  func hostUse(_ personality: SimulatedKernel.Personality) throws {
-    let shipped = ShippedProfile(name: "null_blk-loop", personality: personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func hostUse(_ kernelRelease: SimulatedKernel.Release) throws {
+    let shipped = ShippedProfile(name: "null_blk-loop", kernelRelease: kernelRelease)
     let machine = shipped.fresh()
     let located = try shipped.located()
     try machine.setUp(located)

@@ -19,9 +19,9 @@ import Testing
   }
 
   private func refusal(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality
+    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release
   ) -> ProvisioningError? {
-    let machine = SimulatedMachine(personality)
+    let machine = SimulatedMachine(kernelRelease)
     let error = machine.failure { (machine) throws(ProvisioningError) in try machine.setUp(located)
     }
     #expect(machine.kernel.effects == 0)
@@ -34,11 +34,11 @@ import Testing
       ("\"mdtsKiB\": 2048", "2048", "8 to 1024"), ("\"ioQueues\": 16", "16", "1 to 15"),
     ])
   func otherDriver(_ members: String, _ value: String, _ range: String) throws {
-    let error = try #require(refusal(try located(members), .seed))
+    let error = try #require(refusal(try located(members), .linux6_12))
     #expect(error.kind == .impossible)
     #expect(error.message.contains("\(value) is out of range"))
     #expect(error.message.contains(range))
-    let machine = SimulatedMachine(.mainline)
+    let machine = SimulatedMachine(.linux7_2)
     try machine.setUp(try located(members))
   }
 
@@ -46,7 +46,7 @@ import Testing
     "a subsystem's vendor ID that hosts treat as an empty slot is impossible with nvmet_pci_epf")
   func vendorID() throws {
     let empty = try located("\"ioQueues\": 4", subsystem: ", \"vendorID\": 0")
-    #expect(refusal(empty, .mainline)?.kind == .impossible)
+    #expect(refusal(empty, .linux7_2)?.kind == .impossible)
   }
 
   @Test("an offset at the end of an existing file is an unusable input")
@@ -59,12 +59,12 @@ import Testing
         "subsystems": [ { "nqn": "nqn.2026-01.org.example:a", "namespaces": [ { "id": 1, "backing": "d" } ] } ] }
       """
     }
-    let refused = SimulatedMachine(.mainline, machine: machine)
+    let refused = SimulatedMachine(.linux7_2, machine: machine)
     let beyond = try profile(text(1 << 20))
     let error = refused.failure { (machine) throws(ProvisioningError) in try machine.setUp(beyond) }
     #expect(error?.kind == .inputMissing)
     #expect(refused.kernel.effects == 0)
-    let taken = SimulatedMachine(.mainline, machine: machine)
+    let taken = SimulatedMachine(.linux7_2, machine: machine)
     try taken.setUp(try profile(text((1 << 20) - 512)))
   }
 
@@ -79,7 +79,7 @@ import Testing
           { "name": "b", "vendorID": 1, "deviceID": 2, "msixVectors": 8, "msiVectors": 8, "target": { "loop": "nqn.2026-01.org.example:b" } } ] }
       """)
     #expect(both.warnings.map(\.path) == ["functions[1]"])
-    let machine = SimulatedMachine(.mainline, machine: ProfileGenerator.machine)
+    let machine = SimulatedMachine(.linux7_2, machine: ProfileGenerator.machine)
     try machine.setUp(both)
     #expect(try machine.provisioner.check(both).failures.map(\.id) == [])
     #expect(try machine.provisioner.differences(both).map(\.id) == [])

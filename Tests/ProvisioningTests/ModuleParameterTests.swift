@@ -32,7 +32,7 @@ import Testing
 
   @Test("the defaults of the profile are written where a loaded null_blk has other parameters")
   func loaded() throws {
-    let machine = SimulatedMachine(.mainline)
+    let machine = SimulatedMachine(.linux7_2)
     try machine.kernel.load("null_blk", parameters: Self.parameters)
     try machine.setUp(try profile(text))
     try expectDefaults(machine)
@@ -44,14 +44,14 @@ import Testing
     description.modules = [
       .init("configfs", .builtIn), .init("null_blk", options: Self.parameters),
     ]
-    let machine = SimulatedMachine(.mainline, machine: description)
+    let machine = SimulatedMachine(.linux7_2, machine: description)
     try machine.setUp(try profile(text))
     try expectDefaults(machine)
   }
 
   @Test("without parameters nothing is written for a default")
   func usual() throws {
-    let machine = SimulatedMachine(.mainline)
+    let machine = SimulatedMachine(.linux7_2)
     let written = try machine.provisioner.plan(try profile(text)).steps.compactMap { step in
       if case .write(let path, _, _) = step.operation { path } else { nil }
     }

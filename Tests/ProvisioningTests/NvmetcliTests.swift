@@ -14,7 +14,7 @@ import Testing
   private func port(
     _ transport: String, _ values: [(String, String)] = []
   ) throws -> JSONValue {
-    let machine = SimulatedMachine(.mainline, machine: ProfileGenerator.machine)
+    let machine = SimulatedMachine(.linux7_2, machine: ProfileGenerator.machine)
     try machine.kernel.load("nvmet")
     let path = FilePath("/sys/kernel/config/nvmet/ports/1")
     try machine.kernel.createDirectory(path)
@@ -68,7 +68,7 @@ import Testing
 
   @Test("objects that the format cannot represent are named")
   func rest() throws {
-    let shipped = ShippedProfile(name: "null_blk-pci", personality: .mainline)
+    let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
     let machine = shipped.fresh()
     try machine.setUp(try shipped.located())
     #expect(

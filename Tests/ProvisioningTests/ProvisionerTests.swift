@@ -71,7 +71,7 @@ import Testing
   func unmounted() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.isConfigFSMounted = false
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     try machine.setUp(small())
     #expect(machine.kernel.isConfigFSMounted)
     #expect(machine.kernel.controllers.count == 1)
@@ -81,7 +81,7 @@ import Testing
   func lateGroups() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.lateGroups = true
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     try machine.setUp(small())
     #expect(machine.kernel.controllers.count == 1)
   }
@@ -92,7 +92,7 @@ import Testing
   func lateInitialisation() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].initializesAtReset = true
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     try machine.setUp(small())
     #expect(text(machine, "pci_ep/controllers/a40000000.pcie-ep/start") == "1")
     machine.kernel.host(.releaseReset, at: "a40000000.pcie-ep")
@@ -205,7 +205,7 @@ import Testing
       located.profile.functions[0].controller = controller
       return located
     }
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     try machine.setUp(on("a.pcie-ep", "one"))
     let first = machine.state()
     try machine.setUp(on("b.pcie-ep", "two"))
@@ -370,7 +370,7 @@ import Testing
   func refused(_ row: Refusal) throws {
     var hardware = SimulatedKernel.Machine()
     row.change(&hardware)
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     let located = try small(backings: row.text)
     let before = machine.state()
     let error = try #require(
@@ -388,7 +388,7 @@ import Testing
   func kernelLines() throws {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].hasFeatures = false
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     let located = try small()
     let error = machine.failure { (machine) throws(ProvisioningError) in
       try machine.setUp(located)

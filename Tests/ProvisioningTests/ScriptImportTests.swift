@@ -140,11 +140,12 @@ import Testing
   @Test(
     "an imported command line can be set up on its driver's kernel",
     arguments: [
-      ("nvmet-pci-epf --nrioq 8 --mdts 256 --rot start", SimulatedKernel.Personality.mainline),
-      ("nvme-epf --model X --nrioq 4 start", .seed), ("nvme-epf --disable-dma start", .seed),
+      ("nvmet-pci-epf --nrioq 8 --mdts 256 --rot start", SimulatedKernel.Release.mainline),
+      ("nvme-epf --model X --nrioq 4 start", .linux6_12),
+      ("nvme-epf --disable-dma start", .linux6_12),
     ])
-  func setUp(_ line: String, _ personality: SimulatedKernel.Personality) throws {
-    let machine = SimulatedMachine(personality)
+  func setUp(_ line: String, _ kernelRelease: SimulatedKernel.Release) throws {
+    let machine = SimulatedMachine(kernelRelease)
     let profile = try Import(script: line).profile
     try machine.setUp(try Profile.decode(Array(profile.json.compactText.utf8)))
     #expect(try machine.provisioner.export().profile.functions.count == 1)

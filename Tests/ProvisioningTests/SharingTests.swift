@@ -25,11 +25,11 @@ import Testing
   }
 
   private func machine(
-    _ personality: SimulatedKernel.Personality = .mainline
+    _ kernelRelease: SimulatedKernel.Release = .linux7_2
   ) -> SimulatedMachine {
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].maximumFunctions = 2
-    return SimulatedMachine(personality, machine: hardware)
+    return SimulatedMachine(kernelRelease, machine: hardware)
   }
 
   /// A namespace that a tcp port offers.
@@ -56,9 +56,9 @@ import Testing
 
   @Test(
     "two profiles have one function each on one controller, and each matches",
-    arguments: SimulatedKernel.Personality.allCases)
-  func controller(_ personality: SimulatedKernel.Personality) throws {
-    let machine = machine(personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func controller(_ kernelRelease: SimulatedKernel.Release) throws {
+    let machine = machine(kernelRelease)
     let (a, b) = (try endpoint("a"), try endpoint("b"))
     try machine.setUp(a)
     let alone = machine.state()
@@ -76,9 +76,9 @@ import Testing
 
   @Test(
     "a teardown that interrupts the other profile's function is refused, and with force restores it",
-    arguments: SimulatedKernel.Personality.allCases, [["a", "b"], ["b", "a"]])
-  func leaving(_ personality: SimulatedKernel.Personality, _ order: [String]) throws {
-    let machine = machine(personality)
+    arguments: SimulatedKernel.Release.allCases, [["a", "b"], ["b", "a"]])
+  func leaving(_ kernelRelease: SimulatedKernel.Release, _ order: [String]) throws {
+    let machine = machine(kernelRelease)
     let profiles = ["a": try endpoint("a"), "b": try endpoint("b")]
     try machine.setUp(try #require(profiles["a"]))
     try machine.setUp(try #require(profiles["b"]), force: true)
@@ -203,7 +203,7 @@ import Testing
 
   @Test("with pci_epf_nvme two profiles use one loop port, the machine's first")
   func loopPort() throws {
-    let machine = machine(.seed)
+    let machine = machine(.linux6_12)
     try machine.setUp(endpoint("a"))
     try machine.setUp(endpoint("b"), force: true)
     #expect(machine.tree.count { $0.hasSuffix("addr_trtype = loop") } == 1)
@@ -294,7 +294,7 @@ import Testing
     hardware.storage["/dev/disk/by-id"] = .init(.directory)
     hardware.storage["/dev/disk/by-id/disk"] = .init(.symbolicLink, target: "../../sda")
     hardware.storage["/srv/link"] = .init(.symbolicLink, target: "x")
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     try machine.setUp(offered("a", port: Self.port, backing: store.first))
     let before = machine.state()
     let b = try offered("b", port: Self.port, backing: store.second)
@@ -312,7 +312,7 @@ import Testing
     hardware.storage["/dev/disk"] = .init(.directory)
     hardware.storage["/dev/disk/by-id"] = .init(.directory)
     hardware.storage["/dev/disk/by-id/disk"] = .init(.symbolicLink, target: "../../sda")
-    let machine = SimulatedMachine(.mainline, machine: hardware)
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     let before = machine.state()
     let twice = try profile(
       """

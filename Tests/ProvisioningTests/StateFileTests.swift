@@ -65,7 +65,7 @@ import Testing
     defer { for end in ["", ".lock", ".new"] { unlink(file.string + end) } }
     let located = try profile(IntegerKeyTests.documents[0])
     let original = SimulatedMachine(
-      kernel: try SimulatedKernel(contentsOf: file, personality: .mainline))
+      kernel: try SimulatedKernel(contentsOf: file, kernelRelease: .linux7_2))
     try original.setUp(located)
     let journal = try #require(original.journal("x"))
     let document = try LocatedJSON(parsing: readFile(file)).value
@@ -77,7 +77,7 @@ import Testing
       let (place, variant) = variants[index]
       try save(variant.compactText, to: file)
       let kernel: SimulatedKernel
-      do { kernel = try SimulatedKernel(contentsOf: file, personality: .mainline) } catch {
+      do { kernel = try SimulatedKernel(contentsOf: file, kernelRelease: .linux7_2) } catch {
         refused += 1
         #expect("\(error)".contains(file.string), "\(place)")
         continue

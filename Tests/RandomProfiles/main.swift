@@ -10,7 +10,7 @@ import TestSupport
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 3, let count = UInt64(arguments[1]), count > 0,
-  let personality = SimulatedKernel.Personality.allCases.first(where: {
+  let kernelRelease = SimulatedKernel.Release.allCases.first(where: {
     $0.functionDriver == arguments[2]
   })
 else {
@@ -32,6 +32,6 @@ func text(_ profile: Profile) -> String {
 }
 
 for seed in 1...count {
-  let pair = ProfileGenerator.pair(seed: seed, for: personality)
+  let pair = ProfileGenerator.pair(seed: seed, for: kernelRelease)
   print("{\"a\":\(text(pair.0)),\"b\":\(text(pair.1))}")
 }

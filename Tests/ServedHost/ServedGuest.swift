@@ -52,10 +52,10 @@ public struct ServedGuest {
 
   /// At an in-process machine of ``ServedMachine/model(_:)``.
   public init(
-    _ machine: ServedMachine, _ personality: Personality, _ way: Way = .shared, kind: Int = 2,
+    _ machine: ServedMachine, _ behaviour: Behaviour, _ way: Way = .shared, kind: Int = 2,
     model change: (inout ControllerModel) -> Void = { _ in }
   ) throws {
-    var model = ServedMachine.model(personality)
+    var model = ServedMachine.model(behaviour)
     change(&model)
     try self.init(machine.socket, model, way, kind: kind)
   }

@@ -36,8 +36,8 @@ public final class ServedMachine {
     var nanosecondsToReport: UInt64? { nil }
   }
 
-  public static func model(_ personality: Personality) -> ControllerModel {
-    var model = ControllerModel(personality)
+  public static func model(_ behaviour: Behaviour) -> ControllerModel {
+    var model = ControllerModel(behaviour)
     model.vendorID = 0x15b7
     model.nqn = "pci_epf_nvme.0.nqn"
     model.namespaces = [
@@ -49,12 +49,12 @@ public final class ServedMachine {
 
   /// - Parameter observer: in place of the one that leaves ``events``.
   public init(
-    _ personality: Personality,
+    _ behaviour: Behaviour,
     _ change: @escaping @Sendable (inout ControllerModel) -> Void = { _ in },
     observer: (@Sendable (NVMeFunction) -> any ServerObserver)? = nil
   ) throws {
     server = try RunningServer { [events] memory in
-      var model = Self.model(personality)
+      var model = Self.model(behaviour)
       change(&model)
       let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff, tableKeeper: .monitor)
       function.runInRealTime()

@@ -24,7 +24,7 @@ struct AttributeTests {
   }
 
   private func target() throws -> SimulatedKernel {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet")
     try kernel.make(Names.subsystem)
     try kernel.make(Names.subsystem + "/namespaces/1")
@@ -56,7 +56,7 @@ struct AttributeTests {
   func bool(vector: Vector) throws {
     let attribute = Names.subsystem + "/attr_allow_any_host"
     check(try target(), attribute, vector.written, vector.shown)
-    let seed = SimulatedKernel(.seed)
+    let seed = SimulatedKernel(.linux6_12)
     try seed.load("nvmet")
     try seed.make(Names.subsystem)
     let isWord = vector.written == "enable" || vector.written == "disabled"
@@ -100,7 +100,7 @@ struct AttributeTests {
     #expect(text("serial")?.utf8.count == 21)
     #expect(text("pi_enable") == nil)
 
-    let seed = SimulatedKernel(.seed)
+    let seed = SimulatedKernel(.linux6_12)
     try seed.load("nvmet")
     try seed.make(Names.subsystem)
     try seed.make(Names.subsystem + "/namespaces/1")
@@ -221,7 +221,7 @@ struct AttributeTests {
       ("msi_interrupts", "256", nil), ("msix_interrupts", "65535\n", "65535"),
     ] as [(String, String, String?)])
   func header(name: String, written: String, shown: String?) throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet_pci_epf")
     try kernel.make(Names.function)
     check(kernel, Names.function + "/" + name, written, shown)
@@ -238,7 +238,7 @@ struct AttributeTests {
       ("portid", "65536", nil, .invalidArgument), ("portid", "x", nil, .invalidArgument),
     ] as [(String, String, String?, Errno?)])
   func mainlineGroup(name: String, written: String, shown: String?, errno: Errno?) throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet_pci_epf")
     try kernel.make(Names.function)
     check(kernel, Names.function + "/nvme/" + name, written, shown, errno ?? .invalidArgument)
@@ -252,7 +252,7 @@ struct AttributeTests {
       (String(repeating: "q", count: 222) + "\n", String(repeating: "q", count: 222)),
     ] as [Vector])
   func subsystemName(vector: Vector) throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet_pci_epf")
     try kernel.make(Names.function)
     check(kernel, Names.function + "/nvme/subsysnqn", vector.written, vector.shown)
@@ -269,7 +269,7 @@ struct AttributeTests {
       ("18446744073709551616", nil, .outOfRange),
     ] as [(String, String?, Errno?)])
   func seedTransfer(written: String, shown: String?, errno: Errno?) throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.makeSeedFunction()
     let attribute = Names.seedFunction + "/nvme/mdts_kb"
     check(kernel, attribute, written, shown, errno ?? .invalidArgument)
@@ -285,7 +285,7 @@ struct AttributeTests {
       ("transport=loop,nqn=my_hidden_ns_test", "transport=loop,nqn=my_hidden_ns_test"),
     ] as [Vector])
   func options(vector: Vector) throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.makeSeedFunction()
     check(kernel, Names.seedFunction + "/nvme/ctrl_opts", vector.written, vector.shown)
   }
@@ -293,7 +293,7 @@ struct AttributeTests {
   // pci_epf_nvme.md, 19.5
   @Test("attributes after mkdir on a newly loaded module")
   func seedDefaults() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
     try kernel.make(Names.seedFunction)
     kernel.advance(by: .milliseconds(1))

@@ -8,19 +8,19 @@ struct BindingTests {
   typealias Controller = SimulatedKernel.EndpointController
 
   private func kernel(
-    _ personality: SimulatedKernel.Personality = .mainline, _ change: (inout Controller) -> Void
+    _ kernelRelease: SimulatedKernel.Release = .linux7_2, _ change: (inout Controller) -> Void
   ) -> SimulatedKernel {
     var controller = Controller.virtual("a40000000.pcie-ep")
     change(&controller)
     var machine = SimulatedKernel.Machine()
     machine.controllers = [controller]
-    return SimulatedKernel(personality, machine: machine)
+    return SimulatedKernel(kernelRelease, machine: machine)
   }
 
   // pci_ep.md, 5
   @Test("one counter numbers the functions of all drivers")
   func numbers() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("pci_epf_test")
     try kernel.load("nvmet_pci_epf")
     try kernel.make("pci_ep/functions/pci_epf_test/f1")
@@ -35,7 +35,7 @@ struct BindingTests {
   // pci_ep.md, 4
   @Test("all functions of a driver share one header, for as long as the module stays")
   func sharedHeader() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet_pci_epf")
     try kernel.make("pci_ep/functions/nvmet_pci_epf/a")
     try kernel.make("pci_ep/functions/nvmet_pci_epf/b")
@@ -67,7 +67,7 @@ struct BindingTests {
       ),
     ]
     for (change, errno, line) in rows {
-      let kernel = kernel(.mainline, change)
+      let kernel = kernel(.linux7_2, change)
       try kernel.makeFunction()
       #expect(kernel.errno { try $0.bind() } == errno)
       #expect(kernel.logLines.last?.hasSuffix(line) == true)
@@ -86,7 +86,7 @@ struct BindingTests {
       // 3000 vectors are refused, but only after the BAR has its size.
       #expect(kernel.controllers[Names.function]?.bar0Size == (vectors > 2048 ? nil : size))
     }
-    let rock = SimulatedKernel(.mainline)
+    let rock = SimulatedKernel(.linux7_2)
     try rock.makeFunction()
     try rock.bind()
     #expect(rock.controllers[Names.function]?.bar0Size == 1 << 20)
@@ -144,7 +144,7 @@ struct BindingTests {
       ),
     ]
     for row in rows {
-      let kernel = kernel(.mainline, row.change)
+      let kernel = kernel(.linux7_2, row.change)
       try kernel.makeFunction()
       try row.setUp(kernel)
       let lines = try kernel.logged { try $0.bind() }

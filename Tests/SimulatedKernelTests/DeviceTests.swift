@@ -11,9 +11,9 @@ import Testing
 @Suite struct DeviceTests {
   private static let controller = "a40000000.pcie-ep"
 
-  private func bound(_ personality: SimulatedKernel.Personality) throws -> SimulatedKernel {
-    let kernel = SimulatedKernel(personality)
-    if personality == .mainline {
+  private func bound(_ kernelRelease: SimulatedKernel.Release) throws -> SimulatedKernel {
+    let kernel = SimulatedKernel(kernelRelease)
+    if kernelRelease == .linux7_2 {
       try kernel.makeFunction()
     } else {
       try kernel.makeSeedFunction()
@@ -24,7 +24,7 @@ import Testing
   }
 
   private func path(_ kernel: SimulatedKernel) -> String {
-    kernel.personality == .mainline ? Names.function : Names.seedFunction
+    kernel.kernelRelease == .linux7_2 ? Names.function : Names.seedFunction
   }
 
   private static func host(_ device: SimulatedKernel.Device) -> LinuxHost {
@@ -33,9 +33,9 @@ import Testing
 
   @Test(
     "a host probes the function, verifies I/O and shuts down; the driver's messages are in the kernel log",
-    arguments: SimulatedKernel.Personality.allCases)
-  func life(_ personality: SimulatedKernel.Personality) throws {
-    let kernel = try bound(personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func life(_ kernelRelease: SimulatedKernel.Release) throws {
+    let kernel = try bound(kernelRelease)
     let before = kernel.now
     let lines = try kernel.logged { kernel in
       let bytes = try kernel.withDevice(of: path(kernel)) { device in
@@ -47,8 +47,8 @@ import Testing
       }
       #expect(bytes == 16 * 4096)
     }
-    let name = personality.functionDriver
-    let end = personality == .mainline ? "Shutting down controller" : "Disabling controller"
+    let name = kernelRelease.functionDriver
+    let end = kernelRelease == .linux7_2 ? "Shutting down controller" : "Disabling controller"
     #expect(lines == ["Enabling controller", end].map { "\(name) \(name).0: \($0)" })
     #expect(kernel.now > before, "time passes for the kernel, too")
   }
@@ -57,7 +57,7 @@ import Testing
     "while a host has the controller enabled the attributes of pci_epf_nvme are busy, and free afterwards"
   )
   func busy() throws {
-    let kernel = try bound(.seed)
+    let kernel = try bound(.linux6_12)
     let attribute = Names.seedFunction + "/nvme/dma_enable"
     _ = try kernel.withDevice(of: path(kernel)) { _ = try Self.host($0).probe() }
     #expect(kernel.controllers[Names.seedFunction]?.isEnabled == true)
@@ -69,7 +69,7 @@ import Testing
 
   @Test("Identify Controller fixes the subsystem's identity")
   func identity() throws {
-    let kernel = try bound(.mainline)
+    let kernel = try bound(.linux7_2)
     let model = Names.subsystem + "/attr_model"
     #expect(kernel.errno { try $0.put("before", model) } == nil)
     _ = try kernel.withDevice(of: path(kernel)) { _ = try Self.host($0).probe() }
@@ -78,7 +78,7 @@ import Testing
 
   @Test("data written by a host is available to the next one, after unlink and bind")
   func data() throws {
-    let kernel = try bound(.mainline)
+    let kernel = try bound(.linux7_2)
     let pattern: [UInt8] = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     _ = try kernel.withDevice(of: path(kernel)) { device in
       let host = Self.host(device)
@@ -99,7 +99,7 @@ import Testing
 
   @Test("a host finds and loses a namespace that the board enables and disables")
   func namespaces() throws {
-    let kernel = try bound(.mainline)
+    let kernel = try bound(.linux7_2)
     let space = Names.subsystem + "/namespaces/7"
     try kernel.make(space)
     try kernel.put("/dev/nvme0n1", space + "/device_path")
@@ -120,7 +120,7 @@ import Testing
 
   @Test("a function that is not bound, or whose driver has failed, has no device")
   func none() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.makeFunction()
     #expect(kernel.withDevice(of: Names.function) { _ in true } == nil)
     // Without its port the driver fails in epc_init, but the link exists.
@@ -131,7 +131,7 @@ import Testing
 
   @Test("a copy of the kernel has a separate device in the same state")
   func copies() throws {
-    let kernel = try bound(.seed)
+    let kernel = try bound(.linux6_12)
     kernel.host(.enable, at: Self.controller)
     let copy = kernel.copy()
     kernel.host(.disable, at: Self.controller)

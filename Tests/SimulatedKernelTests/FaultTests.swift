@@ -35,7 +35,7 @@ struct FaultTests {
 
   @Test("a fault by operation, path, occurrence and count")
   func conditions() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet")
     kernel.inject(
       .init(.create, at: "/sys/kernel/config/nvmet/hosts/b", action: .errno(.noSpace)))
@@ -56,7 +56,7 @@ struct FaultTests {
 
   @Test("an error after the effect")
   func afterEffect() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet")
     kernel.inject(.init(.create, action: .errnoAfterEffect(.interrupted)))
     #expect(kernel.errno { try $0.make("nvmet/hosts/a") } == .interrupted)
@@ -67,11 +67,11 @@ struct FaultTests {
   func persistence() throws {
     let file = temporaryFile()
     defer { remove(file) }
-    let first = try SimulatedKernel(contentsOf: file, personality: .seed)
+    let first = try SimulatedKernel(contentsOf: file, kernelRelease: .linux6_12)
     try first.makeSeedFunction()
     // Another process, at the same time.
     let second = try SimulatedKernel(contentsOf: file)
-    #expect(second.personality == .seed)
+    #expect(second.kernelRelease == .linux6_12)
     #expect(second.snapshot() == first.snapshot())
     try second.bind()
     #expect(first.errno { try $0.bind() } == .fileExists)
@@ -89,7 +89,7 @@ struct FaultTests {
   func settled() throws {
     let file = temporaryFile()
     defer { remove(file) }
-    let first = try SimulatedKernel(contentsOf: file, personality: .seed)
+    let first = try SimulatedKernel(contentsOf: file, kernelRelease: .linux6_12)
     try first.load("pci_epf_nvme")
     try first.make(Names.seedFunction)
     #expect(first.text(Names.seedFunction + "/nvme/mdts_kb") == nil)

@@ -63,7 +63,7 @@ struct HazardTests {
     var machine = SimulatedKernel.Machine()
     machine.controllers = [.virtual("a40000000.pcie-ep")]
     machine.controllers[0].maximumFunctions = 8
-    let kernel = SimulatedKernel(.mainline, machine: machine)
+    let kernel = SimulatedKernel(.linux7_2, machine: machine)
     try kernel.makeFunction()
     #expect(kernel.crashes == [])
     #expect(kernel.errno { try step($0) } == .ioError)
@@ -75,7 +75,7 @@ struct HazardTests {
   // pci_ep.md, 21, row 8
   @Test("link down after a failed initialisation")
   func failedInit() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.makeFunction(msix: 1)
     try kernel.bind()
     kernel.host(.linkUp, at: "a40000000.pcie-ep")
@@ -89,7 +89,7 @@ struct HazardTests {
   func tls() throws {
     var machine = SimulatedKernel.Machine()
     machine.options.insert(.tcpTLS)
-    let kernel = SimulatedKernel(.mainline, machine: machine)
+    let kernel = SimulatedKernel(.linux7_2, machine: machine)
     try kernel.makeFunction()
     #expect(kernel.errno { try $0.bind() } == .ioError)
     #expect(kernel.kernelOption("NVME_TARGET_TCP_TLS") == true)

@@ -100,13 +100,13 @@ extension SimulatedKernel {
 
   /// Links the function to the one controller.
   func bind() throws(Errno) {
-    let function = personality == .mainline ? Names.function : Names.seedFunction
+    let function = kernelRelease == .linux7_2 ? Names.function : Names.seedFunction
     try link(Names.controller + "/f0", function)
   }
 
-  static func withVirtualController(_ personality: Personality = .mainline) -> SimulatedKernel {
+  static func withVirtualController(_ kernelRelease: Release = .linux7_2) -> SimulatedKernel {
     var machine = Machine()
     machine.controllers = [.virtual("a40000000.pcie-ep")]
-    return SimulatedKernel(personality, machine: machine)
+    return SimulatedKernel(kernelRelease, machine: machine)
   }
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite("null_blk: the nullb tree")
 struct NullBlockTests {
   private func prepared() throws -> SimulatedKernel {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("null_blk")
     try kernel.make("nullb/d")
     return kernel
@@ -125,7 +125,7 @@ struct NullBlockTests {
   // null_blk.md, 1, 13
   @Test("the module's parameters are the defaults, and its disks are removed with it")
   func parameters() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     #expect(
       kernel.errno { try $0.load("null_blk", parameters: ["nr_devices=x"]) }
         == .invalidArgument)
@@ -146,7 +146,7 @@ struct NullBlockTests {
   // null_blk.md, 21
   @Test("6.12 lacks three attributes and lists no index")
   func seed() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("null_blk")
     try kernel.make("nullb/d")
     let names = try kernel.names("nullb/d")

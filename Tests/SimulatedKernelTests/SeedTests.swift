@@ -11,7 +11,7 @@ struct SeedTests {
   // pci_epf_nvme.md, 4.1
   @Test("primary, secondary and nvme appear 1 ms after mkdir")
   func lateGroups() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
     try kernel.make(Names.seedFunction)
     #expect(try kernel.names(Names.seedFunction).count == 12)
@@ -47,7 +47,7 @@ struct SeedTests {
   func limits(fabrics: Int, msix: Int, msi: Int, queues: Int, lines: [String]) throws {
     var machine = SimulatedKernel.Machine()
     machine.onlineCPUs = 64
-    let kernel = SimulatedKernel(.seed, machine: machine)
+    let kernel = SimulatedKernel(.linux6_12, machine: machine)
     try kernel.makeSeedFunction(
       msix: msix, options: "transport=loop,nqn=nq,nr_io_queues=\(fabrics)")
     try kernel.put("\(msi)", Names.seedFunction + "/msi_interrupts")
@@ -63,7 +63,7 @@ struct SeedTests {
   // pci_epf_nvme.md, 19.1; pci_epf_nvme.md, 13, Q16
   @Test("one vector is not enough, and the fabrics controller stays")
   func oneVector() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.makeSeedFunction(msix: 1)
     #expect(kernel.errno { try $0.bind() } == .invalidArgument)
     #expect(
@@ -79,9 +79,9 @@ struct SeedTests {
     _ quirk: Quirk, isOn: Bool, _ change: (inout SimulatedKernel.Machine) -> Void = { _ in }
   ) -> SimulatedKernel {
     var machine = SimulatedKernel.Machine()
-    if !isOn { machine.quirks = Personality.pciEPFNVMe.quirks.subtracting([quirk]) }
+    if !isOn { machine.quirks = Behaviour.pciEPFNVMe.quirks.subtracting([quirk]) }
     change(&machine)
-    return SimulatedKernel(.seed, machine: machine)
+    return SimulatedKernel(.linux6_12, machine: machine)
   }
 
   // pci_epf_nvme.md, 13, Q16
@@ -172,7 +172,7 @@ struct SeedTests {
       ("transport=loop,nqn=nqn.2014-08.org.nvmexpress.discovery", .invalidArgument, nil),
     ] as [(String, Errno, String?)])
   func refused(options: String, errno: Errno, line: String?) throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.makeSeedFunction(options: options)
     let logged = kernel.logged { kernel in #expect(kernel.errno { try $0.bind() } == errno) }
     if let line { #expect(logged.contains("nvme_fabrics: " + line)) }
@@ -190,7 +190,7 @@ struct SeedTests {
   // pci_epf_nvme.md, 5.3
   @Test("without ctrl_opts")
   func noOptions() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
     try kernel.make(Names.seedFunction)
     #expect(kernel.errno { try $0.bind() } == .invalidArgument)
@@ -202,7 +202,7 @@ struct SeedTests {
   func tcp() throws {
     var machine = SimulatedKernel.Machine()
     machine.tcpTargets = [.init("10.0.0.2", subsystems: ["remote"], ioQueues: 2)]
-    let kernel = SimulatedKernel(.seed, machine: machine)
+    let kernel = SimulatedKernel(.linux6_12, machine: machine)
     let options = "transport=tcp,traddr=10.0.0.2,trsvcid=4420,nqn=remote"
     try kernel.makeSeedFunction(options: options)
     try kernel.bind()
@@ -222,7 +222,7 @@ struct SeedTests {
   // pci_epf_nvme.md, 4.3
   @Test("which attributes are locked when")
   func locks() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     try kernel.makeSeedFunction()
     try kernel.bind()
     let group = Names.seedFunction + "/nvme/"
@@ -244,7 +244,7 @@ struct SeedTests {
   // pci_epf_nvme.md, 4.3
   @Test("a machine without DMA channels clears dma_enable at bind")
   func noDMA() throws {
-    let kernel = SimulatedKernel.withVirtualController(.seed)
+    let kernel = SimulatedKernel.withVirtualController(.linux6_12)
     try kernel.makeSeedFunction()
     try kernel.bind()
     #expect(kernel.text(Names.seedFunction + "/nvme/dma_enable") == "0\n")
@@ -257,7 +257,7 @@ struct SeedTests {
     arguments: [(0, 8192), (32, 8192), (246, 8192), (247, 16384), (1024, 32768), (2048, 65536)]
       as [(Int, UInt64)])
   func barSize(vectors: Int, size: UInt64) throws {
-    let kernel = SimulatedKernel.withVirtualController(.seed)
+    let kernel = SimulatedKernel.withVirtualController(.linux6_12)
     try kernel.makeSeedFunction(msix: vectors)
     try kernel.bind()
     #expect(kernel.controllers[Names.seedFunction]?.bar0Size == size)

@@ -42,7 +42,7 @@ struct WholeSetupTests {
   @Test(
     "pci_epf_nvme: a function is set up on the loop transport, with its log")
   func seed() throws {
-    let kernel = SimulatedKernel(.seed)
+    let kernel = SimulatedKernel(.linux6_12)
     let before = kernel.snapshot()
     try kernel.makeSeedFunction()
     let lines = try kernel.logged { try $0.bind() }

@@ -21,7 +21,7 @@ struct TargetTests {
     machine.storage["/dev/frozen"] = frozen
     frozen.kind = .regularFile
     machine.storage["/srv/frozen"] = frozen
-    let kernel = SimulatedKernel(.mainline, machine: machine)
+    let kernel = SimulatedKernel(.linux7_2, machine: machine)
     try kernel.load("nvmet")
     try kernel.load("loop")
     try kernel.make(Names.subsystem)
@@ -218,7 +218,7 @@ struct TargetTests {
   // null_blk.md, 12
   @Test("power off under an enabled namespace")
   func deadDisk() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     try kernel.makeTarget("loop")
     try kernel.put("0", "nullb/disk/power")
     #expect(kernel.text(Self.namespace + "/enable") == "1\n")
@@ -246,7 +246,7 @@ struct TargetTests {
 
   @Test("files: created once, in directories that exist")
   func files() throws {
-    let kernel = SimulatedKernel(.mainline)
+    let kernel = SimulatedKernel(.linux7_2)
     let path: FilePath = "/var/lib/epfnvme/disk.img"
     try kernel.createFile(path, size: 1 << 30)
     #expect(kernel.errno { try $0.createFile(path, size: 1) } == .fileExists)

@@ -164,7 +164,7 @@ struct TreeTests {
     try kernel.bind()
     #expect(try kernel.names(Names.controller) == ["start", "f0"])
 
-    let seed = SimulatedKernel(.seed)
+    let seed = SimulatedKernel(.linux6_12)
     try seed.makeSeedFunction()
     #expect(
       try seed.names(Names.seedFunction) == [
@@ -181,7 +181,7 @@ struct TreeTests {
   func unmounted() throws {
     var machine = SimulatedKernel.Machine()
     machine.isConfigFSMounted = false
-    let kernel = SimulatedKernel(.mainline, machine: machine)
+    let kernel = SimulatedKernel(.linux7_2, machine: machine)
     #expect(try kernel.entries(of: kernel.mountPoint) == [])
     #expect(kernel.errno { try $0.make("x") } == .notPermitted)
     #expect(kernel.errno { _ = try $0.names("pci_ep") } == .noSuchFileOrDirectory)
@@ -196,7 +196,7 @@ struct TreeTests {
     var machine = SimulatedKernel.Machine()
     machine.isPrivileged = false
     machine.modules = [.init("configfs", .builtIn), .init("nvmet", .loaded)]
-    let kernel = SimulatedKernel(.mainline, machine: machine)
+    let kernel = SimulatedKernel(.linux7_2, machine: machine)
     #expect(kernel.text(Names.controller + "/start") == "0\n")
     #expect(kernel.errno { try $0.put("1\n", Names.controller + "/start") } == .permissionDenied)
     #expect(kernel.errno { try $0.make("nvmet/hosts/h") } == .permissionDenied)

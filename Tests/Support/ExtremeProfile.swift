@@ -12,10 +12,10 @@ public struct ExtremeProfile {
 
   /// A generated profile with one to four values replaced.
   public static func document(
-    seed: UInt64, for personality: SimulatedKernel.Personality
+    seed: UInt64, for kernelRelease: SimulatedKernel.Release
   ) -> JSONValue {
     var generator = ExtremeProfile(seed: seed)
-    var document = ProfileGenerator.profile(seed: seed, for: personality).json
+    var document = ProfileGenerator.profile(seed: seed, for: kernelRelease).json
     for _ in 0..<generator.number(upTo: 4) + 1 {
       document = generator.spoiled(document, as: ProfileSchema.document)
     }

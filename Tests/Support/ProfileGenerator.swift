@@ -19,28 +19,28 @@ public struct ProfileGenerator {
   }
 
   private var random: Random
-  private let personality: SimulatedKernel.Personality
-  private var isMainline: Bool { personality == .mainline }
+  private let kernelRelease: SimulatedKernel.Release
+  private var isMainline: Bool { kernelRelease == .linux7_2 }
 
-  private init(seed: UInt64, _ personality: SimulatedKernel.Personality) {
+  private init(seed: UInt64, _ kernelRelease: SimulatedKernel.Release) {
     random = Random(seed: seed)
-    self.personality = personality
+    self.kernelRelease = kernelRelease
   }
 
-  /// A profile that ``machine`` with the personality can carry out.
+  /// A profile that ``machine`` with the kernelRelease can carry out.
   public static func profile(
-    seed: UInt64, for personality: SimulatedKernel.Personality
+    seed: UInt64, for kernelRelease: SimulatedKernel.Release
   ) -> Profile {
-    var generator = ProfileGenerator(seed: seed, personality)
+    var generator = ProfileGenerator(seed: seed, kernelRelease)
     return generator.profile("generated-\(seed)")
   }
 
   /// A profile and another one of the same name, so that objects coincide.
   public static func pair(
-    seed: UInt64, for personality: SimulatedKernel.Personality
+    seed: UInt64, for kernelRelease: SimulatedKernel.Release
   ) -> (Profile, Profile) {
-    let first = profile(seed: seed, for: personality)
-    var generator = ProfileGenerator(seed: seed + 100_000, personality)
+    let first = profile(seed: seed, for: kernelRelease)
+    var generator = ProfileGenerator(seed: seed + 100_000, kernelRelease)
     return (first, generator.profile(first.name))
   }
 

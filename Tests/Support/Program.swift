@@ -34,10 +34,10 @@ public final class Program: Sendable {
 
   /// The kernel in the file; a new one when there is none.
   public func kernel(
-    _ personality: SimulatedKernel.Personality = .mainline,
+    _ kernelRelease: SimulatedKernel.Release = .linux7_2,
     machine: SimulatedKernel.Machine = SimulatedKernel.Machine()
   ) throws -> SimulatedKernel {
-    try SimulatedKernel(contentsOf: kernelFile, personality: personality, machine: machine)
+    try SimulatedKernel(contentsOf: kernelFile, kernelRelease: kernelRelease, machine: machine)
   }
 
   /// Writes a file into the directory.

@@ -7,14 +7,14 @@ public import SystemPackage
 /// A profile of Configs/profiles with a simulated machine that can carry it out.
 public struct ShippedProfile: Sendable, CustomStringConvertible {
   public let name: String
-  public let personality: SimulatedKernel.Personality
+  public let kernelRelease: SimulatedKernel.Release
 
-  public init(name: String, personality: SimulatedKernel.Personality) {
+  public init(name: String, kernelRelease: SimulatedKernel.Release) {
     self.name = name
-    self.personality = personality
+    self.kernelRelease = kernelRelease
   }
 
-  public var description: String { "\(name) on \(personality.rawValue)" }
+  public var description: String { "\(name) on \(kernelRelease.rawValue)" }
 
   /// Below the checkout.
   public static let directory: FilePath = repository.appending("Configs/profiles")
@@ -27,13 +27,13 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
   public static let names: [String] = fileNames(in: directory)
     .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
 
-  /// Every profile with each personality that can carry it out.
+  /// Every profile with each kernelRelease that can carry it out.
   public static let all: [ShippedProfile] = names.flatMap { name in
-    SimulatedKernel.Personality.allCases.compactMap { personality in
-      switch (name, personality) {
+    SimulatedKernel.Release.allCases.compactMap { kernelRelease in
+      switch (name, kernelRelease) {
       // One requires nvmet_pci_epf, the other the out-of-tree driver.
-      case ("null_blk-pci", .seed), ("tcp", .mainline): nil
-      default: ShippedProfile(name: name, personality: personality)
+      case ("null_blk-pci", .linux6_12), ("tcp", .linux7_2): nil
+      default: ShippedProfile(name: name, kernelRelease: kernelRelease)
       }
     }
   }
@@ -57,7 +57,7 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
     return machine
   }
 
-  public func fresh() -> SimulatedMachine { SimulatedMachine(personality, machine: machine) }
+  public func fresh() -> SimulatedMachine { SimulatedMachine(kernelRelease, machine: machine) }
 }
 
 /// The names in a directory, sorted, without those that begin with a dot.

@@ -11,10 +11,10 @@ public final class SimulatedMachine: Sendable {
   public let provisioner: Provisioner
 
   public convenience init(
-    _ personality: SimulatedKernel.Personality = .mainline,
+    _ kernelRelease: SimulatedKernel.Release = .linux7_2,
     machine: SimulatedKernel.Machine = SimulatedKernel.Machine()
   ) {
-    self.init(kernel: SimulatedKernel(personality, machine: machine))
+    self.init(kernel: SimulatedKernel(kernelRelease, machine: machine))
   }
 
   /// - Parameters:

@@ -25,15 +25,15 @@ import Testing
     return (passed, maps.split(separator: "\n").count { $0.contains("memfd:leak") })
   }
 
-  private func honest(_ machine: ServedMachine, _ personality: Personality = .strict) throws {
-    let guest = try ServedGuest(machine, personality)
+  private func honest(_ machine: ServedMachine, _ behaviour: Behaviour = .reference) throws {
+    let guest = try ServedGuest(machine, behaviour)
     let found = try guest.host.probe()
     #expect(try guest.host.verify(found.namespaces[0], transfers: 4) == 4 * 4096)
   }
 
   @Test("a client that disconnects at any time leaves nothing behind")
   func leaving() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     for round in 0..<300 {
       let client = try RawClient.negotiated(machine)
       let memory = OpenDescriptor(epfnvme_memory_descriptor("leak", 1 << 20))
@@ -54,11 +54,11 @@ import Testing
   }
 
   @Test(
-    "a controller with an address of unmapped memory continues", arguments: Personality.allCases
+    "a controller with an address of unmapped memory continues", arguments: Behaviour.allCases
   )
-  func wildAddresses(_ personality: Personality) throws {
-    let machine = try ServedMachine(personality)
-    let guest = try ServedGuest(machine, personality)
+  func wildAddresses(_ behaviour: Behaviour) throws {
+    let machine = try ServedMachine(behaviour)
+    let guest = try ServedGuest(machine, behaviour)
     let found = try guest.host.probe()
     // The memory goes while queues live there.
     try guest.client.unmap(at: 0, count: UInt64(ServedGuest.memoryCount))
@@ -82,9 +82,9 @@ import Testing
     "a client that does not reply to requests about its memory is disconnected, or its commands fail; the next is served"
   )
   func refusing() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     do {
-      let guest = try ServedGuest(machine, .strict, .messages)
+      let guest = try ServedGuest(machine, .reference, .messages)
       // It refuses: its memory is empty.
       try guest.memory.remove(at: 0, count: ServedGuest.memoryCount)
       guest.function.isHopeless = true
@@ -97,7 +97,7 @@ import Testing
     "a thousand random messages of any shape, from each of ten seeds, change nothing for the next client"
   )
   func random() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     for seed in 1...10 as ClosedRange<UInt64> {
       var random = SeededGenerator(seed: seed)
       let client = try RawClient.negotiated(machine)
@@ -128,7 +128,7 @@ import Testing
 
   @Test("a full event counter does not block the server")
   func fullEvent() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try RawClient.negotiated(machine)
     let event = OpenDescriptor(epfnvme_event_descriptor())
     var most = UInt64.max - 1
@@ -143,7 +143,7 @@ import Testing
 
   @Test("a client that sends work without end while it owes a reply is disconnected")
   func endlessWork() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try RawClient.negotiated(machine)
     try askForEntry(client)
     let ring = RawClient.access(0, 0x1000, 4) + RawClient.words(2)
@@ -165,7 +165,7 @@ import Testing
     "a client that sends requests without end while it owes a reply does not prevent the server from stopping"
   )
   func endlessQuestions() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try RawClient.negotiated(machine)
     try askForEntry(client)
     // From here on it is that thread's.

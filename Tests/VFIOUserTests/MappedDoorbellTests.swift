@@ -18,8 +18,8 @@ import Testing
   @Test(
     "a host probes, verifies I/O and shuts down", arguments: [ServedGuest.Way.shared, .messages])
   func life(_ way: ServedGuest.Way) throws {
-    let machine = try ServedMachine(.strict, Self.change)
-    let guest = try ServedGuest(machine, .strict, way, model: Self.change)
+    let machine = try ServedMachine(.reference, Self.change)
+    let guest = try ServedGuest(machine, .reference, way, model: Self.change)
     let found = try guest.host.probe()
     for namespace in found.namespaces {
       #expect(try guest.host.verify(namespace, transfers: 16) == 16 * 4096)
@@ -31,8 +31,8 @@ import Testing
 
   @Test("a second driver after the first finds the page clean")
   func secondDriver() throws {
-    let machine = try ServedMachine(.strict, Self.change)
-    let guest = try ServedGuest(machine, .strict, model: Self.change)
+    let machine = try ServedMachine(.reference, Self.change)
+    let guest = try ServedGuest(machine, .reference, model: Self.change)
     for _ in 0..<3 {
       let host = LinuxHost(guest.function, memory: guest.memory, clock: guest.function)
       let found = try host.probe()
@@ -44,8 +44,8 @@ import Testing
 
   @Test("the page is memory for the client, and the rest of the BAR is not")
   func areas() throws {
-    let machine = try ServedMachine(.strict, Self.change)
-    let guest = try ServedGuest(machine, .strict, model: Self.change)
+    let machine = try ServedMachine(.reference, Self.change)
+    let guest = try ServedGuest(machine, .reference, model: Self.change)
     let region = try #require(try guest.client.map(region: 0))
     #expect(region.store(0, at: 0x1000) && region.store(0, at: 0x1ffc))
     #expect(!region.store(0, at: 0xffc) && !region.store(0, at: 0x2000))
@@ -55,8 +55,8 @@ import Testing
 
   @Test("a client cannot truncate the page")
   func sealed() throws {
-    let machine = try ServedMachine(.strict, Self.change)
-    let guest = try ServedGuest(machine, .strict, model: Self.change)
+    let machine = try ServedMachine(.reference, Self.change)
+    let guest = try ServedGuest(machine, .reference, model: Self.change)
     let answer = try guest.client.exchange(.regionInfo, RawClient.words(64, 0, 0, 0, 0, 0, 0, 0))
     let file = try #require(answer.descriptors.first)
     #expect(ftruncate(file.number, 0) == -1 && errno == EPERM)
@@ -71,8 +71,8 @@ import Testing
 
   @Test("a host with doorbells in its memory verifies I/O", arguments: ServedGuest.Way.allCases)
   func life(_ way: ServedGuest.Way) throws {
-    let machine = try ServedMachine(.strict, Self.change)
-    let guest = try ServedGuest(machine, .strict, way, model: Self.change)
+    let machine = try ServedMachine(.reference, Self.change)
+    let guest = try ServedGuest(machine, .reference, way, model: Self.change)
     let found = try guest.host.probe()
     // Pages that the host leaves alone.
     let (shadow, indexes) = (UInt64(12 << 20), UInt64(13 << 20))

@@ -31,7 +31,7 @@ import Testing
       (#"{"capabilities":{"max_data_xfer_size":4096}}"# + "\0" + "", 49),
     ] as [(String, Int)])
   func version(_ text: String, _ longest: Int) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw(machine)
     try client.send(1, [0, 0, 1, 0] + Array(text.utf8))
     let answer = try #require(try client.receive())
@@ -45,7 +45,7 @@ import Testing
 
   @Test("QEMU's offer gets all of the server's limits")
   func offer() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw(machine)
     let text =
       #"{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"#
@@ -67,7 +67,7 @@ import Testing
       Array("\0\0\0\0{\"capabilities\":{\"max_data_xfer_size\":1}}\0".utf8),
     ] as [[UInt8]])
   func noVersion(_ body: [UInt8]) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw(machine)
     #expect(try client.ask(1, body) == .refused(EINVAL))
     #expect(try client.ask(1, [0, 0, 0, 0]) == .done(4), "the stream goes on")
@@ -76,7 +76,7 @@ import Testing
   @Test(
     "requests before the version are refused", arguments: [2, 3, 4, 5, 7, 8, 9, 10, 13] as [UInt16])
   func early(_ command: UInt16) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw(machine)
     #expect(try client.ask(command, [UInt8](repeating: 0, count: 64)) == .refused(EINVAL))
   }
@@ -86,7 +86,7 @@ import Testing
   @Test(
     "an invalid message size ends the connection", arguments: [0, 15, 1 << 21, .max] as [UInt32])
   func badSize(_ size: UInt32) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     try client.send(4, [UInt8](repeating: 0, count: 16), size: size)
     #expect(try client.receive() == nil)
@@ -97,7 +97,7 @@ import Testing
 
   @Test("a client that sends byte by byte is served")
   func byteByByte() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     var bytes: [UInt8] = []
     MessageHeader(request: .mapDMA, id: 7, bodyCount: 32).append(to: &bytes)
@@ -110,7 +110,7 @@ import Testing
 
   @Test("many requests in one write get one reply each")
   func manyAtOnce() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     var bytes: [UInt8] = []
     for id in 0..<200 {
@@ -126,7 +126,7 @@ import Testing
 
   @Test("a request without a reply gets none, not even a refusal")
   func noReply() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     for command in 0...20 as ClosedRange<UInt16> where command != 13 {
       try client.send(command, [UInt8](repeating: 0xff, count: 40), id: 99, flags: 1 << 4)
@@ -136,7 +136,7 @@ import Testing
 
   @Test("an unknown request is refused", arguments: [0, 14, 17, 18, 99, .max] as [UInt16])
   func unknown(_ command: UInt16) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     #expect(try client.ask(command) == .refused(ENOSYS))
   }
@@ -145,7 +145,7 @@ import Testing
     "unsupported requests are refused",
     arguments: [(6, ENOTSUP), (11, EINVAL), (12, EINVAL), (16, ENOTTY)] as [(UInt16, CInt)])
   func notOffered(_ command: UInt16, _ errno: CInt) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     #expect(try client.ask(command, [UInt8](repeating: 0, count: 40)) == .refused(errno))
   }
@@ -155,14 +155,14 @@ import Testing
     arguments: [(2, 31), (3, 23), (4, 15), (5, 31), (7, 15), (8, 19), (9, 15), (10, 15), (15, 7)]
       as [(UInt16, Int)])
   func short(_ command: UInt16, _ count: Int) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     #expect(try client.ask(command, [UInt8](repeating: 64, count: count)) == .refused(EINVAL))
   }
 
   @Test("unexpected descriptors are closed, and the request is refused")
   func unwantedDescriptors() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     var ends: [CInt] = [0, 0]
     try #require(pipe(&ends) == 0)
@@ -192,7 +192,7 @@ import Testing
       ("around", RawClient.map(0xf000, 0x8000), EEXIST),
     ] as [(String, [UInt8], CInt)])
   func badMap(_ name: String, _ body: [UInt8], _ errno: CInt) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     let memory = Self.memory(1 << 20)
     #expect(try client.ask(2, Raw.map(0x10000, 0x4000), descriptors: [memory]) == .done(0))
@@ -203,7 +203,7 @@ import Testing
 
   @Test("a file that is too short, or none, is not mapped")
   func badFile() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     let memory = Self.memory(8192)
     #expect(
@@ -219,7 +219,7 @@ import Testing
 
   @Test("mappings are removed completely, or all at once")
   func unmap() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     for address in [0, 0x10000, 0x20000] as [UInt64] {
       #expect(try client.ask(2, Raw.map(address, 0x4000)) == .done(0))
@@ -237,7 +237,7 @@ import Testing
 
   @Test("a file that is truncated while the controller uses it reads zero")
   func truncated() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     let memory = Self.memory(1 << 20)
     #expect(try client.ask(2, Raw.map(0, 1 << 20), descriptors: [memory]) == .done(0))
@@ -267,7 +267,7 @@ import Testing
       (9, 32, nil), (.max, 32, nil),
     ] as [(UInt32, UInt32, UInt32?)])
   func regionInfo(_ index: UInt32, _ room: UInt32, _ flags: UInt32?) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     try client.send(5, Raw.words(room, 0, index, 0, 0, 0, 0, 0))
     let answer = try #require(try client.receive())
@@ -283,7 +283,7 @@ import Testing
     arguments: [(0, 1, 7), (1, 0, 1), (2, 32, 1), (3, 1, 1), (4, 1, 1)]
       as [(UInt32, UInt32, UInt32)])
   func interruptInfo(_ index: UInt32, _ count: UInt32, _ flags: UInt32) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     try client.send(7, Raw.words(16, 0, index, 0))
     let answer = try #require(try client.receive())
@@ -298,7 +298,7 @@ import Testing
       (1, 0, 4), (6, 0, 4), (7, 4096, 1), (7, 4094, 4), (8, 0, 4), (9, 0, 4), (.max, 0, 4),
     ] as [(UInt32, UInt64, UInt32)])
   func badAccess(_ region: UInt32, _ offset: UInt64, _ count: UInt32) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     #expect(try client.ask(9, Raw.access(region, offset, count)) == .refused(EINVAL))
     #expect(
@@ -331,7 +331,7 @@ import Testing
     _ name: String, _ flags: UInt32, _ index: UInt32, _ start: UInt32, _ count: UInt32,
     _ descriptors: Int, _ errno: CInt?
   ) throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     let outcome = try client.ask(
       8, Raw.words(20, flags, index, start, count),
@@ -341,7 +341,7 @@ import Testing
 
   @Test("only event counters are accepted")
   func noEvents() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Raw.negotiated(machine)
     var ends: [CInt] = [0, 0]
     try #require(pipe(&ends) == 0)
@@ -353,7 +353,7 @@ import Testing
 
   @Test("a client can fire vectors itself, by number and by flags")
   func loopBack() throws {
-    let machine = try ServedMachine(.strict)
+    let machine = try ServedMachine(.reference)
     let client = try Client(connectingTo: machine.socket, memory: HostMemory())
     let events = (0..<4).compactMap { _ in Client.Event() }
     try client.setEvents(events, index: 2)

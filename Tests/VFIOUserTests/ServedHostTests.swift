@@ -10,11 +10,11 @@ import Testing
 /// Hosts in process on the other side of the socket.
 @Suite struct ServedHostTests {
   @Test(
-    "a host probes, verifies I/O and shuts down over the socket", arguments: Personality.allCases,
+    "a host probes, verifies I/O and shuts down over the socket", arguments: Behaviour.allCases,
     ServedGuest.Way.allCases)
-  func life(_ personality: Personality, _ way: ServedGuest.Way) throws {
-    let machine = try ServedMachine(personality)
-    let guest = try ServedGuest(machine, personality, way)
+  func life(_ behaviour: Behaviour, _ way: ServedGuest.Way) throws {
+    let machine = try ServedMachine(behaviour)
+    let guest = try ServedGuest(machine, behaviour, way)
     let found = try guest.host.probe()
     #expect(found.vendorID == 0x15b7 && found.deviceID == 0x5fff)
     #expect(found.ioQueues == 4)
@@ -34,14 +34,14 @@ import Testing
   @Test(
     "MSI and INTx also interrupt a host",
     arguments: [
-      (.pciEPFNVMe, 1), (.nvmetPCIEPF, 1), (.strict, 1), (.nvmetPCIEPF, 0),
-    ] as [(Personality, Int)])
-  func otherInterrupts(_ personality: Personality, _ kind: Int) throws {
+      (.pciEPFNVMe, 1), (.nvmetPCIEPF, 1), (.reference, 1), (.nvmetPCIEPF, 0),
+    ] as [(Behaviour, Int)])
+  func otherInterrupts(_ behaviour: Behaviour, _ kind: Int) throws {
     let change: @Sendable (inout ControllerModel) -> Void = {
       $0.interrupts = kind == 1 ? .msi(vectors: 8) : .intx
     }
-    let machine = try ServedMachine(personality, change)
-    let guest = try ServedGuest(machine, personality, kind: kind, model: change)
+    let machine = try ServedMachine(behaviour, change)
+    let guest = try ServedGuest(machine, behaviour, kind: kind, model: change)
     let found = try guest.host.probe()
     for namespace in found.namespaces {
       #expect(try guest.host.verify(namespace, transfers: 16) == 16 * 4096)
@@ -51,12 +51,12 @@ import Testing
     #expect(guest.function.failure == nil)
   }
 
-  @Test("the next host finds what the last one wrote", arguments: Personality.allCases)
-  func hostAfterHost(_ personality: Personality) throws {
-    let machine = try ServedMachine(personality)
+  @Test("the next host finds what the last one wrote", arguments: Behaviour.allCases)
+  func hostAfterHost(_ behaviour: Behaviour) throws {
+    let machine = try ServedMachine(behaviour)
     var blocks: [UInt64] = []
     for _ in 0..<3 {
-      let guest = try ServedGuest(machine, personality)
+      let guest = try ServedGuest(machine, behaviour)
       let found = try guest.host.probe()
       blocks.append(found.namespaces[0].blocks)
       #expect(try guest.host.verify(found.namespaces[0], transfers: 4) == 4 * 4096)
@@ -80,8 +80,8 @@ import Testing
     try maps.remove(at: 0, count: 1 << 18)
     #expect(maps.remoteCount == 0)
 
-    let machine = try ServedMachine(.strict)
-    let guest = try ServedGuest(machine, .strict)
+    let machine = try ServedMachine(.reference)
+    let guest = try ServedGuest(machine, .reference)
     try guest.client.mapRemote(at: rom, count: 1 << 18, access: [.read])
     var requests = 0
     guest.client.onMemoryRequest = { _, _, _ in requests += 1 }
@@ -100,8 +100,8 @@ import Testing
 
   @Test("a register read is answered while the controller waits for the guest's memory")
   func noDeadLock() throws {
-    let machine = try ServedMachine(.strict)
-    let guest = try ServedGuest(machine, .strict, .messages)
+    let machine = try ServedMachine(.reference)
+    let guest = try ServedGuest(machine, .reference, .messages)
     var answers = 0
     // Within a request for memory, a processor of the guest looks at the registers.
     guest.client.onMemoryRequest = { _, _, _ in
@@ -118,10 +118,10 @@ import Testing
 
   @Test(
     "a reset that arrives while the controller waits for the guest's memory ends that wait",
-    arguments: Personality.allCases)
-  func resetWhileWaiting(_ personality: Personality) throws {
-    let machine = try ServedMachine(personality)
-    let guest = try ServedGuest(machine, personality, .messages)
+    arguments: Behaviour.allCases)
+  func resetWhileWaiting(_ behaviour: Behaviour) throws {
+    let machine = try ServedMachine(behaviour)
+    let guest = try ServedGuest(machine, behaviour, .messages)
     var isReset = false
     guest.client.onMemoryRequest = { isWrite, _, _ in
       guard isWrite, !isReset else { return }

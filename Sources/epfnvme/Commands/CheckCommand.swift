@@ -74,7 +74,7 @@ struct CheckCommand: ParsableCommand {
     guard let driver = check.driver else { return check }
     let facts = provisioner.machine.facts
     let emulation = try Emulation(
-      located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline
+      located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .linux6_12 : .linux7_2
     ) {
       $0.onlineCPUs = facts.onlineCPUs
       $0.pageSize = facts.pageSize

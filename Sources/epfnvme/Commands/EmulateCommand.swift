@@ -13,7 +13,7 @@ struct EmulateCommand: ParsableCommand {
     discussion: """
       Needs neither a board nor root and changes nothing. The profile is set up on a simulated kernel with backings in \
       memory, and a simulated host does what the Linux driver does: probe, Identify, verified I/O on every namespace, \
-      shutdown. --personality selects the driver; --verbose also shows doorbells and interrupts.
+      shutdown. --kernel-release selects the driver; --verbose also shows doorbells and interrupts.
 
       Scenarios:
       \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
@@ -70,7 +70,7 @@ struct EmulateCommand: ParsableCommand {
       if listQuirks { return showQuirks() }
       let located = try source.located()
       let emulation = try Emulation(
-        located, global.emulatedPersonality(for: located.profile), quirks: quirks.names)
+        located, global.emulatedRelease(for: located.profile), quirks: quirks.names)
       if printsText {
         for line in emulation.bindLog { print(Terminal.printable("kernel: \(line)")) }
       }
@@ -87,7 +87,8 @@ struct EmulateCommand: ParsableCommand {
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
-          "personality": .string(emulation.personality.rawValue), "reference": .bool(reference),
+          "personality": .string(emulation.kernelRelease.personality),
+          "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "scenario": .string(scenario.scenario.name),
           "bindLog": .array(emulation.bindLog.map { .string($0) }), "functions": .array(reports),
         ]
@@ -100,7 +101,7 @@ struct EmulateCommand: ParsableCommand {
     if global.json {
       let rows = Quirk.allCases.map { quirk -> JSONValue in
         [
-          "name": .string(quirk.rawValue), "driver": .string(quirk.personality.rawValue),
+          "name": .string(quirk.rawValue), "driver": .string(quirk.behaviour.rawValue),
           "summary": .string(quirk.summary),
         ]
       }
@@ -108,7 +109,7 @@ struct EmulateCommand: ParsableCommand {
     }
     for quirk in Quirk.allCases {
       let name = quirk.rawValue.padded(to: 14)
-      print("\(name)\(quirk.personality.rawValue.padded(to: 15))\(quirk.summary)")
+      print("\(name)\(quirk.behaviour.rawValue.padded(to: 15))\(quirk.summary)")
     }
   }
 

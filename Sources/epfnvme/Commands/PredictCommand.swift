@@ -12,7 +12,7 @@ struct PredictCommand: ParsableCommand {
     discussion: """
       Prints registers, queues, Identify data and kernel messages, from the emulation of the driver. The board is that of \
       the profile's controllerFeatures and of the options under Machine, by default a ROCK 5B with eight processors. \
-      Nothing is changed. --personality selects the driver.
+      Nothing is changed. --kernel-release selects the driver.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -33,7 +33,7 @@ struct PredictCommand: ParsableCommand {
     try global.run {
       let located = try source.located()
       let emulation = try Emulation(
-        located, global.emulatedPersonality(for: located.profile),
+        located, global.emulatedRelease(for: located.profile),
         adjust: facts.apply)
       var functions: [JSONValue] = []
       try emulation.forEachEndpoint(.init(isReference: reference)) {
@@ -55,7 +55,8 @@ struct PredictCommand: ParsableCommand {
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
-          "personality": .string(emulation.personality.rawValue), "reference": .bool(reference),
+          "personality": .string(emulation.kernelRelease.personality),
+          "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "kernelLog": .array(emulation.bindLog.map { .string($0) }),
           "functions": .array(functions),
         ]

@@ -137,7 +137,7 @@ struct ServeCommand: ParsableCommand {
         operation: "serve", path: file, errno: errno,
         hint: "epfnvme setup --kernel simulated=\(file) PROFILE creates it")
     }
-    return try GlobalOptions.simulatedKernel(in: file, global.chosenPersonality)
+    return try GlobalOptions.simulatedKernel(in: file, global.chosenRelease)
   }
 
   /// The name of the function that would be served; no file or device is touched for it.
@@ -145,7 +145,7 @@ struct ServeCommand: ParsableCommand {
     if let kernel = try kernelToServe() { return try ServedFunction.name(function, on: kernel) }
     let located = try source.located()
     let emulation = try Emulation(
-      located, global.emulatedPersonality(for: located.profile), quirks: quirks.names)
+      located, global.emulatedRelease(for: located.profile), quirks: quirks.names)
     return try ServedFunction.name(function, on: emulation.kernel)
   }
 
@@ -155,7 +155,7 @@ struct ServeCommand: ParsableCommand {
     }
     let located = try source.located()
     return try ServedFunction(
-      located, global.emulatedPersonality(for: located.profile), quirks: quirks.names,
+      located, global.emulatedRelease(for: located.profile), quirks: quirks.names,
       named: function, as: controller)
   }
 
@@ -204,15 +204,15 @@ struct ServeCommand: ParsableCommand {
   private func sayReady(_ served: ServedFunction, _ listener: Listener) {
     let path = listener.path ?? "(systemd's)"
     let arguments = QEMUArguments(socket: listener.path ?? "SOCKET")
-    let personality = served.function.model.personality.rawValue
+    let driver = served.function.model.behaviour.rawValue
     if global.json {
       let json: JSONValue = [
-        "event": "ready", "function": .string(served.name), "personality": .string(personality),
+        "event": "ready", "function": .string(served.name), "personality": .string(driver),
         "socket": JSONValue(listener.path), "qemu": .array(arguments.all.map { .string($0) }),
       ]
       print(json.compactText)
     } else {
-      let text = "\(served.name) (\(personality)) listens on \(path); QEMU: \(arguments.text)"
+      let text = "\(served.name) (\(driver)) listens on \(path); QEMU: \(arguments.text)"
       if TraceFile.isResult(trace) {
         global.terminal.note(text)
       } else if !global.quiet {

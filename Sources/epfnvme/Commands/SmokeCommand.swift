@@ -178,12 +178,12 @@ struct SmokeCommand: ParsableCommand {
   /// The driver that setup will select.
   private func driver(
     _ located: Profile.Located, _ provisioner: Provisioner
-  ) -> SimulatedKernel.Personality {
+  ) -> SimulatedKernel.Release {
     // Without a plan, the run reports the reason, and any emulation is sufficient.
     guard let name = (try? provisioner.plan(located))?.driver else {
-      return global.emulatedPersonality(for: located.profile)
+      return global.emulatedRelease(for: located.profile)
     }
-    return name == Profile.DriverChoice.pciEPFNVMe.rawValue ? .seed : .mainline
+    return name == Profile.DriverChoice.pciEPFNVMe.rawValue ? .linux6_12 : .linux7_2
   }
 
   private func list() {

@@ -58,7 +58,7 @@ final class Emulation {
         throw ProvisioningError(
           .different, "the controller failed: \(error)", operation: error.step,
           path: name,
-          hint: "epfnvme emulate --scenario strict shows which commands it completes")
+          hint: "epfnvme emulate --scenario conformance shows which commands it completes")
       }
     }
 
@@ -119,7 +119,7 @@ final class Emulation {
     }
   }
 
-  let personality: SimulatedKernel.Personality
+  let kernelRelease: SimulatedKernel.Release
   /// The kernel messages from loading the driver to binding.
   let bindLog: [String]
   /// Its configfs, set up.
@@ -129,16 +129,16 @@ final class Emulation {
   let functions: [String]
 
   /// - Parameter adjust: sets further properties of the machine.
-  /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this personality.
+  /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this kernelRelease.
   init(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality,
+    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release,
     quirks: Set<Quirk>? = nil, adjust: (inout SimulatedKernel.Machine) -> Void = { _ in }
   ) throws(ProvisioningError) {
-    self.personality = personality
+    self.kernelRelease = kernelRelease
     var machine = Self.machine(for: located.profile)
     machine.quirks = quirks
     adjust(&machine)
-    let kernel = SimulatedKernel(personality, machine: machine)
+    let kernel = SimulatedKernel(kernelRelease, machine: machine)
     let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
     defer { Self.remove(run) }
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
@@ -158,7 +158,7 @@ final class Emulation {
       if subsystem.version == nil { unknown.insert("attr_version") }
     }
     return BoardPrediction(
-      driver: personality.functionDriver, log: bindLog, tree: tree, unknown: unknown)
+      driver: kernelRelease.functionDriver, log: bindLog, tree: tree, unknown: unknown)
   }
 
   /// The names of the functions, in their order.

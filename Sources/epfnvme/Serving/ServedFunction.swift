@@ -25,11 +25,11 @@ struct ServedFunction {
   /// From a profile: set up on a simulated kernel, with the files and devices that it names.
   /// - Throws: ``ProvisioningError``.
   init(
-    _ located: Profile.Located, _ personality: SimulatedKernel.Personality, quirks: Set<Quirk>?,
+    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release, quirks: Set<Quirk>?,
     named wanted: String?, as controller: Controller
   ) throws(ProvisioningError) {
     let files = try BackingFiles(located.profile)
-    let emulation = try Emulation(located, personality, quirks: quirks, adjust: files.describe)
+    let emulation = try Emulation(located, kernelRelease, quirks: quirks, adjust: files.describe)
     try self.init(
       emulation.kernel, emulation.functions, named: wanted, as: controller, files)
   }

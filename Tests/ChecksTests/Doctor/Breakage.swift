@@ -13,16 +13,16 @@ import Testing
 /// A way to break a machine, with all that the doctor must say about it.
 struct Breakage: Sendable, CustomTestStringConvertible {
   var name: String
-  var personality: SimulatedKernel.Personality
+  var kernelRelease: SimulatedKernel.Release
   var expected: [Finding.ID]
   var inflict: @Sendable (Patient) throws -> Void
 
   init(
-    _ name: String, on personality: SimulatedKernel.Personality = .mainline,
+    _ name: String, on kernelRelease: SimulatedKernel.Release = .linux7_2,
     _ expected: Finding.ID..., inflict: @escaping @Sendable (Patient) throws -> Void
   ) {
     self.name = name
-    self.personality = personality
+    self.kernelRelease = kernelRelease
     self.expected = expected
     self.inflict = inflict
   }
@@ -30,7 +30,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
 
   func patient() throws -> Patient {
-    let patient = Patient(personality)
+    let patient = Patient(kernelRelease)
     try inflict(patient)
     return patient
   }
@@ -91,7 +91,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       $0.machine.modules = usualModules(without: "null_blk")
       $0.profile = try $0.shipped
     },
-    Breakage("the loop transport is missing", on: .seed, .optionMissing) {
+    Breakage("the loop transport is missing", on: .linux6_12, .optionMissing) {
       $0.machine.modules =
         usualModules(without: "nvme_loop").filter { $0.name != "nvmet_pci_epf" } + [
           .init("pci_epf_nvme", needs: ["nvme_fabrics"])
@@ -108,7 +108,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
         $0.add("/etc/modprobe.d/no-endpoint.conf", "# no\ninstall nvmet_pci_epf /bin/false\n")
       }
     },
-    Breakage("the driver's module is of another kernel", on: .seed, .moduleRefused) {
+    Breakage("the driver's module is of another kernel", on: .linux6_12, .moduleRefused) {
       $0.kernel.tell(.error, "pci_epf_nvme: Unknown symbol nvmf_create_ctrl (err -2)")
     },
   ]
@@ -153,7 +153,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       $0.machine.controllers[0].cable = nil
       try $0.simulated.setUp($0.shipped)
     },
-    Breakage("a host that has looked too early", on: .seed, .hostAbsent) {
+    Breakage("a host that has looked too early", on: .linux6_12, .hostAbsent) {
       try $0.simulated.setUp($0.shipped)
       $0.kernel.advance(by: .seconds(1))
     },
@@ -176,7 +176,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.work()
       $0.journals = [:]
     },
-    Breakage("ctrl_opts never reached the driver", on: .seed, .optionsEmpty) { patient in
+    Breakage("ctrl_opts never reached the driver", on: .linux6_12, .optionsEmpty) { patient in
       try patient.kernel.load("pci_epf_nvme")
       try patient.make("pci_ep/functions/pci_epf_nvme/f")
       patient.kernel.advance(by: .seconds(1))
@@ -185,12 +185,12 @@ struct Breakage: Sendable, CustomTestStringConvertible {
           "pci_ep/controllers/\(Patient.controller)/f", to: "pci_ep/functions/pci_epf_nvme/f")
       }
     },
-    Breakage("a function without ctrl_opts that was never linked", on: .seed, .optionsEmpty) {
+    Breakage("a function without ctrl_opts that was never linked", on: .linux6_12, .optionsEmpty) {
       try $0.kernel.load("pci_epf_nvme")
       try $0.make("pci_ep/functions/pci_epf_nvme/f")
       $0.kernel.advance(by: .seconds(1))
     },
-    Breakage("ctrl_opts in the words of the nvme command", on: .seed, .optionsMalformed) {
+    Breakage("ctrl_opts in the words of the nvme command", on: .linux6_12, .optionsMalformed) {
       try $0.kernel.load("pci_epf_nvme")
       try $0.make("pci_ep/functions/pci_epf_nvme/f")
       $0.kernel.advance(by: .seconds(1))
@@ -209,7 +209,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.work()
       try patient.rebind { try patient.write("0", to: "\(patient.subsystem)/attr_vendor_id") }
     },
-    Breakage("another class code", on: .seed, .classCode) {
+    Breakage("another class code", on: .linux6_12, .classCode) {
       try $0.work()
       try $0.write("0", to: "\($0.function)/progif_code")
     },
@@ -231,16 +231,16 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.work()
       try patient.rebind { try patient.vectors(msix: 32, msi: 0) }
     },
-    Breakage("fewer processors than queues", on: .seed, .queuesLimited) {
+    Breakage("fewer processors than queues", on: .linux6_12, .queuesLimited) {
       $0.machine.onlineCPUs = 2
       try $0.work()
     },
-    Breakage("a transfer limit of 4 KiB", on: .seed, .transferLimit) { patient in
+    Breakage("a transfer limit of 4 KiB", on: .linux6_12, .transferLimit) { patient in
       try patient.work()
       try patient.rebind { try patient.write("4", to: "\(patient.function)/nvme/mdts_kb") }
     },
     Breakage(
-      "a subsystem vendor ID that Identify will not show", on: .seed, .subsystemVendorIgnored
+      "a subsystem vendor ID that Identify will not show", on: .linux6_12, .subsystemVendorIgnored
     ) {
       try $0.work()
       try $0.write("0x1b96", to: "\($0.function)/subsys_vendor_id")
@@ -297,8 +297,9 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.rebind { try patient.unlink("nvmet/ports/1/subsystems/\(patient.nqn)") }
       patient.kernel.host(.linkUp, at: Patient.controller)
     },
-    Breakage("a subsystem that was never linked into the loop port", on: .seed, .targetUnreachable)
-    {
+    Breakage(
+      "a subsystem that was never linked into the loop port", on: .linux6_12, .targetUnreachable
+    ) {
       patient in
       try patient.work()
       try patient.write("0", to: "pci_ep/controllers/\(Patient.controller)/start")
@@ -306,12 +307,12 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try patient.unlink("nvmet/ports/1/subsystems/\(patient.nqn)")
       #expect(throws: Errno.self) { try patient.link(patient.link, to: patient.function) }
     },
-    Breakage("the fabrics connection has gone", on: .seed, .connectionLost) {
+    Breakage("the fabrics connection has gone", on: .linux6_12, .connectionLost) {
       try $0.work()
       for connection in try $0.kernel.connections() { try $0.kernel.disconnect(connection.name) }
     },
     Breakage(
-      "the fabrics connection is lost and the kernel tries again", on: .seed, .connectionLost
+      "the fabrics connection is lost and the kernel tries again", on: .linux6_12, .connectionLost
     ) {
       try $0.work()
       for connection in try $0.kernel.connections() {
@@ -352,7 +353,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
     Breakage("two functions and two vendors", .headerConflict) { patient in
       patient.machine.controllers[0].maximumFunctions = 2
       try patient.simulated.setUp(
-        ShippedProfile(name: "two-functions", personality: .mainline).located())
+        ShippedProfile(name: "two-functions", kernelRelease: .linux7_2).located())
       patient.attachHost()
       let subsystem = try #require(
         try patient.kernel.entries(of: "/sys/kernel/config/nvmet/subsystems").first?.name)
@@ -400,9 +401,9 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       $0.profile = try $0.shipped
     },
     Breakage("the profile's disk is not there", .profileImpossible) {
-      $0.profile = try ShippedProfile(name: "block", personality: .mainline).located()
+      $0.profile = try ShippedProfile(name: "block", kernelRelease: .linux7_2).located()
     },
-    Breakage("more queues in the profile than processors", on: .seed, .profileWarning) {
+    Breakage("more queues in the profile than processors", on: .linux6_12, .profileWarning) {
       $0.machine.onlineCPUs = 2
       $0.profile = try $0.shipped
     },

@@ -12,9 +12,9 @@ import Testing
 struct DoctorTests {
   @Test(
     "a healthy machine has no finding: new, with a profile before setup, and set up with a host",
-    arguments: SimulatedKernel.Personality.allCases)
-  func healthy(personality: SimulatedKernel.Personality) throws {
-    let patient = Patient(personality)
+    arguments: SimulatedKernel.Release.allCases)
+  func healthy(kernelRelease: SimulatedKernel.Release) throws {
+    let patient = Patient(kernelRelease)
     #expect(patient.examine().findings == [])
     patient.profile = try patient.shipped
     #expect(patient.examine().findings == [])
@@ -29,9 +29,9 @@ struct DoctorTests {
       })
   }
 
-  @Test("it changes nothing", arguments: SimulatedKernel.Personality.allCases)
-  func harmless(personality: SimulatedKernel.Personality) throws {
-    let patient = Patient(personality)
+  @Test("it changes nothing", arguments: SimulatedKernel.Release.allCases)
+  func harmless(kernelRelease: SimulatedKernel.Release) throws {
+    let patient = Patient(kernelRelease)
     patient.profile = try patient.shipped
     try patient.work()
     let (tree, log) = (patient.kernel.snapshot(), patient.kernel.logLines)
@@ -42,7 +42,7 @@ struct DoctorTests {
 
   @Test("without privileges it reports what it could not read and has no false finding")
   func unprivileged() throws {
-    let patient = Patient(.mainline)
+    let patient = Patient(.linux7_2)
     try patient.work()
     patient.isPrivileged = false
     patient.falsify = { $0.fail("/proc/config.gz", .permissionDenied) }
@@ -64,7 +64,7 @@ struct DoctorTests {
       "nvmet/ports", "nullb",
     ])
   func unreadable(directory: String) throws {
-    let patient = Patient(.mainline)
+    let patient = Patient(.linux7_2)
     try patient.work()
     patient.kernel.inject(
       SimulatedKernel.Fault(
@@ -105,7 +105,7 @@ struct DoctorTests {
     "for the link of an absent host it reports the driver's last event",
     arguments: LinkHistory.allCases)
   func linkOfAbsentHost(history: LinkHistory) throws {
-    let patient = Patient(.mainline)
+    let patient = Patient(.linux7_2)
     switch history {
     case .never: patient.machine.controllers[0].cable = nil
     case .trained: break
@@ -124,7 +124,7 @@ struct DoctorTests {
   @Test(
     "with several functions of one driver it draws no conclusion from messages without a function")
   func severalFunctions() throws {
-    let patient = Patient(.mainline)
+    let patient = Patient(.linux7_2)
     try patient.simulated.setUp(patient.shipped)
     try patient.make("pci_ep/functions/nvmet_pci_epf/begun")
     let diagnosis = patient.examine()

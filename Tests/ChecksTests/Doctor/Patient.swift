@@ -12,7 +12,7 @@ import TestSupport
 /// A simulated machine to be broken, and looked at by the doctor.
 final class Patient {
   var machine = SimulatedKernel.Machine()
-  let personality: SimulatedKernel.Personality
+  let kernelRelease: SimulatedKernel.Release
   /// What is done to procfs and sysfs.
   var falsify: (inout SimulatedFiles) -> Void = { _ in }
   /// What the doctor is asked about; nil for no profile.
@@ -25,15 +25,15 @@ final class Patient {
 
   private var standing: SimulatedMachine?
 
-  init(_ personality: SimulatedKernel.Personality) {
-    self.personality = personality
+  init(_ kernelRelease: SimulatedKernel.Release) {
+    self.kernelRelease = kernelRelease
     for index in machine.controllers.indices { machine.controllers[index].cable = .host }
   }
 
   /// The machine; made at the first use.
   var simulated: SimulatedMachine {
     if let standing { return standing }
-    let made = SimulatedMachine(personality, machine: machine)
+    let made = SimulatedMachine(kernelRelease, machine: machine)
     standing = made
     return made
   }
@@ -44,21 +44,22 @@ final class Patient {
   var shipped: Profile.Located {
     get throws {
       let profile = ShippedProfile(
-        name: personality == .mainline ? "null_blk-pci" : "null_blk-loop", personality: personality)
+        name: kernelRelease == .linux7_2 ? "null_blk-pci" : "null_blk-loop",
+        kernelRelease: kernelRelease)
       let text = String(decoding: try readFile(profile.file), as: UTF8.self)
       return try Profile.decode(Array(text.replacing("pci_epf_nvme.0.nqn", with: nqn).utf8))
     }
   }
 
   static let controller = "a40000000.pcie-ep"
-  var name: String { personality == .mainline ? "nullblk-pci" : "nullblk-loop" }
+  var name: String { kernelRelease == .linux7_2 ? "nullblk-pci" : "nullblk-loop" }
   var nqn: String {
     "nqn.2026-01.org.example:" + name
   }
   /// The directory of the profile's function.
   var function: String {
-    "pci_ep/functions/\(personality.functionDriver)/"
-      + (personality == .mainline ? "nullblk-pci" : "pci_epf_nvme.0")
+    "pci_ep/functions/\(kernelRelease.functionDriver)/"
+      + (kernelRelease == .linux7_2 ? "nullblk-pci" : "pci_epf_nvme.0")
   }
   var subsystem: String { "nvmet/subsystems/\(nqn)" }
   var link: String {

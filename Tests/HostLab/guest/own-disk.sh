@@ -13,10 +13,10 @@ sed "s/\"vendorID\": \"0x15b7\"/\"vendorID\": \"0x$(lspci -n -s "$(function_addr
   /lab/files/howto.json >same-ids.json
 run check /lab/files/howto.json --host auto
 status_is 'check --host finds no disk with our ids' 66
-run check same-ids.json --host auto --personality seed-6.12 --json
+run check same-ids.json --host auto --kernel-release 6.12 --json
 status_is 'check --host fails' 1
 json 'it says where' '[.cases[] | select(.passed | not) | .id] | contains(["identify mn", "identify subnqn", "namespace 1 nsze"])'
 json 'and with what' '.cases[] | select(.id == "identify mn") | .actual | startswith("QEMU NVMe Ctrl")'
-run check same-ids.json --host auto --personality seed-6.12 --lockstep --destructive --json
+run check same-ids.json --host auto --kernel-release 6.12 --lockstep --destructive --json
 status_is 'check --host --lockstep fails' 1
 json 'it says at which step' '[.cases[] | select(.passed | not) | .id] | any(startswith("lockstep"))'

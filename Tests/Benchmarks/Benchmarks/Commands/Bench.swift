@@ -18,7 +18,7 @@ final class Bench {
   private static let list: UInt64 = 48 << 20
 
   init(_ backend: Backend, queues: Int = 1, depth: Int = 1024) {
-    var model = ControllerModel(.strict)
+    var model = ControllerModel(.reference)
     model.ioQueues = queues
     model.targetIOQueues = queues
     model.namespaces = [Namespace(id: 1, backend: backend)]

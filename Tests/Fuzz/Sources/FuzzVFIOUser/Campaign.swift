@@ -14,7 +14,7 @@ struct Finding: Error, CustomStringConvertible {
 /// Sessions of hostile clients at one machine, and what shows that it has taken no harm.
 struct Campaign {
   private let machine: FuzzedMachine
-  private let personality: Personality
+  private let behaviour: Behaviour
   private var mutator: Mutator
   private let before: Holdings
 
@@ -26,8 +26,8 @@ struct Campaign {
   private var residentAtFirst = 0
   private let begin = Date()
 
-  init(_ machine: FuzzedMachine, _ personality: Personality, _ mutator: Mutator) throws {
-    (self.machine, self.personality, self.mutator) = (machine, personality, mutator)
+  init(_ machine: FuzzedMachine, _ behaviour: Behaviour, _ mutator: Mutator) throws {
+    (self.machine, self.behaviour, self.mutator) = (machine, behaviour, mutator)
     // The first host makes what is made once.
     before = Holdings()
     try checkHealth(isFirst: true)
@@ -97,7 +97,7 @@ struct Campaign {
   /// An honest host works, and nothing is left of the others.
   private mutating func checkHealth(isFirst: Bool = false) throws {
     do {
-      let guest = try ServedGuest(machine.socket, ServedMachine.model(personality))
+      let guest = try ServedGuest(machine.socket, ServedMachine.model(behaviour))
       clients += 1
       let found = try guest.host.probe()
       for namespace in found.namespaces {

@@ -52,9 +52,9 @@ final class FuzzedMachine {
     var nanosecondsToReport: UInt64? { nil }
   }
 
-  init(_ personality: Personality) throws {
+  init(_ behaviour: Behaviour) throws {
     machine = try ServedMachine(
-      personality, { $0.offersDoorbellBuffers = personality == .strict },
+      behaviour, { $0.offersDoorbellBuffers = behaviour == .reference },
       observer: { [figures] in Observer($0, figures) })
   }
 

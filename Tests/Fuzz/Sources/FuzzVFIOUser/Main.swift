@@ -17,16 +17,16 @@ import ServedHost
     subcommands: [Attack.self, Record.self], defaultSubcommand: Attack.self)
 }
 
-extension Personality: @retroactive ExpressibleByArgument {}
+extension Behaviour: @retroactive ExpressibleByArgument {}
 
 struct Attack: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Attack.")
 
-  @Option(help: "The number of messages for each personality.") var messages = 100_000
-  @Option(help: "The number of clients that connect and disconnect, for each personality.")
+  @Option(help: "The number of messages for each behaviour.") var messages = 100_000
+  @Option(help: "The number of clients that connect and disconnect, for each behaviour.")
   var connects = 0
   @Option(help: "The seed of the random numbers.") var seed: UInt64 = 1
-  @Option(help: "Only this personality.") var personality: Personality?
+  @Option(help: "Only this behaviour.") var behaviour: Behaviour?
   @Option(help: "The directory of the recorded sessions.") var corpus = "Corpus"
   @Option(help: "The number of messages between regular hosts.") var every = 10_000
   @Option(help: "The number of the first session, to repeat a finding.") var first = 0
@@ -41,16 +41,16 @@ struct Attack: ParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     let sessions = try RecordedSession.all(in: corpus)
     guard !sessions.isEmpty else { throw ValidationError("There is no session in \(corpus).") }
-    for personality in self.personality.map({ [$0] }) ?? Personality.allCases {
-      let machine = try FuzzedMachine(personality)
-      var campaign = try Campaign(machine, personality, Mutator(sessions, seed: seed))
+    for behaviour in self.behaviour.map({ [$0] }) ?? Behaviour.allCases {
+      let machine = try FuzzedMachine(behaviour)
+      var campaign = try Campaign(machine, behaviour, Mutator(sessions, seed: seed))
       do {
         try campaign.attack(messages: messages, first: first, honestEvery: every)
         try campaign.connect(times: connects, seed: seed)
       } catch let finding as Finding {
-        throw Finding(description: "\(personality.rawValue), seed \(seed): \(finding)")
+        throw Finding(description: "\(behaviour.rawValue), seed \(seed): \(finding)")
       }
-      print("\(personality.rawValue), seed \(seed): \(campaign.summary)")
+      print("\(behaviour.rawValue), seed \(seed): \(campaign.summary)")
       fflush(nil)
     }
   }
@@ -60,7 +60,7 @@ struct Record: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Record sessions for the corpus.",
     discussion: """
-      Without --server, the in-process host is recorded with each personality. With it, another client (QEMU, for example) connects
+      Without --server, the in-process host is recorded with each behaviour. With it, another client (QEMU, for example) connects
       to --socket and is forwarded to the server.
       """)
 
@@ -76,8 +76,8 @@ struct Record: ParsableCommand {
       try recorder.run()
       return try save(name, recorder)
     }
-    for personality in Personality.allCases {
-      let machine = try FuzzedMachine(personality)
+    for behaviour in Behaviour.allCases {
+      let machine = try FuzzedMachine(behaviour)
       for way in [ServedGuest.Way.shared, .both] {
         let path = machine.socket + ".record"
         let recorder = try Recorder(at: path, to: machine.socket)
@@ -88,7 +88,7 @@ struct Record: ParsableCommand {
           ended.signal()
         }.start()
         do {
-          let guest = try ServedGuest(path, ServedMachine.model(personality), way)
+          let guest = try ServedGuest(path, ServedMachine.model(behaviour), way)
           let found = try guest.host.probe()
           for namespace in found.namespaces {
             _ = try guest.host.verify(namespace, transfers: 6, depth: 3)
@@ -100,7 +100,7 @@ struct Record: ParsableCommand {
             at: 0, count: UInt64(way == .both ? 1 << 18 : ServedGuest.memoryCount))
         }
         ended.wait()
-        try save("\(personality.rawValue)-\(way)", recorder)
+        try save("\(behaviour.rawValue)-\(way)", recorder)
       }
     }
   }

@@ -2,7 +2,7 @@
 internal import NVMe
 
 /// The NVM command set on the first namespace and the first I/O queue.
-extension StrictHost {
+extension ConformanceHost {
   func examineIO() throws(HostError) {
     let list = try identify(.activeNamespaces)
     let id = UInt32(Self.number(list, 0, 4))

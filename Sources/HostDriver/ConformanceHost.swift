@@ -6,7 +6,7 @@ internal import PCI
 ///
 /// It continues after a violation if possible. It writes to the first blocks of the first namespace.
 /// - Source: NVM Express Base 2.1, NVM Command Set 1.1, PCIe Transport 1.1.
-public final class StrictHost: Host {
+public final class ConformanceHost: Host {
   /// The rules checked so far; complete after ``examine()`` has returned.
   public private(set) var examination = Examination()
   var capabilities = ControllerCapabilities()

@@ -6,11 +6,11 @@ import TestSupport
 import Testing
 
 /// The specification's rules, and which of them each driver does not keep.
-@Suite struct StrictHostTests {
+@Suite struct ConformanceHostTests {
   private func examine(
-    _ personality: Personality, _ change: (inout ControllerModel) -> Void = { _ in }
+    _ behaviour: Behaviour, _ change: (inout ControllerModel) -> Void = { _ in }
   ) throws -> Examination {
-    var model = ControllerModel(personality)
+    var model = ControllerModel(behaviour)
     model.vendorID = 0x15b7
     model.subsystemVendorID = 0x15b7
     model.serial = "0123456789"
@@ -26,12 +26,12 @@ import Testing
     let memory = HostMemory(count: 16 << 20)
     let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
     function.linkUp()
-    return try StrictHost(function, memory: memory, clock: DeviceClock(function))
+    return try ConformanceHost(function, memory: memory, clock: DeviceClock(function))
       .examine()
   }
 
-  static let broken: [(Personality, Set<String>)] = [
-    (.strict, []),
+  static let broken: [(Behaviour, Set<String>)] = [
+    (.reference, []),
     (
       .nvmetPCIEPF,
       [
@@ -58,8 +58,8 @@ import Testing
   ]
 
   @Test("a controller violates only the rules of its quirks", arguments: broken)
-  func rules(_ personality: Personality, _ broken: Set<String>) throws {
-    let examination = try examine(personality)
+  func rules(_ behaviour: Behaviour, _ broken: Set<String>) throws {
+    let examination = try examine(behaviour)
     #expect(Set(examination.broken.map(\.id)) == broken, "\(examination.broken)")
     let ids = examination.rules.map(\.id)
     #expect(ids.count > 100)
@@ -83,14 +83,14 @@ import Testing
   @Test(
     "the reference controller follows the rules in every configuration", arguments: Form.allCases)
   func otherReferences(_ form: Form) throws {
-    let examination = try examine(.strict) { form.apply(to: &$0) }
+    let examination = try examine(.reference) { form.apply(to: &$0) }
     #expect(examination.broken.map(\.description) == [])
   }
 
   @Test(
     "the reference controller's pin is asserted for unacknowledged entries; that of the drivers is pulsed",
-    arguments: [Personality.strict, .nvmetPCIEPF])
-  func pin(_ personality: Personality) throws {
+    arguments: [Behaviour.reference, .nvmetPCIEPF])
+  func pin(_ behaviour: Behaviour) throws {
     final class Watcher: HostInterface {
       let memory: HostMemory
       var levels: [Bool] = []
@@ -98,7 +98,7 @@ import Testing
       func interrupt(vector: Int) {}
       func intx(asserted: Bool) { levels.append(asserted) }
     }
-    var model = ControllerModel(personality)
+    var model = ControllerModel(behaviour)
     model.interrupts = .intx
     let memory = HostMemory(count: 16 << 20)
     let function = NVMeFunction(model, memory: memory, deviceID: 1)
@@ -116,7 +116,7 @@ import Testing
     try memory.store(UInt32(0x18), at: 0x1_0000)
     function.write(0x1000, 1)
     function.advance(to: function.now + .init(100))
-    if personality == .strict {
+    if behaviour == .reference {
       #expect(watcher.levels == [true])
       function.write(0x0c, 1)
       #expect(watcher.levels == [true, false], "INTMS masks it")
@@ -142,10 +142,10 @@ import Testing
       (.pciEPFNVMe, .asyncEventsNeverComplete, "events-limit"),
       (.pciEPFNVMe, .completionQueueDeletedInUse, "delete-cq-in-use"),
       (.pciEPFNVMe, .noncontiguousQueueIsInvalidQueue, "create-cq-pc"),
-    ] as [(Personality, Quirk, String)])
-  func quirk(_ personality: Personality, _ quirk: Quirk, _ rule: String) throws {
-    #expect(try examine(personality).broken.map(\.id).contains(rule))
-    let without = try examine(personality) { $0.quirks.remove(quirk) }
+    ] as [(Behaviour, Quirk, String)])
+  func quirk(_ behaviour: Behaviour, _ quirk: Quirk, _ rule: String) throws {
+    #expect(try examine(behaviour).broken.map(\.id).contains(rule))
+    let without = try examine(behaviour) { $0.quirks.remove(quirk) }
     #expect(!without.broken.map(\.id).contains(rule))
   }
 }

@@ -3,7 +3,7 @@ internal import NVMe
 internal import PCI
 
 /// The function, the registers, and the ways in and out of operation.
-extension StrictHost {
+extension ConformanceHost {
   func examineFunction() {
     let space = function.configuration
     let classCode = space.read(offset: 0x08, width: .doubleword) >> 8

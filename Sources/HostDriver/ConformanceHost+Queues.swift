@@ -2,7 +2,7 @@
 internal import NVMe
 
 /// I/O queues: refusals, grants, interrupts.
-extension StrictHost {
+extension ConformanceHost {
   private func createCompletions(
     _ id: UInt32, entries: UInt32 = 16, vector: UInt32 = 0, flags: UInt32 = 1, at address: UInt64
   ) -> SubmissionEntry {

@@ -3,7 +3,7 @@ internal import NVMe
 internal import PCI
 
 /// Identify, features, log pages, events: rules of the admin queue.
-extension StrictHost {
+extension ConformanceHost {
   func examineAdmin() throws(HostError) {
     controller = try identify(.controller, as: IdentifyController.self)
     let space = function.configuration

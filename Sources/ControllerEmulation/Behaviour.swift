@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which controller is imitated.
-public enum Personality: String, Sendable, Hashable, CaseIterable {
+/// The controller to emulate.
+public enum Behaviour: String, Sendable, Hashable, CaseIterable {
   /// The out-of-tree driver of Linux 6.12: `drivers/pci/endpoint/functions/pci-epf-nvme.c`.
   case pciEPFNVMe = "pci_epf_nvme"
   /// `nvmet_pci_epf`, in Linux since 6.14: `drivers/nvme/target/pci-epf.c`.
   case nvmetPCIEPF = "nvmet_pci_epf"
   /// The reference controller: the behaviour of the specification.
-  case strict
+  case reference
 
   /// The deviations that the driver really has.
   public var quirks: Set<Quirk> {
-    Set(Quirk.allCases.filter { $0.personality == self })
+    Set(Quirk.allCases.filter { $0.behaviour == self })
   }
 }
 
@@ -57,7 +57,7 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   case transferFieldWraps = "transfer-field-wraps"
   case shutdownDoesNotFlush = "shutdown-does-not-flush"
 
-  public var personality: Personality {
+  public var behaviour: Behaviour {
     switch self {
     case .partialMappingRepeats, .abruptShutdownIgnored, .shutdownStatusSticks,
       .failedEnableIsSilent, .interruptEnableIgnored, .noncontiguousQueueIsInvalidQueue,
