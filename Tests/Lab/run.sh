@@ -42,11 +42,17 @@ fi
 
 # ---- The program ----
 
+# built PRODUCT: builds it, and prints its path. The path is asked for with the same options, because others would make SwiftPM plan, and
+# then build, everything again.
+built() {
+  (
+    cd "$root"
+    swift build -c release --static-swift-stdlib --product "$1" >&2
+    echo "$(swift build -c release --static-swift-stdlib --show-bin-path)/$1"
+  )
+}
 program=${LAB_EPFNVME:-}
-if [ -z "$program" ]; then
-  (cd "$root" && swift build -c release --static-swift-stdlib --product epfnvme >&2)
-  program=$(cd "$root" && swift build -c release --show-bin-path)/epfnvme
-fi
+[ -n "$program" ] || program=$(built epfnvme)
 
 # The one without shared libraries, for the pace suite; LAB_STATIC= leaves it out.
 static=${LAB_STATIC-$root/.build/static/epfnvme}
@@ -64,10 +70,7 @@ esac
 # Random profiles for the suite of changes.
 profiles=
 case 47-random-changes in
-  *"${LAB_FILTER:-}"*)
-    (cd "$root" && swift build -c release --static-swift-stdlib --product RandomProfiles >&2)
-    profiles=$(cd "$root" && swift build -c release --show-bin-path)/RandomProfiles
-    ;;
+  *"${LAB_FILTER:-}"*) profiles=$(built RandomProfiles) ;;
 esac
 
 # ---- The initramfs ----
