@@ -56,7 +56,7 @@ fmt: ## format the Swift sources in place
 
 demo: packages ## plan, set up, show and tear down an endpoint on the simulated kernel
 	swift build $(debug) --product epfnvme
-	@.ci/demo "$$(swift build --show-bin-path)/epfnvme"
+	@.ci/demo "$$(swift build $(debug) --show-bin-path)/epfnvme"
 
 lab: packages ## run the suite on a real kernel in QEMU
 	Tests/Lab/run.sh
