@@ -140,7 +140,7 @@ import Testing
   @Test(
     "an imported command line can be set up on its driver's kernel",
     arguments: [
-      ("nvmet-pci-epf --nrioq 8 --mdts 256 --rot start", SimulatedKernel.Release.mainline),
+      ("nvmet-pci-epf --nrioq 8 --mdts 256 --rot start", SimulatedKernel.Release.linux7_2),
       ("nvme-epf --model X --nrioq 4 start", .linux6_12),
       ("nvme-epf --disable-dma start", .linux6_12),
     ])
