@@ -149,7 +149,7 @@ struct HostBusTests {
       Issue.record("not refused")
       return
     }
-    #expect(users == ["the driver vfio-pci has it"])
+    #expect(users == ["it is bound to the driver vfio-pci"])
     #expect(fake.writes.isEmpty)
     _ = try failure { try device.rebind(force: true) }
     #expect(device.driver == "vfio-pci")

@@ -55,7 +55,7 @@ import Testing
       ("epfnvme emulate --scenario conf", ["conformance"]),
       ("epfnvme setup --driver nv", ["nvmet_pci_epf"]),
       ("epfnvme status --color n", ["never"]),
-      ("epfnvme emulate --quirks no", ["none"]),
+      ("epfnvme emulate --quirks reg", ["registers-writable"]),
     ])
   func fixed(line: String, expected: [String]) throws {
     #expect(Set(try offers(line, in: Program())) == Set(expected))

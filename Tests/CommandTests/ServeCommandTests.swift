@@ -93,7 +93,7 @@ import Testing
     #expect(result.status == 0, "\(result.errors)")
     let options = try place.program("serve", "--print-qemu", "--socket", place.socket).output
     #expect(
-      result.output == "served (nvmet_pci_epf) is at \(place.socket); QEMU: \(options)")
+      result.output == "served (nvmet_pci_epf) listens on \(place.socket); QEMU: \(options)")
     #expect(options.contains("share=on") && options.contains("\"driver\":\"vfio-user-pci\""))
   }
 
@@ -237,7 +237,7 @@ import Testing
       executable: "/usr/bin/systemd-socket-activate")
     try waitUntil("it listens") { access(place.socket, F_OK) == 0 || !server.isRunning }
     try write(1..<3, by: place.guest().host)
-    #expect(server.outputSoFar.contains("is at (systemd's)"))
+    #expect(server.outputSoFar.contains("listens on (systemd's)"))
     server.send(signal: SIGTERM)
     let result = try server.finish()
     #expect(result.status == 0, "\(result.errors)")

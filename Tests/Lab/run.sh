@@ -152,6 +152,7 @@ if [ -n "$profiles" ]; then
   for driver in nvmet_pci_epf pci_epf_nvme; do
     "$profiles" 120 "$driver" attr_pi_enable dhchap_key dhchap_dhgroup >"$image/lab/pairs.$driver"
   done
+  echo "${LAB_PAIRS:-15}" >"$image/lab/pairs"
 fi
 cp "$lab/init.sh" "$image/init"
 chmod +x "$image/init"

@@ -116,8 +116,8 @@ struct FaultTests {
   @Test(
     "an invalid or newer state file is an error that names it",
     arguments: [
-      ("{", "it is damaged"), ("", "it is damaged"), ("{\"version\":3}", "it is damaged"),
-      ("{\"version\":2}", "it has version 2, this tool knows version 3"),
+      ("{", "it is damaged"), ("", "it is damaged"), ("{\"version\":4}", "it is damaged"),
+      ("{\"version\":3}", "it has version 3, this tool knows version 4"),
     ])
   func damaged(text: String, reason: String) throws {
     let file = temporaryFile()

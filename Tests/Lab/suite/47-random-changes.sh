@@ -7,7 +7,7 @@
 . "${0%/*}/lib.sh"
 
 pairs=/lab/pairs.$driver
-wanted=50
+wanted=$(cat /lab/pairs)
 if ! has_controller || ! has_driver || [ ! -s "$pairs" ]; then
   skip 'random changes' 'no virtual controller, no NVMe function driver, or no profiles'
   exit 0
