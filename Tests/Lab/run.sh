@@ -9,6 +9,7 @@ set -eu
 lab=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$lab/../.." && pwd)
 . "$lab/lab-packages.sh"
+path=$PATH
 PATH=$PATH:/sbin:/usr/sbin
 output=${LAB_OUTPUT:-$root/.build/lab}
 stall=${LAB_STALL:-600}
@@ -42,11 +43,12 @@ fi
 
 # ---- The program ----
 
-# built PRODUCT: builds it, and prints its path. The path is asked for with the same options, because others would make SwiftPM plan, and
-# then build, everything again.
+# built PRODUCT: builds it, and prints its path. Other options, or another PATH, would make SwiftPM build everything again here and in the
+# next build outside.
 built() {
   (
     cd "$root"
+    PATH=$path
     swift build -c release --static-swift-stdlib --product "$1" >&2
     echo "$(swift build -c release --static-swift-stdlib --show-bin-path)/$1"
   )
