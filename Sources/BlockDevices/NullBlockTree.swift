@@ -23,12 +23,17 @@ public struct NullBlockTree: Sendable {
   public static func freshValues(parameters: [String: String]) -> [String: String] {
     var values: [String: String] = [:]
     for (name, text) in parameters {
-      switch (name, text) {
-      case ("gb", _): values["size"] = Int(text).map { "\($0 &* 1024)" }
-      case ("bs", _): values["blocksize"] = text
-      case (_, "Y"), (_, "y"): values[name] = "1"
-      case (_, "N"), (_, "n"): values[name] = "0"
-      default: values[name] = text
+      switch name {
+      case "gb": values["size"] = Int(text).map { "\($0 &* 1024)" } ?? text
+      case "bs": values["blocksize"] = text
+      // -1 is no node.
+      case "home_node": values[name] = Int32(text).map { "\(UInt32(bitPattern: $0))" } ?? text
+      default:
+        switch text.lowercased() {
+        case "y", "yes", "t", "true", "on": values[name] = "1"
+        case "n", "no", "f", "false", "off": values[name] = "0"
+        default: values[name] = text
+        }
       }
     }
     return values

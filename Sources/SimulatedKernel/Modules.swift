@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Modules: their presence, the effects of loading them, and their references.
 extension KernelState {
-  /// The machine's modules, or the kernelRelease's usual ones.
+  /// The machine's modules, or the usual ones of the kernel release.
   var allModules: [SimulatedKernel.Module] {
     if let modules = machine.modules { return modules }
     var modules: [SimulatedKernel.Module] = [
@@ -69,7 +69,12 @@ extension KernelState {
 
   func moduleParameters(_ name: String) -> [String: String] {
     let name = Self.moduleName(name)
-    return modules[name] ?? ModuleOptions.values(of: module(name)?.options ?? [])
+    guard let given = modules[name] else {
+      return ModuleOptions.values(of: module(name)?.options ?? [])
+    }
+    guard name == "null_blk" else { return given }
+    return Self.nullBlockNumbers.merging(Self.nullBlockSwitches) { first, _ in first }
+      .merging(given) { _, second in second }
   }
 
   /// A module's init.
@@ -93,18 +98,26 @@ extension KernelState {
     modules[name] = parameters
   }
 
-  /// The parameters of null_blk, and which of them are numbers.
-  /// - Source: `drivers/block/null_blk/main.c`, `module_param`.
-  private static let nullBlockParameters: Set<String> = [
-    "nr_devices", "gb", "bs", "queue_mode", "irqmode", "submit_queues", "poll_queues",
-    "home_node", "hw_queue_depth", "max_sectors", "completion_nsec", "cache_size", "mbps",
-    "zone_size", "zone_capacity", "zone_nr_conv", "zone_max_open", "zone_max_active",
-    "zone_append_max_sectors", "no_sched",
+  /// The parameters of null_blk that are numbers, and their defaults.
+  /// - Source: `drivers/block/null_blk/main.c`, `module_param`; null_blk.md, 1.
+  private static let nullBlockNumbers = [
+    "nr_devices": "1", "gb": "250", "bs": "512", "queue_mode": "2", "irqmode": "1",
+    "submit_queues": "1", "poll_queues": "1", "home_node": "-1", "hw_queue_depth": "64",
+    "max_sectors": "0", "completion_nsec": "10000", "cache_size": "0", "mbps": "0",
+    "zone_size": "256", "zone_capacity": "0", "zone_nr_conv": "0", "zone_max_open": "0",
+    "zone_max_active": "0", "zone_append_max_sectors": "2147483647", "no_sched": "0",
+  ]
+
+  /// Those that are switches.
+  private static let nullBlockSwitches = [
+    "memory_backed": "N", "discard": "N", "zoned": "N", "zone_full": "N", "blocking": "N",
+    "shared_tags": "N", "shared_tag_bitmap": "N", "use_per_node_hctx": "N", "virt_boundary": "N",
+    "rotational": "N", "fua": "Y",
   ]
 
   private mutating func bringUpNullBlock(_ parameters: [String: String]) throws(Errno) {
     for (name, text) in parameters.sorted(by: { $0.key < $1.key })
-    where Self.nullBlockParameters.contains(name) && (try? Written(text).signed()) == nil {
+    where Self.nullBlockNumbers[name] != nil && (try? Written(text).signed()) == nil {
       log(.error, "null_blk: `\(text)' invalid for parameter `\(name)'")
       throw .invalidArgument
     }

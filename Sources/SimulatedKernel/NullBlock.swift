@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
 internal import ConfigFS
 internal import SystemPackage
 
@@ -149,18 +150,10 @@ extension KernelState {
         _ = tree.add(group, .faultGroup, in: node, isDefault: true)
       }
     }
-    let parameters = modules["null_blk"] ?? [:]
-    if let gb = parameters["gb"].flatMap({ Int($0) }) { set("size", String(gb * 1024), of: node) }
-    if let size = parameters["bs"].flatMap({ Int($0) }) {
-      set("blocksize", String(min(size, machine.pageSize)), of: node)
-    }
-    for (name, value) in parameters where rule(name, of: node) != nil {
-      switch value {
-      case "Y", "y": set(name, "1", of: node)
-      case "N", "n": set(name, "0", of: node)
-      default: set(name, value, of: node)
-      }
-    }
+    let values = NullBlockTree.freshValues(parameters: modules["null_blk"] ?? [:])
+    for (name, value) in values where rule(name, of: node) != nil { set(name, value, of: node) }
+    // A larger block is reduced when the module is loaded.
+    set("blocksize", String(min(number("blocksize", of: node), machine.pageSize)), of: node)
   }
 
   mutating func dropNullBlock(_ node: Int) {

@@ -49,6 +49,29 @@ import Testing
     try expectDefaults(machine)
   }
 
+  @Test(
+    "a null_blk that is loaded with the kernel's parameters needs no step more",
+    arguments: [
+      "{}", #"{ "memoryBacked": true }"#,
+      #"{ "memoryBacked": true, "zoned": true, "sizeMiB": 1024 }"#,
+    ])
+  func loadedAsUsual(_ device: String) throws {
+    let located = try profile(
+      #"{ "version": 1, "name": "p", "backings": { "disk": { "nullBlock": \#(device) } } }"#)
+    func writes(_ machine: SimulatedMachine) throws -> [String] {
+      try machine.provisioner.plan(located).steps.compactMap { step in
+        if case .write(let path, _, _) = step.operation { path } else { nil }
+      }
+    }
+    let unloaded = SimulatedMachine(.linux7_2)
+    let loaded = SimulatedMachine(.linux7_2)
+    try loaded.kernel.load("null_blk", parameters: ["nr_devices=0"])
+    #expect(loaded.kernel.parameters(of: "null_blk")["home_node"] == "-1")
+    #expect(try writes(loaded) == writes(unloaded))
+    try loaded.setUp(located)
+    #expect(try loaded.provisioner.plan(located).steps.isEmpty)
+  }
+
   @Test("without parameters nothing is written for a default")
   func usual() throws {
     let machine = SimulatedMachine(.linux7_2)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
-internal import KernelModules
 internal import KernelEvents
+internal import KernelModules
 internal import LinuxFiles
 internal import NVMeTarget
 internal import PCIEndpoint
@@ -34,6 +34,13 @@ struct DesiredState {
   private(set) var servingLinks: [String: [Int]] = [:]
   /// Per controller: the links of its functions.
   var functionLinks: [String: [Int]] = [:]
+  /// Attributes of a new null_blk device that differ from the kernel's default because of the module's parameters.
+  private lazy var freshNullBlock: [String: String] = {
+    let standard = ProfileSchema.nullBlock.freshTexts()
+    return NullBlockTree.freshValues(
+      parameters: machine.modules.parameters(of: NullBlockTree.moduleName)
+    ).filter { name, text in standard[name].map { !sameAttributeText($0, text) } ?? false }
+  }()
 
   init(
     _ profile: Profile, _ resolution: Resolution, _ ownership: Ownership, on machine: Machine
@@ -209,8 +216,7 @@ struct DesiredState {
     attributes += raw(device.attributes, item.directory, reason, needs: directory)
     attributes += defaults(
       SchemaObject.freshNullBlock(device), item.directory, needs: directory,
-      fresh: NullBlockTree.freshValues(
-        parameters: machine.modules.parameters(of: NullBlockTree.moduleName)))
+      fresh: freshNullBlock)
     let power = list.add(
       item.isPowered, isOn: true, "\(reason) appears as a block device",
       disruption: "the device /dev/\(name) is replaced", needs: [directory])
