@@ -91,7 +91,7 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
-        "Provisioning", "EndpointProvisioning", "ControllerEmulation", "HostDriver", systemPackage,
+        "Provisioning", "EndpointProvisioning", systemPackage,
       ], path: "Tests/Support"),
     // Profiles for the lab.
     .executableTarget(
@@ -125,7 +125,7 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel", "PCI",
-        "ControllerEmulation", "HostDriver", "TestSupport", systemPackage,
+        "ControllerEmulation", "HostDriver", "NVMeEmulation", systemPackage,
       ]),
     .target(
       name: "SpecificationHost", dependencies: ["ControllerEmulation", "PCI"],
@@ -137,13 +137,13 @@ let package = Package(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(
       name: "HostDriverTests",
-      dependencies: ["LibC", "ControllerEmulation", "HostDriver", "NVMe", "PCI", "TestSupport"]),
+      dependencies: ["LibC", "ControllerEmulation", "HostDriver", "NVMe", "PCI", "NVMeEmulation"]),
     .testTarget(
       name: "ProvisioningTests",
       dependencies: [
         "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "ControllerEmulation", "HostDriver", "TestSupport",
+        "SimulatedKernel", "Provisioning", "HostDriver", "NVMeEmulation", "TestSupport",
         systemPackage,
       ]),
     .target(
@@ -163,7 +163,7 @@ let package = Package(
       dependencies: [
         "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "ConfigFS",
         "BlockDevices", "KernelModules", "KernelEvents", "LinuxFiles", "SimulatedKernel",
-        "TestSupport", systemPackage,
+        "NVMeEmulation", "TestSupport", systemPackage,
       ]),
     .testTarget(
       name: "CommandTests",

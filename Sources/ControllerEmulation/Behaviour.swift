@@ -67,7 +67,11 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
       .reinitializationCrashes, .smallTransferFieldWraps, .loopCarriesLessThanMebibyte,
       .asyncEventsNeverComplete, .wholeBARWritable:
       .pciEPFNVMe
-    default: .nvmetPCIEPF
+    case .transferFailureSucceeds, .failedReadHangs, .completionQueueOfSameID,
+      .fullTestWithoutWrap, .hostIdentifierHasNoLength, .readyDespiteFatal,
+      .shutdownWhileDisabledIgnored, .registersWritable, .vectorNotChecked,
+      .burstAndThresholdCut, .transferFieldWraps, .shutdownDoesNotFlush:
+      .nvmetPCIEPF
     }
   }
 }

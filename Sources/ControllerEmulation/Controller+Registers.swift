@@ -145,8 +145,8 @@ extension Controller {
     effects.log.append(LogLine(time: now, level: level, text: text))
   }
 
-  mutating func diagnose(_ row: String, _ text: String) {
-    effects.diagnoses.append(Diagnosis(row: row, text: text))
+  mutating func diagnose(_ fault: String, _ text: String) {
+    effects.diagnoses.append(Diagnosis(fault: fault, text: text))
   }
 
   /// Switches ``Effects/trace`` on or off.

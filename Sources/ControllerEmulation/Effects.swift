@@ -49,6 +49,6 @@ public struct TraceEvent: Sendable, Hashable {
 /// A situation in which a real board would hang, crash or corrupt memory.
 public struct Diagnosis: Sendable, Hashable {
   /// The driver, and what goes wrong there: `nvmet_pci_epf: queue id`.
-  public var row: String
+  public var fault: String
   public var text: String
 }

@@ -34,7 +34,7 @@ extension Machine {
       endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
     machine.hintForDriver = { driver in
-      SimulatedKernel.Release.allCases.first { $0.functionDriver == driver }.map {
+      SimulatedKernel.Release(functionDriver: driver).map {
         "a new simulated kernel with --kernel-release \($0.rawValue) has \(driver)"
       }
     }

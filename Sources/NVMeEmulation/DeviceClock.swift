@@ -2,7 +2,7 @@
 public import ControllerEmulation
 public import HostDriver
 
-/// A host's clock that is the device's: it passes only while the host waits.
+/// The clock of a host in process: the virtual time of the device, which passes while the host waits.
 public final class DeviceClock: HostClock {
   private let function: NVMeFunction
   public init(_ function: NVMeFunction) { self.function = function }

@@ -26,6 +26,13 @@ extension SimulatedKernel {
       }
     }
 
+    /// The release with an NVMe endpoint function driver; nil for another driver.
+    public init?(functionDriver: String) {
+      guard let release = Self.allCases.first(where: { $0.functionDriver == functionDriver })
+      else { return nil }
+      self = release
+    }
+
     /// The name of the NVMe endpoint function driver, which is its directory in `pci_ep/functions`.
     public var functionDriver: String {
       switch self {
@@ -40,7 +47,7 @@ extension SimulatedKernel {
   /// The default is a Rock 5B: eight processors, pages of 4 KiB, one endpoint controller `a40000000.pcie-ep`, an NVMe
   /// disk and a SATA disk, every module loadable, configfs mounted, all privileges.
   public struct Machine: Codable, Sendable, Hashable {
-    /// `uname -r`; nil selects that of the kernelRelease.
+    /// `uname -r`; nil selects that of the simulated release.
     public var release: String?
     public var onlineCPUs = 8
     /// Bytes.
@@ -50,7 +57,7 @@ extension SimulatedKernel {
     public var isConfigFSMounted = true
     /// `CONFIG_PCI_ENDPOINT_CONFIGFS`: without it there is no `pci_ep`.
     public var hasEndpointSupport = true
-    /// Whether `primary`, `secondary` and the driver's group appear 1 ms after mkdir; nil selects the behaviour of the kernelRelease.
+    /// Whether `primary`, `secondary` and the driver's group appear 1 ms after mkdir; nil selects the behaviour of the simulated release.
     /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`, `pci_epf_cfs_work` of kernels before the change.
     public var lateGroups: Bool?
     public var options: Set<KernelOption> = [.passthru, .authentication, .debugFS]

@@ -38,7 +38,7 @@ public final class SimulatedKernel: Sendable {
   ///
   /// Time passes between processes: delayed entries have appeared, and a link has trained.
   /// - Parameters:
-  /// - kernelRelease: of a new kernel; `mainline` by default. An existing kernel keeps its kernelRelease.
+  ///   - kernelRelease: of a new kernel; 7.2 by default. An existing kernel keeps its own.
   ///   - machine: of a fresh kernel.
   public init(
     contentsOf path: FilePath, kernelRelease: Release = .linux7_2, machine: Machine = .init()

@@ -89,7 +89,7 @@ struct GlobalOptions: ParsableArguments {
 
   /// The simulated kernel in a file; a new one if the file does not exist.
   /// - Parameters:
-  /// - kernelRelease: the kernel to simulate; nil selects that of the file, or `7.2` for a new one.
+  ///   - kernelRelease: the kernel to simulate; nil selects that of the file, or `7.2` for a new one.
   ///   - board: the machine around a new one.
   /// - Throws: ``ProvisioningError`` when the file cannot be used, or when its kernel is another one.
   static func simulatedKernel(
@@ -107,7 +107,8 @@ struct GlobalOptions: ParsableArguments {
     }
     guard kernelRelease == nil || kernelRelease == kernel.kernelRelease else {
       throw ProvisioningError(
-        .impossible, "the simulated kernel in \(file) is a \(kernel.kernelRelease.rawValue)",
+        .impossible,
+        "the simulated kernel in \(file) has the kernel release \(kernel.kernelRelease.rawValue)",
         operation: "open", path: file, value: kernelRelease?.rawValue,
         hint: "--kernel-release is for a new one: name another file, or remove this one")
     }

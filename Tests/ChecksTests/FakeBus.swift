@@ -6,7 +6,7 @@ import HostDriver
 import NVMe
 import PCI
 import SystemPackage
-import TestSupport
+import NVMeEmulation
 
 /// A controller that a host has probed, and what sysfs would show of it on the host's machine.
 final class FakeBus {

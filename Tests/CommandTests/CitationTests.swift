@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
 import Foundation
+import Provisioning
 import SystemPackage
 import TestSupport
 import Testing
@@ -64,9 +65,8 @@ import Testing
 
     init?(_ path: String) {
       guard
-        let data = FileManager.default.contents(
-          atPath: ShippedProfile.repository.appending(path).string),
-        let text = String(data: data, encoding: .utf8)
+        let bytes = try? readFile(ShippedProfile.repository.appending(path)),
+        let text = String(validating: bytes, as: UTF8.self)
       else { return nil }
       self.path = path
       lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().map {
@@ -89,10 +89,17 @@ import Testing
     [File("README.md")].compactMap { $0 }
     + ["Sources", "Tests", "Docs"].flatMap { directory -> [File] in
       let root = ShippedProfile.repository.appending(directory)
-      let paths = FileManager.default.subpaths(atPath: root.string) ?? []
-      return paths.filter { path in
-        !path.split(separator: "/").contains { $0.hasPrefix(".") }
-      }.compactMap { File("\(directory)/\($0)") }
+      let paths = FileManager.default.enumerator(atPath: root.string)
+      var files: [File] = []
+      while let path = paths?.nextObject() as? String {
+        // Packages below Tests have build directories.
+        if FilePath(path).lastComponent?.string.hasPrefix(".") == true {
+          paths?.skipDescendants()
+        } else if let file = File("\(directory)/\(path)") {
+          files.append(file)
+        }
+      }
+      return files
     }
 
   private static let documents = files.filter { $0.path.hasSuffix(".md") }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
+import Provisioning
 import SystemPackage
 import TestSupport
 import Testing
@@ -7,8 +7,7 @@ import Testing
 /// The Swift code that README shows is that of Tests/Examples, which CI builds and runs.
 @Suite struct ExampleTests {
   private func text(_ path: String) throws -> String {
-    let file = ShippedProfile.repository.appending(path).string
-    return String(decoding: try #require(FileManager.default.contents(atPath: file)), as: UTF8.self)
+    String(decoding: try readFile(ShippedProfile.repository.appending(path)), as: UTF8.self)
   }
 
   @Test("README's Swift code is part of an example")

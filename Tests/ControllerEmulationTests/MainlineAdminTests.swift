@@ -682,7 +682,7 @@ import Testing
     }
     #expect(host.diagnoses.isEmpty)
     host.pass(6000)
-    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf: keep-alive timer"])
+    #expect(host.diagnoses.map(\.fault) == ["nvmet_pci_epf: keep-alive timer"])
     #expect(
       host.log.suffix(2) == [
         "nvmet: ctrl 1 keep-alive timer (2 seconds) expired!",

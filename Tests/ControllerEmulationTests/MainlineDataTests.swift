@@ -287,7 +287,7 @@ import Testing
       let entry = Host.Entry(
         opcode: 2, flags: 0x40, namespace: 1, prp1: page, prp2: length, words: [0, 0, 7])
       #expect(host.status(of: entry, on: 1) == (isHidden ? 0 : status))
-      #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf: SGL length" } == isHidden)
+      #expect(host.diagnoses.contains { $0.fault == "nvmet_pci_epf: SGL length" } == isHidden)
     }
   }
 

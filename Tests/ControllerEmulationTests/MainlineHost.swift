@@ -61,7 +61,7 @@ extension Host {
   var model: ControllerModel { controller.model }
   var isLinkUp: Bool { controller.isLinkUp }
 
-  var isHanging: Bool { diagnoses.contains { $0.row == "nvmet_pci_epf: failed read" } }
+  var isHanging: Bool { diagnoses.contains { $0.fault == "nvmet_pci_epf: failed read" } }
 }
 
 extension [UInt8] {

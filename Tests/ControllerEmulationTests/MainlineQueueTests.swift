@@ -24,7 +24,7 @@ import Testing
         host.submitSilently(flush, to: 1)
         host.write(0x1008, 64)
         host.pass(20)
-        #expect(host.diagnoses.map(\.row).contains("nvmet_pci_epf: tail doorbell"))
+        #expect(host.diagnoses.map(\.fault).contains("nvmet_pci_epf: tail doorbell"))
         #expect(host.number(at: host.completions(of: 1)) == 0)
         #expect(host.interrupts.last == 0)
       },
@@ -509,7 +509,7 @@ import Testing
     #expect(
       host.status(of: .init(opcode: 1, prp1: host.page(), words: [0x001f_0000 | id, 0x0001_0001]))
         == 0x4101)
-    #expect(host.diagnoses.map(\.row) == ["nvmet_pci_epf: queue id", "nvmet_pci_epf: queue id"])
+    #expect(host.diagnoses.map(\.fault) == ["nvmet_pci_epf: queue id", "nvmet_pci_epf: queue id"])
     #expect(
       host.status(of: .init(opcode: 5, prp1: host.page(), words: [0x001f_0009, 3])) == 0x4101)
     #expect(host.diagnoses.count == 2, "beyond max_qid the core says it")

@@ -329,7 +329,7 @@ import Testing
     #expect(host.diagnoses.isEmpty)
     host.write(0x1000, 1)
     host.pass(20)
-    #expect(host.diagnoses.first?.row == "nvmet_pci_epf: tail doorbell")
+    #expect(host.diagnoses.first?.fault == "nvmet_pci_epf: tail doorbell")
   }
 
   // MARK: nvmet_pci_epf.md, 8

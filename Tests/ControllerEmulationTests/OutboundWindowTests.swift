@@ -76,7 +76,7 @@ import Testing
     let host = host(.nvmetPCIEPF, OutboundWindows(count: 1, size: 1 << 16))
     #expect(host.status == 1)
     #expect(host.identify(1).0 == nil)
-    #expect(host.diagnoses.contains { $0.row == "nvmet_pci_epf: outbound windows" })
+    #expect(host.diagnoses.contains { $0.fault == "nvmet_pci_epf: outbound windows" })
   }
 
   // pci_epf_nvme.md, 13, Q1
@@ -96,6 +96,6 @@ import Testing
     let status = host.status(
       of: .init(opcode: 2, namespace: 1, prp1: page, prp2: page + 4096, words: [0, 0, 15]), on: 1)
     #expect(status == (isQuirk ? 0x4004 : 0))
-    #expect(host.diagnoses.contains { $0.row == "pci_epf_nvme: partial mapping" } == isQuirk)
+    #expect(host.diagnoses.contains { $0.fault == "pci_epf_nvme: partial mapping" } == isQuirk)
   }
 }

@@ -253,7 +253,7 @@ import Testing
     let host = Self.host()
     #expect(host.createCompletionQueue(1) == 0)
     #expect(host.createSubmissionQueue(5, on: 1) == 0x4101)
-    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme: queue id"])
+    #expect(host.diagnoses.map(\.fault) == ["pci_epf_nvme: queue id"])
   }
 
   static let deletions: [Row] = [
@@ -377,7 +377,7 @@ import Testing
   func shortEffects() {
     let host = Self.host()
     _ = host.run(.init(opcode: 2, prp1: host.page(), words: [4 << 16 | 5]))
-    #expect(host.diagnoses.map(\.row) == ["pci_epf_nvme: effects log"])
+    #expect(host.diagnoses.map(\.fault) == ["pci_epf_nvme: effects log"])
   }
 
   // pci_epf_nvme.md, 13, Q8; pci_epf_nvme.md, 13, Q11

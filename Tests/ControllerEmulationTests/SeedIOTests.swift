@@ -66,7 +66,7 @@ import Testing
       let host = Self.host()
       host.write(0x1008, 64)
       host.pass(50)
-      #expect(Set(host.diagnoses.map(\.row)) == ["pci_epf_nvme: tail doorbell"])
+      #expect(Set(host.diagnoses.map(\.fault)) == ["pci_epf_nvme: tail doorbell"])
     },
     Row("a queue that cannot be mapped is given up for this round, and tried again") {
       let host = SeedStateTests.host(enabled: true)

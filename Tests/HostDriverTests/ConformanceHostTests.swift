@@ -2,7 +2,7 @@
 import ControllerEmulation
 import HostDriver
 import PCI
-import TestSupport
+import NVMeEmulation
 import Testing
 
 /// The specification's rules, and which of them each driver does not keep.

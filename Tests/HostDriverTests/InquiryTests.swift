@@ -3,7 +3,7 @@ import ControllerEmulation
 import HostDriver
 import NVMe
 import PCI
-import TestSupport
+import NVMeEmulation
 import Testing
 
 /// Commands that only ask, and what each kind of controller answers.

@@ -3,7 +3,7 @@ import ControllerEmulation
 import LibC
 import HostDriver
 import PCI
-import TestSupport
+import NVMeEmulation
 import Testing
 
 /// A host and a device that know each other by PCI only.

@@ -212,7 +212,7 @@ def summaries($function; $all):
 $tables[0] as $tables
 | .functions[0] as $function
 | (if .reference then "strict" elif $function.commands == null then error("without --commands")
-    else {"seed-6.12": "pci_epf_nvme", "mainline-7.2": "nvmet_pci_epf"}[.personality] // error("which driver?") end) as $driver
+    else {"6.12": "pci_epf_nvme", "7.2": "nvmet_pci_epf"}[.kernelRelease] // error("which driver?") end) as $driver
 | ($function.commands
     | map(.bytes = ((.data | unhex) as $data | $data + [range($data | length; .length) | 0]))
     | map({key: .nvme, value: .}) | from_entries) as $answers

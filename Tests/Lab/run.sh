@@ -43,9 +43,9 @@ fi
 
 # ---- The program ----
 
-# built PRODUCT: builds it, and prints its path. Other options, or another PATH, would make SwiftPM build everything again here and in the
+# build_product PRODUCT: builds it, and prints its path. Other options, or another PATH, would make SwiftPM build everything again here and in the
 # next build outside.
-built() {
+build_product() {
   (
     cd "$root"
     PATH=$path
@@ -54,7 +54,7 @@ built() {
   )
 }
 program=${LAB_EPFNVME:-}
-[ -n "$program" ] || program=$(built epfnvme)
+[ -n "$program" ] || program=$(build_product epfnvme)
 
 # The one without shared libraries, for the pace suite; LAB_STATIC= leaves it out.
 static=${LAB_STATIC-$root/.build/static/epfnvme}
@@ -72,7 +72,7 @@ esac
 # Random profiles for the suite of changes.
 profiles=
 case 47-random-changes in
-  *"${LAB_FILTER:-}"*) profiles=$(built RandomProfiles) ;;
+  *"${LAB_FILTER:-}"*) profiles=$(build_product RandomProfiles) ;;
 esac
 
 # ---- The initramfs ----
@@ -151,10 +151,11 @@ cp -r "$lab/suite" "$image/lab/suite"
 [ ! -d "$root/Configs" ] || cp -r "$root/Configs" "$image/lab/Configs"
 if [ -n "$profiles" ]; then
   # The attributes need kernel options that kernel.config does not have.
+  pairs=${LAB_PAIRS:-15}
   for driver in nvmet_pci_epf pci_epf_nvme; do
-    "$profiles" 120 "$driver" attr_pi_enable dhchap_key dhchap_dhgroup >"$image/lab/pairs.$driver"
+    "$profiles" $((pairs * 8)) "$driver" attr_pi_enable dhchap_key dhchap_dhgroup >"$image/lab/pairs.$driver"
   done
-  echo "${LAB_PAIRS:-15}" >"$image/lab/pairs"
+  echo "$pairs" >"$image/lab/pairs"
 fi
 cp "$lab/init.sh" "$image/init"
 chmod +x "$image/init"

@@ -19,7 +19,7 @@ import Testing
       try machine.kernel.load(
         module, parameters: module == "null_blk" ? ["nr_devices=0"] : [])
     }
-    try machine.kernel.load(kernelRelease == .linux7_2 ? "nvmet_pci_epf" : "pci_epf_nvme")
+    try machine.kernel.load(kernelRelease.functionDriver)
     return machine
   }
 

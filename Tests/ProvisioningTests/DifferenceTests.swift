@@ -90,7 +90,7 @@ import Testing
     let differences = try machine.provisioner.differences(try shipped.located())
     let gone = differences.filter { $0.kind == .obsolete }
     #expect(gone.map(\.path).contains(subsystem.appending("namespaces/2").string))
-    #expect(gone.allSatisfy { $0.isMendedBySetup })
+    #expect(gone.allSatisfy { $0.isFixedBySetup })
     #expect(Set(gone.flatMap(\.disturbances)) == ["namespace 2 goes away"])
   }
 
@@ -103,7 +103,7 @@ import Testing
     let differences = try machine.provisioner.differences(located)
     #expect(differences.map(\.kind) == [.foreign])
     #expect(differences.first?.id == "directory nvmet/subsystems/\(nqn)/namespaces/7")
-    #expect(differences.first?.isMendedBySetup == false)
+    #expect(differences.first?.isFixedBySetup == false)
     try machine.setUp(located)
     #expect(try machine.provisioner.differences(located) == differences)
   }

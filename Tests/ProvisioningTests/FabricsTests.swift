@@ -108,7 +108,7 @@ struct FabricsTests {
     #expect(failure.actual == "\(name) (connecting)")
     let difference = try #require(try provisioner.differences(located).first)
     #expect(difference.kind == .lost)
-    #expect(!difference.isMendedBySetup)
+    #expect(!difference.isFixedBySetup)
     #expect(difference.disturbances == [])
     // The kernel reconnects; setup does not get in its way.
     #expect(try provisioner.plan(located).steps.filter { $0.operation.isEffect } == [])

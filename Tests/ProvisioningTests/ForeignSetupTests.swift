@@ -15,7 +15,7 @@ import Testing
   /// What a shell does: `mkdir`, `echo`, `ln -s`, and the reverse.
   struct Script: Sendable {
     let kernel: SimulatedKernel
-    let isMainline: Bool
+    var isMainline: Bool { kernel.kernelRelease == .linux7_2 }
 
     func make(_ path: String) throws { try kernel.createDirectory(FilePath(root + path)) }
     func echo(_ text: String, _ path: String) throws {
@@ -29,7 +29,7 @@ import Testing
     func exists(_ path: String) -> Bool { (try? kernel.kind(of: FilePath(root + path))) != nil }
     func read(_ path: String) -> String? { try? kernel.read(FilePath(root + path)) }
 
-    var driver: String { isMainline ? "nvmet_pci_epf" : "pci_epf_nvme" }
+    var driver: String { kernel.kernelRelease.functionDriver }
 
     /// A disk of null_blk's own, a subsystem NAME.nqn, a port, and a bound function.
     func setUp(_ name: String, port: Int) throws {
@@ -71,12 +71,11 @@ import Testing
     var hardware = SimulatedKernel.Machine()
     hardware.controllers[0].maximumFunctions = functions
     let machine = SimulatedMachine(kernelRelease, machine: hardware)
-    let isMainline = kernelRelease == .linux7_2
-    for module in ["nvmet", "nvme_loop", isMainline ? "nvmet_pci_epf" : "pci_epf_nvme"] {
+    for module in ["nvmet", "nvme_loop", kernelRelease.functionDriver] {
       try machine.kernel.load(module)
     }
     try machine.kernel.load("null_blk", parameters: ["nr_devices=1", "gb=1"])
-    return (machine, Script(kernel: machine.kernel, isMainline: isMainline))
+    return (machine, Script(kernel: machine.kernel))
   }
 
   /// One null_blk namespace behind one function.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import HostDriver
+import NVMeEmulation
 import Provisioning
 import SimulatedKernel
 import TestSupport

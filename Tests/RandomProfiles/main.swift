@@ -10,9 +10,7 @@ import TestSupport
 
 let arguments = CommandLine.arguments
 guard arguments.count >= 3, let count = UInt64(arguments[1]), count > 0,
-  let kernelRelease = SimulatedKernel.Release.allCases.first(where: {
-    $0.functionDriver == arguments[2]
-  })
+  let kernelRelease = SimulatedKernel.Release(functionDriver: arguments[2])
 else {
   FileHandle.standardError.write(
     Data("usage: RandomProfiles COUNT DRIVER [ATTRIBUTE...]\n".utf8))

@@ -32,7 +32,9 @@ public final class ServedMachine {
       function.linkDown()
       events.add(reason.map { "left: \($0)" } ?? "gone")
     }
-    func worked() { for diagnosis in function.takeEvents().diagnoses { events.add(diagnosis.row) } }
+    func worked() {
+      for diagnosis in function.takeEvents().diagnoses { events.add(diagnosis.fault) }
+    }
     var nanosecondsToReport: UInt64? { nil }
   }
 

@@ -4,7 +4,7 @@ import HostDriver
 import PCI
 import SimulatedKernel
 import SystemPackage
-import TestSupport
+import NVMeEmulation
 import Testing
 
 /// A bound function is a device that a host can drive; kernel and device see one another's doings.

@@ -27,7 +27,7 @@ public struct ProfileGenerator {
     self.kernelRelease = kernelRelease
   }
 
-  /// A profile that ``machine`` with the kernelRelease can carry out.
+  /// A profile that ``machine`` with the kernel release can apply.
   public static func profile(
     seed: UInt64, for kernelRelease: SimulatedKernel.Release
   ) -> Profile {

@@ -27,7 +27,7 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
   public static let names: [String] = fileNames(in: directory)
     .filter { $0.hasSuffix(".json") }.map { String($0.dropLast(5)) }
 
-  /// Every profile with each kernelRelease that can carry it out.
+  /// Every profile with each kernel release that can apply it.
   public static let all: [ShippedProfile] = names.flatMap { name in
     SimulatedKernel.Release.allCases.compactMap { kernelRelease in
       switch (name, kernelRelease) {

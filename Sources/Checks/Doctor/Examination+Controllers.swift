@@ -45,14 +45,14 @@ extension Examination {
         .controllerWithoutDriver, enabled.path.lastComponent?.string ?? "",
         [none, compatible] + [line].compactMap(\.self),
         "the device tree has a PCIe port in endpoint mode, but no driver has registered a controller for it",
-        mend: remedy)
+        remedy: remedy)
     }
     if let disabled = endpoints.first {
       return find(
         .controllerDisabled, disabled.path.lastComponent?.string ?? "",
         [none, Finding.Evidence(disabled.path.appending("status").string, disabled.status)],
         "the device tree has a PCIe port in endpoint mode, but it is disabled",
-        mend:
+        remedy:
           "set its status to \"okay\" (and that of the same port in root-complex mode to \"disabled\") in an overlay of the device tree, then reboot"
       )
     }
@@ -66,7 +66,7 @@ extension Examination {
           hasTree ? "no PCIe port in endpoint mode" : "missing: this machine has no device tree"),
       ],
       "\(machine.label) has no PCI endpoint controller, so it cannot be a PCI device",
-      mend: hasTree
+      remedy: hasTree
         ? "put a PCIe port into endpoint mode with a device tree overlay and build the driver of its controller; to try a profile without hardware, use --kernel simulated"
         : "use a board whose PCIe port can be an endpoint; to try a profile without hardware, use --kernel simulated"
     )
@@ -121,7 +121,7 @@ extension Examination {
             node.appending("compatible").string,
             compatible.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
               .joined(separator: ", "))
-        ], refusal, mend: "use another board: no configuration changes that")
+        ], refusal, remedy: "use another board: no configuration changes that")
     }
   }
 
@@ -153,13 +153,13 @@ extension Examination {
         .controllerWithoutFunction, name,
         [evidence("\(path)/start"), Finding.Evidence(full(path), "no link to a function")],
         "the link is up without a function; a host that scans now finds no device, or an empty one",
-        mend: "echo 0 > \(full(path))/start, or set up a profile (epfnvme setup)")
+        remedy: "echo 0 > \(full(path))/start, or set up a profile (epfnvme setup)")
     } else if !isStarted, let function = bound.first {
       find(
         .controllerNotStarted, name,
         [evidence("\(path)/start"), Finding.Evidence(full(function.path), "bound")],
         "a function is bound, but the link is off, so no host can see it",
-        mend:
+        remedy:
           "before the host is powered on or rescans its bus: epfnvme start \(name)")
     } else if isStarted {
       if let function = bound.first(where: \.isNVMe) { lookForHost(of: function, at: name) }
@@ -197,7 +197,7 @@ extension Examination {
     find(
       .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,
       "\(heard) no host has enabled the controller since the function was bound",
-      mend:
+      remedy:
         "start the board before the host scans for devices: power the host on, reset it, or on the host: echo 1 > /sys/bus/pci/rescan"
     )
   }

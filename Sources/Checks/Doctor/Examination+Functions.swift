@@ -77,7 +77,7 @@ extension Examination {
           .functionForeign, function.name,
           [Finding.Evidence(full(function.path), "bound to \(controller)")],
           "no journal of epfnvme lists it, so setup and teardown do not change it; it occupies one of the controller's functions",
-          mend:
+          remedy:
             "keep it; or create a profile from it with epfnvme export; or stop the controller, rm the function's link below \(full("pci_ep/controllers/\(controller)")) and rmdir \(full(function.path))"
         )
       }
@@ -128,14 +128,14 @@ extension Examination {
             full("\(function.path)/secondary/\(link.name)"), "-> \(full(link.target))")
         ],
         "the NVMe drivers do not support a secondary interface: the function is bound twice, or not at all",
-        mend: "stop the controller, then rm \(full("\(function.path)/secondary/\(link.name)"))")
+        remedy: "stop the controller, then rm \(full("\(function.path)/secondary/\(link.name)"))")
     }
     if let link = links(in: function.path).first {
       find(
         .virtualFunction, function.name,
         [Finding.Evidence(full("\(function.path)/\(link.name)"), "-> \(full(link.target))")],
         "a function linked into a function becomes a virtual function, which the NVMe drivers neither support nor initialise",
-        mend:
+        remedy:
           "rm \(full("\(function.path)/\(link.name)")), then remove \(full(link.target)) and create it again"
       )
     }
@@ -155,7 +155,7 @@ extension Examination {
       .functionUnbound, function.name,
       [Finding.Evidence(full(function.path), "not linked to a controller")],
       "an incomplete function: no host can see it",
-      mend:
+      remedy:
         "complete it: cd \(full("pci_ep")) && ln -s functions/\(function.driver.name)/\(function.name) controllers/NAME/; or remove it: rmdir \(full(function.path))"
     )
   }
@@ -170,7 +170,7 @@ extension Examination {
         .optionsEmpty, function.name, [evidence(path)] + (line.map { [evidence($0)] } ?? []),
         (line == nil ? "the link will be refused" : "the link was refused")
           + " because ctrl_opts is empty; options that are written to the function's own directory, as in an old guide, are lost",
-        mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path)), then link again")
+        remedy: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path)), then link again")
       return true
     }
     let unknown = FabricsOptions(attributeText: text)?.unknownItems ?? [text]
@@ -178,7 +178,7 @@ extension Examination {
     find(
       .optionsMalformed, function.name, [evidence(path)],
       "the kernel does not know \"\(first)\": names have underscores and no leading dashes, unlike the options of the nvme command; the link fails with EINVAL",
-      mend: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path))")
+      remedy: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path))")
     return true
   }
 
@@ -197,12 +197,12 @@ extension Examination {
       find(
         .functionWaits, function.name, [seen],
         "bound, but there is no NVMe controller yet; an endpoint controller that is initialised at PERST# creates it when the host starts",
-        mend: "power the host on or reset it; if that does not help, see dmesg")
+        remedy: "power the host on or reset it; if that does not help, see dmesg")
     } else {
       find(
         .functionFailed, function.name, [seen] + complaints.map { evidence($0) },
         "its NVMe controller could not be created although the link succeeded; the next link-down event dereferences a null pointer in the kernel",
-        mend:
+        remedy:
           "stop the controller (epfnvme stop \(controller)), rm the function's link below \(full("pci_ep/controllers/\(controller)")), fix the cause in the kernel log, and link it again"
       )
     }
@@ -222,7 +222,7 @@ extension Examination {
           Finding.Evidence("/sys/class/nvme/\(lost.name)/state", lost.state ?? ""),
         ],
         "the connection to the target is lost and the kernel is reconnecting: commands of the host wait, and fail after ctrl_loss_tmo",
-        mend:
+        remedy:
           "restore the target and the network; if the kernel gives up the connection, stop the controller, remove the function's link, then link it again"
       )
     }
@@ -234,7 +234,8 @@ extension Examination {
           Finding.Evidence("/sys/class/nvme", "no connection to \(nqn)"),
         ],
         "the fabrics controller behind the bound function no longer exists: commands of the host fail. Writing attr_qid_max, or unlinking the port, removes it",
-        mend: "stop the controller, remove the function's link, fix the target, then link it again"
+        remedy:
+          "stop the controller, remove the function's link, fix the target, then link it again"
       )
     }
     let possible =
@@ -250,7 +251,7 @@ extension Examination {
           Finding.Evidence("online processors", "\(machine.facts.onlineCPUs)"),
         ],
         "\(wanted) I/O queues are requested, \(possible) are created: the minimum of 15, the processors, and the vectors less the admin queue's",
-        mend:
+        remedy:
           "request \(possible) queues, or configure \(wanted + 1) vectors on a machine with \(wanted) processors"
       )
     }

@@ -28,13 +28,13 @@ extension Examination {
         find(
           .idInvisible, function.name, seen,
           "a host treats a slot with these IDs as empty: the device is invisible",
-          mend: remedy)
+          remedy: remedy)
       } else if isBlank {
         find(
           .vendorUnset, function.name, seen,
           function.driver == .nvmetPCIEPF
             ? "the vendor ID that the host sees is the subsystem's, and it is not set"
-            : "the vendor ID is not set", mend: remedy)
+            : "the vendor ID is not set", remedy: remedy)
       }
     }
     let names = ["baseclass_code", "subclass_code", "progif_code"]
@@ -43,7 +43,7 @@ extension Examination {
       find(
         .classCode, function.name, names.map { evidence("\(function.path)/\($0)") },
         "hosts select the NVMe driver by the class code 010802, which is the drivers' default",
-        mend:
+        remedy:
           "before the function is linked: echo 1, 8 and 2 into \(names.joined(separator: ", ")) of \(full(function.path))"
       )
     }
@@ -55,13 +55,13 @@ extension Examination {
         .subsystemVendorIgnored, function.name,
         [evidence("\(function.path)/subsys_vendor_id"), evidence("\(function.path)/vendorid")],
         "pci_epf_nvme puts the vendor ID into SSVID of Identify Controller; the subsystem vendor ID appears in configuration space only",
-        mend: "none is needed unless the host's software compares the two")
+        remedy: "none is needed unless the host's software compares the two")
     }
     if let limit = number("\(function.path)/nvme/mdts_kb"), [1, 2, 4].contains(limit) {
       find(
         .transferLimit, function.name, [evidence("\(function.path)/nvme/mdts_kb")],
         "pci_epf_nvme reports an invalid MDTS for 1, 2 and 4 KiB",
-        mend:
+        remedy:
           "echo 128 > \(full("\(function.path)/nvme/mdts_kb")) while the host has the controller disabled"
       )
     }
@@ -81,11 +81,12 @@ extension Examination {
       find(
         .noVectors, function.name, seen,
         "without MSI-X and MSI vectors the function uses INTx, which most endpoint controllers cannot raise",
-        mend: write)
+        remedy: write)
     case 1:
       find(
         .tooFewVectors, function.name, seen,
-        "each queue requires a vector, including the admin queue: the minimum is two", mend: write)
+        "each queue requires a vector, including the admin queue: the minimum is two", remedy: write
+      )
     default:
       lookAtQueues(of: function, vectors, seen)
       lookForFallback(of: function, seen)
@@ -101,7 +102,7 @@ extension Examination {
     find(
       .vectorsBelowQueues, function.name, [evidence(path)] + seen,
       "the host may create \(maximum) I/O queues, but there are vectors for \(vectors - 1): with a queue beyond those, the driver writes outside its arrays",
-      mend:
+      remedy:
         "with the function unlinked: echo \(vectors - 1) > \(full(path)); or configure \(maximum + 1) vectors"
     )
   }
@@ -120,7 +121,7 @@ extension Examination {
     find(
       .intxFallback, function.name, seen + [evidence(lines[created])],
       "the endpoint controller supports none of the interrupt types that the function requests, so the function uses INTx, which most controllers cannot raise",
-      mend:
+      remedy:
         "request both types: unlink the function, echo 32 > msix_interrupts and > msi_interrupts, link it again"
     )
   }
@@ -134,7 +135,7 @@ extension Examination {
       find(
         .headerConflict, name, paths.map { evidence($0) },
         "all functions of nvmet_pci_epf share one PCI header: if it is written late, all have the values of the last function",
-        mend: "set the same \(name) in the subsystems before their functions are linked")
+        remedy: "set the same \(name) in the subsystems before their functions are linked")
     }
   }
 }

@@ -28,7 +28,7 @@ extension Examination {
         find(
           .optionMissing, "CONFIG_\(option.name)", self.option(option.name).map { [$0] } ?? [],
           "\(machine.label) was built without it, but \(option.purpose)",
-          mend: Self.build(option.name))
+          remedy: Self.build(option.name))
       }
     } else {
       lookForEndpointSupport()
@@ -43,7 +43,7 @@ extension Examination {
       find(
         .configFSNotMounted, mountPoint, [Finding.Evidence(mountPoint, "not mounted")],
         "the trees below it are not visible; setup mounts it",
-        mend: "mount -t configfs none \(mountPoint)")
+        remedy: "mount -t configfs none \(mountPoint)")
     }
   }
 
@@ -60,13 +60,13 @@ extension Examination {
       find(
         .endpointSupportMissing, full(support), [Finding.Evidence(full(support), "missing")],
         "\(machine.label) has no configurable PCI endpoint support",
-        mend: Self.build("PCI_ENDPOINT=y and CONFIG_PCI_ENDPOINT_CONFIGFS"))
+        remedy: Self.build("PCI_ENDPOINT=y and CONFIG_PCI_ENDPOINT_CONFIGFS"))
     } else if !isMounted, isMissing("/sys/class/pci_epc") {
       find(
         .endpointSupportMissing, "/sys/class/pci_epc",
         [Finding.Evidence("/sys/class/pci_epc", "missing")],
         "\(machine.label) has no PCI endpoint support",
-        mend: Self.build("PCI_ENDPOINT=y and CONFIG_PCI_ENDPOINT_CONFIGFS"))
+        remedy: Self.build("PCI_ENDPOINT=y and CONFIG_PCI_ENDPOINT_CONFIGFS"))
     }
   }
 

@@ -121,7 +121,7 @@ extension Examination {
           lookup("neither nvmet-pci-epf nor pci-epf-nvme")
         ],
         "no driver can present a function of this machine as an NVMe controller",
-        mend:
+        remedy:
           isOlder(than: [6, 14])
           ? "use Linux 6.14 or later with CONFIG_NVME_TARGET_PCI_EPF=m, or build the out-of-tree pci_epf_nvme for this kernel"
           : "set CONFIG_NVME_TARGET=m and CONFIG_NVME_TARGET_PCI_EPF=m and build the kernel"
@@ -136,7 +136,7 @@ extension Examination {
         .twoDrivers, drivers.map(\.name).joined(separator: ", "),
         drivers.map { Finding.Evidence(full("pci_ep/functions/\($0.name)"), presence($0)) },
         "\"driver\": \"auto\" selects nvmet_pci_epf, with which a profile for pci_epf_nvme behaves differently",
-        mend: "name one in the profile: \"driver\": \"pci_epf_nvme\"")
+        remedy: "name one in the profile: \"driver\": \"pci_epf_nvme\"")
     }
     if drivers.contains(.nvmetPCIEPF), driver == .nvmetPCIEPF,
       isSet("NVME_TARGET_TCP_TLS") == true, let evidence = option("NVME_TARGET_TCP_TLS")
@@ -144,7 +144,7 @@ extension Examination {
       find(
         .tlsKernel, "CONFIG_NVME_TARGET_TCP_TLS", [evidence],
         "nvmet_pci_epf crashes such a kernel as soon as a controller is created; setup refuses",
-        mend: "build the kernel without CONFIG_NVME_TARGET_TCP_TLS")
+        remedy: "build the kernel without CONFIG_NVME_TARGET_TCP_TLS")
     }
   }
 
@@ -157,14 +157,14 @@ extension Examination {
       find(
         .optionMissing, "CONFIG_\(need.option)", option(need.option).map { [$0] } ?? [],
         "\(machine.label) was built without the module \(need.module): \(need.purpose)",
-        mend: Self.build(need.option, or: "m"))
+        remedy: Self.build(need.option, or: "m"))
       return
     }
     find(
       .moduleMissing, need.module,
       [option(need.option)].compactMap(\.self) + [lookup("no module \(need.module)")],
       "the module \(need.module) is not installed for this kernel: \(need.purpose)",
-      mend:
+      remedy:
         "install the modules of exactly this kernel (make modules_install, or its package) and run depmod; the option is CONFIG_\(need.option)"
     )
   }
@@ -190,7 +190,8 @@ extension Examination {
         .moduleLoadingDisabled, names.joined(separator: ", "),
         [Finding.Evidence(switchFile.string, "1")],
         "the kernel loads no more modules until the next boot, and these are not loaded",
-        mend: "reboot; load \(names.joined(separator: ", ")) before kernel.modules_disabled is set")
+        remedy:
+          "reboot; load \(names.joined(separator: ", ")) before kernel.modules_disabled is set")
     }
     for directory in Self.configurations {
       for file in ((try? files.names(in: directory)) ?? []).sorted() where file.hasSuffix(".conf") {
@@ -204,7 +205,7 @@ extension Examination {
           find(
             .moduleOverridden, String(words[1]), [Finding.Evidence(path.string, String(line))],
             "loading the module runs this command instead",
-            mend: "remove the line from \(path), or load it with insmod")
+            remedy: "remove the line from \(path), or load it with insmod")
         }
       }
     }
@@ -218,7 +219,7 @@ extension Examination {
       find(
         .moduleRefused, need.module, [evidence(line)],
         "the kernel rejected this module file: it was built for another kernel, or a required module is missing",
-        mend:
+        remedy:
           "build and install it for \(machine.facts.release), run depmod, then modprobe \(need.module)"
       )
     }

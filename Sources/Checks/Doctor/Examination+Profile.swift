@@ -26,7 +26,7 @@ extension Examination {
         .profileImpossible, profile.profile.name,
         [Finding.Evidence(error.path ?? profile.profile.name, error.message)],
         "setup refuses this profile on this machine",
-        mend: error.hint ?? "change the profile")
+        remedy: error.hint ?? "change the profile")
     }
     for warning in plan.warnings where !profile.warnings.contains(warning) { tell(warning) }
     see(
@@ -43,7 +43,7 @@ extension Examination {
   private mutating func tell(_ warning: ProfileIssue) {
     find(
       .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
-      "setup continues despite it", mend: warning.hint ?? "change the profile, or accept it")
+      "setup continues despite it", remedy: warning.hint ?? "change the profile, or accept it")
   }
 
   /// Queues, vectors and BAR 0 of a function, as the driver computes them.

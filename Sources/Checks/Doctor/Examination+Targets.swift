@@ -28,7 +28,7 @@ extension Examination {
       return find(
         .targetUnset, function.name, [evidence("\(group)/subsysnqn")],
         "the function was bound without a subsystem, so no NVMe controller could be made",
-        mend: "unlink the function, echo NQN > \(full("\(group)/subsysnqn")), link it again")
+        remedy: "unlink the function, echo NQN > \(full("\(group)/subsysnqn")), link it again")
     }
     let transport = "nvmet/ports/\(port)/addr_trtype"
     if isHidden("nvmet/subsystems/\(name)") || isHidden("nvmet/ports/\(port)/subsystems") { return }
@@ -42,7 +42,7 @@ extension Examination {
             leads(port, to: name) ? "present" : "missing"),
         ],
         "the function requires the port with its portid, of type pci, with the subsystem linked to it",
-        mend:
+        remedy:
           "unlink the function; echo pci > \(full(transport)); ln -s \(full("nvmet/subsystems/\(name)")) \(full("nvmet/ports/\(port)/subsystems/")); link the function again"
       )
     } else if tree.text("nvmet/subsystems/\(name)/attr_allow_any_host") == "0" {
@@ -50,7 +50,7 @@ extension Examination {
       find(
         .hostNotAllowed, name, [evidence(path)],
         "nvmet_pci_epf connects with a random host name, so the subsystem must allow any host",
-        mend: "unlink the function, echo 1 > \(full(path)), link it again")
+        remedy: "unlink the function, echo 1 > \(full(path)), link it again")
     }
   }
 
@@ -78,7 +78,7 @@ extension Examination {
             : "port \(ports.joined(separator: ", ")) of type loop without a link to \(nqn)"),
       ] + (line.map { [evidence($0)] } ?? []),
       "no loop port offers the subsystem, so the function cannot be bound: the link fails with EIO",
-      mend:
+      remedy:
         "echo loop > \(full("nvmet/ports/\(ports.first ?? "1")/addr_trtype")); ln -s \(full("nvmet/subsystems/\(nqn)")) \(full("nvmet/ports/\(ports.first ?? "1")/subsystems/")) (in one line); link the function again"
     )
     return true
@@ -97,7 +97,7 @@ extension Examination {
         find(
           .noNamespace, nqn, [Finding.Evidence(full(path), "none is enabled")],
           "the host will see a controller without a disk",
-          mend: "create a namespace with a device_path and echo 1 > its enable attribute")
+          remedy: "create a namespace with a device_path and echo 1 > its enable attribute")
       }
       if servers.isEmpty, !isHidden("pci_ep/functions"), !isHidden("nvmet/ports") {
         lookAtUnused(nqn)
@@ -133,7 +133,7 @@ extension Examination {
         ? [Finding.Evidence(full(path), "linked to no port")]
         : links.map { Finding.Evidence(full($0), "-> \(full(path))") },
       "no function serves this subsystem, and no journal of epfnvme lists it: it was left over",
-      mend:
+      remedy:
         links.isEmpty
         ? "if it is not needed: rmdir its namespaces, then rmdir \(full(path))"
         : "if it is not needed: \(links.map { "rm \(full($0))" }.joined(separator: "; ")); then rmdir its namespaces and \(full(path))"
@@ -147,7 +147,7 @@ extension Examination {
         find(
           .backingShared, device, users.map { evidence("\($0.path)/device_path") },
           "two namespaces on one store corrupt each other's data",
-          mend: "echo 0 > \(full(users[1].path))/enable, then configure a separate store for it")
+          remedy: "echo 0 > \(full(users[1].path))/enable, then configure a separate store for it")
       }
       guard device.hasPrefix("/dev/"),
         let mountPoint = try? machine.storage.describe(FilePath(device)).mountPoint
@@ -158,7 +158,8 @@ extension Examination {
           evidence("\(users[0].path)/device_path"),
           Finding.Evidence("/proc/mounts", "\(device) at \(mountPoint)"),
         ],
-        "a host writes beneath a mounted file system: both lose data", mend: "umount \(mountPoint)")
+        "a host writes beneath a mounted file system: both lose data",
+        remedy: "umount \(mountPoint)")
     }
   }
 
@@ -170,8 +171,8 @@ extension Examination {
       guard isOurs("nullb/\(name)") == false, !used.contains("/dev/\(name)") else { continue }
       find(
         .nullBlockForeign, name, [evidence("nullb/\(name)/power")],
-        "epfnvme did not create this device and no namespace uses it; it may hold memory",
-        mend:
+        "no journal of epfnvme lists this device and no namespace uses it; it may hold memory",
+        remedy:
           "if it is not needed: echo 0 > \(full("nullb/\(name)/power")) && rmdir \(full("nullb/\(name)"))"
       )
     }

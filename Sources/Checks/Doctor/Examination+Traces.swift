@@ -30,7 +30,7 @@ extension Examination {
             Finding.Evidence(full(directory), "\(made) functions"),
           ],
           "there are more devices than functions: the module was unloaded while function directories existed, and their devices leaked",
-          mend: "reboot before the driver is used again; remove functions before rmmod")
+          remedy: "reboot before the driver is used again; remove functions before rmmod")
         continue
       }
       for device in own {
@@ -40,7 +40,7 @@ extension Examination {
           find(
             .deviceWithoutDriver, device, [Finding.Evidence(link.string, "missing")],
             "the device was unbound through sysfs: the next link of its function finds no driver",
-            mend:
+            remedy:
               "echo \(device) > /sys/bus/pci-epf/drivers/\(driver.name)/bind; or remove the function and create it again"
           )
         }
@@ -90,13 +90,13 @@ extension Examination {
         find(
           .journalDamaged, journal.name, [Finding.Evidence(journal.path.string, problem.message)],
           "the objects that epfnvme created under this name are unknown, so teardown cannot remove them",
-          mend: problem.hint ?? "remove the remaining objects by hand, then rm \(journal.path)")
+          remedy: problem.hint ?? "remove the remaining objects by hand, then rm \(journal.path)")
       } else if let effect = journal.unfinished {
         find(
           .journalUnfinished, journal.name,
           [Finding.Evidence(journal.path.string, "not finished from: \(effect)")],
           "a run of epfnvme was killed, or its rollback is incomplete; its objects are incomplete",
-          mend: "epfnvme teardown \(journal.name)")
+          remedy: "epfnvme teardown \(journal.name)")
       } else {
         see("profile \(journal.name)", "set up by epfnvme")
       }
@@ -111,7 +111,7 @@ extension Examination {
       find(
         .kernelCrashed, "kernel", [evidence(log[index])],
         "the kernel has failed in this code since it was booted: nvmet and pci_ep may be stuck or damaged",
-        mend: "save dmesg, then reboot; the guide lists the safe order of each operation")
+        remedy: "save dmesg, then reboot; the guide lists the safe order of each operation")
     }
     if let line = log.last(where: {
       $0.text.contains("WARNING:") && $0.text.contains("pci-ep-cfs.c")
@@ -119,13 +119,14 @@ extension Examination {
       find(
         .unlinkedWhileStarted, "pci-ep-cfs.c", [evidence(line)],
         "a function was unlinked from a controller that was started",
-        mend: "in this order: epfnvme stop, rm the link, rmdir the function (teardown follows it)")
+        remedy: "in this order: epfnvme stop, rm the link, rmdir the function (teardown follows it)"
+      )
     }
     if let line = log.last(where: { $0.text.contains("(NULL device *): PCI link") }) {
       find(
         .eventOnFailedFunction, "nvmet_pci_epf", [evidence(line)],
         "a link event has reached a function whose NVMe controller was never created; at link down the kernel crashes",
-        mend: "unlink that function at once: rm its link below \(full("pci_ep/controllers"))")
+        remedy: "unlink that function at once: rm its link below \(full("pci_ep/controllers"))")
     }
   }
 

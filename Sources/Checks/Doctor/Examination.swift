@@ -75,7 +75,7 @@ struct Examination {
 
   mutating func find(
     _ id: Finding.ID, _ subject: String, _ evidence: [Finding.Evidence],
-    _ explanation: String, mend remedy: String
+    _ explanation: String, remedy: String
   ) {
     diagnosis.findings.append(
       Finding(

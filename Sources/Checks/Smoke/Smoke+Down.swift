@@ -27,7 +27,7 @@ struct Footprint {
 extension Smoke {
   func tearDown(_ before: Footprint) {
     if options.keeps, record.run == options.runs, !isInterrupted {
-      return finish(.cleanTeardown, .skipped("kept set up (--keep)"))
+      return finish(.cleanTeardown, .skipped("left set up (--keep)"))
     }
     let mark = watch.mark()
     let began = now

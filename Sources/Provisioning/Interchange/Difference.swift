@@ -31,7 +31,7 @@ public struct Difference: Hashable, Sendable {
   /// The effect on a host when `setup` fixes it; empty if there is none.
   public var disturbances: [String]
   /// Whether `setup` fixes it; it removes only objects that epfnvme created.
-  public var isMendedBySetup: Bool { kind != .foreign && kind != .lost }
+  public var isFixedBySetup: Bool { kind != .foreign && kind != .lost }
 }
 
 extension Difference {
@@ -39,7 +39,7 @@ extension Difference {
     [
       "kind": .string(kind.rawValue), "id": .string(id), "path": .string(path),
       "expected": JSONValue(expected), "actual": JSONValue(actual), "meaning": .string(meaning),
-      "mendedBySetup": .bool(isMendedBySetup),
+      "mendedBySetup": .bool(isFixedBySetup),
       "disturbs": .array(disturbances.map { .string($0) }),
     ]
   }

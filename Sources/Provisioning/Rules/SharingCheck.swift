@@ -160,7 +160,7 @@ struct SharingCheck {
       }
       let first = missing ?? differing.first.map { planner.facts[$0] }
       if let first, let path = first.path {
-        difference = "; they do not match \"\(profile)\", for example \(path)"
+        difference = "; not everything matches \"\(profile)\": \(path) differs"
       }
     }
     let unread = ownership.unreadable

@@ -73,9 +73,7 @@ struct CheckCommand: ParsableCommand {
     var check = try provisioner.check(located)
     guard let driver = check.driver else { return check }
     let facts = provisioner.machine.facts
-    let emulation = try Emulation(
-      located, driver == Profile.DriverChoice.pciEPFNVMe.rawValue ? .linux6_12 : .linux7_2
-    ) {
+    let emulation = try Emulation(located, .init(functionDriver: driver) ?? .linux7_2) {
       $0.onlineCPUs = facts.onlineCPUs
       $0.pageSize = facts.pageSize
     }

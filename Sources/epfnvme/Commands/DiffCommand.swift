@@ -51,7 +51,7 @@ struct DiffCommand: ParsableCommand {
       }
     print("\(mark) \(Terminal.printable(words))")
     print(terminal.paint("    \(Terminal.printable(difference.meaning))", .dim))
-    if !difference.isMendedBySetup { print("    setup does not change it") }
+    if !difference.isFixedBySetup { print("    setup does not change it") }
     for disturbance in difference.disturbances {
       print("    fixing it disturbs a host: \(Terminal.printable(disturbance))")
     }

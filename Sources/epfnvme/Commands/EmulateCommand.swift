@@ -107,8 +107,9 @@ struct EmulateCommand: ParsableCommand {
       }
       return print(JSONValue.array(rows).prettyText)
     }
+    let width = (Quirk.allCases.map(\.rawValue.count).max() ?? 0) + 2
     for quirk in Quirk.allCases {
-      let name = quirk.rawValue.padded(to: 14)
+      let name = quirk.rawValue.padded(to: width)
       print("\(name)\(quirk.behaviour.rawValue.padded(to: 15))\(quirk.summary)")
     }
   }
@@ -132,7 +133,7 @@ struct EmulateCommand: ParsableCommand {
         }
       }
       for diagnosis in happened.diagnoses {
-        print(global.terminal.paint("\(diagnosis.row): \(diagnosis.text)", .red))
+        print(global.terminal.paint("\(diagnosis.fault): \(diagnosis.text)", .red))
       }
     }
     endpoint.player.transfers = transfers
@@ -170,7 +171,7 @@ struct EmulateCommand: ParsableCommand {
         .init("verifiedBytes", JSONValue(verified)), .init("events", JSONValue(events.count)),
         .init(
           "diagnoses",
-          .array(diagnoses.map { ["row": .string($0.row), "text": .string($0.text)] })),
+          .array(diagnoses.map { ["row": .string($0.fault), "text": .string($0.text)] })),
       ])
   }
 

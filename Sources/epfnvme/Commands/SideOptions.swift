@@ -54,7 +54,7 @@ struct SideOptions: ParsableArguments {
     }
     if exchange != nil, peer != nil {
       throw ValidationError(
-        "--exchange names a local directory, --peer a remote one: use only one of them.")
+        "--exchange and --peer cannot be combined: with --peer the directory is on the other side.")
     }
   }
 

@@ -183,7 +183,7 @@ struct SmokeCommand: ParsableCommand {
     guard let name = (try? provisioner.plan(located))?.driver else {
       return global.emulatedRelease(for: located.profile)
     }
-    return name == Profile.DriverChoice.pciEPFNVMe.rawValue ? .linux6_12 : .linux7_2
+    return .init(functionDriver: name) ?? .linux7_2
   }
 
   private func list() {

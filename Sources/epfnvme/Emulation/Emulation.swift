@@ -129,7 +129,7 @@ final class Emulation {
   let functions: [String]
 
   /// - Parameter adjust: sets further properties of the machine.
-  /// - Throws: ``ProvisioningError`` when the profile cannot be set up with this kernelRelease.
+  /// - Throws: ``ProvisioningError`` when the profile cannot be set up on this kernel release.
   init(
     _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release,
     quirks: Set<Quirk>? = nil, adjust: (inout SimulatedKernel.Machine) -> Void = { _ in }

@@ -5,7 +5,9 @@ internal import SimulatedKernel
 /// Properties of a board that affect the device of a profile.
 struct MachineFacts: ParsableArguments {
   @Option(help: ArgumentHelp("Processors of the board.", valueName: "count")) var cpus = 8
-  @Option(help: ArgumentHelp("The kernel release, which becomes FR.", valueName: "release"))
+  @Option(
+    help: ArgumentHelp(
+      "The board's uname -r, which becomes the firmware revision (FR).", valueName: "release"))
   var release: String?
   @Option(help: ArgumentHelp("The page size in bytes: 4096, 16384 or 65536.", valueName: "bytes"))
   var pageSize = 4096

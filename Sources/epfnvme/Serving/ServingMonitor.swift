@@ -87,7 +87,7 @@ final class ServingMonitor: ServerObserver {
     if keepsTrace, trace.count < Self.traceLimit { trace += happened.trace }
     for line in happened.log { self.line(TraceText.line(line)) }
     for diagnosis in happened.diagnoses {
-      line("\(diagnosis.row): \(diagnosis.text)")
+      line("\(diagnosis.fault): \(diagnosis.text)")
     }
     // The kernel's copy is for a simulated one.
     _ = function.takeKernelLog()

@@ -3,13 +3,6 @@
 // Drives the emulated controller of nvmet_pci_epf in process, as the Linux NVMe driver does.
 import NVMeEmulation
 
-/// Time passes for the controller while the host waits.
-final class Clock: HostClock {
-  private let function: NVMeFunction
-  init(_ function: NVMeFunction) { self.function = function }
-  func wait(milliseconds: UInt64) { function.advance(to: function.now + .init(milliseconds)) }
-}
-
 var model = ControllerModel(.nvmetPCIEPF)
 model.vendorID = 0x15b7
 model.modelNumber = "Example"
@@ -19,7 +12,7 @@ let memory = HostMemory(count: 16 << 20)
 let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
 function.linkUp()
 
-let host = LinuxHost(function, memory: memory, clock: Clock(function))
+let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
 let found = try host.probe()
 print("\(found.namespaces.count) namespace of \(found.namespaces[0].blocks) blocks")
 let bytes = try host.verify(found.namespaces[0], transfers: 64)
