@@ -27,7 +27,7 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt demo lab lab-host examples bench bench-serve fuzz install static packages
+.PHONY: help build test test-all check fmt generate demo lab lab-host examples bench bench-serve fuzz install static packages
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -53,6 +53,9 @@ check: packages ## check the format, build without warnings, run the tests
 
 fmt: ## format the Swift sources in place
 	swift format format -i -r $(swift_sources)
+
+generate: packages ## write the JSON Schema and the guide's tables of profile keys anew
+	swift run $(debug) SchemaDocuments .
 
 demo: packages ## plan, set up, show and tear down an endpoint on the simulated kernel
 	swift build $(debug) --product epfnvme

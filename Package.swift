@@ -97,6 +97,9 @@ let package = Package(
     .executableTarget(
       name: "RandomProfiles", dependencies: ["Provisioning", "SimulatedKernel", "TestSupport"],
       path: "Tests/RandomProfiles"),
+    // The JSON Schema and the guide's tables, from the table of keys.
+    .executableTarget(
+      name: "SchemaDocuments", dependencies: ["Provisioning"], path: "Tests/SchemaDocuments"),
     .target(
       name: "RecordedConfigFS", dependencies: ["ConfigFS", systemPackage],
       path: "Tests/RecordedConfigFS"),

@@ -115,9 +115,9 @@ import Testing
       #expect(stated["uniqueItems"] == true, place)
       expectForm(form, resolved(stated["items"] ?? .null, in: document))
     case .object(let name):
+      let definition = document["$defs"]?[name]
       #expect(
-        stated == resolved(.object([.init("$ref", .string("#/$defs/\(name)"))]), in: document),
-        place)
+        stated["properties"] != nil && stated["properties"] == definition?["properties"], place)
     case .objects(let name):
       #expect(stated["items"]?["$ref"]?.stringValue == "#/$defs/\(name)", place)
     case .named(let form, let name):
@@ -173,64 +173,31 @@ import Testing
     #expect(refused < Self.texts.count, "\(place) takes nothing")
   }
 
-  /// The rows of the guide's tables by the heading above them: the first cell and all of the row.
-  private func guide() throws -> [String: [(key: String, text: String)]] {
-    let text = String(
-      decoding: try readFile(ShippedProfile.repository.appending("Docs/Guides/Profiles.md")),
-      as: UTF8.self)
-    var rows: [String: [(key: String, text: String)]] = [:]
-    var heading = ""
-    for line in text.split(separator: "\n") {
-      if line.hasPrefix("#") {
-        heading = String(line.drop { "# `".contains($0) }.filter { $0 != "`" })
-      } else if line.hasPrefix("| `") {
-        let cells = line.split(separator: "|")
-        rows[heading, default: []].append((String(cells[0]), String(line)))
-      }
-    }
-    return rows
+  @Test("the schema is the one that the table of keys generates: run make generate")
+  func generatedSchema() throws {
+    let path = ShippedProfile.repository.appending("Configs/schema/profile.schema.json")
+    let text = String(decoding: try readFile(path), as: UTF8.self)
+    #expect(text == ProfileSchema.jsonSchema.prettyText + "\n")
   }
 
-  @Test("the guide has every key, with the range or the words of the table")
-  func guideTables() throws {
-    let guide = try guide()
-    let sections: [String: [String]] = [
-      "profile": ["Top level"], "nullBlock": ["nullBlock"], "file": ["file"], "block": ["block"],
-      "loopDevice": ["file", "loopDevice"], "subsystem": ["Subsystems"],
-      "namespace": ["Namespaces"], "port": ["Ports"], "function": ["Functions"],
-      "target": ["target"], "tcpTarget": ["target"], "controllerFeatures": ["controllerFeatures"],
-    ]
-    var compared = 0
-    for object in ProfileSchema.all {
-      for row in object.keyed {
-        // These are told in sentences.
-        guard let key = row.key, let headings = sections[object.name], key != "$schema",
-          key != "attributes", key != "anaGroups"
-        else { continue }
-        // Of a key that two tables have, the later one's: loopDevice goes beyond file.
-        let found = headings.flatMap { guide[$0] ?? [] }.last { $0.key.contains("`\(key)`") }
-        let text = try #require(found?.text, "\(object.name).\(key) is not in the guide")
-        compared += 1
-        switch row.kind {
-        case .integer(let range), .textOrInteger(_, let range):
-          #expect(text.contains("\(range.lowerBound) to \(range.upperBound)"), "\(text)")
-        case .powerOfTwo(let range):
-          #expect(
-            text.contains("a power of two, \(range.lowerBound) to \(range.upperBound)"), "\(text)")
-        case .words(let words):
-          for word in words { #expect(text.contains("`\(word)`"), "\(text)") }
-        default: break
-        }
-        for (driver, limit) in row.upperBounds {
-          let lowest = row.range?.lowerBound ?? 0
-          #expect(text.contains("\(lowest) to \(limit) with `\(driver.rawValue)`"), "\(text)")
-        }
-        if row.isRequired, key != "version" {
-          #expect(text.contains("required"), "\(text)")
-        }
-      }
-    }
-    #expect(compared > 80)
+  @Test("the guide's tables are those that the table of keys generates: run make generate")
+  func generatedGuide() throws {
+    let path = ShippedProfile.repository.appending("Docs/Guides/Profiles.md")
+    let guide = String(decoding: try readFile(path), as: UTF8.self)
+    #expect(guide == ProfileSchema.updatingTables(of: guide))
+    // Backings and hosts are explained in sentences.
+    let tables = ProfileSchema.tables(of: guide).map(\.name)
+    #expect(Set(tables) == Set(ProfileSchema.all.map(\.name)).subtracting(["backing", "host"]))
+  }
+
+  @Test("a table in a guide is replaced whole, and the text around it stays")
+  func replacedTable() {
+    let guide = "# A\n<!-- keys: block -->\n\n| Old |\n|---|\n\nAfter.\n\n<!-- keys: unknown -->\n"
+    let updated = ProfileSchema.updatingTables(of: guide)
+    #expect(updated.hasPrefix("# A\n<!-- keys: block -->\n\n| Key | Value | Default | Meaning |\n"))
+    #expect(updated.hasSuffix("\n\nAfter.\n\n<!-- keys: unknown -->\n"))
+    #expect(!updated.contains("Old"))
+    #expect(ProfileSchema.updatingTables(of: updated) == updated)
   }
 
   @Test(

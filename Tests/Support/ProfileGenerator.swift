@@ -145,7 +145,29 @@ public struct ProfileGenerator {
     ] where chance(10) {
       device.attributes.append(Profile.RawAttribute(name: name, text: value))
     }
+    add(
+      Profile.NullBlock.self, to: &device.settings,
+      except: [
+        "device", "sizeMiB", "blockSize", "memoryBacked", "discard", "cacheSizeMiB", "submitQueues",
+        "hardwareQueueDepth", "completionNanoseconds", "irqMode", "mbps", "rotational", "zoned",
+        "zoneSizeMiB", "zoneCapacityMiB", "maximumOpenZones", "maximumActiveZones",
+      ])
     return device
+  }
+
+  /// Values of the keys that need no choice of their own here: those that no other value or rule restricts.
+  private mutating func add<Object: KeyedObject>(
+    _ object: Object.Type, to settings: inout Settings, except chosen: Set<String>
+  ) {
+    for row in Object.schemaRows where !chosen.contains(row.name) && chance(10) {
+      switch row.kind {
+      case .boolean: settings[row.name] = .boolean(chance(50))
+      case .integer(let range):
+        settings[row.name] = .integer(number(range.lowerBound...min(range.upperBound, 64)))
+      case .words(let words): settings[row.name] = .text(pick(words))
+      default: continue
+      }
+    }
   }
 
   private mutating func subsystem(_ nqn: String, _ profile: inout Profile) -> Profile.Subsystem {

@@ -28,22 +28,52 @@ struct AttributeTexts {
   }
 
   /// The number of a key, unless it is that of a new object.
-  mutating func number<T: FixedWidthInteger>(
+  mutating func number<T: FixedWidthInteger & SettingValue>(
     _ key: String, of object: SchemaObject, unless standard: T? = nil
   ) -> T? {
     guard let attribute = object.row(key)?.attributes.first, let text = text(attribute.name) else {
       return nil
     }
-    guard let wide = text.kernelInteger(Int.self), let value = T(exactly: wide) else {
-      problems.append(
-        Problem(
-          attribute: attribute.name,
-          message: "\"\(text.prefix(40))\" is not a number from \(T.min) to \(T.max)"))
-      return nil
-    }
+    guard let wide = integer(text, attribute.name, in: T.bounds), let value = T(exactly: wide)
+    else { return nil }
     let fresh =
       standard.flatMap { Int(exactly: $0) } ?? attribute.freshText?.kernelInteger(Int.self)
     return wide == fresh ? nil : value
+  }
+
+  private mutating func integer(
+    _ text: String, _ attribute: String, in bounds: ClosedRange<Int>?
+  ) -> Int? {
+    let bounds = bounds ?? Int.min...Int.max
+    if let value = text.kernelInteger(Int.self), bounds.contains(value) { return value }
+    problems.append(
+      Problem(
+        attribute: attribute,
+        message:
+          "\"\(text.prefix(40))\" is not a number from \(bounds.lowerBound) to \(bounds.upperBound)"
+      ))
+    return nil
+  }
+
+  /// The values of the keys with one attribute, unless a fresh object has them.
+  /// - Parameter except: keys that the caller reads.
+  mutating func settings(of object: SchemaObject, except: Set<String> = []) -> Settings {
+    var settings = Settings()
+    for row in object.rows
+    where row.isSetting && row.attributes.count == 1 && !except.contains(row.name) {
+      let attribute = row.attributes[0]
+      switch row.kind {
+      case .boolean: settings[row.name] = flag(row.name, of: object).map { .boolean($0) }
+      case .integer, .powerOfTwo:
+        guard let text = text(attribute.name),
+          let value = integer(text, attribute.name, in: row.bounds),
+          value != attribute.freshText?.kernelInteger(Int.self)
+        else { continue }
+        settings[row.name] = .integer(value)
+      default: settings[row.name] = text(row.name, of: object).map { .text($0) }
+      }
+    }
+    return settings
   }
 
   /// The switch of a key, unless it is as in a fresh object.
@@ -77,27 +107,22 @@ extension Profile.Subsystem {
     let object = ProfileSchema.subsystem
     // 6.14 brought the vendor ids, and the new version with them.
     let isRecent = texts.remaining.contains { $0.name == "attr_vendor_id" }
-    model = texts.text("model", of: object)
-    serial = texts.text("serial", of: object).flatMap { text in
+    self.settings = texts.settings(
+      of: object, except: ["serial", "firmware", "version", "allowAnyHost"])
+    self.serial = texts.text("serial", of: object).flatMap { text in
       let end = text.lastIndex { $0 != " " }
       return end.map { String(text[...$0]) }
     }
-    firmware = texts.text("attr_firmware", unless: fresh.firmware)
-    ieeeOUI = texts.number("ieeeOUI", of: object)
-    version = texts.text("attr_version", unless: isRecent ? "2.1" : "1.3")
-    vendorID = texts.number("vendorID", of: object)
-    subsystemVendorID = texts.number("subsystemVendorID", of: object)
-    maximumQueueID = texts.number("maximumQueueID", of: object)
-    controllerIDMinimum = texts.number("controllerIDMinimum", of: object)
-    controllerIDMaximum = texts.number("controllerIDMaximum", of: object)
-    allowAnyHost = texts.flag("allowAnyHost", of: object, evenIfFresh: true)
+    self.firmware = texts.text("attr_firmware", unless: fresh.firmware)
+    self.version = texts.text("attr_version", unless: isRecent ? "2.1" : "1.3")
+    self.allowAnyHost = texts.flag("allowAnyHost", of: object, evenIfFresh: true)
     attributes = ProfileSchema.subsystem.raw(texts.remaining)
   }
 
   /// Drops values that follow from the allowed hosts.
   mutating func settleHosts(_ hosts: [String]) {
     allowedHosts = hosts.sorted()
-    if allowAnyHost == allowedHosts.isEmpty { allowAnyHost = nil }
+    if self.allowAnyHost == allowedHosts.isEmpty { self.allowAnyHost = nil }
   }
 }
 
@@ -106,12 +131,9 @@ extension Profile.Namespace {
   init(id: UInt32, backing: String, _ texts: inout AttributeTexts) {
     self.init(id: id, backing: backing)
     let object = ProfileSchema.namespace
-    uuid = texts.text("uuid", of: object)
-    nguid = texts.text("device_nguid")
-    anaGroup = texts.number("anaGroup", of: object)
-    bufferedIO = texts.flag("bufferedIO", of: object)
-    reservations = texts.flag("reservations", of: object)
-    enabled = texts.flag("enabled", of: object, evenIfFresh: true) ?? false
+    self.settings = texts.settings(of: object, except: ["nguid", "enabled"])
+    self.nguid = texts.text("device_nguid")
+    self.enabled = texts.flag("enabled", of: object, evenIfFresh: true) ?? false
     attributes = ProfileSchema.namespace.raw(texts.remaining)
   }
 }
@@ -126,9 +148,8 @@ extension Profile.Port {
     let object = ProfileSchema.port
     self.subsystems = subsystems.sorted()
     _ = texts.text("addr_trtype")
-    addressFamily = texts.text("addressFamily", of: object)
-    address = texts.text("address", of: object)
-    service = texts.text("service", of: object)
+    self.settings = texts.settings(
+      of: object, except: ["inlineDataSize", "maximumQueueSize", "mdts"])
     // Enabling turns −1 into these.
     let isEnabled = !subsystems.isEmpty
     let inline: Int32? =
@@ -137,48 +158,43 @@ extension Profile.Port {
       case .tcp: Int32(clamping: 4 * fresh.pageSize)
       case .rdma: nil
       }
-    inlineDataSize = texts.number(
+    self.inlineDataSize = texts.number(
       "inlineDataSize", of: object, unless: isEnabled ? inline : nil)
-    maximumQueueSize = texts.number(
+    self.maximumQueueSize = texts.number(
       "maximumQueueSize", of: object, unless: isEnabled ? 1024 : nil)
-    mdts = texts.number("mdts", of: object, unless: isEnabled ? 0 : nil)
-    if let size = inlineDataSize, size < 0 { inlineDataSize = nil }
-    if let size = maximumQueueSize, size < 0 { maximumQueueSize = nil }
-    if let size = mdts, size < 0 { mdts = nil }
+    self.mdts = texts.number("mdts", of: object, unless: isEnabled ? 0 : nil)
+    if let size = self.inlineDataSize, size < 0 { self.inlineDataSize = nil }
+    if let size = self.maximumQueueSize, size < 0 { self.maximumQueueSize = nil }
+    if let size = self.mdts, size < 0 { self.mdts = nil }
     attributes = ProfileSchema.port.raw(texts.remaining)
   }
 }
 
 extension Profile.NullBlock {
+  private static let zoneKeys: Set = [
+    "zoneSizeMiB", "zoneCapacityMiB", "maximumOpenZones", "maximumActiveZones",
+  ]
+
   init(device: String, _ texts: inout AttributeTexts) {
     self.init()
     let object = ProfileSchema.nullBlock
+    // Zones are read only if there are any.
+    self.settings = texts.settings(of: object, except: Self.zoneKeys)
     self.device = device
-    sizeMiB = texts.number("sizeMiB", of: object)
-    blockSize = texts.number("blockSize", of: object)
-    memoryBacked = texts.flag("memoryBacked", of: object)
-    discard = texts.flag("discard", of: object)
-    cacheSizeMiB = texts.number("cacheSizeMiB", of: object)
-    submitQueues = texts.number("submitQueues", of: object)
-    hardwareQueueDepth = texts.number("hardwareQueueDepth", of: object)
-    completionNanoseconds = texts.number("completionNanoseconds", of: object)
-    irqMode = texts.number("irqMode", of: object)
-    mbps = texts.number("mbps", of: object)
-    rotational = texts.flag("rotational", of: object)
-    zoned = texts.flag("zoned", of: object)
-    if zoned == true {
-      zoneSizeMiB = texts.number("zoneSizeMiB", of: object)
-      zoneCapacityMiB = texts.number("zoneCapacityMiB", of: object, unless: zoneSizeMiB ?? 256)
-      maximumOpenZones = texts.number("maximumOpenZones", of: object)
-      maximumActiveZones = texts.number("maximumActiveZones", of: object)
+    if self.zoned == true {
+      self.zoneSizeMiB = texts.number("zoneSizeMiB", of: object)
+      self.zoneCapacityMiB = texts.number(
+        "zoneCapacityMiB", of: object, unless: self.zoneSizeMiB ?? 256)
+      self.maximumOpenZones = texts.number("maximumOpenZones", of: object)
+      self.maximumActiveZones = texts.number("maximumActiveZones", of: object)
     }
-    let block = (blockSize ?? 512) / 512
-    let zoneSectors = (zoneCapacityMiB ?? zoneSizeMiB ?? 256) << 11
+    let block = (self.blockSize ?? 512) / 512
+    let zoneSectors = (self.zoneCapacityMiB ?? self.zoneSizeMiB ?? 256) << 11
     let append = min(UInt64(Int32.max) / UInt64(max(block, 1)) * UInt64(max(block, 1)), zoneSectors)
     attributes = ProfileSchema.nullBlock.raw(texts.remaining).filter {
       // Memory forces the one, zones cut the other; both at power-on.
-      !($0.name == "blocking" && memoryBacked == true)
-        && !($0.name == "zone_append_max_sectors" && zoned == true && $0.text == "\(append)")
+      !($0.name == "blocking" && self.memoryBacked == true)
+        && !($0.name == "zone_append_max_sectors" && self.zoned == true && $0.text == "\(append)")
     }
   }
 }

@@ -34,12 +34,6 @@ struct ObjectBuilder {
   mutating func add(_ key: String, _ value: (some BinaryInteger)?) {
     if let value { add(key, JSONValue(value)) }
   }
-  /// Identifiers are read in hexadecimal everywhere else, too.
-  mutating func add(_ key: String, hex value: (some BinaryInteger)?, digits: Int = 4) {
-    guard let value else { return }
-    let text = String(value, radix: 16)
-    add(key, .string("0x" + String(repeating: "0", count: max(0, digits - text.count)) + text))
-  }
   mutating func add(_ key: String, array: [JSONValue]) {
     if !array.isEmpty { add(key, .array(array)) }
   }
@@ -51,150 +45,118 @@ struct ObjectBuilder {
   }
 }
 
-extension Profile.Backing.Store {
-  fileprivate var json: JSONValue {
-    switch self {
-    case .block(let path): return ["block": ["path": .string(path)]]
-    case .file(let file):
-      var object = ObjectBuilder()
-      file.add(to: &object)
-      return ["file": object.json]
-    case .loopDevice(let device):
-      var object = ObjectBuilder()
-      device.file.add(to: &object)
-      object.add("blockSize", device.blockSize)
-      if device.directIO { object.add("directIO", true) }
-      if device.offset > 0 { object.add("offsetBytes", device.offset) }
-      return ["loopDevice": object.json]
-    case .nullBlock(let device): return ["nullBlock": device.json]
+extension SchemaObject {
+  /// An object of a profile, in the order of the rows.
+  /// - Parameter parts: the values of the keys that are not settings; null for those that are not set.
+  fileprivate func json(_ settings: Settings, _ parts: [String: JSONValue] = [:]) -> JSONValue {
+    var object = ObjectBuilder()
+    for row in keyed {
+      if let part = parts[row.name] {
+        if part != .null { object.add(row.name, part) }
+      } else if let setting = settings[row.name] {
+        object.add(row, setting)
+      }
+    }
+    return object.json
+  }
+}
+
+extension ObjectBuilder {
+  fileprivate mutating func add(_ row: SchemaRow, _ setting: Setting) {
+    switch setting {
+    case .boolean(let value): add(row.name, value)
+    case .text(let text): add(row.name, text)
+    case .integer(let value):
+      if let digits = row.hexDigits {
+        add(row.name, .hexadecimal(value, digits: digits))
+      } else {
+        add(row.name, value)
+      }
     }
   }
 }
 
-extension Profile.File {
-  fileprivate func add(to object: inout ObjectBuilder) {
-    object.add("path", path)
-    object.add("sizeMiB", sizeMiB)
-    if create { object.add("create", true) }
-  }
+/// Parts that an object has or, if they are empty, has not.
+private func part(_ elements: [JSONValue]) -> JSONValue {
+  elements.isEmpty ? .null : .array(elements)
+}
+private func part(_ attributes: [Profile.RawAttribute]) -> JSONValue {
+  attributes.isEmpty ? .null : .object(attributes.map { .init($0.name, .string($0.text)) })
 }
 
-extension Profile.NullBlock {
+extension Profile.Backing.Store {
   fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("device", device)
-    object.add("sizeMiB", sizeMiB)
-    object.add("blockSize", blockSize)
-    object.add("memoryBacked", memoryBacked)
-    object.add("discard", discard)
-    object.add("cacheSizeMiB", cacheSizeMiB)
-    object.add("submitQueues", submitQueues)
-    object.add("hardwareQueueDepth", hardwareQueueDepth)
-    object.add("completionNanoseconds", completionNanoseconds)
-    object.add("irqMode", irqMode)
-    object.add("mbps", mbps)
-    object.add("rotational", rotational)
-    object.add("zoned", zoned)
-    object.add("zoneSizeMiB", zoneSizeMiB)
-    object.add("zoneCapacityMiB", zoneCapacityMiB)
-    object.add("maximumOpenZones", maximumOpenZones)
-    object.add("maximumActiveZones", maximumActiveZones)
-    object.add(attributes)
-    return object.json
+    switch self {
+    case .block(let path): ["block": ["path": .string(path)]]
+    case .file(let file):
+      ["file": ProfileSchema.file.json(file.settings, ["path": .string(file.path)])]
+    case .loopDevice(let device):
+      [
+        "loopDevice": ProfileSchema.loopDevice.json(
+          device.settings.merging(device.file.settings), ["path": .string(device.file.path)])
+      ]
+    case .nullBlock(let device):
+      [
+        "nullBlock": ProfileSchema.nullBlock.json(
+          device.settings, ["attributes": part(device.attributes)])
+      ]
+    }
   }
 }
 
 extension Profile.Host {
   fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("nqn", nqn)
-    object.add(attributes)
-    return object.json
+    ProfileSchema.host.json(
+      Settings(), ["nqn": .string(nqn), "attributes": part(attributes)])
   }
 }
 
 extension Profile.Subsystem {
   fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("nqn", nqn)
-    object.add("model", model)
-    object.add("serial", serial)
-    object.add("firmware", firmware)
-    object.add("ieeeOUI", hex: ieeeOUI, digits: 6)
-    object.add("version", version)
-    object.add("vendorID", hex: vendorID)
-    object.add("subsystemVendorID", hex: subsystemVendorID)
-    object.add("maximumQueueID", maximumQueueID)
-    object.add("controllerIDMinimum", controllerIDMinimum)
-    object.add("controllerIDMaximum", controllerIDMaximum)
-    object.add("allowAnyHost", allowAnyHost)
-    object.add("allowedHosts", array: allowedHosts.map { .string($0) })
-    object.add(attributes)
-    object.add("namespaces", array: namespaces.map(\.json))
-    return object.json
+    ProfileSchema.subsystem.json(
+      settings,
+      [
+        "nqn": .string(nqn), "allowedHosts": part(allowedHosts.map { .string($0) }),
+        "attributes": part(attributes), "namespaces": part(namespaces.map(\.json)),
+      ])
   }
 }
 
 extension Profile.Namespace {
   fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("id", id)
-    object.add("backing", backing)
-    object.add("uuid", uuid)
-    object.add("nguid", nguid)
-    object.add("anaGroup", anaGroup)
-    object.add("bufferedIO", bufferedIO)
-    object.add("reservations", reservations)
-    if !enabled { object.add("enabled", false) }
-    object.add(attributes)
-    return object.json
+    ProfileSchema.namespace.json(
+      settings,
+      ["id": JSONValue(id), "backing": .string(backing), "attributes": part(attributes)])
   }
 }
 
 extension Profile.Port {
   fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("id", id)
-    object.add("transport", transport.rawValue)
-    object.add("addressFamily", addressFamily)
-    object.add("address", address)
-    object.add("service", service)
-    object.add("subsystems", array: subsystems.map { .string($0) })
-    object.add("maximumQueueSize", maximumQueueSize)
-    object.add("inlineDataSize", inlineDataSize)
-    object.add("mdts", mdts)
-    object.add(
-      "anaGroups",
-      array: anaGroups.map { ["id": JSONValue($0.id), "state": .string($0.state)] })
-    object.add(attributes)
-    return object.json
+    ProfileSchema.port.json(
+      settings,
+      [
+        "id": JSONValue(id), "transport": .string(transport.rawValue),
+        "subsystems": part(subsystems.map { .string($0) }),
+        "anaGroups": part(
+          anaGroups.map { ["id": JSONValue($0.id), "state": .string($0.state)] }),
+        "attributes": part(attributes),
+      ])
   }
 }
 
 extension Profile.Function {
   fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("name", name)
-    object.add("vendorID", hex: vendorID)
-    object.add("deviceID", hex: deviceID)
-    if revisionID != 0 { object.add("revisionID", hex: revisionID, digits: 2) }
-    object.add("subsystemVendorID", hex: subsystemVendorID)
-    object.add("subsystemID", hex: subsystemID)
-    if classCode != 0x01_0802 { object.add("classCode", hex: classCode, digits: 6) }
-    if interruptPin != 1 { object.add("interruptPin", interruptPin) }
-    if cacheLineSize != 0 { object.add("cacheLineSize", cacheLineSize) }
-    if msixVectors != 0 { object.add("msixVectors", msixVectors) }
-    if msiVectors != 0 { object.add("msiVectors", msiVectors) }
-    object.add("mdtsKiB", mdtsKiB)
-    object.add("dma", dma)
-    object.add("target", target.json)
-    object.add("ioQueues", ioQueues)
-    object.add("queueSize", queueSize)
-    if controller != "auto" { object.add("controller", controller) }
-    if !start { object.add("start", false) }
-    if let controllerFeatures { object.add("controllerFeatures", controllerFeatures.json) }
-    object.add(attributes)
-    return object.json
+    ProfileSchema.function.json(
+      settings,
+      [
+        "name": .string(name), "vendorID": .hexadecimal(vendorID),
+        "deviceID": .hexadecimal(deviceID),
+        "target": target.json,
+        "controllerFeatures": controllerFeatures.map {
+          ProfileSchema.controllerFeatures.json($0.settings)
+        } ?? .null,
+        "attributes": part(attributes),
+      ])
   }
 }
 
@@ -202,30 +164,12 @@ extension Profile.FunctionTarget {
   fileprivate var json: JSONValue {
     switch self {
     case .local(let nqn, let spelled):
-      return .object([.init(spelled == .pci ? "pci" : "loop", .string(nqn))])
+      .object([.init(spelled == .pci ? "pci" : "loop", .string(nqn))])
     case .tcp(let target):
-      var object = ObjectBuilder()
-      object.add("nqn", target.nqn)
-      object.add("address", target.address)
-      object.add("port", target.port)
-      object.add("hostNQN", target.hostNQN)
-      object.add("hostID", target.hostID)
-      object.add("hostAddress", target.hostAddress)
-      object.add("keepAliveSeconds", target.keepAliveSeconds)
-      object.add("reconnectDelaySeconds", target.reconnectDelaySeconds)
-      object.add("controllerLossSeconds", target.controllerLossSeconds)
-      return ["tcp": object.json]
+      [
+        "tcp": ProfileSchema.tcpTarget.json(
+          target.settings, ["nqn": .string(target.nqn), "address": .string(target.address)])
+      ]
     }
-  }
-}
-
-extension Profile.ControllerFeatures {
-  fileprivate var json: JSONValue {
-    var object = ObjectBuilder()
-    object.add("msix", msix)
-    object.add("msi", msi)
-    object.add("outboundWindows", outboundWindows)
-    object.add("maximumFunctions", maximumFunctions)
-    return object.json
   }
 }

@@ -7,6 +7,12 @@ internal import SystemPackage
 
 /// The endpoint functions of a profile: their attributes, their targets and their bindings.
 extension DesiredState {
+  /// Keys that one driver only has, or that are fields of the header.
+  private static let functionKeys: Set = [
+    "revisionID", "subsystemVendorID", "subsystemID", "classCode", "interruptPin", "cacheLineSize",
+    "msixVectors", "msiVectors", "mdtsKiB", "dma",
+  ]
+
   mutating func add(_ function: Profile.Function, _ index: Int) throws(InvalidValue) {
     guard let driver = resolution.driver else { return }
     let controller = resolution.controllers[index]
@@ -30,6 +36,9 @@ extension DesiredState {
     set(item.msixVectors, function.msixVectors, "MSI-X vectors, one of them for the admin queue")
     set(item.msiVectors, function.msiVectors, "MSI vectors, in case the controller has no MSI-X")
 
+    frozen += settings(
+      function.settings, of: ProfileSchema.function, except: Self.functionKeys, item.directory,
+      "the endpoint function \(function.name)", needs: directory)
     frozen += raw(
       function.attributes, item.directory, "the endpoint function \(function.name)",
       needs: directory)

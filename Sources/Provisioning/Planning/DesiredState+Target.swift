@@ -41,6 +41,12 @@ extension DesiredState {
 
   // MARK: Subsystems
 
+  /// Keys whose values have a form, an order or a default of their own.
+  private static let subsystemKeys: Set = [
+    "model", "serial", "firmware", "ieeeOUI", "version", "vendorID", "subsystemVendorID",
+    "maximumQueueID", "controllerIDMinimum", "controllerIDMaximum", "allowAnyHost",
+  ]
+
   /// Attributes that are fixed once a host has identified the subsystem.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_model_store_locked` and the like.
   private static let identity: Set = [
@@ -86,6 +92,9 @@ extension DesiredState {
         identity)
     }
     set(item.maximumQueueID, maximumQueueID(of: subsystem), "I/O queues that a host may create")
+    beforeControllers += settings(
+      subsystem.settings, of: ProfileSchema.subsystem, except: Self.subsystemKeys, item.directory,
+      "the NVMe subsystem \(subsystem.nqn)", needs: directory)
     beforeControllers += raw(
       subsystem.attributes, item.directory, "the NVMe subsystem \(subsystem.nqn)",
       needs: directory)
@@ -184,12 +193,10 @@ extension DesiredState {
       list.add(
         space.nguid, try NGUID(namespace.nguid ?? derivedUUID(seed + "\nnguid")), identity,
         needs: [directory]))
-    if let buffered = namespace.bufferedIO {
-      frozen.append(list.add(space.usesBufferedIO, buffered, reason, needs: [directory]))
-    }
-    if let reservations = namespace.reservations {
-      frozen.append(list.add(space.supportsReservations, reservations, reason, needs: [directory]))
-    }
+    // The ANA group may change while the namespace is enabled.
+    frozen += settings(
+      namespace.settings, of: ProfileSchema.namespace,
+      except: ["uuid", "nguid", "anaGroup", "enabled"], space.directory, reason, needs: directory)
     frozen += raw(namespace.attributes, space.directory, reason, needs: directory)
     if let group = namespace.anaGroup {
       list.add(space.anaGroupID, group, reason, needs: [directory])
@@ -251,9 +258,9 @@ extension DesiredState {
     set(item.addressFamily, port.addressFamily.flatMap { AddressFamily(rawValue: $0) })
     set(item.address, try convert(port.address, TransportAddress.init))
     set(item.serviceID, try convert(port.service, ServiceID.init))
-    set(item.inlineDataSize, port.inlineDataSize)
-    set(item.maximumQueueSize, port.maximumQueueSize)
-    set(item.maximumTransfer, port.mdts)
+    frozen += settings(
+      port.settings, of: ProfileSchema.port, except: ["addressFamily", "address", "service"],
+      item.directory, "port \(port.id) is of type \(port.transport.rawValue)", needs: directory)
     frozen += raw(port.attributes, item.directory, "nvmet port \(port.id)", needs: directory)
     var values = freshPort(port)
     if port.id == resolution.functionPort {

@@ -107,6 +107,23 @@ struct DesiredState {
 
   // MARK: Attributes
 
+  /// The keys that are set and have one attribute, whose text is that of the value.
+  /// - Parameter handled: keys that the caller adds, because the kernel wants another text, another time or a condition.
+  mutating func settings(
+    _ settings: Settings, of object: SchemaObject, except handled: Set<String> = [],
+    _ directory: ConfigDirectory, _ reason: String, needs: Int
+  ) -> [Int] {
+    object.rows.compactMap { row in
+      guard row.isSetting, row.attributes.count == 1, !handled.contains(row.name),
+        let text = settings[row.name]?.attributeText
+      else { return nil }
+      return list.add(
+        .attribute(
+          FilePath(directory.path.string + "/" + row.attributes[0].name), .text(text),
+          shown: text + "\n", .plain), reason, needs: [needs])
+    }
+  }
+
   /// Attributes that the profile has no key for.
   mutating func raw(
     _ attributes: [Profile.RawAttribute], _ directory: ConfigDirectory, _ reason: String,
@@ -186,33 +203,9 @@ struct DesiredState {
     let directory = list.add(
       .directory(item.directory.path), "\(reason) is the device /dev/\(name)",
       disruption: "the device /dev/\(name) is recreated, without its data")
-    var attributes: [Int] = []
-    func set<Value>(_ attribute: Attribute<Value>, _ value: Value?) {
-      if let value { attributes.append(list.add(attribute, value, reason, needs: [directory])) }
-    }
-    set(item.size, device.sizeMiB)
-    set(item.blockSize, device.blockSize)
-    set(item.isMemoryBacked, device.memoryBacked)
-    set(item.supportsDiscard, device.discard)
-    set(item.cacheSize, device.cacheSizeMiB)
-    // The kernel creates no more queues than CPUs, and shows the actual number.
-    set(
-      item.submissionQueues, device.submitQueues.map { min($0, UInt32(machine.facts.onlineCPUs)) })
-    set(item.queueDepth, device.hardwareQueueDepth)
-    set(item.completionTime, device.completionNanoseconds)
-    set(item.interruptMode, device.irqMode)
-    set(item.bandwidthLimit, device.mbps)
-    set(item.isRotational, device.rotational)
-    set(item.isZoned, device.zoned)
-    if device.zoned == true {
-      set(item.zoneSize, device.zoneSizeMiB)
-      // 0 is the whole zone, and is shown as that.
-      set(
-        item.zoneCapacity,
-        device.zoneCapacityMiB.map { $0 == 0 ? device.zoneSizeMiB ?? 256 : $0 })
-      set(item.maximumOpenZones, device.maximumOpenZones)
-      set(item.maximumActiveZones, device.maximumActiveZones)
-    }
+    var attributes = settings(
+      device.made(on: machine), of: ProfileSchema.nullBlock, item.directory, reason,
+      needs: directory)
     attributes += raw(device.attributes, item.directory, reason, needs: directory)
     attributes += defaults(
       SchemaObject.freshNullBlock(device), item.directory, needs: directory,
@@ -261,6 +254,25 @@ struct DesiredState {
   ) throws(InvalidValue) -> Value? {
     guard let value else { return nil }
     return try make(value)
+  }
+}
+
+extension Profile.NullBlock {
+  /// The keys with the values that the kernel shows for them.
+  fileprivate func made(on machine: Machine) -> Settings {
+    var device = self
+    // The kernel creates no more queues than CPUs, and shows the actual number.
+    device.submitQueues = self.submitQueues.map { min($0, UInt32(machine.facts.onlineCPUs)) }
+    if self.zoned != true {
+      device.zoneSizeMiB = nil
+      device.zoneCapacityMiB = nil
+      device.maximumOpenZones = nil
+      device.maximumActiveZones = nil
+    } else if self.zoneCapacityMiB == 0 {
+      // 0 is the whole zone, and is shown as that.
+      device.zoneCapacityMiB = self.zoneSizeMiB ?? 256
+    }
+    return device.settings
   }
 }
 

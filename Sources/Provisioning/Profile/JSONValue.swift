@@ -65,6 +65,12 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
     self = Int64(exactly: value).map { .integer($0) } ?? .number("\(value)")
   }
 
+  /// A string of a number in hexadecimal, as identifiers are read everywhere else: `0x15b7`.
+  static func hexadecimal(_ value: some BinaryInteger, digits: Int = 4) -> JSONValue {
+    let text = String(value, radix: 16)
+    return .string("0x" + String(repeating: "0", count: max(0, digits - text.count)) + text)
+  }
+
   /// A string, or null.
   public init(_ value: String?) {
     self = value.map { .string($0) } ?? .null

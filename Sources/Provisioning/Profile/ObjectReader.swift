@@ -84,6 +84,42 @@ struct ObjectReader {
     }
   }
 
+  /// The values of the keys that are settings, and the raw attributes without those that have become keys.
+  func settings() -> (Settings, [Profile.RawAttribute]) {
+    var settings = settings(of: object.rows)
+    let raw = attributes().filter { attribute in
+      guard
+        let row = object.rows.first(where: {
+          $0.wasRaw && $0.attributes.first?.name == attribute.name
+        }),
+        settings[row.name] == nil, let setting = row.setting(attributeText: attribute.text)
+      else { return true }
+      settings[row.name] = row.omittingStandard(setting)
+      return false
+    }
+    return (settings, raw)
+  }
+
+  /// The values of those keys of some rows that are settings.
+  func settings(of rows: [SchemaRow]) -> Settings {
+    var settings = Settings()
+    for row in rows where row.isSetting {
+      settings[row.name] = setting(row).flatMap(row.omittingStandard)
+    }
+    return settings
+  }
+
+  private func setting(_ row: SchemaRow) -> Setting? {
+    switch row.kind {
+    case .integer, .powerOfTwo: integer(row.name, Int.self).map { .integer($0) }
+    case .boolean: bool(row.name).map { .boolean($0) }
+    case .textOrInteger:
+      // A number is kept as its text.
+      string(row.name).map { .text($0) } ?? integer(row.name, Int.self).map { .text("\($0)") }
+    default: string(row.name).map { .text($0) }
+    }
+  }
+
   /// Attributes in the order of the document, which is the order of writing.
   func attributes() -> [Profile.RawAttribute] {
     members("attributes").compactMap { member in

@@ -101,24 +101,7 @@ private struct ProfileDecoder {
     case "nullBlock":
       guard let object = ObjectReader(json, ProfileSchema.nullBlock) else { return nil }
       var device = Profile.NullBlock()
-      device.device = object.string("device")
-      device.sizeMiB = object.integer("sizeMiB")
-      device.blockSize = object.integer("blockSize")
-      device.memoryBacked = object.bool("memoryBacked")
-      device.discard = object.bool("discard")
-      device.cacheSizeMiB = object.integer("cacheSizeMiB")
-      device.submitQueues = object.integer("submitQueues")
-      device.hardwareQueueDepth = object.integer("hardwareQueueDepth")
-      device.completionNanoseconds = object.integer("completionNanoseconds")
-      device.irqMode = object.integer("irqMode")
-      device.mbps = object.integer("mbps")
-      device.rotational = object.bool("rotational")
-      device.zoned = object.bool("zoned")
-      device.zoneSizeMiB = object.integer("zoneSizeMiB")
-      device.zoneCapacityMiB = object.integer("zoneCapacityMiB")
-      device.maximumOpenZones = object.integer("maximumOpenZones")
-      device.maximumActiveZones = object.integer("maximumActiveZones")
-      device.attributes = object.attributes()
+      (device.settings, device.attributes) = object.settings()
       return .nullBlock(device)
     case "file":
       guard let object = ObjectReader(json, ProfileSchema.file) else { return nil }
@@ -130,17 +113,16 @@ private struct ProfileDecoder {
       guard let object = ObjectReader(json, ProfileSchema.loopDevice), let file = file(object)
       else { return nil }
       var device = Profile.LoopDevice(file: file)
-      device.blockSize = object.integer("blockSize")
-      device.directIO = object.bool("directIO") ?? false
-      device.offset = object.integer("offsetBytes") ?? 0
+      device.settings = object.settings(of: Profile.LoopDevice.schemaRows)
       return .loopDevice(device)
     }
   }
 
   func file(_ object: ObjectReader) -> Profile.File? {
     guard let path = object.string("path") else { return nil }
-    return Profile.File(
-      path: path, sizeMiB: object.integer("sizeMiB"), create: object.bool("create") ?? false)
+    var file = Profile.File(path: path)
+    file.settings = object.settings(of: Profile.File.schemaRows)
+    return file
   }
 
   func subsystem(_ json: LocatedJSON) -> Profile.Subsystem? {
@@ -148,20 +130,9 @@ private struct ProfileDecoder {
     let namespaces = object.objects("namespaces").compactMap(namespace)
     guard let nqn = object.string("nqn") else { return nil }
     var subsystem = Profile.Subsystem(nqn: nqn)
-    subsystem.model = object.string("model")
-    subsystem.serial = object.string("serial")
-    subsystem.firmware = object.string("firmware")
-    subsystem.ieeeOUI = object.integer("ieeeOUI")
-    subsystem.version = object.string("version")
-    subsystem.vendorID = object.integer("vendorID")
-    subsystem.subsystemVendorID = object.integer("subsystemVendorID")
-    subsystem.maximumQueueID = object.integer("maximumQueueID")
-    subsystem.controllerIDMinimum = object.integer("controllerIDMinimum")
-    subsystem.controllerIDMaximum = object.integer("controllerIDMaximum")
-    subsystem.allowAnyHost = object.bool("allowAnyHost")
+    (subsystem.settings, subsystem.attributes) = object.settings()
     subsystem.allowedHosts = object.strings("allowedHosts")
     subsystem.namespaces = namespaces
-    subsystem.attributes = object.attributes()
     return subsystem
   }
 
@@ -176,13 +147,7 @@ private struct ProfileDecoder {
     let id: UInt32? = object.integer("id")
     guard let id, let backing = object.string("backing") else { return nil }
     var namespace = Profile.Namespace(id: id, backing: backing)
-    namespace.uuid = object.string("uuid")
-    namespace.nguid = object.string("nguid")
-    namespace.anaGroup = object.integer("anaGroup")
-    namespace.bufferedIO = object.bool("bufferedIO")
-    namespace.reservations = object.bool("reservations")
-    namespace.enabled = object.bool("enabled") ?? true
-    namespace.attributes = object.attributes()
+    (namespace.settings, namespace.attributes) = object.settings()
     return namespace
   }
 
@@ -192,18 +157,9 @@ private struct ProfileDecoder {
     let transport: Profile.Port.Transport? = object.word("transport")
     guard let id, let transport else { return nil }
     var port = Profile.Port(id: id, transport: transport)
-    port.addressFamily = object.string("addressFamily")
-    port.address = object.string("address")
-    port.service = object.json("service").flatMap { json in
-      if case .number = json.content { return object.integer("service", Int.self).map { "\($0)" } }
-      return object.string("service")
-    }
+    (port.settings, port.attributes) = object.settings()
     port.subsystems = object.strings("subsystems")
-    port.maximumQueueSize = object.integer("maximumQueueSize")
-    port.inlineDataSize = object.integer("inlineDataSize")
-    port.mdts = object.integer("mdts")
     port.anaGroups = object.objects("anaGroups").compactMap(anaGroup)
-    port.attributes = object.attributes()
     return port
   }
 
@@ -223,22 +179,8 @@ private struct ProfileDecoder {
     else { return nil }
     var function = Profile.Function(
       name: name, vendorID: vendorID, deviceID: deviceID, target: target)
-    function.revisionID = object.integer("revisionID") ?? function.revisionID
-    function.subsystemVendorID = object.integer("subsystemVendorID")
-    function.subsystemID = object.integer("subsystemID")
-    function.classCode = object.integer("classCode") ?? function.classCode
-    function.interruptPin = object.integer("interruptPin") ?? function.interruptPin
-    function.cacheLineSize = object.integer("cacheLineSize") ?? function.cacheLineSize
-    function.msixVectors = object.integer("msixVectors") ?? 0
-    function.msiVectors = object.integer("msiVectors") ?? 0
-    function.mdtsKiB = object.integer("mdtsKiB")
-    function.dma = object.bool("dma")
-    function.ioQueues = object.integer("ioQueues")
-    function.queueSize = object.integer("queueSize")
-    function.controller = object.string("controller") ?? "auto"
-    function.start = object.bool("start") ?? true
+    (function.settings, function.attributes) = object.settings()
     function.controllerFeatures = object.json("controllerFeatures").flatMap(features)
-    function.attributes = object.attributes()
     return function
   }
 
@@ -255,13 +197,7 @@ private struct ProfileDecoder {
         let nqn = object.string("nqn"), let address = object.string("address")
       else { return nil }
       var target = Profile.TCPTarget(nqn: nqn, address: address)
-      target.port = object.integer("port") ?? target.port
-      target.hostNQN = object.string("hostNQN")
-      target.hostID = object.string("hostID")
-      target.hostAddress = object.string("hostAddress")
-      target.keepAliveSeconds = object.integer("keepAliveSeconds")
-      target.reconnectDelaySeconds = object.integer("reconnectDelaySeconds")
-      target.controllerLossSeconds = object.integer("controllerLossSeconds")
+      target.settings = object.settings(of: Profile.TCPTarget.schemaRows)
       return .tcp(target)
     }
   }
@@ -269,10 +205,7 @@ private struct ProfileDecoder {
   func features(_ json: LocatedJSON) -> Profile.ControllerFeatures? {
     guard let object = ObjectReader(json, ProfileSchema.controllerFeatures) else { return nil }
     var features = Profile.ControllerFeatures()
-    features.msix = object.bool("msix")
-    features.msi = object.bool("msi")
-    features.outboundWindows = object.integer("outboundWindows")
-    features.maximumFunctions = object.integer("maximumFunctions")
+    features.settings = object.settings(of: Profile.ControllerFeatures.schemaRows)
     return features
   }
 }

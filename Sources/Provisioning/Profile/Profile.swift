@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The target state of a machine: backings, NVMe subsystems, ports and endpoint functions.
 ///
-/// A profile can be used with both kernel drivers; values for only one of them are marked.
+/// A profile can be used with both kernel drivers. The keys with one value are declared in the schema, for example
+/// ``NullBlock/Keys``, and are properties of the objects.
 public struct Profile: Sendable, Hashable {
   /// The file name of the journal, so restricted to letters, digits, `.`, `_` and `-`.
   public var name: String
@@ -42,26 +43,9 @@ public struct Profile: Sendable, Hashable {
     }
   }
 
-  /// A null_blk device. Unset members keep the module's defaults.
+  /// A null_blk device. Unset keys keep the module's defaults.
   public struct NullBlock: Sendable, Hashable {
-    /// Directory and device name, `/dev/<device>`; derived when unset.
-    public var device: String?
-    public var sizeMiB: UInt64?
-    public var blockSize: UInt32?
-    public var memoryBacked: Bool?
-    public var discard: Bool?
-    public var cacheSizeMiB: UInt64?
-    public var submitQueues: UInt32?
-    public var hardwareQueueDepth: UInt32?
-    public var completionNanoseconds: UInt64?
-    public var irqMode: UInt32?
-    public var mbps: UInt32?
-    public var rotational: Bool?
-    public var zoned: Bool?
-    public var zoneSizeMiB: UInt64?
-    public var zoneCapacityMiB: UInt64?
-    public var maximumOpenZones: UInt32?
-    public var maximumActiveZones: UInt32?
+    public var settings = Settings()
     public var attributes: [RawAttribute] = []
 
     public init() {}
@@ -70,9 +54,7 @@ public struct Profile: Sendable, Hashable {
   /// A regular file.
   public struct File: Sendable, Hashable {
     public var path: String
-    public var sizeMiB: UInt64?
-    /// Creates the file, sparse, if it does not exist.
-    public var create = false
+    public var settings = Settings()
 
     public init(path: String, sizeMiB: UInt64? = nil, create: Bool = false) {
       self.path = path
@@ -84,10 +66,7 @@ public struct Profile: Sendable, Hashable {
   /// A file behind `/dev/loopN`.
   public struct LoopDevice: Sendable, Hashable {
     public var file: File
-    public var blockSize: UInt32?
-    public var directIO = false
-    /// Bytes.
-    public var offset: UInt64 = 0
+    public var settings = Settings()
 
     public init(file: File) { self.file = file }
   }
@@ -95,17 +74,7 @@ public struct Profile: Sendable, Hashable {
   /// An NVMe subsystem of the kernel's target.
   public struct Subsystem: Sendable, Hashable {
     public var nqn: String
-    public var model: String?
-    public var serial: String?
-    public var firmware: String?
-    public var ieeeOUI: UInt32?
-    public var version: String?
-    public var vendorID: UInt16?
-    public var subsystemVendorID: UInt16?
-    public var maximumQueueID: UInt16?
-    public var controllerIDMinimum: UInt16?
-    public var controllerIDMaximum: UInt16?
-    public var allowAnyHost: Bool?
+    public var settings = Settings()
     public var allowedHosts: [String] = []
     public var namespaces: [Namespace] = []
     public var attributes: [RawAttribute] = []
@@ -129,12 +98,7 @@ public struct Profile: Sendable, Hashable {
     public var id: UInt32
     /// The name of a backing.
     public var backing: String
-    public var uuid: String?
-    public var nguid: String?
-    public var anaGroup: UInt32?
-    public var bufferedIO: Bool?
-    public var reservations: Bool?
-    public var enabled = true
+    public var settings = Settings()
     public var attributes: [RawAttribute] = []
 
     public init(id: UInt32, backing: String) {
@@ -146,13 +110,8 @@ public struct Profile: Sendable, Hashable {
   public struct Port: Sendable, Hashable {
     public var id: UInt16
     public var transport: Transport
-    public var addressFamily: String?
-    public var address: String?
-    public var service: String?
+    public var settings = Settings()
     public var subsystems: [String] = []
-    public var maximumQueueSize: Int32?
-    public var inlineDataSize: Int32?
-    public var mdts: Int32?
     public var anaGroups: [ANAGroup] = []
     public var attributes: [RawAttribute] = []
 
@@ -194,25 +153,8 @@ public struct Profile: Sendable, Hashable {
     public var name: String
     public var vendorID: UInt16
     public var deviceID: UInt16
-    public var revisionID: UInt8 = 0
-    public var subsystemVendorID: UInt16?
-    public var subsystemID: UInt16?
-    /// Base class, sub-class and programming interface, `0x010802` for NVMe.
-    public var classCode: UInt32 = 0x01_0802
-    /// 1 is INTA#.
-    public var interruptPin: UInt8 = 1
-    public var cacheLineSize: UInt8 = 0
-    public var msixVectors: UInt16 = 0
-    public var msiVectors: UInt8 = 0
-    public var mdtsKiB: UInt32?
-    /// `pci_epf_nvme` only.
-    public var dma: Bool?
     public var target: FunctionTarget
-    public var ioQueues: UInt16?
-    public var queueSize: UInt16?
-    /// The endpoint controller's name, or `auto` for the only one.
-    public var controller = "auto"
-    public var start = true
+    public var settings = Settings()
     public var controllerFeatures: ControllerFeatures?
     public var attributes: [RawAttribute] = []
 
@@ -243,13 +185,7 @@ public struct Profile: Sendable, Hashable {
   public struct TCPTarget: Sendable, Hashable {
     public var nqn: String
     public var address: String
-    public var port: UInt16 = 4420
-    public var hostNQN: String?
-    public var hostID: String?
-    public var hostAddress: String?
-    public var keepAliveSeconds: UInt32?
-    public var reconnectDelaySeconds: UInt32?
-    public var controllerLossSeconds: Int32?
+    public var settings = Settings()
 
     public init(nqn: String, address: String) {
       self.nqn = nqn
@@ -259,11 +195,7 @@ public struct Profile: Sendable, Hashable {
 
   /// Features of the endpoint controller that the kernel does not export.
   public struct ControllerFeatures: Sendable, Hashable {
-    public var msix: Bool?
-    public var msi: Bool?
-    /// Outbound address windows.
-    public var outboundWindows: UInt16?
-    public var maximumFunctions: UInt8?
+    public var settings = Settings()
 
     public init() {}
   }

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
 
 /// One kind of object of a profile: its keys, and the attributes of the kernel's object that they are written to.
 ///
-/// The decoder, the rules, the interchange formats, the JSON Schema (by a test), the guide's tables (by a test) and the
-/// tests' generator take ranges, words, forms, attributes and the kernel's defaults from here.
+/// The decoder, the rules, the plan, the interchange formats, the JSON Schema, the guide's tables and the tests' generator take keys, ranges,
+/// words, forms, attributes and defaults from here.
 public struct SchemaObject: Sendable {
   /// The name in the JSON Schema's `$defs`.
   public var name: String
+  public var summary: String
   /// Whether exactly one of the keys is required.
   public var isChoice = false
   public var rows: [SchemaRow]
 
-  init(_ name: String, isChoice: Bool = false, _ rows: [SchemaRow]) {
+  init(_ name: String, _ summary: String, isChoice: Bool = false, _ rows: [SchemaRow]) {
     self.name = name
+    self.summary = summary
     self.isChoice = isChoice
     self.rows = rows
   }
@@ -48,6 +51,26 @@ public struct SchemaRow: Sendable {
   public var upperBounds: [Profile.DriverChoice: Int] = [:]
   /// The reason for the range, the words or the form; shown as the hint of an error.
   public var reason: String?
+  /// The meaning, for the JSON Schema and the guide: a sentence without its full stop; empty if the key's name says it.
+  public var summary = ""
+  /// The default of a key that the kernel has no default for.
+  public var standard: Standard?
+  /// Whether the key is one of the object's ``KeyedObject/settings``.
+  public internal(set) var isSetting = false
+  /// The numbers that the key's Swift type holds.
+  var bounds: ClosedRange<Int>?
+  /// Exported as hexadecimal text of that many digits.
+  var hexDigits: Int?
+  /// Whether profiles had no key for the attribute at first, so that it may also be among the raw ones.
+  var wasRaw = false
+
+  /// The key, or nothing.
+  public var name: String { key ?? "" }
+
+  public enum Standard: Sendable {
+    case value(Setting)
+    case described(String)
+  }
 
   public enum Kind: Sendable {
     /// A number, or a string that holds one.
@@ -75,12 +98,15 @@ public struct SchemaRow: Sendable {
   }
 
   init(
-    _ key: String?, _ kind: Kind, required: Bool = false, _ attributes: [KernelAttribute] = [],
+    _ key: String?, _ kind: Kind, _ summary: String = "", required: Bool = false,
+    standard: Standard? = nil, _ attributes: [KernelAttribute] = [],
     upTo upperBounds: [Profile.DriverChoice: Int] = [:], because reason: String? = nil
   ) {
     self.key = key
     self.kind = kind
+    self.summary = summary
     isRequired = required
+    self.standard = standard
     self.attributes = attributes
     self.upperBounds = upperBounds
     self.reason = reason
@@ -98,6 +124,28 @@ public struct SchemaRow: Sendable {
   /// The largest number with a driver.
   public func upperBound(with driver: Profile.DriverChoice) -> Int? {
     range.map { min($0.upperBound, upperBounds[driver] ?? .max) }
+  }
+}
+
+extension SchemaRow {
+  /// A setting, or nil if it is the default.
+  func omittingStandard(_ setting: Setting) -> Setting? {
+    if case .value(let standard) = standard, setting == standard { return nil }
+    return setting
+  }
+
+  /// The setting that an attribute's text stands for; nil if it is not one of the key.
+  func setting(attributeText text: String) -> Setting? {
+    switch kind {
+    case .boolean: return Bool(attributeText: text).map { .boolean($0) }
+    case .integer, .powerOfTwo:
+      guard let value = text.kernelInteger(Int.self), range?.contains(value) ?? false else {
+        return nil
+      }
+      return .integer(value)
+    case .words(let words): return words.contains(text) ? .text(text) : nil
+    default: return text.isEmpty ? nil : .text(text)
+    }
   }
 }
 
