@@ -8,14 +8,14 @@
 # shellcheck disable=SC2034 # for ktap.sh
 patience=$((stall * 20))
 
-# ---- The personalities ----
+# ---- The behaviours ----
 
-# personality_options NAME: what `epfnvme serve`, `predict` and `check --host` need to know of it.
-personality_options() {
+# behaviour_options NAME: what `epfnvme serve`, `predict` and `check --host` need to know of it.
+behaviour_options() {
   case $1 in
     pci_epf_nvme) echo --kernel-release 6.12 ;;
     nvmet_pci_epf) echo --kernel-release 7.2 ;;
-    strict) echo --kernel-release 6.12 --reference ;;
+    reference) echo --kernel-release 6.12 --reference ;;
     mapped) echo --kernel-release 6.12 --reference --mapped-doorbells ;;
   esac
 }
@@ -237,11 +237,11 @@ take_over() {
     { print }' >>"$KTAP"
 }
 
-# judge_log NAME: the guest's kernel said nothing that accepted.txt doesn't know. $personality and $guest choose its rows.
+# judge_log NAME: the guest's kernel said nothing that accepted.txt doesn't know. $behaviour and $guest choose its rows.
 judge_log() {
-  awk -F '\t' -v personality="${personality:-}" -v guest="$guest" '
+  awk -F '\t' -v behaviour="${behaviour:-}" -v guest="$guest" '
     /^#/ || NF < 4 { next }
-    ($1 == "*" || $1 == personality) && ($2 == "*" || index(" " $2 " ", " " guest " ")) { print $3 }
+    ($1 == "*" || $1 == behaviour) && ($2 == "*" || index(" " $2 " ", " " guest " ")) { print $3 }
   ' "$here/accepted.txt" >accepted.patterns
   tr -d '\r' <"$boot.console" | grep -a -E '^\[ *[0-9.]+\] ' | grep -a -E "$interesting" | grep -a -v -E -f accepted.patterns >complaints
   if [ -s complaints ]; then

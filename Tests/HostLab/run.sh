@@ -11,7 +11,7 @@ root=$(cd "$here/../.." && pwd)
 . "$here/tools.sh"
 output=${HOSTLAB_OUTPUT:-$root/.build/hostlab}
 stall=${HOSTLAB_STALL:-300}
-personalities=${HOSTLAB_PERSONALITIES:-pci_epf_nvme nvmet_pci_epf strict}
+behaviours=${HOSTLAB_BEHAVIOURS:-pci_epf_nvme nvmet_pci_epf reference}
 rounds=${HOSTLAB_ROUNDS:-5}
 jobs=${HOSTLAB_JOBS:-$(nproc)}
 
