@@ -193,8 +193,8 @@ import Testing
     let memory = HostMemory()
     let maps = GuestMaps(memory)
     try maps.add(
-      .init(
-        access: [.read, .write], offset: 0, address: 0, count: pages * 4096, descriptor: file))
+      DMAMap(address: 0, count: pages * 4096, offset: 0, access: [.read, .write]),
+      descriptor: file)
     try #require(ftruncate(file.number, 4096) == 0)
     // Every second one, from behind: neighbours would become one mapping.
     for page in stride(from: pages - 1, to: 0, by: -2) {
