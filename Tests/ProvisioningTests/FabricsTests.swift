@@ -109,7 +109,7 @@ struct FabricsTests {
     let difference = try #require(try provisioner.differences(located).first)
     #expect(difference.kind == .lost)
     #expect(!difference.isFixedBySetup)
-    #expect(difference.disturbances == [])
+    #expect(difference.disruptions == [])
     // The kernel reconnects; setup does not get in its way.
     #expect(try provisioner.plan(located).steps.filter { $0.operation.isEffect } == [])
     let connection = try provisioner.status().endpoints[0].functions[0].connection
