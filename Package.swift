@@ -117,8 +117,9 @@ let package = Package(
       dependencies: [
         "ConfigFS", "BlockDevices", "RecordedConfigFS", "SimulatedKernel", systemPackage,
       ]),
+    .testTarget(name: "LinuxFilesTests", dependencies: ["LibC", "LinuxFiles", systemPackage]),
     .testTarget(
-      name: "KernelModulesTests", dependencies: ["KernelModules", "LinuxFiles", systemPackage]),
+      name: "KernelModulesTests", dependencies: ["KernelModules", systemPackage]),
     .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
     .testTarget(
       name: "SimulatedKernelTests",

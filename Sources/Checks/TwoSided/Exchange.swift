@@ -121,6 +121,9 @@ public struct PeerExchange: Exchange {
     child.input = input
     child.takesErrors = false
     child.limit = .seconds(30)
+    // A signal ends a running command; the last messages of an interrupted run are still sent.
+    let wasInterrupted = Signals.caught != nil
+    child.isUnwanted = { !wasInterrupted && Signals.caught != nil }
     let ending: ChildProcess.Ending
     do { ending = try child.run() } catch {
       throw ProvisioningError(
