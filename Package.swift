@@ -28,7 +28,7 @@ let package = Package(
     .target(name: "LibC"),
     .target(name: "LinuxFiles", dependencies: ["LibC", "CLinux", systemPackage]),
 
-    .target(name: "ConfigFS", dependencies: ["LibC", systemPackage, "CLinux"]),
+    .target(name: "ConfigFS", dependencies: ["LibC", "LinuxFiles", systemPackage, "CLinux"]),
     .target(name: "PCIEndpoint", dependencies: ["ConfigFS", systemPackage]),
     .target(name: "NVMeTarget", dependencies: ["LibC", "ConfigFS", systemPackage]),
     .target(
@@ -91,7 +91,7 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
-        "Provisioning", "EndpointProvisioning", systemPackage,
+        "Provisioning", "EndpointProvisioning", "LinuxFiles", systemPackage,
       ], path: "Tests/Support"),
     // Profiles for the lab.
     .executableTarget(
