@@ -5,6 +5,7 @@ import Foundation
 import LibC
 import HostDriver
 import PCI
+import Numbers
 import ServedHost
 import Testing
 
@@ -99,7 +100,7 @@ import Testing
   func random() throws {
     let machine = try ServedMachine(.reference)
     for seed in 1...10 as ClosedRange<UInt64> {
-      var random = SeededGenerator(seed: seed)
+      var random = SplitMix64(seed: seed)
       let client = try RawClient.negotiated(machine)
       for _ in 0..<1000 {
         let message = RandomMessage(&random)

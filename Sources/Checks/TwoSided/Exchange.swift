@@ -2,6 +2,7 @@
 internal import ConfigFS
 internal import LibC
 internal import LinuxFiles
+internal import Numbers
 public import Provisioning
 public import SystemPackage
 
@@ -163,7 +164,7 @@ public struct LAVAExchange: Exchange {
   }
 
   public func post(_ name: String, _ message: JSONValue) throws(ProvisioningError) {
-    _ = try call([send, "epfnvme-\(name)", "json=" + Self.hexadecimal(message.compactText)], nil)
+    _ = try call([send, "epfnvme-\(name)", "json=" + Self.encoded(message.compactText)], nil)
   }
 
   public func message(_ name: String, upTo limit: Duration) throws(ProvisioningError) -> JSONValue?
@@ -196,9 +197,8 @@ public struct LAVAExchange: Exchange {
   }
 
   /// LAVA's protocol consists of lines of words, so any text is encoded as a word.
-  private static func hexadecimal(_ text: String) -> String {
-    let digits = Array("0123456789abcdef")
-    return String(text.utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+  private static func encoded(_ text: String) -> String {
+    text.utf8.map { hexadecimalDigits($0, count: 2) }.joined()
   }
 
   private static func text(of word: Substring) -> String? {

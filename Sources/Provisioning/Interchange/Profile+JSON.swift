@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// Profiles as JSON: the inverse of decoding. Unset values and the decoder's defaults are omitted.
 extension Profile {
@@ -37,8 +38,7 @@ struct ObjectBuilder {
   /// Identifiers are read in hexadecimal everywhere else, too.
   mutating func add(_ key: String, hex value: (some BinaryInteger)?, digits: Int = 4) {
     guard let value else { return }
-    let text = String(value, radix: 16)
-    add(key, .string("0x" + String(repeating: "0", count: max(0, digits - text.count)) + text))
+    add(key, .string(hexadecimal(value, digits: digits)))
   }
   mutating func add(_ key: String, array: [JSONValue]) {
     if !array.isEmpty { add(key, .array(array)) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import LibC
 internal import LinuxFiles
+internal import Numbers
 internal import Provisioning
 internal import SystemPackage
 
@@ -86,7 +87,7 @@ struct Terminal {
     for scalar in text.unicodeScalars {
       let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
       if isControl, scalar != "\n", scalar != "\t" {
-        result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+        result += "\\x" + hexadecimalDigits(scalar.value, count: 2)
       } else {
         result.unicodeScalars.append(scalar)
       }
