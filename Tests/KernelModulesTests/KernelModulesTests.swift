@@ -90,7 +90,7 @@ final class ModuleDirectory {
 #if Libkmod
   @Suite("libkmod's index")
   struct ModuleIndexTests {
-    /// What depmod makes of one module, `kernel/nowhere_else.ko`, without dependencies.
+    /// The output of depmod for one module, `kernel/nowhere_else.ko`, without dependencies.
     static let index = """
       sAf0VwACAAEgAAA4b3doZXJlX2Vsc2UAAAAAAQAAAABrZXJuZWwvbm93aGVyZV9lbHNlLmtvOgBubsAAAAw=
       """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the public how-to shows on the machine that sees the disk, with its profile.
+# The commands of the public how-to on the host, with the profile of the how-to.
 for behaviour in $behaviours; do
   options=$(behaviour_options "$behaviour")
   rm -rf files

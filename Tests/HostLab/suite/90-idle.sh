@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the server costs while the guest does nothing.
+# The server's processor time while the guest is idle.
 is_idle() { grep -q '^idle' "$boot.marks" || ! kill -0 "$machine"; }
 for behaviour in $behaviours; do
   profile_of_all_backings all.json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# How fast the guest reads 4 KiB blocks from our disk, and from QEMU's own controller beside it in the same boot; neither has
+# The rate of 4 KiB reads from the served disk, and from QEMU's NVMe controller in the same boot; neither has
 # anything behind it. Figures, not cases: a busy machine says what it likes.
 more='-drive driver=null-co,size=1G,if=none,id=nothing -device nvme,drive=nothing,serial=own'
 for behaviour in $behaviours; do
