@@ -27,10 +27,14 @@ let package = Package(
     // The only target that imports the C library.
     .target(name: "LibC"),
     .target(name: "LinuxFiles", dependencies: ["LibC", "CLinux", systemPackage]),
+    // Numbers as hexadecimal text, and pseudo-random ones.
+    .target(name: "Numbers"),
 
-    .target(name: "ConfigFS", dependencies: ["LibC", systemPackage, "CLinux"]),
+    .target(
+      name: "ConfigFS",
+      dependencies: ["LibC", "LinuxFiles", "Numbers", systemPackage, "CLinux"]),
     .target(name: "PCIEndpoint", dependencies: ["ConfigFS", systemPackage]),
-    .target(name: "NVMeTarget", dependencies: ["LibC", "ConfigFS", systemPackage]),
+    .target(name: "NVMeTarget", dependencies: ["LibC", "ConfigFS", "Numbers", systemPackage]),
     .target(
       name: "BlockDevices",
       dependencies: ["LibC", "ConfigFS", "LinuxFiles", "CLinux", systemPackage]),
@@ -53,19 +57,19 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
-        "LinuxFiles", systemPackage,
+        "LinuxFiles", "Numbers", systemPackage,
       ]),
     .target(
       name: "Provisioning",
       dependencies: [
         "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "LinuxFiles", systemPackage,
+        "LinuxFiles", "Numbers", systemPackage,
       ]),
     .target(name: "PCI"),
-    .target(name: "NVMe"),
+    .target(name: "NVMe", dependencies: ["Numbers"]),
     .target(name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "PCI", "CLinux"]),
-    .target(name: "HostDriver", dependencies: ["NVMe", "PCI"]),
+    .target(name: "HostDriver", dependencies: ["NVMe", "Numbers", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
     // The modules of the two products, each behind one import.
     .target(
@@ -82,7 +86,8 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
-        "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "CLinux", systemPackage,
+        "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "Numbers", "CLinux",
+        systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
@@ -91,7 +96,7 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel",
-        "Provisioning", "EndpointProvisioning", systemPackage,
+        "Provisioning", "EndpointProvisioning", "LinuxFiles", "Numbers", systemPackage,
       ], path: "Tests/Support"),
     // Profiles for the lab.
     .executableTarget(
@@ -120,8 +125,9 @@ let package = Package(
       dependencies: [
         "ConfigFS", "BlockDevices", "RecordedConfigFS", "SimulatedKernel", systemPackage,
       ]),
+    .testTarget(name: "LinuxFilesTests", dependencies: ["LibC", "LinuxFiles", systemPackage]),
     .testTarget(
-      name: "KernelModulesTests", dependencies: ["KernelModules", "LinuxFiles", systemPackage]),
+      name: "KernelModulesTests", dependencies: ["KernelModules", systemPackage]),
     .testTarget(name: "KernelEventsTests", dependencies: ["KernelEvents", systemPackage]),
     .testTarget(
       name: "SimulatedKernelTests",
@@ -146,8 +152,8 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "HostDriver", "NVMeEmulation", "TestSupport",
-        systemPackage,
+        "SimulatedKernel", "Provisioning", "HostDriver", "NVMeEmulation", "Numbers",
+        "TestSupport", systemPackage,
       ]),
     .target(
       name: "ServedHost",
@@ -158,8 +164,9 @@ let package = Package(
       dependencies: [
         "LibC",
         "VFIOUser", "NVMe", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
+        "Numbers",
       ]),
-    .testTarget(name: "PCITests", dependencies: ["PCI"]),
+    .testTarget(name: "PCITests", dependencies: ["PCI", "Numbers"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
       name: "ChecksTests",
@@ -181,8 +188,8 @@ let package = Package(
         "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "PCI",
-        "ControllerEmulation", "HostDriver", "VFIOUser", "Checks", "LinuxFiles", "CLinux",
-        systemPackage,
+        "ControllerEmulation", "HostDriver", "VFIOUser", "Checks", "LinuxFiles", "Numbers",
+        "CLinux", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ]

@@ -62,7 +62,7 @@ public struct NullBlockDevice: ConfigItem {
   /// The device's minor number (`index`). Power-on overwrites it with the assigned number.
   public var index: Attribute<UInt32> { directory["index"] }
 
-  /// How requests complete: 0 immediately, 1 by softirq, 2 by timer (`irqmode`). 1 by default; larger values become 2 at power-on.
+  /// The completion of requests: 0 immediately, 1 by softirq, 2 by timer (`irqmode`). 1 by default; larger values become 2 at power-on.
   public var interruptMode: Attribute<UInt32> { directory["irqmode"] }
 
   /// The largest request in sectors of 512 bytes (`max_sectors`). 0 by default, the limit of the block layer.

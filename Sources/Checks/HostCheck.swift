@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 internal import NVMe
 public import Provisioning
 
@@ -97,7 +98,7 @@ public struct HostCheck {
         for index in 0..<field.count {
           value |= try view.configuration(at: field.offset + index, count: 1) << UInt32(8 * index)
         }
-        return hexadecimal(UInt64(value), digits: 2 * field.count)
+        return hexadecimal(value, digits: 2 * field.count)
       }
       let expected = try text(prediction)
       guard let actual = ask("pci \(field.name)", field.meaning, text) else { continue }
@@ -238,7 +239,7 @@ public struct HostCheck {
       case "ver" where unknowns.version:
         let version = (try? disk.register(.version)).map { UInt32(truncatingIfNeeded: $0) }
         add(
-          id, is: found.value, version.map { hexadecimal(UInt64($0), digits: 1) } ?? "any",
+          id, is: found.value, version.map { hexadecimal($0) } ?? "any",
           "VER equals the VS register", version.map { $0 == actual[.version] } ?? true)
       default: add(id, is: found.value, wanted.value, meaning)
       }
@@ -318,17 +319,10 @@ public struct HostCheck {
         case .uuid: "uuid"
         case .commandSet: "csi"
         }
-      return name + " " + descriptor.identifier.map { digits(UInt64($0), 2) }.joined()
+      return name + " " + descriptor.identifier.map { hexadecimalDigits($0, count: 2) }.joined()
     }.joined(separator: ", ")
   }
 }
-
-func digits(_ value: UInt64, _ count: Int) -> String {
-  let text = String(value, radix: 16)
-  return String(repeating: "0", count: max(0, count - text.count)) + text
-}
-
-func hexadecimal(_ value: UInt64, digits count: Int) -> String { "0x" + digits(value, count) }
 
 extension UInt32 {
   /// The four bytes at an offset.

@@ -64,7 +64,7 @@ public struct Lockstep {
     }
   }
 
-  /// How long a controller is observed after its last expected change, in milliseconds.
+  /// The time for which a controller is observed after its last expected change, in milliseconds.
   private static let watch: UInt64 = 100
 
   private let disk: any RegisterDrive

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// A value with the kernel's text in both directions: the text that is written, and the text that is shown afterwards.
 public protocol AttributeValue: Hashable, Sendable {
@@ -113,10 +114,7 @@ public struct Hex16: AttributeValue, RawRepresentable, ExpressibleByIntegerLiter
 }
 
 extension Hex16: CustomStringConvertible {
-  public var description: String {
-    let digits = String(rawValue, radix: 16)
-    return "0x" + String(repeating: "0", count: 4 - digits.count) + digits
-  }
+  public var description: String { hexadecimal(rawValue, digits: 4) }
 }
 
 /// An 8-bit number that the kernel nevertheless shows with four digits, `0x0002`.

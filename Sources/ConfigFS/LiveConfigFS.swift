@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import LibC
+internal import LinuxFiles
 public import SystemPackage
 
 /// The backend that makes real system calls below a mount point.
@@ -70,23 +71,15 @@ public struct LiveConfigFS: ConfigFSBackend {
   }
 
   public func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
-    guard let stream = unsafe opendir(path.string) else { throw Errno(rawValue: LibC.errno) }
-    defer { unsafe _ = closedir(stream) }
-    var found: [DirectoryEntry] = []
-    while let entry = unsafe readdir(stream) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-        unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      if name == "." || name == ".." { continue }
+    try directoryEntries(path).map { entry in
       let kind: EntryKind =
-        switch unsafe Int(entry.pointee.d_type) {
-        case Int(DT_DIR): .directory
-        case Int(DT_LNK): .link
+        switch entry.type {
+        case CInt(DT_DIR): .directory
+        case CInt(DT_LNK): .link
         default: .attribute
         }
-      found.append(DirectoryEntry(name: name, kind: kind))
+      return DirectoryEntry(name: entry.name, kind: kind)
     }
-    return found
   }
 
   public func linkTarget(of path: FilePath) throws(Errno) -> FilePath {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 internal import NVMe
 internal import PCI
 
@@ -140,9 +141,4 @@ extension ConformanceHost {
     }
     _ = disable()
   }
-}
-
-func hexadecimal(_ value: some BinaryInteger, digits: Int = 1) -> String {
-  let text = String(value, radix: 16)
-  return "0x" + String(repeating: "0", count: max(0, digits - text.count)) + text
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 internal import NVMe
 
 /// Every read-only command of nvme-cli 2.16, with the fields that it sets.

@@ -3,6 +3,9 @@ internal import LibC
 package import SystemPackage
 
 /// A program that is run to its end.
+///
+/// It has a process group of its own, so that it is killed together with the programs that it started. It cannot read from the terminal, and
+/// keys of the terminal do not reach it.
 package struct ChildProcess {
   /// The program's path and its arguments.
   package var arguments: [String]
@@ -12,7 +15,7 @@ package struct ChildProcess {
   package var input = ""
   /// Whether the output includes standard error; otherwise it is inherited.
   package var takesErrors = true
-  /// After this it is killed; nil is never.
+  /// After this it is killed, with the programs that it started; nil is never.
   package var limit: Duration?
   /// Called four times a second; if false, the program is killed.
   package var isUnwanted: () -> Bool = { false }
@@ -71,7 +74,9 @@ package struct ChildProcess {
     unsafe sigemptyset(&defaults)
     for signal in [SIGPIPE, SIGXFSZ] { unsafe sigaddset(&defaults, signal) }
     unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
-    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+    unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    unsafe posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
     let variables = environment ?? ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
     var vector: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
     var values: [UnsafeMutablePointer<CChar>?] = unsafe variables.map { unsafe strdup($0) } + [nil]
@@ -108,8 +113,6 @@ package struct ChildProcess {
     let end = limit.map { ContinuousClock.now + $0 }
     var pending = Array(self.input.utf8)[...]
     var isWriting = true
-    var wasKilled = false
-    var isLate = false
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)
     _ = fcntl(input, F_SETFL, O_NONBLOCK)
@@ -124,14 +127,11 @@ package struct ChildProcess {
     }
     while true {
       if isWriting, pending.isEmpty { endWriting() }
-      if !wasKilled {
-        isLate = end.map { $0 <= .now } ?? false
-        if isLate || isUnwanted() {
-          kill(process, SIGKILL)
-          wasKilled = true
-          // Its children may keep the pipe open.
-          return (String(decoding: bytes, as: UTF8.self).trimmed, isLate)
-        }
+      let isLate = end.map { $0 <= .now } ?? false
+      if isLate || isUnwanted() {
+        kill(-process, SIGKILL)
+        // A program that left the group may keep the pipe open.
+        return (String(decoding: bytes, as: UTF8.self).trimmed, isLate)
       }
       var waits = [
         pollfd(fd: output, events: Int16(POLLIN), revents: 0),
@@ -161,6 +161,6 @@ package struct ChildProcess {
         break
       }
     }
-    return (String(decoding: bytes, as: UTF8.self).trimmed, isLate)
+    return (String(decoding: bytes, as: UTF8.self).trimmed, false)
   }
 }

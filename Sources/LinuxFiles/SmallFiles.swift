@@ -16,16 +16,22 @@ package func readBytes(_ path: FilePath) throws(Errno) -> [UInt8] {
 
 /// The names in a directory, without `.` and `..`.
 package func directoryNames(_ path: FilePath) throws(Errno) -> [String] {
+  try directoryEntries(path).map(\.name)
+}
+
+/// The entries of a directory, without `.` and `..`, each with its type: `DT_DIR`, `DT_LNK` and others.
+package func directoryEntries(_ path: FilePath) throws(Errno) -> [(name: String, type: CInt)] {
   guard let stream = unsafe opendir(path.string) else { throw .current }
   defer { unsafe _ = closedir(stream) }
-  var names: [String] = []
+  var entries: [(name: String, type: CInt)] = []
   while let entry = unsafe readdir(stream) {
     let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
       unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
     }
-    if name != ".", name != ".." { names.append(name) }
+    guard name != ".", name != ".." else { continue }
+    entries.append((name, unsafe CInt(entry.pointee.d_type)))
   }
-  return names
+  return entries
 }
 
 extension String {

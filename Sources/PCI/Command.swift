@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The bits of the command register that a host can set; all others are zero for good.
+/// The bits of the command register that a host can set; the others are always zero.
 /// - Source: PCIe Base 5.0, 7.5.1.1.3; `include/uapi/linux/pci_regs.h`, `PCI_COMMAND`.
 public struct Command: OptionSet, Hashable, Sendable {
   public let rawValue: UInt16

@@ -12,7 +12,7 @@ public struct Provisioner: Sendable {
   public let run: RunDirectory
   /// The limit of each wait for the kernel.
   public var timeout: Duration = .seconds(5)
-  /// How long to wait for another run to end.
+  /// The limit of the wait for another run to end.
   public var lockTimeout: Duration = .zero
 
   public init(_ machine: Machine, run: RunDirectory) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import ControllerEmulation
+internal import Numbers
 internal import SystemPackage
 
 /// The state of one function in `pci_ep` beyond its attributes.
@@ -115,7 +116,7 @@ extension AttributeTable {
       store: { (state, node, written) throws(Errno) in
         guard let value = try? written.unsigned(upTo: field.limit) else { throw .invalidArgument }
         var header = state.header(of: node)
-        header[field.name] = "0x" + hexadecimal(value, width: 4)
+        header[field.name] = hexadecimal(value, digits: 4)
         state.headers[state.headerKey(of: node)] = header
       })
   }

@@ -2,6 +2,7 @@
 internal import ConfigFS
 internal import ControllerEmulation
 internal import KernelModules
+internal import Numbers
 internal import SystemPackage
 
 typealias Machine = SimulatedKernel.Machine
@@ -68,20 +69,17 @@ struct KernelState: Codable, Sendable {
   func has(_ option: SimulatedKernel.KernelOption) -> Bool { machine.options.contains(option) }
 
   /// The next pseudo-random number: the same in every run.
-  /// - Source: SplitMix64.
   mutating func random() -> UInt64 {
-    randomSeed &+= 0x9e37_79b9_7f4a_7c15
-    var value = randomSeed
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
+    var numbers = SplitMix64(seed: randomSeed)
+    defer { randomSeed = numbers.state }
+    return numbers.next()
   }
 
   /// A random UUID, version 4.
   mutating func randomUUID() -> String {
     let high = random() & ~0xf000 | 0x4000
     let low = random() & ~(0b11 << 62) | (0b10 << 62)
-    let digits = hexadecimal(high, width: 16) + hexadecimal(low, width: 16)
+    let digits = hexadecimalDigits(high, count: 16) + hexadecimalDigits(low, count: 16)
     return Written(digits).guid ?? digits
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import ControllerEmulation
+internal import Numbers
 internal import SystemPackage
 
 /// `nvmet_pci_epf`: its group, bind, and the controller that epc_init creates.
@@ -134,7 +135,7 @@ extension KernelState {
       ("vendorid", "attr_vendor_id"), ("subsys_vendor_id", "attr_subsys_vendor_id"),
     ] {
       let id = number(attribute, of: created.subsystem)
-      headers[function.driver]?[field] = "0x" + hexadecimal(id, width: 4)
+      headers[function.driver]?[field] = hexadecimal(id, digits: 4)
     }
 
     var failure: String?

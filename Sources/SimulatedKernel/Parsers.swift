@@ -212,12 +212,6 @@ private struct Scanner {
   }
 }
 
-/// `%0*x`.
-func hexadecimal(_ value: some BinaryInteger, width: Int = 1) -> String {
-  let digits = String(value, radix: 16)
-  return String(repeating: "0", count: max(0, width - digits.count)) + digits
-}
-
 /// Strings are bytes to the kernel: no normalisation.
 func sameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import Numbers
 internal import SystemPackage
 
 /// The store of an enabled namespace.
@@ -136,7 +137,7 @@ extension KernelState {
   mutating func makeNamespace(_ name: String, in parent: Int) throws(Errno) {
     let id = try Written(name).unsigned(upTo: UInt64(UInt32.max))
     guard id != 0, id != 0xffff_ffff else {
-      log(.error, "nvmet: invalid nsid \(id == 0 ? "0" : "0x" + hexadecimal(id))")
+      log(.error, "nvmet: invalid nsid \(id == 0 ? "0" : hexadecimal(id))")
       throw .invalidArgument
     }
     let others = tree[parent].children

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import Numbers
 internal import SystemPackage
 
 /// A controller that nvmet created for a host, or for an endpoint function.
@@ -93,7 +94,7 @@ extension AttributeTable {
     if kernelRelease == .linux7_2 {
       rules += ["attr_vendor_id", "attr_subsys_vendor_id"].map { name in
         AttributeRule.plain(
-          name, "0x0", Parse.strict(upTo: 0xffff) { "0x" + hexadecimal($0) })
+          name, "0x0", Parse.strict(upTo: 0xffff) { hexadecimal($0) })
       }
     }
     rules += [
@@ -121,7 +122,7 @@ extension AttributeTable {
       ) { (written, _) throws(Errno) in
         let value = try written.unsigned(upTo: UInt64(UInt32.max))
         guard value < 0x100_0000 else { throw .invalidArgument }
-        return "0x" + hexadecimal(value, width: 6)
+        return hexadecimal(value, digits: 6)
       },
       text(
         "attr_firmware", "", longest: 8,
@@ -295,7 +296,8 @@ extension KernelState {
     _ = tree.add("namespaces", .namespaces, in: node, isDefault: true)
     _ = tree.add("allowed_hosts", .allowedHosts, in: node, isDefault: true)
     if has(.passthru) { _ = tree.add("passthru", .passthru, in: node, isDefault: true) }
-    let serial = hexadecimal(random(), width: 16) + hexadecimal(random() & 0xffff, width: 4)
+    let serial =
+      hexadecimalDigits(random(), count: 16) + hexadecimalDigits(random() & 0xffff, count: 4)
     set("attr_serial", serial, of: node)
     set("attr_firmware", release.cut(toBytes: 8), of: node)
   }

@@ -54,7 +54,7 @@ final class Channel {
   /// The next whole message that has arrived; nil if there is none.
   func next() throws(Failure) -> Message? {
     guard end - start >= MessageHeader.byteCount else { return nil }
-    let header = MessageHeader(buffer[start..<start + MessageHeader.byteCount])
+    let header = MessageHeader(wholeIn: WireBytes(buffer), at: start)
     let size = Int(header.size)
     guard size >= MessageHeader.byteCount, size <= limit else {
       throw .outOfStep("a message of \(size) bytes")

@@ -28,49 +28,33 @@ extension Client {
     _ address: UInt64, _ count: UInt64, offset: UInt64, _ access: HostMemory.Access,
     _ descriptors: [OpenDescriptor]
   ) throws(Failure) {
-    var body: [UInt8] = []
-    body.append(littleEndian: UInt32(32))
-    body.append(littleEndian: UInt32(access.rawValue))
-    body.append(littleEndian: offset)
-    body.append(littleEndian: address)
-    body.append(littleEndian: count)
+    let body = DMAMap(address: address, count: count, offset: offset, access: access).bytes()
     try request(.mapDMA, body, descriptors: descriptors)
   }
 
   public func unmap(at address: UInt64, count: UInt64) throws(Failure) {
-    var body: [UInt8] = []
-    body.append(littleEndian: UInt32(24))
-    body.append(littleEndian: UInt32(0))
-    body.append(littleEndian: address)
-    body.append(littleEndian: count)
-    try request(.unmapDMA, body)
+    try request(.unmapDMA, DMAUnmap(address: address, count: count).bytes())
   }
 
   // MARK: Registers
 
   /// Region 7 is the configuration space, 0 to 5 are BARs.
   public func read(region: Int, offset: UInt64, count: Int) throws(Failure) -> [UInt8] {
-    let answer = try request(.readRegion, Self.head(region, offset, count))
-    guard answer.count == 16 + count else {
+    let access = RegionAccess(region: region, offset: offset, count: count)
+    let answer = try request(.readRegion, access.bytes())
+    guard answer.count == RegionAccess.byteCount + count else {
       throw Failure(request: "readRegion", errno: nil, message: "\(answer.count) bytes")
     }
-    return Array(answer[16...])
+    return Array(answer[RegionAccess.byteCount...])
   }
 
   /// - Parameter isPosted: there is no reply; for BARs only.
   public func write(
     region: Int, offset: UInt64, _ data: [UInt8], isPosted: Bool = false
   ) throws(Failure) {
-    let body = Self.head(region, offset, data.count) + data
+    let access = RegionAccess(region: region, offset: offset, count: data.count)
+    let body = access.bytes(reserving: data.count) + data
     if isPosted { try post(.writeRegion, body) } else { try request(.writeRegion, body) }
-  }
-
-  private static func head(_ region: Int, _ offset: UInt64, _ count: Int) -> [UInt8] {
-    var head: [UInt8] = []
-    head.append(littleEndian: offset)
-    head.append(littleEndian: UInt32(region))
-    head.append(littleEndian: UInt32(count))
-    return head
   }
 
   /// Maps the parts of a BAR that are memory; nil if there are none.
@@ -78,29 +62,26 @@ extension Client {
     func failure(_ message: String) -> Failure {
       Failure(request: "regionInfo", errno: nil, message: message)
     }
-    var body: [UInt8] = []
-    for word in [4096, 0, UInt32(region), 0, 0, 0, 0, 0] { body.append(littleEndian: word) }
+    // Room for all capabilities.
+    let body = RegionInfo(argumentSize: 4096, index: UInt32(region)).bytes()
     let answer = try exchange(.regionInfo, body)
-    let info = answer.body
-    guard info.count >= 32 else { throw failure("\(info.count) bytes") }
-    let (flags, next): (UInt32, UInt32) = (info.integer(at: 4), info.integer(at: 12))
-    let (size, start): (UInt64, UInt64) = (info.integer(at: 16), info.integer(at: 24))
-    guard flags & 0b100 != 0 else { return nil }
-    guard let file = answer.descriptors.first, start == 0 else { throw failure("no file") }
-    var areas = [0..<size]
-    if flags & 0b1000 != 0 {
+    guard let info = try? RegionInfo(answer.body) else {
+      throw failure("\(answer.body.count) bytes")
+    }
+    guard info.flags.contains(.map) else { return nil }
+    guard let file = answer.descriptors.first, info.offset == 0 else { throw failure("no file") }
+    var areas = [0..<info.size]
+    if info.flags.contains(.capabilities) {
       // A chain of one: the areas.
-      guard next == 32, info.count >= 48, info.integer(at: 32) as UInt16 == 1,
-        case let count = Int(info.integer(at: 40) as UInt32), count <= 64,
-        info.count >= 48 + 16 * count
+      guard info.capabilityOffset == RegionInfo.byteCount,
+        let sparse = SparseAreas(answer.body, at: RegionInfo.byteCount, limit: 64)
       else { throw failure("an unknown capability") }
       areas = []
-      for index in 0..<count {
-        let (offset, length): (UInt64, UInt64) = (
-          info.integer(at: 48 + 16 * index), info.integer(at: 56 + 16 * index)
-        )
-        guard offset <= size, length <= size - offset else { throw failure("areas beyond the BAR") }
-        areas.append(offset..<offset + length)
+      for area in sparse.areas {
+        guard area.offset <= info.size, area.size <= info.size - area.offset else {
+          throw failure("areas beyond the BAR")
+        }
+        areas.append(area.offset..<area.offset + area.size)
       }
     }
     guard let region = MappedRegion(areas, of: file) else { throw failure("it cannot be mapped") }
@@ -141,27 +122,26 @@ extension Client {
     _ events: [Event], index: Int, start: Int = 0, count: Int? = nil
   ) throws(Failure) {
     try setInterrupts(
-      flags: 0x24, index: index, start: start, count: count ?? events.count,
+      .trigger, .events, index: index, start: start, count: count ?? events.count,
       events.map(\.descriptor))
   }
 
   public func removeEvents(index: Int) throws(Failure) {
-    try setInterrupts(flags: 0x21, index: index, start: 0, count: 0)
+    try setInterrupts(.trigger, .none, index: index, start: 0, count: 0)
   }
 
   /// Ends the hold of the line after a signal.
   public func unmaskLine() throws(Failure) {
-    try setInterrupts(flags: 0x11, index: 0, start: 0, count: 1)
+    try setInterrupts(.unmask, .none, index: InterruptKind.line.rawValue, start: 0, count: 1)
   }
 
   func setInterrupts(
-    flags: UInt32, index: Int, start: Int, count: Int, _ descriptors: [OpenDescriptor] = [],
-    data: [UInt8] = []
+    _ action: InterruptSetting.Action, _ data: InterruptSetting.Data, index: Int, start: Int,
+    count: Int, _ descriptors: [OpenDescriptor] = [], flags: [UInt8] = []
   ) throws(Failure) {
-    var body: [UInt8] = []
-    for word in [UInt32(20 + data.count), flags, UInt32(index), UInt32(start), UInt32(count)] {
-      body.append(littleEndian: word)
-    }
-    try request(.setInterrupts, body + data, descriptors: descriptors)
+    let setting = InterruptSetting(
+      action, data, index: index, start: start, count: count, following: flags.count)
+    try request(
+      .setInterrupts, setting.bytes(reserving: flags.count) + flags, descriptors: descriptors)
   }
 }

@@ -43,14 +43,10 @@ public final class Client {
       throw Failure(
         request: "connect", errno: -number, message: unsafe String(cString: strerror(-number)))
     }
-    channel = Channel(OpenDescriptor(number), stop: nil, limit: Session.messageLimit)
+    channel = Channel(OpenDescriptor(number), stop: nil, limit: TransferLimit.message)
     self.memory = memory
     format = messages == .wide ? .wide : .narrow
-    // The length of QEMU's request: servers reply with at most this length.
-    let offer =
-      #"{"capabilities":{"pgsizes":4096,"max_msg_fds":16,"max_dma_maps":65535,"#
-      + #""max_data_xfer_size":1048576,"write_multiple":true}}"#
-    _ = try request(.version, [0, 0, 0, 0] + offer.utf8 + [0])
+    _ = try request(.version, VersionOffer.request())
   }
 
   // MARK: Requests
@@ -135,16 +131,16 @@ public final class Client {
     }
     let isWrite = message.command == .writeDMA
     guard message.command == .readDMA || isWrite else { return try refuse(ENOSYS) }
-    let head = isWrite ? format.headCount : 12
-    guard message.body.count >= head else { return try refuse(EINVAL) }
-    let address: UInt64 = message.body.integer(at: 0)
-    // The low half is the same either way.
-    let count = Int(message.body.integer(at: 8) as UInt32)
-    guard count <= Session.ownTransferLimit, !isWrite || message.body.count >= head + count else {
+    // Either layout of a read begins with the narrow one.
+    let layout = isWrite ? format : .narrow
+    guard let transfer = DMATransfer(message.body, layout) else { return try refuse(EINVAL) }
+    let (address, count) = (transfer.address, Int(transfer.count))
+    let head = layout.byteCount
+    guard count <= TransferLimit.data, !isWrite || message.body.count >= head + count else {
       return try refuse(EINVAL)
     }
     onMemoryRequest?(isWrite, address, count)
-    var body = Array(message.body.bytes.prefix(format.headCount))
+    var body = Array(message.body.bytes.prefix(format.byteCount))
     let isDone: Void?
     if isWrite {
       isDone = unsafe message.body.bytes[head..<head + count].withUnsafeBytes { bytes in
@@ -154,7 +150,7 @@ public final class Client {
       body += [UInt8](repeating: 0, count: count)
       isDone = unsafe body.withUnsafeMutableBytes { bytes in
         try? unsafe memory.read(
-          at: address, into: UnsafeMutableRawBufferPointer(rebasing: bytes[format.headCount...]))
+          at: address, into: UnsafeMutableRawBufferPointer(rebasing: bytes[format.byteCount...]))
       }
     }
     guard isDone != nil else { return try refuse(EFAULT) }

@@ -26,29 +26,6 @@ enum DeferredAccess {
   }
 }
 
-/// The layout of a client's messages about its memory, detected from the reply to a read.
-/// - Source: QEMU 10.1 to 10.2 put the data at 12, behind a count of 32 bits; later ones at 16, as the protocol's text has it.
-enum DMAFormat {
-  case wide, narrow
-
-  /// Bytes before the data.
-  var headCount: Int {
-    switch self {
-    case .wide: 16
-    case .narrow: 12
-    }
-  }
-
-  /// - Parameter replyOf: bytes of the reply to a read of `count` bytes.
-  init?(replyOf bytes: Int, to count: Int) {
-    switch bytes - count {
-    case 16: self = .wide
-    case 12: self = .narrow
-    default: return nil
-    }
-  }
-}
-
 /// A snapshot of a function's registers, which the guest reads while the function works.
 ///
 /// Most work needs none, so its memory is reused.

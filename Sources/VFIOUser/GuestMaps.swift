@@ -32,24 +32,15 @@ internal import PCI
     releaseRetired()
   }
 
-  /// The request DMA_MAP.
-  struct Request {
-    var access: HostMemory.Access
-    var offset: UInt64
-    var address: UInt64
-    var count: UInt64
-    var descriptor: OpenDescriptor?
-  }
-
   /// - Throws: EINVAL for an invalid region, EEXIST for an overlap, ENOSPC for too many regions; errors of `mmap`.
-  func add(_ request: Request) throws(Refusal) {
+  func add(_ request: DMAMap, descriptor: OpenDescriptor? = nil) throws(Refusal) {
     let page = Self.pageSize
     guard !request.access.isEmpty, request.count > 0, request.count <= UInt64(Int.max),
       request.address % page == 0, request.count % page == 0, request.offset % page == 0
     else { throw Refusal(EINVAL) }
     guard pieces.count < Self.limit else { throw Refusal(ENOSPC) }
     let count = Int(request.count)
-    guard let descriptor = request.descriptor else {
+    guard let descriptor else {
       do { try memory.addRemote(at: request.address, count: count, access: request.access) } catch {
         throw refusal(error)
       }

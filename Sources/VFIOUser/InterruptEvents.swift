@@ -4,16 +4,6 @@ internal import PCI
 
 /// The client's event counters for a function's interrupts.
 struct InterruptEvents {
-  /// The kinds of interrupts by their numbers.
-  /// - Source: `include/uapi/linux/vfio.h`, `VFIO_PCI_INTX_IRQ_INDEX`.
-  enum Kind: Int, CaseIterable {
-    case line = 0
-    case msi = 1
-    case msix = 2
-    case error = 3
-    case request = 4
-  }
-
   /// The number of interrupts of each kind.
   let counts: [Int]
   private var events: [[OpenDescriptor?]]
@@ -28,11 +18,11 @@ struct InterruptEvents {
 
   init(for configuration: ConfigurationSpace) {
     var counts = [0, 0, 0, 1, 1]
-    if configuration.header.interruptPin != .none { counts[Kind.line.rawValue] = 1 }
+    if configuration.header.interruptPin != .none { counts[InterruptKind.line.rawValue] = 1 }
     for capability in configuration.capabilities {
       switch capability {
-      case .msi(let msi): counts[Kind.msi.rawValue] = msi.vectors
-      case .msix(let msix): counts[Kind.msix.rawValue] = msix.vectors
+      case .msi(let msi): counts[InterruptKind.msi.rawValue] = msi.vectors
+      case .msix(let msix): counts[InterruptKind.msix.rawValue] = msix.vectors
       case .powerManagement, .pciExpress: break
       }
     }
@@ -41,19 +31,20 @@ struct InterruptEvents {
     assigned = counts.map { _ in 0 }
   }
 
-  func count(of kind: Kind) -> Int { counts[kind.rawValue] }
+  func count(of kind: InterruptKind) -> Int { counts[kind.rawValue] }
 
-  /// - Source: `include/uapi/linux/vfio.h`, `VFIO_IRQ_INFO_EVENTFD` and following.
-  func flags(of kind: Kind) -> UInt32 { kind == .line ? 0b111 : 0b001 }
+  func flags(of kind: InterruptKind) -> InterruptInfo.Flags {
+    kind == .line ? [.events, .maskable, .automasked] : .events
+  }
 
   // MARK: Signalling
 
   func signal(vector: Int) {
-    let kind = assigned[Kind.msix.rawValue] > 0 ? Kind.msix : .msi
+    let kind = assigned[InterruptKind.msix.rawValue] > 0 ? InterruptKind.msix : .msi
     signal(kind, vector)
   }
 
-  private func signal(_ kind: Kind, _ vector: Int) {
+  private func signal(_ kind: InterruptKind, _ vector: Int) {
     guard events[kind.rawValue].indices.contains(vector) else { return }
     events[kind.rawValue][vector]?.signal()
   }
@@ -78,16 +69,13 @@ struct InterruptEvents {
 
   // MARK: Setting
 
-  /// The request SET_IRQS.
+  /// The request DEVICE_SET_IRQS.
   struct Request {
-    enum Data: UInt32 { case none = 1, flags = 2, events = 4 }
-    enum Action: UInt32 { case mask = 8, unmask = 16, trigger = 32 }
-
-    var data: Data
-    var action: Action
-    var kind: Kind
+    var data: InterruptSetting.Data
+    var action: InterruptSetting.Action
+    var kind: InterruptKind
     var vectors: Range<Int>
-    /// A byte a vector with ``Data/flags``.
+    /// A byte a vector with ``InterruptSetting/Data/flags``.
     var flags: [UInt8]
     var descriptors: [OpenDescriptor]
   }
@@ -127,7 +115,7 @@ struct InterruptEvents {
     }
   }
 
-  private mutating func assign(_ event: OpenDescriptor?, _ kind: Kind, _ vector: Int) {
+  private mutating func assign(_ event: OpenDescriptor?, _ kind: InterruptKind, _ vector: Int) {
     if events[kind.rawValue][vector] != nil { assigned[kind.rawValue] -= 1 }
     if let event {
       event.preventWaiting()
@@ -136,7 +124,7 @@ struct InterruptEvents {
     events[kind.rawValue][vector] = event
   }
 
-  private mutating func removeAll(_ kind: Kind) {
+  private mutating func removeAll(_ kind: InterruptKind) {
     for vector in events[kind.rawValue].indices { assign(nil, kind, vector) }
     guard kind == .line else { return }
     (isLineHeld, isLineMasked, hasRisen) = (false, false, false)

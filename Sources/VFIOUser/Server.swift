@@ -57,7 +57,7 @@ public final class Server {
   private func serve(
     _ connection: CInt, until stop: CInt, _ observer: any ServerObserver
   ) -> Channel.Failure {
-    let channel = Channel(OpenDescriptor(connection), stop: stop, limit: Session.messageLimit)
+    let channel = Channel(OpenDescriptor(connection), stop: stop, limit: TransferLimit.message)
     let session = Session(function, memory: memory, channel: channel)
     observer.clientConnected()
     do throws(Channel.Failure) {

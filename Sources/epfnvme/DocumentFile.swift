@@ -24,7 +24,7 @@ struct DocumentFile {
   let path: String
   /// Permissions of a new file.
   let mode: UInt32
-  /// How long to wait for the reader of a pipe.
+  /// The limit of the wait for the reader of a pipe.
   var patience: Duration = .seconds(5)
 
   /// Whether a path means standard output, which ``Output`` writes to.

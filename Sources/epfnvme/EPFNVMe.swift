@@ -82,7 +82,7 @@ struct EPFNVMe: ParsableCommand {
           hint: hint.map { String($0.drop { $0 == " " }) })
         print(failure.json.compactText)
       }
-      if !message.isEmpty { Terminal.complain(message) }
+      if !message.isEmpty { Terminal.printLine(message) }
       return code == .validationFailure ? 64 : code.rawValue
     }
   }

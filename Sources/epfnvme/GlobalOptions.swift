@@ -162,8 +162,9 @@ struct GlobalOptions: ParsableArguments {
       for issue in located.issues.issues { terminal.complain(issue, in: located.file) }
       throw Ending(code: 65)
     } catch let error as ValidationError {
+      // It depends on the profile or the machine. The parser would add the usage of the root command.
       show(Failure(usage: error.message))
-      Terminal.complain("Error: \(error.message)")
+      Terminal.printLine("Error: \(error.message)")
       throw Ending(code: 64)
     }
   }

@@ -18,9 +18,9 @@ final class FakeHostMachine: Sendable {
   }
 
   let root: FilePath
-  /// What was written where, below the root.
+  /// The writes so far, each with its path below the root.
   private let written = Mutex<[String]>([])
-  /// What the bus will find when it is scanned again.
+  /// The controllers that the next scan of the bus finds.
   private let hidden: Mutex<[Controller]>
   /// The functions that the nvme driver refuses.
   let refused: Set<String>
@@ -58,7 +58,7 @@ final class FakeHostMachine: Sendable {
 
   var bus: HostBus { HostBus(machine) }
 
-  /// What the kernel does.
+  /// The kernel's reaction to a write.
   private func take(_ text: String, _ file: String) throws {
     let parts = file.split(separator: "/").map(String.init)
     switch parts.last {

@@ -46,7 +46,7 @@ struct LockstepTests {
   /// Answers like another one, but its changes come late or never.
   private final class Slow: RegisterDrive {
     let inner: EmulatedRegisters
-    /// How much slower time passes for the controller; nil for one that never becomes ready.
+    /// The factor by which the controller is slower; nil for one that never becomes ready.
     let factor: Int?
     private var pauses = 0
     init(_ inner: EmulatedRegisters, factor: Int?) {

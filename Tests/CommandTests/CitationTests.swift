@@ -6,12 +6,12 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What sources, tests and documents cite exists.
+/// The citations of sources, tests and documents exist.
 ///
 /// `nvmet.md, 4.1` is a document below Docs/Reference with a heading 4.1, `nvmet.md, 21, row 2` a row of a table there, and
 /// `nvmet_pci_epf.md, 20, Q5` a quirk. Sections of the same document can follow: `pci_ep.md, 4, 13`.
 @Suite struct CitationTests {
-  /// What can be cited of a Markdown document, or linked to.
+  /// The parts of a Markdown document that can be cited or linked.
   struct Document {
     /// The number of a section, and what the rows of its tables begin with.
     private(set) var sections: [String: Set<String>] = [:]

@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What bash offers with the generated script: the script is sourced, and the function that it registers is asked as readline does.
+/// The completions of bash with the generated script: the script is sourced, and the function that it registers is called as readline does.
 @Suite struct CompletionTests {
   /// Sets what readline sets, words split as it splits them, and prints what would be offered.
   private static let driver = #"""

@@ -173,7 +173,7 @@ import Testing
   @Test(
     "--scenario conformance names the rules that the driver violates; the reference controller follows all"
   )
-  func strict() throws {
+  func conformance() throws {
     let driver = try Program()("emulate", howto, "--scenario", "conformance")
     #expect(driver.status == 0)
     #expect(driver.output.contains("broken  shared-cq: submission queues may share"))
@@ -263,13 +263,25 @@ import Testing
     }
   }
 
-  @Test("quirks are listed with driver and meaning; unknown names are refused")
+  @Test("quirks are listed with driver and meaning")
   func listing() throws {
     let result = try Program()("emulate", "--list-quirks", "--json")
     let rows = try #require(result.json?.arrayValue)
     #expect(rows.count == 32)
     #expect(rows.allSatisfy { $0["summary"]?.stringValue?.isEmpty == false })
-    #expect(try Program()("emulate", howto, "--quirks", "no-such-quirk").status == 64)
     #expect(try Program()("emulate", howto, "--scenario", "none").status == 64)
+  }
+
+  @Test(
+    "an unknown quirk is refused, and the error names the list",
+    arguments: ["emulate", "serve"],
+    ["no-such-quirk", "abrupt-shutdown-ignored,no-such-quirk", "none,no-such-quirk"])
+  func unknownQuirk(_ command: String, _ quirks: String) throws {
+    let result = try Program()(command, howto, "--quirks", quirks)
+    let word = quirks.hasPrefix("none") ? "none" : "no-such-quirk"
+    let message = "There is no quirk \"\(word)\": epfnvme emulate --list-quirks lists them."
+    #expect(result.status == 64 && result.errors.contains("Error: \(message)"), "\(result.errors)")
+    let json = try Program()(command, howto, "--quirks", quirks, "--json").json
+    #expect(json?["error"]?["message"]?.stringValue == message)
   }
 }

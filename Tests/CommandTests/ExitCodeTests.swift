@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What scripts rely on: each exit code, and an error on standard output as JSON and on standard error as text.
+/// The interface for scripts: each exit code, and an error on standard output as JSON and on standard error as text.
 @Suite struct ExitCodeTests {
   struct Row: Sendable, CustomStringConvertible {
     var code: Int32

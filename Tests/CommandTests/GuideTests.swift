@@ -20,7 +20,7 @@ import Testing
     var number: Int
     var command: String
     var status: Int32
-    /// What the guide has exported as `EPFNVME_KERNEL` before this line.
+    /// The value of `EPFNVME_KERNEL` that the guide exports before this line.
     var kernel: String?
     var description: String { "line \(number): \(command)" }
   }

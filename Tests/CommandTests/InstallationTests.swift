@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What `make install-files` puts where, with the program that the tests have built, and whether those who read it accept it.
+/// The files that `make install-files` installs, with the program that the tests have built, and whether their readers accept them.
 @Suite struct InstallationTests {
   /// Installs into the program's directory.
   private func install(

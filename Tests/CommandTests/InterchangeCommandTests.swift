@@ -62,10 +62,10 @@ import Testing
     for words in [
       "~ attribute nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/attr_model: \"Other\", should be \"Linux-nvmet-pciep\"",
       "identity that hosts see",
-      "fixing it disturbs a host: the host loses the NVMe controller of nullblk-pci",
+      "fixing it disrupts a host: the host loses the NVMe controller of nullblk-pci",
       "? directory nvmet/subsystems/nqn.2026-01.org.example:nullblk-pci/namespaces/9",
       "setup does not change it",
-      "2 differences; fixing 1 of them disturbs a host: setup requires --force",
+      "2 differences; fixing 1 of them disrupts a host: setup requires --force",
     ] { #expect(different.output.contains(words), "\(different.output)") }
     let json = try #require(try program("diff", shipped, "--json").json)
     #expect(json["same"]?.boolValue == false)

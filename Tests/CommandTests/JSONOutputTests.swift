@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What commands print with `--json` is what `Configs/schema/output.schema.json` says.
+/// The output of commands with `--json` conforms to `Configs/schema/output.schema.json`.
 @Suite struct JSONOutputTests {
   private static func shipped(_ name: String) -> String {
     ShippedProfile.directory.appending(name + ".json").string
@@ -14,7 +14,7 @@ import Testing
   private static let loop = shipped("null_blk-loop")
   private static let namespaces = shipped("namespaces")
   private static let tcp = shipped("tcp")
-  private static let seed = ["--kernel-release", "6.12"]
+  private static let linux6_12 = ["--kernel-release", "6.12"]
 
   /// A command, the definition of its output, and what runs before it.
   struct Row: Sendable {
@@ -36,15 +36,15 @@ import Testing
   static let table: [Row] = [
     Row("setup", ["setup", loop]), Row("setup", ["setup", loop], after: ["setup", loop]),
     Row("plan", ["setup", loop, "--dry-run"]), Row("plan", ["plan", namespaces]),
-    Row("plan", ["plan", "--format", "json", tcp] + seed),
+    Row("plan", ["plan", "--format", "json", tcp] + linux6_12),
     Row("plan", ["plan", "--msix", "16", "--msi", "16"], after: ["setup"]),
     Row("teardown", ["teardown", "--all"], after: ["setup", loop]),
     Row("teardown", ["teardown", "--all"]),
     Row("teardown", ["teardown", "--all", "--dry-run"]),
     Row("teardown", ["teardown", "--all", "--dry-run"], after: ["setup", namespaces]),
-    Row("teardown", ["teardown", "tcp", "--dry-run"], after: ["setup", tcp] + seed),
+    Row("teardown", ["teardown", "tcp", "--dry-run"], after: ["setup", tcp] + linux6_12),
     Row("status", ["status"]), Row("status", ["status"], after: ["setup", loop]),
-    Row("status", ["status"], after: ["setup", tcp] + seed),
+    Row("status", ["status"], after: ["setup", tcp] + linux6_12),
     Row("validate", ["validate", loop, "/nowhere.json", "bad.json"], status: 66),
     Row("start", ["start"], after: ["setup", loop]),
     Row("stop", ["stop"], after: ["setup", loop]),

@@ -18,9 +18,9 @@ import Testing
     var prints: Bool
     /// Whether the profile is set up before.
     var isSetUp: Bool
-    /// Whether it goes on until it cannot write any more.
+    /// Whether it runs until it cannot write any more.
     var goesOn: Bool
-    /// What is changed although it cannot be told.
+    /// The changes that are made although they cannot be reported.
     var changes: String?
 
     var testDescription: String { arguments.joined(separator: " ") }

@@ -50,7 +50,7 @@ struct PreparedMachine: Sendable {
     return program
   }
 
-  /// Nothing is left of the profile.
+  /// No object of the profile is left.
   func expectGone(_ program: Program, _ label: String) throws {
     let kernel = try program.kernel(kernelRelease)
     #expect(kernel.snapshot() == after, "\(label): leftovers")

@@ -131,7 +131,8 @@ import Testing
     #expect(events.map { $0["event"]?.stringValue } == ["ready", "end"])
     #expect(events.first?["socket"]?.stringValue == place.socket)
     #expect(events.first?["function"]?.stringValue == "served")
-    #expect(events.first?["personality"]?.stringValue == "nvmet_pci_epf")
+    #expect(events.first?["driver"]?.stringValue == "nvmet_pci_epf")
+    #expect(events.first?["personality"] == events.first?["driver"])
     #expect(events.first?["qemu"] == options)
     #expect(events.last?["commands"]?.compactText == "0")
   }

@@ -14,7 +14,7 @@ import Testing
     var text: String
     var testDescription: String { name }
 
-    /// What the profile says about the simulated kernel that it needs: `["--kernel-release", "6.12"]`.
+    /// The options for the simulated kernel that the profile needs: `["--kernel-release", "6.12"]`.
     var options: [String] {
       text.firstMatch(of: /--kernel-release (\S+?)[.,]?\s/).map {
         ["--kernel-release", String($0.output.1)]

@@ -16,7 +16,7 @@ import Testing
     var status: Int32
     var testDescription: String
     var profile: String
-    /// What the report must say.
+    /// A text that the report must have.
     var says: String
     var kernelRelease: SimulatedKernel.Release = .linux7_2
     /// In the directory with the kernel, before the run.

@@ -20,7 +20,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
   var skipped: [String] = []
   /// A case that fails by time.
   var timedOut: String?
-  /// What the report must say somewhere.
+  /// A text that the report must have.
   var says = ""
 
   var testDescription: String { name }

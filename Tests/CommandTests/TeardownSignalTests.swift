@@ -8,7 +8,7 @@ import Testing
 
 /// Signals at every effect of `teardown`, with real processes.
 @Suite struct TeardownSignalTests {
-  /// What a board runs, on both kernels; ``SignalTests`` has every profile, without processes.
+  /// The profiles of a board, on both kernels; ``SignalTests`` has every profile, without processes.
   static let ones = ShippedProfile.all.filter { $0.name == "null_blk-loop" }
 
   @Test(

@@ -87,7 +87,7 @@ import Testing
         let isBroken =
           line.contains(#/--[a-z-]+$/#) && next.contains(#/^\s*(?:[A-Z]{2,}|[a-z]+=|<)/#)
         #expect(!isBroken, "\(command): \(line)|\(next)")
-        // What an example line says ends on it.
+        // The command of an example is complete in its line.
         #expect(
           !line.contains(#/^ {2,4}(?:\w+# )?epfnvme /#) || next.isEmpty || next.hasPrefix("  "),
           "\(command): \(line)|\(next)")

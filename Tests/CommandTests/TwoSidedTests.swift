@@ -80,7 +80,7 @@ import Testing
     let program = Program()
     let messages = program.directory.appending("messages").string
     _ = try Tool.run("mkdir", [messages])
-    // What LAVA's helpers do, with a directory for the network.
+    // LAVA's helpers, with a directory in place of the network.
     for (name, text) in [
       "lava-send": "echo \"peer:$2\" > \(messages)/.$1.$$; mv \(messages)/.$1.$$ \(messages)/$1",
       "lava-wait":

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// A package of its own that uses the products alone, as a user's does: `make examples`.
+// A separate package that depends on the products alone, as a user's does: `make examples`.
 let package = Package(
   name: "Examples",
   dependencies: [.package(name: "epfnvme", path: "../..")],

@@ -16,7 +16,7 @@ import Testing
     model.serial = "0123456789"
     model.modelNumber = "Linux-pci-epf"
     model.firmware = "7.2"
-    model.nqn = "nqn.2026-01.org.example:strict"
+    model.nqn = "nqn.2026-01.org.example:conformance"
     model.namespaces = [
       Namespace(
         id: 1, backend: .memory(MemoryStore(count: 4 << 20)),

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the host lab's suites share: serving a profile, booting guests on it, and judging what they say. A suite is a
+# Shared by the host lab's suites: serving a profile, booting guests on it, and checking their results. A suite is a
 # script NN-NAME.sh that run.sh sources in an empty directory $work, after this; the guest's part is guest/NAME.sh.
 
-# A guest may take its time to boot: what waits for it gives up after the guest.
+# Booting a guest can take long: the limits of waits are longer than that of the guest.
 # shellcheck disable=SC2034 # for ktap.sh
 patience=$((stall * 20))
 
-# ---- The personalities ----
+# ---- The behaviours ----
 
-# personality_options NAME: what `epfnvme serve`, `predict` and `check --host` need to know of it.
-personality_options() {
+# behaviour_options NAME: its options for `epfnvme serve`, `predict` and `check --host`.
+behaviour_options() {
   case $1 in
     pci_epf_nvme) echo --kernel-release 6.12 ;;
     nvmet_pci_epf) echo --kernel-release 7.2 ;;
-    strict) echo --kernel-release 6.12 --reference ;;
+    reference) echo --kernel-release 6.12 --reference ;;
     mapped) echo --kernel-release 6.12 --reference --mapped-doorbells ;;
   esac
 }
 
-# profile FILE BACKINGS NAMESPACES: one function and what is behind it; the two lists are members of JSON.
+# profile FILE BACKINGS NAMESPACES: one function with its target; the two lists are members of JSON.
 profile() {
   cat >"$1" <<PROFILE
 {
@@ -237,18 +237,18 @@ take_over() {
     { print }' >>"$KTAP"
 }
 
-# judge_log NAME: the guest's kernel said nothing that accepted.txt doesn't know. $personality and $guest choose its rows.
+# judge_log NAME: the guest's kernel logged nothing but the messages of accepted.txt. $behaviour and $guest choose its rows.
 judge_log() {
-  awk -F '\t' -v personality="${personality:-}" -v guest="$guest" '
+  awk -F '\t' -v behaviour="${behaviour:-}" -v guest="$guest" '
     /^#/ || NF < 4 { next }
-    ($1 == "*" || $1 == personality) && ($2 == "*" || index(" " $2 " ", " " guest " ")) { print $3 }
+    ($1 == "*" || $1 == behaviour) && ($2 == "*" || index(" " $2 " ", " " guest " ")) { print $3 }
   ' "$here/accepted.txt" >accepted.patterns
   tr -d '\r' <"$boot.console" | grep -a -E '^\[ *[0-9.]+\] ' | grep -a -E "$interesting" | grep -a -v -E -f accepted.patterns >complaints
   if [ -s complaints ]; then
-    fail "$1: the guest's kernel had nothing to complain about"
+    fail "$1: the guest's kernel logged no error"
     diag_file kernel complaints
   else
-    pass "$1: the guest's kernel had nothing to complain about"
+    pass "$1: the guest's kernel logged no error"
   fi
 }
 interesting='nvme|I/O error|Buffer I/O|blk_|critical |EXT4-fs|XFS |JBD2|WARNING: |BUG: |Oops|Kernel panic|general protection|blocked for more|kernel BUG|refcount_t|stall|lockup|AER|DMAR|irq .*nobody cared'

@@ -211,7 +211,7 @@ def summaries($function; $all):
 
 $tables[0] as $tables
 | .functions[0] as $function
-| (if .reference then "strict" elif $function.commands == null then error("without --commands")
+| (if .reference then "reference" elif $function.commands == null then error("without --commands")
     else {"6.12": "pci_epf_nvme", "7.2": "nvmet_pci_epf"}[.kernelRelease] // error("which driver?") end) as $driver
 | ($function.commands
     | map(.bytes = ((.data | unhex) as $data | $data + [range($data | length; .length) | 0]))
@@ -224,6 +224,6 @@ $tables[0] as $tables
     (summaries($function; $all) | .status = 0)]
 | map(.words as $words
     | .rules = [$tables.rules[]
-        | select(.personality == null or .personality == $driver)
+        | select(.behaviour == null or .behaviour == $driver)
         | select(.command as $command | $words | test("^(\($command))( |$)"))])
 | map(if .words == "id-iocs" then .preamble = "NVMe Identify I/O Command Set:\n" else . end)

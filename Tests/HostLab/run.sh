@@ -11,7 +11,7 @@ root=$(cd "$here/../.." && pwd)
 . "$here/tools.sh"
 output=${HOSTLAB_OUTPUT:-$root/.build/hostlab}
 stall=${HOSTLAB_STALL:-300}
-personalities=${HOSTLAB_PERSONALITIES:-pci_epf_nvme nvmet_pci_epf strict}
+behaviours=${HOSTLAB_BEHAVIOURS:-pci_epf_nvme nvmet_pci_epf reference}
 rounds=${HOSTLAB_ROUNDS:-5}
 jobs=${HOSTLAB_JOBS:-$(nproc)}
 
@@ -24,7 +24,7 @@ if [ -z "$epfnvme" ]; then
   (cd "$root" && swift build -c release --static-swift-stdlib --product epfnvme >&2)
   epfnvme=$(cd "$root" && swift build -c release --static-swift-stdlib --show-bin-path)/epfnvme
 fi
-# What serves and predicts, when that is another build of the same: one with a sanitizer, say.
+# The program that serves and predicts, if it is another build: for example one with a sanitizer.
 server_program=${HOSTLAB_SERVER:-$epfnvme}
 
 rm -rf "$output"
@@ -42,7 +42,7 @@ stripped=$temporary/epfnvme
 cp "$epfnvme" "$stripped"
 strip "$stripped"
 
-# What a suite started ends with it.
+# Ends the processes that a suite started.
 end_processes() {
   [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
   [ -z "$machine" ] || kill -TERM "$machine" 2>/dev/null # the watcher, which hands it on to QEMU

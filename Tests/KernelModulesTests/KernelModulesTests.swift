@@ -4,7 +4,6 @@ import SystemPackage
 import Testing
 
 @testable import KernelModules
-import LinuxFiles
 
 @Suite struct KernelConfigurationTests {
   @Test("an option is set as y and as m, and not as a comment, a string or a part of a name")
@@ -91,7 +90,7 @@ final class ModuleDirectory {
 #if Libkmod
   @Suite("libkmod's index")
   struct ModuleIndexTests {
-    /// What depmod makes of one module, `kernel/nowhere_else.ko`, without dependencies.
+    /// The output of depmod for one module, `kernel/nowhere_else.ko`, without dependencies.
     static let index = """
       sAf0VwACAAEgAAA4b3doZXJlX2Vsc2UAAAAAAQAAAABrZXJuZWwvbm93aGVyZV9lbHNlLmtvOgBubsAAAAw=
       """
@@ -155,19 +154,6 @@ struct ModuleFilesTests {
     ] as [(String, CInt)])
   func errno(text: String, number: CInt) {
     #expect(LoaderProgram.errno(namedIn: text) == Errno(rawValue: number))
-  }
-
-  @Test(
-    "a program runs to its end and its output is kept",
-    arguments: [
-      (["/bin/sh", "-c", "echo said >&2; exit 3"], 3, "said"),
-      (["/bin/sh", "-c", "echo on stdout; exit 0"], 0, "on stdout"),
-      (["/bin/sh", "-c", "kill -9 $$"], 137, ""),
-    ] as [([String], CInt, String)])
-  func run(arguments: [String], status: CInt, said: String) throws {
-    let result = try ChildProcess(arguments).run()
-    #expect(result.status == status)
-    #expect(result.output == said)
   }
 
   @Test("a missing program cannot be started")

@@ -71,7 +71,7 @@ for suite; do
   rm -rf "$WORK"
 done
 dmesg >"$kernel_log"
-# What suites want other programs to read.
+# Files for other programs that the suites run.
 [ ! -d /tmp/reports ] || tar -cf "$reports" -C /tmp/reports .
 echo "# lab complete" >"$results"
 poweroff -f

@@ -63,7 +63,7 @@ case pace in
   *) static= ;;
 esac
 
-# nvmetcli with a Python of its own, for the interchange suite, which says so when there is none.
+# nvmetcli with its own Python, for the interchange suite, which reports when it is missing.
 nvmetcli=
 case 50-interchange in
   *"${LAB_FILTER:-}"*) nvmetcli=$("$lab/build-nvmetcli.sh") || say "no nvmetcli: its cases will be skipped" ;;

@@ -33,7 +33,7 @@ sum() {
   done
 }
 ended() { ! kill -0 "$watched" 2>/dev/null; }
-# What does not end at SIGTERM gets SIGKILL.
+# A process that does not end after SIGTERM gets SIGKILL.
 end() {
   kill -TERM "$watched" 2>/dev/null
   for _ in 1 2 3 4 5; do

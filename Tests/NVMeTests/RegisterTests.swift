@@ -16,7 +16,7 @@ struct RegisterTests {
     #expect(Register.capabilities.byteCount == 8 && Register.status.byteCount == 4)
   }
 
-  /// What both drivers show with 1024 entries.
+  /// The value of both drivers with 1024 entries.
   @Test("CAP has queue entries, timeout and command sets")
   func capabilities() {
     let cap = ControllerCapabilities(rawValue: 0x0000_0820_0f01_03ff)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import PCI
+import Numbers
 import Testing
 
 @Suite("PCIe Base 7.5.1: the configuration space") struct ConfigurationSpaceTests {
@@ -106,7 +107,7 @@ import Testing
       _ = ones.write(offset: offset, width: .doubleword, value: ~0)
     }
     let writable = zip(space.words(), ones.words()).map { $0 ^ $1 }
-    var generator = Generator(state: 1)
+    var generator = SplitMix64(seed: 1)
     for _ in 0..<20_000 {
       _ = space.write(
         offset: .random(in: -4..<300, using: &generator),

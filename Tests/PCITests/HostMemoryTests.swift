@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import PCI
+import Numbers
 import Testing
 
 @Suite("Host memory: regions and bounds") struct HostMemoryTests {
@@ -151,7 +152,7 @@ import Testing
 
   @Test("random accesses match an array of bytes", arguments: [1, 2, 3, 4] as [UInt64])
   func model(seed: UInt64) throws {
-    var generator = Generator(state: seed)
+    var generator = SplitMix64(seed: seed)
     let memory = HostMemory()
     let base: UInt64 = 0x1_0000_0000
     var model = [UInt8?](repeating: nil, count: 1024)

@@ -23,7 +23,7 @@ import Testing
     return machine
   }
 
-  /// What the kernel numbers by itself does not count.
+  /// Numbers that the kernel assigns are ignored.
   private func state(_ machine: SimulatedMachine) -> [String] {
     machine.state().filter { !$0.contains("/index = ") }
       .map { $0.contains("/dev/loop") ? $0.replacing(/\/dev\/loop[0-9]+/, with: "/dev/loopN") : $0 }

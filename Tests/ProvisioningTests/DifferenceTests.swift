@@ -34,7 +34,7 @@ import Testing
     let machine = shipped.fresh()
     let differences = try machine.provisioner.differences(try shipped.located())
     #expect(differences.count > 30)
-    #expect(differences.allSatisfy { $0.disturbances.isEmpty })
+    #expect(differences.allSatisfy { $0.disruptions.isEmpty })
     // The controller is the kernel's; it is not started.
     #expect(
       differences.filter { $0.kind != .missing }.map(\.id) == [
@@ -56,7 +56,7 @@ import Testing
     #expect(difference.expected == "Linux-nvmet-pciep")
     #expect(difference.meaning == "identity that hosts see")
     #expect(
-      difference.disturbances == [
+      difference.disruptions == [
         "the PCIe link of a40000000.pcie-ep goes down",
         "the host loses the NVMe controller of nullblk-pci",
       ])
@@ -67,14 +67,14 @@ import Testing
     arguments: [
       ("attr_model", "Other\n", true), ("attr_allow_any_host", "0\n", false),
     ])
-  func disturbance(_ attribute: String, _ value: String, _ disturbs: Bool) throws {
+  func disruption(_ attribute: String, _ value: String, _ disrupts: Bool) throws {
     let machine = try standing()
     _ = try machine.kernel.write(value, to: subsystem.appending(attribute))
     let located = try shipped.located()
     let differences = try machine.provisioner.differences(located)
     #expect(differences.count == 1)
-    #expect(differences.first?.disturbances.isEmpty == !disturbs)
-    #expect(try machine.provisioner.plan(located).disruptions.isEmpty == !disturbs)
+    #expect(differences.first?.disruptions.isEmpty == !disrupts)
+    #expect(try machine.provisioner.plan(located).disruptions.isEmpty == !disrupts)
     try machine.setUp(located, force: true)
     #expect(try machine.provisioner.differences(located) == [])
   }
@@ -91,7 +91,7 @@ import Testing
     let gone = differences.filter { $0.kind == .obsolete }
     #expect(gone.map(\.path).contains(subsystem.appending("namespaces/2").string))
     #expect(gone.allSatisfy { $0.isFixedBySetup })
-    #expect(Set(gone.flatMap(\.disturbances)) == ["namespace 2 goes away"])
+    #expect(Set(gone.flatMap(\.disruptions)) == ["namespace 2 goes away"])
   }
 
   @Test(

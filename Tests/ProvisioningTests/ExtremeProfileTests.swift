@@ -11,7 +11,7 @@ import Testing
   /// 10,000 with `EPFNVME_TEST_SCALE=full`.
   static let count: UInt64 = TestScale.isFull ? 10_000 : 500
 
-  /// What became of profiles.
+  /// The outcomes of profiles.
   struct Tally: Sendable {
     var malformed = 0
     var refused = 0
@@ -100,7 +100,7 @@ import Testing
     #expect(try machine.provisioner.names() == [], "seed \(seed)")
   }
 
-  /// What is there to say about a profile that is set up.
+  /// Checks a profile that is set up.
   private static func examine(
     _ located: Profile.Located, on machine: SimulatedMachine, _ name: String
   ) throws {

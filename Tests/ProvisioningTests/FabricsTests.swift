@@ -8,7 +8,7 @@ import Testing
 
 @testable import Provisioning
 
-/// What `pci_epf_nvme` has and `nvmet_pci_epf` has not: an option string, a DMA switch, a connection to the target.
+/// The features of `pci_epf_nvme` that `nvmet_pci_epf` lacks: an option string, a DMA switch, a connection to the target.
 @Suite("The fabrics side of pci_epf_nvme")
 struct FabricsTests {
   private static let root = "/sys/kernel/config/pci_ep/"
@@ -109,7 +109,7 @@ struct FabricsTests {
     let difference = try #require(try provisioner.differences(located).first)
     #expect(difference.kind == .lost)
     #expect(!difference.isFixedBySetup)
-    #expect(difference.disturbances == [])
+    #expect(difference.disruptions == [])
     // The kernel reconnects; setup does not get in its way.
     #expect(try provisioner.plan(located).steps.filter { $0.operation.isEffect } == [])
     let connection = try provisioner.status().endpoints[0].functions[0].connection

@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Every step of every shipped profile is made to fail in every way: all or nothing, and a report that is complete.
+/// Every step of every shipped profile fails in every way: the transaction is undone completely, and the report is complete.
 @Suite struct FaultTableTests {
   static let errnos: [Errno] = [
     .resourceBusy, .invalidArgument, .ioError, .noSpace, .permissionDenied,

@@ -12,7 +12,7 @@ import Testing
   private static let controller = "a40000000.pcie-ep"
   private static let start = root + "pci_ep/controllers/\(controller)/start"
 
-  /// What a shell does: `mkdir`, `echo`, `ln -s`, and the reverse.
+  /// The operations of a shell: `mkdir`, `echo`, `ln -s`, and the reverse.
   struct Script: Sendable {
     let kernel: SimulatedKernel
     var isMainline: Bool { kernel.kernelRelease == .linux7_2 }
@@ -177,7 +177,7 @@ import Testing
   /// Something of others in or on an object of the profile.
   struct Addition: Sendable, CustomStringConvertible {
     var description: String
-    /// What an error calls it.
+    /// Its name in errors.
     var name: String
     var path: String
     var add: @Sendable (Script) throws -> Void

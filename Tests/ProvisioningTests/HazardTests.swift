@@ -6,7 +6,7 @@ import Testing
 
 @testable import Provisioning
 
-/// Everything in the reference that is marked undefined or crashing: the tool refuses it, whoever asks, or cannot say it.
+/// Everything in the reference that is marked undefined or crashing: every command refuses it, or no profile can express it.
 @Suite struct HazardTests {
   static let root = "/sys/kernel/config/"
   static let function = root + "pci_ep/functions/nvmet_pci_epf/nullblk-pci"
@@ -20,7 +20,7 @@ import Testing
     var fact: String
     var hazard: Hazard
     var operations: [Provisioning.Operation]
-    var seed = false
+    var isOutOfTree = false
 
     var description: String { "\(fact): \(hazard.id)" }
   }
@@ -106,14 +106,14 @@ import Testing
       operations: [
         write(root + "pci_ep/functions/pci_epf_nvme/pci_epf_nvme.0/nvme/dma_enable", "1\n")
       ],
-      seed: true),
+      isOutOfTree: true),
   ]
 
   /// One function in service.
   private func machine(_ row: Row) throws -> SimulatedMachine {
     let shipped = ShippedProfile(
-      name: row.seed ? "null_blk-loop" : "null_blk-pci",
-      kernelRelease: row.seed ? .linux6_12 : .linux7_2)
+      name: row.isOutOfTree ? "null_blk-loop" : "null_blk-pci",
+      kernelRelease: row.isOutOfTree ? .linux6_12 : .linux7_2)
     let machine = shipped.fresh()
     try machine.setUp(shipped.located())
     return machine
@@ -231,7 +231,7 @@ import Testing
     #expect(simulated.kernel.effects == 0)
   }
 
-  /// What a profile may not ask for.
+  /// Requests that a profile must not make.
   static let unwelcome: [(hazard: Hazard, fact: String, functions: String, namespaces: String)] = [
     // nvmet_pci_epf.md, 20, Q4; nvmet.md, 21, row 6
     (

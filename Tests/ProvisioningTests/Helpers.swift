@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension SimulatedMachine {
-  /// What is on the machine beyond its modules: configfs, created files, bound loop devices.
+  /// The state of the machine except its modules: configfs, created files, bound loop devices.
   func state(files: [String] = []) -> [String] {
     let loops = (try? kernel.boundLoops()) ?? []
     let present = files.filter { (try? kernel.describe(FilePath($0))) != nil }

@@ -2,11 +2,12 @@
 import HostDriver
 import NVMeEmulation
 import Provisioning
+import Numbers
 import SimulatedKernel
 import TestSupport
 import Testing
 
-/// A change that is not marked as one that a host notices is not noticed by a host: its I/O goes on between all steps.
+/// A change that is not marked as a disruption does not disrupt a host: its I/O continues between all steps.
 @Suite struct HostDuringChangeTests {
   private struct Unplugged: Error { var function: String }
 
@@ -72,7 +73,7 @@ import Testing
   }
 
   @Test(
-    "I/O goes on through every step of a change that needs no force",
+    "I/O continues through every step of a change that needs no force",
     arguments: MinimalChangeTests.changes.filter { !$0.isDisruptive })
   func listed(_ listed: MinimalChangeTests.Change) throws {
     let (before, after) = try listed.profiles()
@@ -104,14 +105,14 @@ import Testing
     "of random changes, those that need no force leave I/O alone, and none has more steps than it differs",
     arguments: SimulatedKernel.Release.allCases)
   func random(_ kernelRelease: SimulatedKernel.Release) throws {
-    var undisturbed = 0
+    var harmless = 0
     var transfers = 0
     for seed in 1...UInt64(TestScale.isFull ? 1000 : 8) {
       let first = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let before = try Profile.decode(Array(first.json.compactText.utf8))
       let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
       try machine.setUp(before)
-      var random = ProfileGenerator.Random(seed: seed + 300_000)
+      var random = SplitMix64(seed: seed + 300_000)
       let altered = alter(first, using: &random)
       guard let after = try? Profile.decode(Array(altered.json.compactText.utf8)) else { continue }
       let differences = try machine.provisioner.differences(after)
@@ -125,18 +126,18 @@ import Testing
         "seed \(seed): \(plan.steps.map(\.operation.sentence))")
       guard plan.disruptions.isEmpty else { continue }
       let done = try change(machine, from: before, to: after)
-      undisturbed += 1
+      harmless += 1
       transfers += done.transfers
       #expect(machine.kernel.crashes.isEmpty, "seed \(seed): \(machine.kernel.crashes)")
     }
     print(
-      "I/O during changes: \(kernelRelease.rawValue): \(undisturbed) changes, \(transfers) reads")
-    #expect(undisturbed > 0)
+      "I/O during changes: \(kernelRelease.rawValue): \(harmless) changes, \(transfers) reads")
+    #expect(harmless > 0)
     #expect(transfers > 0)
   }
 
   /// One to three small changes to a profile.
-  private func alter(_ profile: Profile, using random: inout ProfileGenerator.Random) -> Profile {
+  private func alter(_ profile: Profile, using random: inout SplitMix64) -> Profile {
     var profile = profile
     var small = Profile.NullBlock()
     small.sizeMiB = 16

@@ -146,7 +146,7 @@ import Testing
               place.range.contains($0) && (!place.isPowerOfTwo || $0.nonzeroBitCount == 1)
             } ?? false
           let own = errors.filter { $0.path == place.path }
-          // What goes with the other values is for the rules to say: as 1 is a controller id, but not above 100.
+          // The rules check the combination of values: 1 is a controller id, but not above 100.
           if !isWanted {
             #expect(!own.isEmpty, "\(place.path) takes \(value.compactText)")
           }

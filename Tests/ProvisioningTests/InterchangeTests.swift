@@ -106,7 +106,7 @@ import Testing
   }
 }
 
-/// What an export says about a machine that epfnvme did not make alone.
+/// The export of a machine that has objects of others.
 @Suite struct ExportTests {
   private func standing(_ name: String = "null_blk-pci") throws -> SimulatedMachine {
     let shipped = ShippedProfile(name: name, kernelRelease: .linux7_2)

@@ -83,7 +83,7 @@ import Testing
     try machine.setUp(both)
     #expect(try machine.provisioner.check(both).failures.map(\.id) == [])
     #expect(try machine.provisioner.differences(both).map(\.id) == [])
-    // What neither function was given is still found.
+    // A wrong value is also found if neither function sets it.
     let path = "/sys/kernel/config/pci_ep/functions/nvmet_pci_epf/a/deviceid"
     _ = try machine.kernel.write("0xabcd", to: FilePath(path))
     #expect(

@@ -7,7 +7,7 @@ import SystemPackage
 /// A kernel whose subsystems have one attribute more than this program knows.
 final class NewerKernel: ConfigFSBackend {
   static let attribute = "attr_colour"
-  /// What a fresh subsystem has.
+  /// The value of a new subsystem.
   static let standard = "red\n"
 
   private let kernel: SimulatedKernel
@@ -16,7 +16,7 @@ final class NewerKernel: ConfigFSBackend {
 
   init(_ kernel: SimulatedKernel) { self.kernel = kernel }
 
-  /// How often the attribute was written.
+  /// The number of writes to the attribute.
   var writes: Int { count.withLock { $0 } }
 
   /// Subsystems that are made from now on are fresh again.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Provisioning
+import Numbers
 import SystemPackage
 import TestSupport
 import Testing
@@ -68,7 +69,7 @@ import Testing
 
   @Test("random bytes never trap")
   func randomBytes() {
-    var generator = Numbers(state: 1)
+    var generator = SplitMix64(seed: 1)
     for _ in 0..<200 {
       let bytes = (0..<Int.random(in: 0...400, using: &generator)).map { _ in
         UInt8.random(in: .min ... .max, using: &generator)
@@ -268,18 +269,5 @@ import Testing
         "subsystems": [ { "nqn": "nqn.2026-01.org.example:a", "namespaces": [ { "id": "0x2", "backing": "d" } ] } ] }
       """)
     #expect(located.profile.subsystems.first?.namespaces.first?.id == 2)
-  }
-}
-
-/// Numbers that are the same in every run (SplitMix64).
-struct Numbers: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
   }
 }

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What is published about profiles is what the table of the schema says.
+/// The published descriptions of profiles match the table of the schema.
 @Suite struct SchemaTests {
   private func schema() throws -> JSONValue {
     try PublishedSchema.document("profile.schema.json")

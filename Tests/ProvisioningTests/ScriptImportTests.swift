@@ -14,21 +14,21 @@ import Testing
 
   @Test("without options: the scripts' own defaults")
   func defaults() throws {
-    let mainline = try Import(script: "nvmet-pci-epf start").profile
-    #expect(mainline.name == "nvmet-pci-epf")
-    #expect(mainline.driver == .nvmetPCIEPF)
-    #expect(mainline.subsystems.map(\.nqn) == ["nvmepf.0.nqn"])
-    #expect(mainline.subsystems.first?.model == "Linux-pci-epf")
-    let one = try #require(mainline.functions.first)
+    let inKernel = try Import(script: "nvmet-pci-epf start").profile
+    #expect(inKernel.name == "nvmet-pci-epf")
+    #expect(inKernel.driver == .nvmetPCIEPF)
+    #expect(inKernel.subsystems.map(\.nqn) == ["nvmepf.0.nqn"])
+    #expect(inKernel.subsystems.first?.model == "Linux-pci-epf")
+    let one = try #require(inKernel.functions.first)
     #expect([one.vendorID, one.deviceID, one.subsystemVendorID] == [0x1b96, 0xbeef, 0x1b96])
     #expect(one.ioQueues == 4 && one.queueSize == 128 && one.mdtsKiB == nil)
     #expect(one.msixVectors == 32 && one.msiVectors == 32)
-    let seed = try Import(script: "./nvme-epf start").profile
-    #expect(seed.driver == .pciEPFNVMe)
-    let other = try #require(seed.functions.first)
+    let outOfTree = try Import(script: "./nvme-epf start").profile
+    #expect(outOfTree.driver == .pciEPFNVMe)
+    let other = try #require(outOfTree.functions.first)
     #expect([other.vendorID, other.deviceID] == [0x15b7, 0x5fff])
     #expect(other.ioQueues == nil && other.mdtsKiB == 128)
-    guard case .nullBlock(let device)? = seed.backings.first?.store else {
+    guard case .nullBlock(let device)? = outOfTree.backings.first?.store else {
       Issue.record("no null_blk")
       return
     }

@@ -18,7 +18,7 @@ public final class RemoteFunction: Function, HostClock {
   public private(set) var failure: Client.Failure?
   /// Called before a doorbell is written: its offset from the first, and the value.
   public var willRing: ((_ offset: UInt64, _ value: UInt32) -> Void)?
-  /// Nothing will come any more: waiting takes no time.
+  /// No more events can arrive: waiting takes no time.
   public var isHopeless = false
 
   /// - Parameter kind: by what the host is interrupted: 2 MSI-X, 1 MSI, 0 the line.

@@ -6,7 +6,7 @@ public import VFIOUser
 
 /// A host in process at a server's socket, with separate memory and the driver of Linux.
 public struct ServedGuest {
-  /// How a host's memory reaches the server.
+  /// The server's access to a host's memory.
   public enum Way: CaseIterable, Sendable { case shared, messages, oldMessages, both }
 
   /// No memory was to be had from the machine.

@@ -10,7 +10,7 @@ public final class ServedMachine {
   public var socket: String { server.socket }
   public let events = Events()
 
-  /// What the server told its observer.
+  /// The events that the server reported to its observer.
   public final class Events: Sendable {
     private let entries = Mutex<[String]>([])
     func add(_ text: String) { entries.withLock { $0.append(text) } }

@@ -9,7 +9,7 @@ import SystemPackage
 extension SimulatedKernel {
   func path(_ path: String) -> FilePath { FilePath("/sys/kernel/config/" + path) }
 
-  /// What an attribute shows.
+  /// The text of an attribute.
   func text(_ attribute: String) -> String? { try? read(path(attribute)) }
 
   @discardableResult
@@ -48,7 +48,7 @@ extension SimulatedKernel {
 enum Names {
   static let controller = "pci_ep/controllers/a40000000.pcie-ep"
   static let function = "pci_ep/functions/nvmet_pci_epf/f0"
-  static let seedFunction = "pci_ep/functions/pci_epf_nvme/f0"
+  static let pciEPFNVMeFunction = "pci_ep/functions/pci_epf_nvme/f0"
   static let subsystem = "nvmet/subsystems/nq"
   static let port = "nvmet/ports/1"
 }
@@ -86,21 +86,23 @@ extension SimulatedKernel {
   }
 
   /// A function of pci_epf_nvme, configured and not linked.
-  func makeSeedFunction(msix: Int = 32, options: String = "transport=loop,nqn=nq,nr_io_queues=4")
+  func makePCIEPFNVMeFunction(
+    msix: Int = 32, options: String = "transport=loop,nqn=nq,nr_io_queues=4"
+  )
     throws
   {
     try makeTarget("loop")
     try load("pci-epf-nvme")
-    try make(Names.seedFunction)
-    _ = wait(upTo: .seconds(1)) { text(Names.seedFunction + "/nvme/mdts_kb") != nil }
-    try put("0x15b7\n", Names.seedFunction + "/vendorid")
-    try put("\(msix)\n", Names.seedFunction + "/msix_interrupts")
-    try put(options, Names.seedFunction + "/nvme/ctrl_opts")
+    try make(Names.pciEPFNVMeFunction)
+    _ = wait(upTo: .seconds(1)) { text(Names.pciEPFNVMeFunction + "/nvme/mdts_kb") != nil }
+    try put("0x15b7\n", Names.pciEPFNVMeFunction + "/vendorid")
+    try put("\(msix)\n", Names.pciEPFNVMeFunction + "/msix_interrupts")
+    try put(options, Names.pciEPFNVMeFunction + "/nvme/ctrl_opts")
   }
 
   /// Links the function to the one controller.
   func bind() throws(Errno) {
-    let function = kernelRelease == .linux7_2 ? Names.function : Names.seedFunction
+    let function = kernelRelease == .linux7_2 ? Names.function : Names.pciEPFNVMeFunction
     try link(Names.controller + "/f0", function)
   }
 

@@ -37,12 +37,12 @@ public final class CrashPoints: Sendable {
     self.before = before
   }
 
-  /// How many effects there have been.
+  /// The number of effects so far.
   public var effects: Int { count.withLock { $0 } }
 
   public var points: [Point] { collected.withLock { $0 } }
 
-  /// How the journal is read at each point.
+  /// Sets the function that reads the journal at each point.
   public func readJournal(with read: @escaping @Sendable () -> String?) {
     journal.withLock { $0 = read }
   }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
+internal import Numbers
 public import SimulatedKernel
 
 /// Documents of profiles in which some values are extremes of their keys, reproducible by the number of a seed.
 ///
 /// About half of them are profiles; the rest is refused by what the schema or the rules say.
 public struct ExtremeProfile {
-  private var random: ProfileGenerator.Random
+  private var random: SplitMix64
 
-  private init(seed: UInt64) { random = ProfileGenerator.Random(seed: seed &* 31 &+ 7) }
+  private init(seed: UInt64) { random = SplitMix64(seed: seed &* 31 &+ 7) }
 
   /// A generated profile with one to four values replaced.
   public static func document(

@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Provisioning
+internal import Numbers
 public import SimulatedKernel
 
 /// Valid profiles, reproducible by the number of a seed, for tests of properties of every profile.
 public struct ProfileGenerator {
-  /// A sequence that depends on its seed alone (SplitMix64).
-  public struct Random: RandomNumberGenerator {
-    private var state: UInt64
-    public init(seed: UInt64) { state = seed }
-
-    public mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var mixed = state
-      mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-      return mixed ^ (mixed >> 31)
-    }
-  }
-
-  private var random: Random
+  private var random: SplitMix64
   private let kernelRelease: SimulatedKernel.Release
   private var isMainline: Bool { kernelRelease == .linux7_2 }
 
   private init(seed: UInt64, _ kernelRelease: SimulatedKernel.Release) {
-    random = Random(seed: seed)
+    random = SplitMix64(seed: seed)
     self.kernelRelease = kernelRelease
   }
 

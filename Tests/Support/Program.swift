@@ -7,7 +7,7 @@ public import SystemPackage
 
 /// The built `epfnvme` as a process with arguments, a separate directory and a simulated kernel in it.
 public final class Program: Sendable {
-  /// What a run left behind.
+  /// The result of a run.
   public struct Result: Sendable {
     /// 128 and the number of the signal for a process that one ended, as in a shell.
     public var status: Int32
@@ -58,7 +58,7 @@ public final class Program: Sendable {
     try start(arguments, environment: [:]).finish()
   }
 
-  /// A run that goes on beside the test.
+  /// A program that runs while the test continues.
   public struct Running {
     /// Its directory must outlive the run.
     let program: Program
@@ -68,12 +68,12 @@ public final class Program: Sendable {
 
     public var isRunning: Bool { process.isRunning }
 
-    /// What it has printed by now.
+    /// Its standard output so far.
     public var outputSoFar: String {
       String(decoding: (try? readFile(output)) ?? [], as: UTF8.self)
     }
 
-    /// What it has said on standard error by now.
+    /// Its standard error so far.
     public var errorsSoFar: String {
       String(decoding: (try? readFile(errors)) ?? [], as: UTF8.self)
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 public import Provisioning
 public import SimulatedKernel
 internal import LibC
@@ -42,7 +43,7 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
 
   public func located() throws -> Profile.Located { try Profile.decode(readFile(file)) }
 
-  /// What the profile asks of its machine: disks, controllers, a remote target.
+  /// The machine that the profile requires: disks, controllers, a remote target.
   public var machine: SimulatedKernel.Machine {
     var machine = SimulatedKernel.Machine()
     machine.storage["/dev/disk"] = .init(.directory)
@@ -62,14 +63,5 @@ public struct ShippedProfile: Sendable, CustomStringConvertible {
 
 /// The names in a directory, sorted, without those that begin with a dot.
 public func fileNames(in directory: FilePath) -> [String] {
-  guard let stream = unsafe opendir(directory.string) else { return [] }
-  defer { unsafe _ = closedir(stream) }
-  var names: [String] = []
-  while let entry = unsafe readdir(stream) {
-    let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-      unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-    }
-    if !name.hasPrefix(".") { names.append(name) }
-  }
-  return names.sorted()
+  ((try? directoryNames(directory)) ?? []).filter { !$0.hasPrefix(".") }.sorted()
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import LibC
 
-/// How much of a long table or property test is run.
+/// The part of a long table or property test that is run.
 public enum TestScale {
   /// `EPFNVME_TEST_SCALE=full`: all of it; otherwise a short form.
   public static let isFull: Bool =

@@ -5,6 +5,7 @@ import Foundation
 import LibC
 import HostDriver
 import PCI
+import Numbers
 import ServedHost
 import Testing
 
@@ -99,7 +100,7 @@ import Testing
   func random() throws {
     let machine = try ServedMachine(.reference)
     for seed in 1...10 as ClosedRange<UInt64> {
-      var random = SeededGenerator(seed: seed)
+      var random = SplitMix64(seed: seed)
       let client = try RawClient.negotiated(machine)
       for _ in 0..<1000 {
         let message = RandomMessage(&random)
@@ -193,8 +194,8 @@ import Testing
     let memory = HostMemory()
     let maps = GuestMaps(memory)
     try maps.add(
-      .init(
-        access: [.read, .write], offset: 0, address: 0, count: pages * 4096, descriptor: file))
+      DMAMap(address: 0, count: pages * 4096, offset: 0, access: [.read, .write]),
+      descriptor: file)
     try #require(ftruncate(file.number, 4096) == 0)
     // Every second one, from behind: neighbours would become one mapping.
     for page in stride(from: pages - 1, to: 0, by: -2) {

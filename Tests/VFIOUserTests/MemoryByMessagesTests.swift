@@ -6,7 +6,7 @@ import Testing
 
 @testable import VFIOUser
 
-/// What a function asks of a client whose memory it cannot map.
+/// The requests to a client whose memory cannot be mapped.
 @Suite struct MemoryByMessagesTests {
   private static let count = (1 << 20) + 4
 
@@ -59,7 +59,7 @@ import Testing
         try client.waitForServer(milliseconds: 100)
       }
       #expect(written == Self.count)
-      // How the client lays its answers out is found out by a read of four bytes, once.
+      // A read of four bytes, once, shows the layout of the client's replies.
       #expect(reads.reduce(0, +) - Self.count <= 4)
       #expect(reads.max() == 1 << 16)
     }

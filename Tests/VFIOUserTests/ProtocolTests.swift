@@ -70,7 +70,7 @@ import Testing
     let machine = try ServedMachine(.reference)
     let client = try Raw(machine)
     #expect(try client.ask(1, body) == .refused(EINVAL))
-    #expect(try client.ask(1, [0, 0, 0, 0]) == .done(4), "the stream goes on")
+    #expect(try client.ask(1, [0, 0, 0, 0]) == .done(4), "the stream continues")
   }
 
   @Test(
@@ -357,12 +357,12 @@ import Testing
     let client = try Client(connectingTo: machine.socket, memory: HostMemory())
     let events = (0..<4).compactMap { _ in Client.Event() }
     try client.setEvents(events, index: 2)
-    try client.setInterrupts(flags: 0x21, index: 2, start: 1, count: 2)
+    try client.setInterrupts(.trigger, .none, index: 2, start: 1, count: 2)
     #expect(events.map { $0.take() } == [0, 1, 1, 0])
-    try client.setInterrupts(flags: 0x22, index: 2, start: 0, count: 4, data: [1, 0, 0, 1])
+    try client.setInterrupts(.trigger, .flags, index: 2, start: 0, count: 4, flags: [1, 0, 0, 1])
     #expect(events.map { $0.take() } == [1, 0, 0, 1])
     try client.removeEvents(index: 2)
-    try client.setInterrupts(flags: 0x21, index: 2, start: 0, count: 4)
+    try client.setInterrupts(.trigger, .none, index: 2, start: 0, count: 4)
     #expect(events.map { $0.take() } == [0, 0, 0, 0])
   }
 }

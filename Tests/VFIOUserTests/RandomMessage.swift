@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
-import ServedHost
+import Numbers
 
 @testable import VFIOUser
 
@@ -9,7 +9,7 @@ struct RandomMessage {
   var bytes: [UInt8] = []
   var descriptors: [OpenDescriptor] = []
 
-  init(_ random: inout SeededGenerator) {
+  init(_ random: inout SplitMix64) {
     func pick<T>(_ values: [T]) -> T {
       values[Int.random(in: 0..<values.count, using: &random)]
     }

@@ -24,7 +24,7 @@ final class RawClient {
     return client
   }
 
-  /// How a request ended: with so many bytes of body, or an errno.
+  /// The outcome of a request: the number of bytes of the body, or an errno.
   enum Outcome: Equatable { case done(Int), refused(CInt), closed }
 
   func send(

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import LinuxFiles
+internal import Numbers
 internal import SystemPackage
 
 /// The names of a disk.
@@ -13,11 +14,8 @@ public struct DiskIDs: Hashable, Sendable {
   }
 
   /// `15b7:5fff`, as lspci writes it.
-  public var text: String { "\(Self.digits(vendorID)):\(Self.digits(deviceID))" }
-
-  static func digits(_ number: UInt16) -> String {
-    let text = String(number, radix: 16)
-    return String(repeating: "0", count: 4 - text.count) + text
+  public var text: String {
+    "\(hexadecimalDigits(vendorID, count: 4)):\(hexadecimalDigits(deviceID, count: 4))"
   }
 }
 

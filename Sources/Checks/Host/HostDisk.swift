@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 public import Provisioning
 internal import SystemPackage
 
@@ -44,8 +45,8 @@ public struct HostDisk: Hashable, Sendable {
 
   public var json: JSONValue {
     [
-      "name": .string(name), "vendorID": .string("0x" + DiskIDs.digits(ids.vendorID)),
-      "deviceID": .string("0x" + DiskIDs.digits(ids.deviceID)),
+      "name": .string(name), "vendorID": .string(hexadecimal(ids.vendorID, digits: 4)),
+      "deviceID": .string(hexadecimal(ids.deviceID, digits: 4)),
       "driver": JSONValue(driver), "controller": JSONValue(controller), "state": JSONValue(state),
       "namespaces": .array(
         namespaces.map { space in

@@ -15,7 +15,7 @@ public final class Smoke {
     public var bounces = 1
     /// Whether the last run leaves everything up.
     public var keeps = false
-    /// How long the link is monitored after the last bounce.
+    /// The time for which the link is monitored after the last bounce.
     public var hold: Duration = .milliseconds(500)
     /// Whether a missing link is a failure instead of a skip.
     public var requiresLink = false

@@ -2,6 +2,7 @@
 internal import ConfigFS
 internal import LibC
 internal import LinuxFiles
+internal import Numbers
 public import Provisioning
 public import SystemPackage
 
@@ -121,6 +122,9 @@ public struct PeerExchange: Exchange {
     child.input = input
     child.takesErrors = false
     child.limit = .seconds(30)
+    // A signal ends a running command; the last messages of an interrupted run are still sent.
+    let wasInterrupted = Signals.caught != nil
+    child.isUnwanted = { !wasInterrupted && Signals.caught != nil }
     let ending: ChildProcess.Ending
     do { ending = try child.run() } catch {
       throw ProvisioningError(
@@ -160,7 +164,7 @@ public struct LAVAExchange: Exchange {
   }
 
   public func post(_ name: String, _ message: JSONValue) throws(ProvisioningError) {
-    _ = try call([send, "epfnvme-\(name)", "json=" + Self.hexadecimal(message.compactText)], nil)
+    _ = try call([send, "epfnvme-\(name)", "json=" + Self.encoded(message.compactText)], nil)
   }
 
   public func message(_ name: String, upTo limit: Duration) throws(ProvisioningError) -> JSONValue?
@@ -193,9 +197,8 @@ public struct LAVAExchange: Exchange {
   }
 
   /// LAVA's protocol consists of lines of words, so any text is encoded as a word.
-  private static func hexadecimal(_ text: String) -> String {
-    let digits = Array("0123456789abcdef")
-    return String(text.utf8.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+  private static func encoded(_ text: String) -> String {
+    text.utf8.map { hexadecimalDigits($0, count: 2) }.joined()
   }
 
   private static func text(of word: Substring) -> String? {

@@ -6,7 +6,7 @@ public struct ByteField<Owner, Value: ByteFieldValue>: Sendable {
   public let name: StaticString
   /// The first byte of the field.
   public let offset: Int
-  /// How many bytes.
+  /// The number of bytes.
   public let count: Int
   /// The format of the value in a dump.
   public let format: ByteFieldFormat

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// The print format of a field in nvme-cli.
 public enum ByteFieldFormat: Hashable, Sendable {
@@ -21,7 +22,7 @@ public enum ByteFieldFormat: Hashable, Sendable {
     case .hexadecimal:
       switch UInt128(fieldBytes: bytes[...], padding: 0) {
       case 0: "0"
-      case let number: NVMe.hexadecimal(number)
+      case let number: Numbers.hexadecimal(number)
       }
     case .text: String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     case .bytes: bytes.map { hexadecimalDigits($0, count: 2) }.joined()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// A number with names in the specification; other values are also allowed.
 public protocol Code: RawRepresentable, BitFieldValue, ByteFieldValue, CustomStringConvertible

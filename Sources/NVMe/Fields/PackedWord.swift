@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// A word of bit fields: a register, or a dword of a command, a completion or a feature.
 public protocol PackedWord: RawRepresentable, Hashable, Sendable, CustomStringConvertible

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ConfigFS
+internal import Numbers
 
 /// A UUID in its usual form of 36 characters, kept in lower case as the kernel shows it (`%pUb`).
 ///
@@ -67,7 +68,7 @@ public struct NGUID: AttributeValue, CustomStringConvertible {
     var text = ""
     for (index, byte) in bytes.enumerated() {
       if [4, 6, 8, 10].contains(index) { text += "-" }
-      text += padded(byte, to: 2)
+      text += hexadecimalDigits(byte, count: 2)
     }
     return text
   }
@@ -89,7 +90,7 @@ public struct VendorID: AttributeValue, RawRepresentable, ExpressibleByIntegerLi
   }
 
   public var attributeText: String { description + "\n" }
-  public var description: String { "0x" + String(rawValue, radix: 16) }
+  public var description: String { hexadecimal(rawValue) }
   public static var expectedForm: String { "a number from 0x0 to 0xffff" }
 }
 
@@ -102,7 +103,7 @@ public struct OUI: AttributeValue, CustomStringConvertible {
   public init(_ value: UInt32) throws(InvalidValue) {
     guard value <= 0xff_ffff else {
       throw InvalidValue(
-        "0x" + String(value, radix: 16), isNot: "an OUI", because: "has more than 24 bits")
+        hexadecimal(value), isNot: "an OUI", because: "has more than 24 bits")
     }
     rawValue = value
   }
@@ -115,7 +116,7 @@ public struct OUI: AttributeValue, CustomStringConvertible {
   }
 
   public var attributeText: String { description + "\n" }
-  public var description: String { "0x" + padded(rawValue, to: 6) }
+  public var description: String { hexadecimal(rawValue, digits: 6) }
   public static var expectedForm: String { "a number from 0x000000 to 0xffffff" }
 }
 
@@ -163,11 +164,6 @@ public struct SpecificationVersion: AttributeValue, Comparable, CustomStringConv
   public static func < (a: Self, b: Self) -> Bool {
     (a.major, a.minor, a.tertiary) < (b.major, b.minor, b.tertiary)
   }
-}
-
-private func padded(_ value: some BinaryInteger, to width: Int) -> String {
-  let digits = String(value, radix: 16)
-  return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }
 
 private func hexadecimalDigit(_ byte: UInt8) -> UInt8? {

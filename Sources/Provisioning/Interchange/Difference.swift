@@ -29,7 +29,7 @@ public struct Difference: Hashable, Sendable {
   /// Why the profile needs it.
   public var meaning: String
   /// The effect on a host when `setup` fixes it; empty if there is none.
-  public var disturbances: [String]
+  public var disruptions: [String]
   /// Whether `setup` fixes it; it removes only objects that epfnvme created.
   public var isFixedBySetup: Bool { kind != .foreign && kind != .lost }
 }
@@ -40,7 +40,7 @@ extension Difference {
       "kind": .string(kind.rawValue), "id": .string(id), "path": .string(path),
       "expected": JSONValue(expected), "actual": JSONValue(actual), "meaning": .string(meaning),
       "mendedBySetup": .bool(isFixedBySetup),
-      "disturbs": .array(disturbances.map { .string($0) }),
+      "disturbs": .array(disruptions.map { .string($0) }),
     ]
   }
 }
@@ -58,7 +58,7 @@ extension Provisioner {
       switch (fact.wish, planner.standings[index]) {
       case (.absent, .satisfied), (.unchanged, _): continue
       case (.absent, _):
-        found.append(obsolete(fact, disturbances: planner.disruptions(ofFixing: index)))
+        found.append(obsolete(fact, disruptions: planner.disruptions(ofFixing: index)))
         continue
       case (_, .absent) where fact.isDefault: continue
       case (_, .absent): kind = .missing
@@ -76,7 +76,7 @@ extension Provisioner {
         Difference(
           kind: kind, id: look.id, path: look.path, expected: look.expected, actual: look.actual,
           meaning: look.meaning,
-          disturbances: kind == .lost ? [] : planner.disruptions(ofFixing: index)))
+          disruptions: kind == .lost ? [] : planner.disruptions(ofFixing: index)))
     }
     if machine.isConfigFSMounted() { found += foreign(desired, planner.ownership) }
     return found
@@ -92,7 +92,7 @@ extension Provisioner {
     return (desired, try Planner(desired, ownership, on: machine))
   }
 
-  private func obsolete(_ fact: Fact, disturbances: [String]) -> Difference {
+  private func obsolete(_ fact: Fact, disruptions: [String]) -> Difference {
     let verb: String
     let path: String
     switch fact.content {
@@ -104,7 +104,7 @@ extension Provisioner {
     }
     return Difference(
       kind: .obsolete, id: "\(verb) \(path)", path: path, expected: nil, actual: "present",
-      meaning: fact.reason, disturbances: disturbances)
+      meaning: fact.reason, disruptions: disruptions)
   }
 
   /// Whether everything that a fact needs is there: else that is the difference.
@@ -148,7 +148,7 @@ extension Provisioner {
         return Difference(
           kind: .foreign, id: "\(entry.kind.rawValue) \(short)", path: path, expected: nil,
           actual: "present", meaning: "a \(what) that epfnvme did not create for this profile",
-          disturbances: [])
+          disruptions: [])
       }
     }
   }

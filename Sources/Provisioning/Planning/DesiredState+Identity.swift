@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// Identity that a profile does not set: it depends only on names, so that the host's device links do not change after a restart.
 extension DesiredState {
@@ -23,8 +24,7 @@ extension DesiredState {
       let sum = bytes.reduce(start) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
       // One more round spreads the last bytes over all digits.
       let mixed = (sum ^ (sum >> 29)) &* 0xbf58_476d_1ce4_e5b9
-      let digits = String(mixed ^ (mixed >> 32), radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
+      return hexadecimalDigits(mixed ^ (mixed >> 32), count: 16)
     }.joined()
   }
 }

@@ -46,7 +46,7 @@ struct Fact {
     case unchanged
   }
 
-  /// How to set a value that a write cannot set.
+  /// The way to set a value that a write cannot set.
   enum Remaking: Equatable {
     case never
     /// By removing the object of this path and making it again.

@@ -11,7 +11,7 @@ internal import SystemPackage
 enum Standing: Equatable {
   /// As desired.
   case satisfied
-  /// Nothing there.
+  /// It does not exist.
   case absent
   /// Another value, as the kernel shows it.
   case differs(current: String)

@@ -30,7 +30,7 @@ public struct Step: Hashable, Sendable {
   public var disruption: String?
   public var undo: Undo
 
-  /// How a step is undone.
+  /// The undo of a step.
   public enum Undo: Hashable, Sendable {
     /// The object is removed with its directory, or nothing was changed.
     case nothing

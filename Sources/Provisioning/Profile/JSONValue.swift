@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// A JSON document in memory; objects keep the order of their keys.
 ///
@@ -67,8 +68,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
 
   /// A string of a number in hexadecimal, as identifiers are read everywhere else: `0x15b7`.
   static func hexadecimal(_ value: some BinaryInteger, digits: Int = 4) -> JSONValue {
-    let text = String(value, radix: 16)
-    return .string("0x" + String(repeating: "0", count: max(0, digits - text.count)) + text)
+    .string(Numbers.hexadecimal(value, digits: digits))
   }
 
   /// A string, or null.
@@ -137,8 +137,7 @@ extension JSONValue {
       case "\r": text += "\\r"
       case "\t": text += "\\t"
       case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        text += "\\u" + hexadecimalDigits(scalar.value, count: 4)
       default: text.unicodeScalars.append(scalar)
       }
     }

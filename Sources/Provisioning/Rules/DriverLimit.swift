@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// A value that one of the drivers cannot carry out, although the other one could.
 ///
@@ -56,7 +57,8 @@ struct DriverLimit {
       else { return nil }
       return DriverLimit(
         path: "subsystems[\(index)].vendorID",
-        message: "\(hex(vendor)) would be the vendor ID of the function with nvmet_pci_epf",
+        message:
+          "\(hexadecimal(vendor, digits: 4)) would be the vendor ID of the function with nvmet_pci_epf",
         hint: row.reason)
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import Numbers
 internal import NVMeTarget
 
 /// The rules of endpoint functions and their targets.
@@ -40,7 +41,8 @@ extension ProfileCheck {
         if let vendor = subsystem.vendorID, vendor != function.vendorID {
           warn(
             "\(path).vendorID",
-            "nvmet_pci_epf uses the subsystem's vendor ID, \(hex(vendor)), instead of this one")
+            "nvmet_pci_epf uses the subsystem's vendor ID, \(hexadecimal(vendor, digits: 4)), instead of this one"
+          )
         }
       }
     case .tcp(let target): check(target, "\(path).target.tcp")
@@ -186,10 +188,4 @@ extension ProfileCheck {
       }
     }
   }
-}
-
-/// `0x15b7`.
-func hex(_ value: UInt16) -> String {
-  let digits = String(value, radix: 16)
-  return "0x" + String(repeating: "0", count: 4 - digits.count) + digits
 }

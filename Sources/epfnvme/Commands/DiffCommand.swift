@@ -52,17 +52,17 @@ struct DiffCommand: ParsableCommand {
     print("\(mark) \(Terminal.printable(words))")
     print(terminal.paint("    \(Terminal.printable(difference.meaning))", .dim))
     if !difference.isFixedBySetup { print("    setup does not change it") }
-    for disturbance in difference.disturbances {
-      print("    fixing it disturbs a host: \(Terminal.printable(disturbance))")
+    for disruption in difference.disruptions {
+      print("    fixing it disrupts a host: \(Terminal.printable(disruption))")
     }
   }
 
   private func summary(_ differences: [Difference], _ name: String) -> String {
     guard !differences.isEmpty else { return "\(name): the machine matches the profile" }
-    let disturbing = differences.filter { !$0.disturbances.isEmpty }.count
+    let disrupting = differences.filter { !$0.disruptions.isEmpty }.count
     let count = differences.count == 1 ? "1 difference" : "\(differences.count) differences"
-    return disturbing == 0
-      ? "\(name): \(count); no fix disturbs a host"
-      : "\(name): \(count); fixing \(disturbing) of them disturbs a host: setup requires --force"
+    return disrupting == 0
+      ? "\(name): \(count); no fix disrupts a host"
+      : "\(name): \(count); fixing \(disrupting) of them disrupts a host: setup requires --force"
   }
 }

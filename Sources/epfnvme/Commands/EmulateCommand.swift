@@ -30,11 +30,7 @@ struct EmulateCommand: ParsableCommand {
     help: ArgumentHelp(
       "The scenario.", valueName: "name"))
   var scenario = ScenarioName(scenario: Scenario.all[0])
-  @Option(
-    help: ArgumentHelp(
-      "The quirks to emulate: all, none, or names separated by commas.", valueName: "names"),
-    completion: Candidates.quirks)
-  var quirks = QuirkSelection.all
+  @OptionGroup var quirks: QuirkOptions
   @Flag(help: "List the quirks of both drivers and exit.") var listQuirks = false
   @Flag(
     help:

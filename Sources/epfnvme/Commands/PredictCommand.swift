@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import HostDriver
+internal import Numbers
 internal import NVMe
 internal import Provisioning
 internal import SimulatedKernel
@@ -78,7 +79,7 @@ struct PredictCommand: ParsableCommand {
       "words": .array((10..<16).map { JSONValue(entry.dwords[$0]) }),
       "status": JSONValue(answer.status.rawValue), "statusName": JSONValue(answer.status.name),
       "result": JSONValue(answer.result), "length": JSONValue(answer.data.count),
-      "data": .string(data.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()),
+      "data": .string(data.map { hexadecimalDigits($0, count: 2) }.joined()),
     ]
   }
 
@@ -88,7 +89,7 @@ struct PredictCommand: ParsableCommand {
       !answer.status.isSuccess
       ? "\(answer.status)"
       : answer.data.isEmpty
-        ? "0x\(String(answer.result, radix: 16))" : "\(answer.data.count) bytes"
+        ? hexadecimal(answer.result) : "\(answer.data.count) bytes"
     return "  " + inquiry.words + String(repeating: " ", count: max(1, 56 - inquiry.words.count))
       + end
   }

@@ -40,11 +40,7 @@ struct ServeCommand: ParsableCommand {
   var socketGroup: String?
   @Option(help: ArgumentHelp("The function to serve, when there are several.", valueName: "name"))
   var function: String?
-  @Option(
-    help: ArgumentHelp(
-      "The quirks to emulate: all, none, or names separated by commas.", valueName: "names"),
-    completion: Candidates.quirks)
-  var quirks = QuirkSelection.all
+  @OptionGroup var quirks: QuirkOptions
   @Flag(
     help:
       "Serve the reference controller instead of the driver's: same identity and namespaces, behaviour of the specification."
@@ -207,7 +203,8 @@ struct ServeCommand: ParsableCommand {
     let driver = served.function.model.behaviour.rawValue
     if global.json {
       let json: JSONValue = [
-        "event": "ready", "function": .string(served.name), "personality": .string(driver),
+        "event": "ready", "function": .string(served.name), "driver": .string(driver),
+        "personality": .string(driver),
         "socket": JSONValue(listener.path), "qemu": .array(arguments.all.map { .string($0) }),
       ]
       print(json.compactText)

@@ -134,7 +134,7 @@ struct SmokeCommand: ParsableCommand {
     case let error as ProvisioningError: global.terminal.complain(error)
     case let located as LocatedIssues:
       for issue in located.issues.issues { global.terminal.complain(issue, in: located.file) }
-    default: Terminal.complain(EPFNVMe.fullMessage(for: error))
+    default: Terminal.printLine(EPFNVMe.fullMessage(for: error))
     }
     throw Ending(code: report.exitCode)
   }

@@ -4,6 +4,7 @@ internal import ControllerEmulation
 internal import EndpointProvisioning
 internal import LibC
 internal import HostDriver
+internal import Numbers
 internal import NVMe
 internal import PCI
 internal import Provisioning
@@ -67,7 +68,7 @@ final class Emulation {
       Register.all.map {
         .init(
           $0.abbreviation ?? "\($0)",
-          .string("0x" + String(player.host.value(of: $0), radix: 16)))
+          .string(hexadecimal(player.host.value(of: $0))))
       }
     }
 
@@ -79,8 +80,8 @@ final class Emulation {
       let model = function.model
       return [
         .init("name", .string(name)),
-        .init("cap", .string("0x" + String(found.capabilities.rawValue, radix: 16))),
-        .init("vs", .string("0x" + String(found.version.rawValue, radix: 16))),
+        .init("cap", .string(hexadecimal(found.capabilities.rawValue))),
+        .init("vs", .string(hexadecimal(found.version.rawValue))),
         .init("bar0Size", JSONValue(model.bar0Size)),
         .init("msixTableOffset", JSONValue(model.msixTableOffset)),
         .init("vectors", JSONValue(model.interrupts.vectors)),

@@ -19,28 +19,28 @@ struct ScenarioName: ExpressibleByArgument {
   static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
 }
 
-/// `all`, `none`, or quirks by name.
-struct QuirkSelection: ExpressibleByArgument {
+/// The quirks of a driver to emulate.
+struct QuirkOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The quirks to emulate: all, none, or names separated by commas.", valueName: "names"),
+    completion: Candidates.quirks)
+  var quirks = "all"
+
   /// Nil for all that the driver has.
-  var names: Set<Quirk>?
-
-  static let all = QuirkSelection(names: nil)
-
-  private init(names: Set<Quirk>?) { self.names = names }
-
-  init?(argument: String) {
-    switch argument {
-    case "all": names = nil
-    case "none": names = []
-    default:
-      var chosen: Set<Quirk> = []
-      for part in argument.split(separator: ",") {
-        guard let quirk = Quirk(rawValue: String(part)) else { return nil }
-        chosen.insert(quirk)
-      }
-      names = chosen
-    }
+  var names: Set<Quirk>? {
+    quirks == "all" ? nil : Set(words.compactMap { Quirk(rawValue: $0) })
   }
 
-  var defaultValueDescription: String { "all" }
+  private var words: [String] {
+    quirks == "none" ? [] : quirks.split(separator: ",").map(String.init)
+  }
+
+  func validate() throws {
+    guard let unknown = words.first(where: { Quirk(rawValue: $0) == nil }), quirks != "all" else {
+      return
+    }
+    throw ValidationError(
+      "There is no quirk \"\(unknown)\": epfnvme emulate --list-quirks lists them.")
+  }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ControllerEmulation
+internal import Numbers
 internal import NVMe
 
 /// A controller's events as lines of text.
@@ -19,7 +20,7 @@ enum TraceText {
   private static func name(of opcode: UInt8, on queue: UInt16) -> String {
     let name =
       queue == 0 ? AdminOpcode(rawValue: opcode).name : NVMOpcode(rawValue: opcode).name
-    return name ?? "opcode 0x\(hex(UInt32(opcode)))"
+    return name ?? "opcode \(hexadecimal(opcode))"
   }
 
   private static func padded(_ time: VirtualTime) -> String {
@@ -30,12 +31,12 @@ enum TraceText {
   private static func words(_ kind: TraceEvent.Kind) -> String {
     switch kind {
     case .register(let offset, let value): return register(Int(offset), value)
-    case .status(let value): return "CSTS = 0x\(hex(value)) \(state(value))"
+    case .status(let value): return "CSTS = \(hexadecimal(value)) \(state(value))"
     case .command(let queue, let id, let opcode, let namespace):
       let space = namespace == 0 ? "" : " nsid \(namespace == .max ? "all" : "\(namespace)")"
       return "  SQ \(queue) cid \(id): \(name(of: opcode, on: queue))\(space)"
     case .completion(let queue, let id, let status, let result):
-      let value = result == 0 ? "" : " result 0x\(String(result, radix: 16))"
+      let value = result == 0 ? "" : " result \(hexadecimal(result))"
       return "  CQ \(queue) cid \(id): \(status)\(value)"
     case .interrupt(let vector): return "    interrupt, vector \(vector)"
     case .link(let isUp): return isUp ? "link up" : "link down"
@@ -47,16 +48,14 @@ enum TraceText {
       let words = bell.kind == .submissionTail ? "SQ \(bell.queue) tail" : "CQ \(bell.queue) head"
       return "  \(words) <- \(value)"
     }
-    return "\(name(ofRegisterAt: offset)) <- 0x\(hex(value))"
+    return "\(name(ofRegisterAt: offset)) <- \(hexadecimal(value))"
   }
 
   private static func name(ofRegisterAt offset: Int) -> String {
     if let name = Register(rawValue: UInt32(offset)).abbreviation { return name }
     if let name = Register(rawValue: UInt32(offset & ~7)).abbreviation { return "\(name) (high)" }
-    return "register 0x\(hex(UInt32(offset)))"
+    return "register \(hexadecimal(offset))"
   }
-
-  private static func hex(_ value: UInt32) -> String { String(value, radix: 16) }
 
   private static func state(_ value: UInt32) -> String {
     let status = ControllerStatus(rawValue: value)

@@ -54,7 +54,7 @@ final class ProgressView {
   /// Clears the live line.
   func finish() { live.clear() }
 
-  private func line(_ text: String) { Terminal.complain(text) }
+  private func line(_ text: String) { Terminal.printLine(text) }
 
   private func replace(_ text: String) { live.show(text) }
 }

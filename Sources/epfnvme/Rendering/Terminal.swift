@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import LibC
 internal import LinuxFiles
+internal import Numbers
 internal import Provisioning
 internal import SystemPackage
 
@@ -48,7 +49,7 @@ struct Terminal {
   }
 
   /// Prints a line on standard error, independent of the options, after earlier output.
-  static func complain(_ text: String) {
+  static func printLine(_ text: String) {
     Output.flush()
     raw(text + "\n")
   }
@@ -68,16 +69,16 @@ struct Terminal {
 
   /// A line on standard error, unless quiet.
   func note(_ text: String) {
-    if !isQuiet { Self.complain(text) }
+    if !isQuiet { Self.printLine(text) }
   }
 
   func complain(_ error: ProvisioningError) {
-    Self.complain(paintError("error: ", .red) + Self.printable("\(error)"))
+    Self.printLine(paintError("error: ", .red) + Self.printable("\(error)"))
   }
 
   func complain(_ issue: ProfileIssue, in file: String) {
     if isQuiet, issue.severity == .warning { return }
-    Self.complain(Self.printable(issue.text(file: file)))
+    Self.printLine(Self.printable(issue.text(file: file)))
   }
 
   /// Text from a profile or a kernel must not control the terminal.
@@ -86,7 +87,7 @@ struct Terminal {
     for scalar in text.unicodeScalars {
       let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
       if isControl, scalar != "\n", scalar != "\t" {
-        result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+        result += "\\x" + hexadecimalDigits(scalar.value, count: 2)
       } else {
         result.unicodeScalars.append(scalar)
       }

@@ -132,7 +132,7 @@ final class ServingMonitor: ServerObserver {
       + "read \(Self.decimal(Double(read) / seconds / 1e6, 1)) MB/s, "
       + "written \(Self.decimal(Double(written) / seconds / 1e6, 1)) MB/s"
     guard isLive else {
-      if hasResult { _ = Output.emit(text) } else { Terminal.complain(text) }
+      if hasResult { _ = Output.emit(text) } else { Terminal.printLine(text) }
       return
     }
     Terminal.raw("\r\u{1b}[K" + text)

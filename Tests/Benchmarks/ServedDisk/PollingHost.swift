@@ -202,7 +202,7 @@ final class PollingHost {
   /// An entry's last word, which is written last.
   private func last(_ entry: Int) -> UInt32 {
     let value = shared.bytes.load(fromByteOffset: entry + 12, as: UInt32.self)
-    // What is read after it is read behind it.
+    // Later loads are not executed before it.
     atomicMemoryFence(ordering: .acquiring)
     return value
   }

@@ -4,7 +4,7 @@ import Glibc
 import Histogram
 import ServedHost
 
-/// How fast a host in process reads from the reference behind its socket, with doorbells in memory that both have mapped: `make bench-serve`.
+/// Measures reads of a host in process from the served reference controller, with mapped doorbells: `make bench-serve`.
 ///
 /// The server is one thread, the host another, and the machine should have a processor for each. Copies of memory are measured in the same run, to compare with.
 @main struct ServedDisk {
@@ -105,7 +105,7 @@ func monotonic() -> UInt64 {
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
-/// What the machine's memory can do at all.
+/// The bandwidth of the machine's memory.
 enum Copy {
   static func bytesPerSecond(pieces: Int) -> Int {
     let count = 16 << 20

@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What the doctor says about machines that are well, and about machines that it may not look at.
+/// The findings for machines without problems, and for machines that cannot be inspected completely.
 @Suite("The doctor")
 struct DoctorTests {
   @Test(
@@ -94,7 +94,7 @@ struct DoctorTests {
     }
   }
 
-  /// What becomes of the link before a host is missed, and what is said of it.
+  /// The link's events before the missing host is diagnosed, and the finding.
   enum LinkHistory: String, CaseIterable {
     case never = "the driver reported no link event, and"
     case trained = "the driver reports the link as up, but"

@@ -9,13 +9,13 @@ import SimulatedKernel
 import SystemPackage
 import TestSupport
 
-/// A simulated machine to be broken, and looked at by the doctor.
+/// A simulated machine that a test breaks and the doctor examines.
 final class Patient {
   var machine = SimulatedKernel.Machine()
   let kernelRelease: SimulatedKernel.Release
-  /// What is done to procfs and sysfs.
+  /// The changes to procfs and sysfs.
   var falsify: (inout SimulatedFiles) -> Void = { _ in }
-  /// What the doctor is asked about; nil for no profile.
+  /// The profile to diagnose; nil for none.
   var profile: Profile.Located?
   var journals: [String: String]?
   /// Links that the doctor sees in configfs although the kernel does not have them, by path below the mount point.

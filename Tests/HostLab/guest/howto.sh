@@ -17,7 +17,7 @@ field() { sed -n "s/^$2 *: *//p" "$1" | sed 's/ *$//'; }
 equal 'nvme id-ctrl: vid' 0x15b7 "$(field id-ctrl.text vid)"
 # The specification wants what the PCI header has, and the how-to's function names no vendor of a subsystem.
 ssvid=0x15b7
-[ "$personality" != strict ] || ssvid=0
+[ "$behaviour" != reference ] || ssvid=0
 equal 'nvme id-ctrl: ssvid' "$ssvid" "$(field id-ctrl.text ssvid)"
 equal 'nvme id-ctrl: mn' Linux-pci-epf "$(field id-ctrl.text mn)"
 equal 'nvme id-ctrl: mdts' 5 "$(field id-ctrl.text mdts)"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the guest's scripts share beside ktap.sh: the ports to the host's side, finding the disk, and fio.
+# Shared by the guest's scripts, in addition to ktap.sh: the ports to the host's side, finding the disk, and fio.
 . /lab/ktap.sh
 
 port() {
@@ -93,7 +93,7 @@ load_is_alive() { kill -0 "$load" 2>/dev/null; }
 load_goes_on() {
   lib_stat=/sys/block/${1#/dev/}/stat
   lib_before=$(awk '{ print $5 }' "$lib_stat")
-  wait_for 'the load goes on' load_wrote
+  wait_for 'the load continues' load_wrote
 }
 load_wrote() { [ "$(awk '{ print $5 }' "$lib_stat")" != "$lib_before" ] && load_is_alive; }
 load_stop() {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What init.sh goes on with on the image: runs the script of this boot.
+# The part of init.sh that is on the image: runs the script of this boot.
 /run/busybox/busybox --install -s /run/busybox
 export PATH=/lab/bin:/usr/sbin:/usr/bin:/run/busybox HOME=/tmp LC_ALL=C
 export KTAP=/tmp/ktap

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the public how-to shows on the machine that sees the disk, with its profile.
-for personality in $personalities; do
-  options=$(personality_options "$personality")
+# The commands of the public how-to on the host, with the profile of the how-to.
+for behaviour in $behaviours; do
+  options=$(behaviour_options "$behaviour")
   rm -rf files
   mkdir files
   cp "$root/Configs/profiles/null_blk-loop.json" files/howto.json
-  if [ "$personality" = nvmet_pci_epf ]; then
+  if [ "$behaviour" = nvmet_pci_epf ]; then
     # nvmet_pci_epf uses the vendor IDs of the subsystem, but the how-to is older.
     sed -i 's/"model": "Linux-pci-epf",/& "vendorID": "0x15b7", "subsystemVendorID": "0x15b7",/' files/howto.json
   fi
   # shellcheck disable=SC2086 # lists of words
   "$server_program" predict files/howto.json $options --json >files/predicted.json 2>predict.err
-  check "$personality: a prediction" is_true files/predicted.json '.functions | length == 1'
+  check "$behaviour: a prediction" is_true files/predicted.json '.functions | length == 1'
   # shellcheck disable=SC2086
   serve files/howto.json $options || continue
-  boot "$personality" howto "personality=$personality" "options=$options"
-  served "$personality"
+  boot "$behaviour" howto "behaviour=$behaviour" "options=$options"
+  served "$behaviour"
 done

@@ -53,7 +53,7 @@ from_firmware() {
     '{ "id": 1, "backing": "disk" }'
   dd if="$image" of=backing.img conv=notrunc 2>/dev/null
   # shellcheck disable=SC2046 # a list of words
-  serve disk.json $(personality_options "$personality") || return
+  serve disk.json $(behaviour_options "$behaviour") || return
   boots=$((${boots:-0} + 1))
   console=$output/$suite.$boots.console
   status=0
@@ -64,21 +64,21 @@ from_firmware() {
   wait "$machine" || status=$?
   machine=
   if grep -q -a "$marker" "$console"; then
-    pass "$personality: $name starts what lies on the namespace"
+    pass "$behaviour: $name starts what lies on the namespace"
   else
-    fail "$personality: $name starts what lies on the namespace"
+    fail "$behaviour: $name starts what lies on the namespace"
     diag_file qemu qemu.err
     tail -n 30 "$console" | tr -d '\r\033' >console.tail
     diag_file console console.tail
   fi
-  equal "$personality: $name: the machine powered off" 0 "$status"
-  served "$personality, $name"
+  equal "$behaviour: $name: the machine powered off" 0 "$status"
+  served "$behaviour, $name"
 }
 
 boot_sector
 boot_partition >mtools.out 2>&1 || diag_file mtools mtools.out
 cp "$HOSTLAB_ROOT/usr/share/OVMF/OVMF_VARS_4M.fd" variables.fd
-for personality in $personalities; do
+for behaviour in $behaviours; do
   from_firmware SeaBIOS 'hostlab: the boot sector speaks' sector
   from_firmware OVMF 'hostlab: the kernel from the namespace speaks' esp \
     -drive "if=pflash,unit=0,format=raw,readonly=on,file=$HOSTLAB_ROOT/usr/share/OVMF/OVMF_CODE_4M.fd" \

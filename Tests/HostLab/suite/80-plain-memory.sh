@@ -3,10 +3,10 @@
 #
 # A guest whose memory the server cannot map: every transfer is a message.
 shared=no
-for personality in $personalities; do
+for behaviour in $behaviours; do
   profile_of_all_backings all.json
   # shellcheck disable=SC2046 # a list of words
-  serve all.json $(personality_options "$personality") || continue
-  boot "$personality" plain-memory
-  served "$personality"
+  serve all.json $(behaviour_options "$behaviour") || continue
+  boot "$behaviour" plain-memory
+  served "$behaviour"
 done

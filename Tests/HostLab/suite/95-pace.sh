@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# How fast the guest reads 4 KiB blocks from our disk, and from QEMU's own controller beside it in the same boot; neither has
+# The rate of 4 KiB reads from the served disk, and from QEMU's NVMe controller in the same boot; neither has
 # anything behind it. Figures, not cases: a busy machine says what it likes.
 more='-drive driver=null-co,size=1G,if=none,id=nothing -device nvme,drive=nothing,serial=own'
-for personality in $personalities; do
+for behaviour in $behaviours; do
   profile disk.json '"nothing": { "nullBlock": { "sizeMiB": 1024, "blockSize": 512, "memoryBacked": false } }' \
     '{ "id": 1, "backing": "nothing" }'
   # shellcheck disable=SC2046 # a list of words
-  serve disk.json $(personality_options "$personality") || continue
-  boot "$personality" pace
-  served "$personality"
+  serve disk.json $(behaviour_options "$behaviour") || continue
+  boot "$behaviour" pace
+  served "$behaviour"
 done

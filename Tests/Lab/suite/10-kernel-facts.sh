@@ -97,7 +97,7 @@ check 'unlink' rm "$epc/f"
 check 'log: Destroying PCI ctrl' logged "Destroying PCI ctrl \"$nqn\""
 check 'log: PCI link down' logged 'nvmet_pci_epf.0: PCI link down'
 
-# Nothing tells symlink(2) that the NVMe controller was not made: the program has to find out.
+# symlink(2) does not report that the NVMe controller was not created: the program must check.
 silent_failure() {
   log_mark
   knob "$1" 5

@@ -106,7 +106,7 @@ else
   fail 'changed profile: the controller has the new values'
   diag "$(controller_state)"
 fi
-# What a host would not notice needs no force.
+# A change that does not affect a host needs no --force.
 run setup null-changed.json --json
 json 'changed profile: again nothing to do' '.changed == false'
 run teardown null
@@ -154,7 +154,7 @@ status_is 'teardown --all of a bounced one' 0
 same_tree 'bounced: nothing is left' before.tree
 no_journal 'bounced: no journal is left'
 
-# Somebody else's objects stay, and what they did to ours does not stop teardown.
+# Objects of others stay, and their changes to ours do not stop teardown.
 mkdir "$config/nvmet/subsystems/somebody.else"
 tree before.tree
 run setup null.json

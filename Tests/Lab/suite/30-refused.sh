@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the controller refuses: at bind, where symlink(2) says so; at initialisation, where only the kernel log and the
+# Refusals of the controller: at bind, where symlink(2) fails; at initialisation, where only the kernel log and the
 # missing NVMe controller do; at start. Each time: the kernel's own reason is in the report, and everything is undone.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"

@@ -78,7 +78,7 @@ status_is 'link lost' 1
 equal 'link lost: what failed' 'link-stable' "$(failed)"
 same_tree 'link lost: nothing is left' before.tree
 
-# After the first training nothing is heard of the link any more.
+# After the first training there are no more link events.
 (wait_for 'the link' grep -q 'link 1' "$knobs/state" && knob linkup_notifier 0) &
 reports timing-out --timeout 2 --bounces 2
 wait

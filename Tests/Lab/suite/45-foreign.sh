@@ -94,7 +94,7 @@ refused 'the same subsystem' same-subsystem.json
 
 begin max_functions=2
 check 'equal: a board script sets up' foreign_up ours.0 1
-# What is there is what the profile says: its own export.
+# The machine matches the profile, which is its export.
 run export --as exported
 status_is 'equal: export' 0
 cp out equal.json
@@ -274,27 +274,27 @@ status_is 'over a live set-up: teardown' 0
 if ! is_mainline; then
   foreign_half=$(find "$config" -name 'other*' | sort)
   run setup same-names.json
-  status_is 'a script that goes on: setup' 0
-  check 'a script that goes on: attr_qid_max' sh -c "echo 4 >$config/nvmet/subsystems/over.0.nqn/attr_qid_max"
-  wait_for 'a script that goes on: the connection has gone' sh -c '! grep -l over.0.nqn /sys/class/nvme/nvme*/subsysnqn'
+  status_is 'a script that continues: setup' 0
+  check 'a script that continues: attr_qid_max' sh -c "echo 4 >$config/nvmet/subsystems/over.0.nqn/attr_qid_max"
+  wait_for 'a script that continues: the connection has gone' sh -c '! grep -l over.0.nqn /sys/class/nvme/nvme*/subsysnqn'
   run check same-names.json --json
-  status_is 'a script that goes on: check' 1
-  json 'a script that goes on: check names the connection' '[.cases[] | select(.passed | not) | .id] | any(startswith("connection "))'
+  status_is 'a script that continues: check' 1
+  json 'a script that continues: check names the connection' '[.cases[] | select(.passed | not) | .id] | any(startswith("connection "))'
   run diff same-names.json
-  status_is 'a script that goes on: diff' 1
+  status_is 'a script that continues: diff' 1
   run doctor --json
-  json 'a script that goes on: doctor names the connection' '[.findings[].id] | index("connection-lost") != null'
+  json 'a script that continues: doctor names the connection' '[.findings[].id] | index("connection-lost") != null'
   run status --json
-  json 'a script that goes on: status has no connection' '.endpoints[].functions[] | select(.name == "over.0") | .connection == null'
+  json 'a script that continues: status has no connection' '.endpoints[].functions[] | select(.name == "over.0") | .connection == null'
   run setup same-names.json
-  status_is 'a script that goes on: making it right disturbs a host' 64
+  status_is 'a script that continues: the fix disrupts a host' 64
   run setup same-names.json --force
-  status_is 'a script that goes on: setup --force' 0
+  status_is 'a script that continues: setup --force' 0
   run check same-names.json
-  status_is 'a script that goes on: afterwards' 0
+  status_is 'a script that continues: afterwards' 0
   run teardown over
-  status_is 'a script that goes on: teardown' 0
-  equal 'a script that goes on: the foreign half is still there' "$foreign_half" "$(find "$config" -name 'other*' | sort)"
+  status_is 'a script that continues: teardown' 0
+  equal 'a script that continues: the foreign half is still there' "$foreign_half" "$(find "$config" -name 'other*' | sort)"
 fi
 for left in nvmet/subsystems/other.nqn nvmet/ports/7/subsystems/other.nqn "pci_ep/functions/$driver/other"; do
   check "over a live set-up: $left of others stays" test -e "$config/$left"

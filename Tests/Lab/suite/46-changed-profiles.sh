@@ -225,7 +225,7 @@ run setup disabled.json
 status_is 'a namespace disabled: refused without --force' 64
 same_tree 'a namespace disabled: the refusal changed nothing' standing.tree
 run diff disabled.json
-says 'a namespace disabled: diff says that it disturbs a host' 'disturb'
+says 'a namespace disabled: diff says that it disrupts a host' 'disrupts'
 run setup disabled.json --force
 status_is 'a namespace disabled: setup --force' 0
 agree 'a namespace disabled' disabled.json 0

@@ -14,7 +14,7 @@ if ! has_controller || ! has_driver || [ ! -s "$pairs" ]; then
 fi
 mkdir -p /srv
 
-# What the kernel numbers by itself does not count.
+# Numbers that the kernel assigns are ignored.
 comparable() { sed '/\/index = /d; s|/loop[0-9][0-9]*|/loopN|' "$1" | sort; }
 # as TREE: the machine compares with a tree that was taken before.
 as() {

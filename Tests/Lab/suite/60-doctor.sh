@@ -17,7 +17,7 @@ profile well "$backing_null" '"msixVectors": 32, "msiVectors": 32'
 # A name that the rules have nothing against.
 sed -i 's/well\.nqn/nqn.2026-01.org.example:well/' well.json
 
-# What the kernel's log has kept of earlier suites cannot be taken out of it; it must not be more by the end.
+# Messages of earlier suites stay in the kernel log; their number must not grow.
 traces='kernel-crashed|unlinked-while-started|event-on-failed-function'
 run doctor --json
 past=$(jq -r '.findings[].id' out | grep -E "^($traces)\$" | sort)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# How long epfnvme takes against the same work as a plain shell script, in one boot and paired. Times are reported without a verdict: the
+# The time of epfnvme and of a plain shell script for the same work, in one boot and paired. Times are reported without a verdict: the
 # machine is emulated and shared.
 # shellcheck source=lib.sh
 . "${0%/*}/lib.sh"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What the suites of both labs share: KTAP, waiting, the kernel log, and running epfnvme. The cases go to the file $KTAP,
+# Shared by the suites of both labs: KTAP, waiting, the kernel log, and running epfnvme. The cases go to the file $KTAP,
 # and to $CONSOLE as they happen. The shell's variables are all global, so what belongs to these functions alone is called
 # lib_*.
 

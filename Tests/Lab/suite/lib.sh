@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# What this lab's suites share beside ktap.sh: the virtual controller's knobs, and the state of the three trees.
+# Shared by this lab's suites, in addition to ktap.sh: the virtual controller's knobs, and the state of the three trees.
 # A suite is a script NN-NAME.sh that sources this; init.sh runs it with an empty $WORK as its directory. The shell's
 # variables are all global, so what belongs to these functions alone is called lib_*.
 
@@ -68,7 +68,7 @@ is_mainline() { [ "$driver" = nvmet_pci_epf ]; }
 # shellcheck disable=SC2034
 if is_mainline; then io_queues=4; else io_queues=$(nproc); fi
 
-# What the driver says when it has made the controller of a subsystem, and when it takes it away.
+# The driver's messages when it has created the controller of a subsystem, and when it destroys it.
 created_line() {
   if is_mainline; then
     echo "New PCI ctrl \"$1\", $io_queues I/O queues"

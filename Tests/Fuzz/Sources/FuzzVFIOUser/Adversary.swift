@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Glibc
-import ServedHost
+import Numbers
 
 /// A hostile client during one session. It checks the server, too: whole requests are answered once each, in their order.
 final class Adversary {
@@ -13,8 +13,8 @@ final class Adversary {
 
   private let wire: Wire
   private let manner: Mutator.Manner
-  private var random: SeededGenerator
-  /// Nothing is known any more of what the server makes of the stream.
+  private var random: SplitMix64
+  /// It is unknown how the server splits the stream into messages.
   private var isOutOfStep = false
   private var lastID: UInt16 = 0
   private var awaited: [(id: UInt16, command: UInt16)] = []
@@ -23,7 +23,7 @@ final class Adversary {
   private(set) var asked = 0
   private(set) var answered = 0
 
-  // What it has: memory by addresses, as far as it was told of.
+  // Its memory by addresses, as announced to the server.
   private let memory = Descriptor.memory(16 << 20)
   private var passedFiles: [Descriptor] = []
   private let event = Descriptor.event()
@@ -32,7 +32,7 @@ final class Adversary {
   private var isSilent = false
   /// The server may leave it.
   private var hasAnsweredBadly = false
-  // What came up while a message was only half on its way.
+  // Messages that became due while another one was partly sent.
   private var isSending = false
   private var outbox: [[UInt8]] = []
   private var lastAnswer: [UInt8] = []
@@ -42,7 +42,7 @@ final class Adversary {
     guard number >= 0 else { throw Wrong("cannot connect: errno \(-number)") }
     wire = Wire(Descriptor(number))
     self.manner = manner
-    random = SeededGenerator(seed: manner.answerSeed)
+    random = SplitMix64(seed: manner.answerSeed)
   }
 
   func run(_ steps: [Step]) throws {

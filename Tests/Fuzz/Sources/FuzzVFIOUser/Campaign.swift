@@ -3,10 +3,11 @@ import CLinux
 import ControllerEmulation
 import Foundation
 import HostDriver
+import Numbers
 import ServedHost
 import Synchronization
 
-/// What must not happen has happened.
+/// A violation of an invariant.
 struct Finding: Error, CustomStringConvertible {
   var description: String
 }
@@ -68,7 +69,7 @@ struct Campaign {
 
   /// Clients that leave at every point of the first messages.
   mutating func connect(times: Int, seed: UInt64) throws {
-    var random = SeededGenerator(seed: seed)
+    var random = SplitMix64(seed: seed)
     let version = Head(id: 1, command: 1, size: 23).bytes + [0, 0, 0, 0, 0x7b, 0x7d, 0]
     var map = Head(id: 2, command: 2, size: 48, flags: 0x10).bytes
     for word in [32, 3] as [UInt32] { map.add(word) }

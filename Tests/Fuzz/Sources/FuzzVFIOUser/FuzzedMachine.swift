@@ -70,7 +70,7 @@ final class FuzzedMachine {
   }
 }
 
-/// What a process holds: compared before and after.
+/// The resources of the process, compared before and after.
 struct Holdings: Equatable, CustomStringConvertible {
   var descriptors: Int
   /// Mappings of memory that clients passed.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import ServedHost
+import Numbers
 
-/// What a hostile client does next.
+/// The next action of a hostile client.
 enum Step {
   case message(Shaped)
   /// Bytes change in its memory.
@@ -14,7 +14,7 @@ enum Step {
   /// A message and the ways in which it is not as it should be.
   struct Shaped {
     var message: RecordedMessage
-    /// What its head says; nil is the truth.
+    /// The size in its header; nil for the right one.
     var size: UInt32?
     /// Where the stream is cut into pieces.
     var cuts: [Int] = []
@@ -30,14 +30,14 @@ enum Step {
 struct Mutator {
   private let corpus: [RecordedSession]
   private let seed: UInt64
-  private var random: SeededGenerator
+  private var random: SplitMix64
 
   init(_ corpus: [RecordedSession], seed: UInt64) {
     (self.corpus, self.seed) = (corpus, seed)
-    random = SeededGenerator(seed: seed)
+    random = SplitMix64(seed: seed)
   }
 
-  /// What sets one session apart from the next.
+  /// The properties in which sessions differ.
   struct Manner {
     /// It waits for answers, and for the controller.
     var isPatient: Bool
@@ -45,9 +45,9 @@ struct Mutator {
     var isRemote: Bool
     /// Messages about memory as older clients lay them out.
     var isNarrow: Bool
-    /// How many of a thousand requests of the server it answers badly.
+    /// The number of wrong replies to a thousand requests of the server.
     var badAnswers: Int
-    /// How many of a thousand messages change.
+    /// The number of changed messages in a thousand.
     var changes: Int
     /// For its answers, which come when they are asked for.
     var answerSeed: UInt64
@@ -55,8 +55,8 @@ struct Mutator {
 
   /// - Parameter number: the same session for the same number and seed.
   mutating func session(_ number: Int) -> (Manner, [Step]) {
-    var mixer = SeededGenerator(seed: seed)
-    random = SeededGenerator(seed: mixer.next() &+ UInt64(number))
+    var mixer = SplitMix64(seed: seed)
+    random = SplitMix64(seed: mixer.next() &+ UInt64(number))
     let manner = Manner(
       isPatient: chance(600), isRemote: chance(350), isNarrow: chance(300),
       badAnswers: pick([0, 0, 20, 200]), changes: pick([5, 20, 60, 60, 200, 500]),

@@ -3,7 +3,7 @@ import Foundation
 
 /// One thing that a client did in a session: a message that it sent, or bytes that it had in its memory when it rang a doorbell.
 struct RecordedMessage: Equatable {
-  /// What travelled with a message.
+  /// The descriptors that were sent with a message.
   enum Passed: Equatable {
     /// Memory, with its size in bytes.
     case memory(UInt64)

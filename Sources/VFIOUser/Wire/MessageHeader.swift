@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LibC
 
 /// A message's kind, as both sides number them.
-/// - Source: vfio-user protocol, "Commands".
+/// - Source: vfio-user protocol, "Commands" (vfio-user.md, 3).
 enum Command: UInt16, CaseIterable {
   case version = 1
   case mapDMA = 2
@@ -23,17 +22,20 @@ enum Command: UInt16, CaseIterable {
   case feature = 16
 }
 
-/// The 16 bytes that every message begins with, little-endian.
-struct MessageHeader: Hashable {
+/// The 16 bytes that every message begins with.
+/// - Source: vfio-user protocol, "Header" (vfio-user.md, 2).
+struct MessageHeader: WireStructure {
   static let byteCount = 16
 
-  /// Chosen by the sender of the request, repeated in the reply.
+  /// Offset 0: chosen by the sender of the request, repeated in the reply.
   var id: UInt16
+  /// Offset 2: a ``Command``, repeated in the reply.
   var command: UInt16
-  /// Header and body, bytes.
+  /// Offset 4: header and body, bytes.
   var size: UInt32
+  /// Offset 8: bits 0 to 3 the type (0 a request, 1 a reply), bit 4 no reply wanted, bit 5 an error.
   var flags: UInt32
-  /// An errno when ``isError`` is set.
+  /// Offset 12: an errno when ``isError`` is set.
   var error: UInt32 = 0
 
   private static let replyFlag: UInt32 = 1
@@ -60,14 +62,12 @@ struct MessageHeader: Hashable {
     error = UInt32(errno)
   }
 
-  /// - Precondition: there are 16 bytes.
-  init(_ bytes: some RandomAccessCollection<UInt8>) {
-    let words = WireBytes(Array(bytes))
-    id = words.integer(at: 0)
-    command = words.integer(at: 2)
-    size = words.integer(at: 4)
-    flags = words.integer(at: 8)
-    error = words.integer(at: 12)
+  init(wholeIn body: WireBytes, at start: Int) {
+    id = body.integer(at: start)
+    command = body.integer(at: start + 2)
+    size = body.integer(at: start + 4)
+    flags = body.integer(at: start + 8)
+    error = body.integer(at: start + 12)
   }
 
   func append(to bytes: inout [UInt8]) {
@@ -87,42 +87,4 @@ struct Message {
   var descriptors: [OpenDescriptor]
 
   var command: Command? { Command(rawValue: header.command) }
-}
-
-/// A body's bytes; integers in it are little-endian and need not be aligned.
-struct WireBytes {
-  var bytes: [UInt8]
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  var count: Int { bytes.count }
-
-  /// - Precondition: its bytes are there.
-  func integer<Value: FixedWidthInteger & UnsignedInteger>(at offset: Int) -> Value {
-    var value: Value = 0
-    for index in (0..<MemoryLayout<Value>.size).reversed() {
-      value = value << 8 | Value(bytes[offset + index])
-    }
-    return value
-  }
-
-  /// - Throws: EINVAL when the body is shorter.
-  func require(_ count: Int) throws(Refusal) {
-    guard bytes.count >= count else { throw Refusal(EINVAL) }
-  }
-}
-
-extension [UInt8] {
-  mutating func append<Value: FixedWidthInteger>(littleEndian value: Value) {
-    var rest = value
-    for _ in 0..<MemoryLayout<Value>.size {
-      append(UInt8(truncatingIfNeeded: rest))
-      rest >>= 8
-    }
-  }
-}
-
-/// The refusal of a request: the errno for its sender.
-struct Refusal: Error, Hashable {
-  var errno: CInt
-  init(_ errno: CInt) { self.errno = errno }
 }
