@@ -13,7 +13,7 @@ extension AttributeTable {
     }
   }
 
-  static let mainlineGroupRules: [AttributeRule] = [
+  static let nvmetPCIEPFGroupRules: [AttributeRule] = [
     .plain("portid", "0", lock: busyWithController, Parse.strict(upTo: 0xffff)),
     AttributeRule(
       name: "subsysnqn", show: { state, node in state.value("subsysnqn", of: node) + "\n" },
@@ -47,7 +47,7 @@ extension KernelState {
     tree[group].values["mdts_kb"].flatMap { Int($0) } ?? machine.pageSize / 1024 * 128
   }
 
-  mutating func bindMainline(
+  mutating func bindNVMetPCIEPF(
     _ node: Int, to controller: SimulatedKernel.EndpointController
   ) throws(Errno) {
     guard controller.hasFeatures else {
@@ -68,7 +68,7 @@ extension KernelState {
   }
 
   /// epc_init: creates the target controller, then sets the endpoint controller up. Its result is ignored.
-  mutating func initializeMainline(
+  mutating func initializeNVMetPCIEPF(
     _ node: Int, on controller: SimulatedKernel.EndpointController
   ) {
     guard let function = functions[node] else { return }
@@ -151,18 +151,18 @@ extension KernelState {
     }
     if let failure {
       log(.error, node, failure)
-      destroyMainline(node)
+      destroyNVMetPCIEPF(node)
       functions[node]?.failedToInitialize = true
       return
     }
     functions[node]?.nvme?.isInitialized = true
-    if !controller.hasLinkUpNotifier { deviceEvents.append(DeviceEvent(node, .started)) }
+    if !controller.hasLinkUpNotifier { deviceEvents.append(FunctionEvent(node, .started)) }
   }
 
   /// epc_deinit, unbind and failed initialisation: the target controller is removed.
-  mutating func destroyMainline(_ node: Int) {
+  mutating func destroyNVMetPCIEPF(_ node: Int) {
     guard let nvme = functions[node]?.nvme else { return }
-    deviceEvents.append(DeviceEvent(node, .removed(nvme)))
+    deviceEvents.append(FunctionEvent(node, .removed(nvme)))
     if let id = nvme.controllerID { targetControllers.removeAll { $0.id == id } }
     functions[node]?.nvme = nil
   }

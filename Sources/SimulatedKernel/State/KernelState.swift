@@ -4,7 +4,6 @@ internal import ControllerEmulation
 internal import KernelModules
 internal import SystemPackage
 
-typealias Machine = SimulatedKernel.Machine
 typealias Release = SimulatedKernel.Release
 
 /// The state of a simulated kernel: a value, which can be saved to a file.
@@ -13,7 +12,7 @@ struct KernelState: Codable, Sendable {
   /// Counts the saves of a persistent kernel.
   var generation: UInt64 = 0
   let kernelRelease: Release
-  let machine: Machine
+  let machine: SimulatedKernel.Machine
   /// Nanoseconds of virtual time.
   var clock: Int64 = 0
   var isMounted: Bool
@@ -36,7 +35,7 @@ struct KernelState: Codable, Sendable {
   var discoveredSubsystems: Set<Int> = []
   var hasWarnedAboutUnlink = false
   /// Pending events for the running devices; empty between operations.
-  var deviceEvents: [DeviceEvent] = []
+  var deviceEvents: [FunctionEvent] = []
   /// In the order of their times.
   var linkChanges: [LinkChange] = []
   /// Controllers whose link has been trained.
@@ -50,7 +49,7 @@ struct KernelState: Codable, Sendable {
   /// Records that the log keeps.
   static let logCapacity = 4000
 
-  init(_ kernelRelease: Release, _ machine: Machine) {
+  init(_ kernelRelease: Release, _ machine: SimulatedKernel.Machine) {
     self.kernelRelease = kernelRelease
     self.machine = machine
     isMounted = machine.isConfigFSMounted
@@ -62,8 +61,9 @@ struct KernelState: Codable, Sendable {
     }
   }
 
-  var release: String { machine.release ?? kernelRelease.release }
-  var isMainline: Bool { kernelRelease == .linux7_2 }
+  var release: String { machine.release ?? kernelRelease.uname }
+  /// Whether the NVMe endpoint function driver is `nvmet_pci_epf`, and not `pci_epf_nvme`.
+  var hasNVMetPCIEPF: Bool { kernelRelease == .linux7_2 }
 
   func has(_ option: SimulatedKernel.KernelOption) -> Bool { machine.options.contains(option) }
 

@@ -2,18 +2,7 @@
 internal import ConfigFS
 internal import SystemPackage
 
-/// A controller that nvmet created for a host, or for an endpoint function.
-struct TargetController: Codable, Sendable, Hashable {
-  /// CNTLID: machine-wide.
-  var id: Int
-  var subsystem: Int
-  var port: Int
-  /// `pci` or `loop`.
-  var transport: String
-  var host: String
-}
-
-/// `nvmet`: the root, subsystems and hosts.
+/// `nvmet`: the root, subsystems and passthru.
 /// - Source: `drivers/nvme/target/configfs.c`, `core.c`.
 extension AttributeTable {
   static func targetRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
@@ -220,48 +209,6 @@ extension AttributeTable {
     .plain("io_timeout", "0", Parse.strict(upTo: UInt64(UInt32.max))),
     .plain("clear_ids", "0", Parse.strict(upTo: UInt64(UInt32.max))),
   ]
-
-  // MARK: Hosts
-
-  private static let hostRules: [AttributeRule] =
-    [
-      secret("dhchap_key"), secret("dhchap_ctrl_key"),
-      .plain("dhchap_hash", "hmac(sha256)") { (written, _) throws(Errno) in
-        let names = ["hmac(sha256)", "hmac(sha384)", "hmac(sha512)"]
-        guard let name = names.first(where: { written.bytes.starts(with: $0.utf8) }) else {
-          throw .invalidArgument
-        }
-        return name
-      },
-      .plain("dhchap_dhgroup", "null") { (written, _) throws(Errno) in
-        let names = ["null", "ffdhe2048", "ffdhe3072", "ffdhe4096", "ffdhe6144", "ffdhe8192"]
-        guard let name = names.first(where: { written.bytes.starts(with: $0.utf8) }) else {
-          throw .invalidArgument
-        }
-        return name
-      },
-    ].map { $0.when { $0.has(.authentication) } }
-
-  private static func secret(_ name: String) -> AttributeRule {
-    AttributeRule(
-      name: name, show: { state, node in state.value(name, of: node) + "\n" },
-      store: { (state, node, written) throws(Errno) in
-        if written.bytes.isEmpty {
-          state.set(name, "", of: node)
-          return
-        }
-        guard written.bytes.starts(with: "DHHC-1:".utf8),
-          let first = written.bytes.dropFirst(7).first, let id = digit(first, 10)
-        else { throw .invalidArgument }
-        guard id <= 3 else {
-          state.log(.error, "nvmet: Invalid DH-HMAC-CHAP hash id \(id)")
-          throw .invalidArgument
-        }
-        var text = written.bytes
-        while let last = text.last, isSpace(last) { text.removeLast() }
-        state.set(name, String(decoding: text, as: UTF8.self), of: node)
-      })
-  }
 }
 
 extension KernelState {
@@ -340,80 +287,5 @@ extension KernelState {
     guard !isTaken else { throw .invalidArgument }
     set("enable", "1", of: node)
     set("attr_version", "1.4", of: subsystem)
-  }
-
-  // MARK: Controllers
-
-  /// `nvmet_alloc_ctrl`: finds the subsystem of a port, checks the host, assigns a controller id.
-  /// - Returns: nil when the target refuses.
-  mutating func createTargetController(
-    _ nqn: String, port: Int?, host: String, transport: String
-  ) -> TargetController? {
-    let subsystem = port.flatMap { linkedSubsystems(of: $0) }?.first {
-      sameBytes(subsystemNQN($0), nqn)
-    }
-    guard let port, let subsystem else {
-      log(.warning, "nvmet: connect request for invalid subsystem \(nqn)!")
-      return nil
-    }
-    guard isHostAllowed(host, by: subsystem) else {
-      log(.info, "nvmet: connect by host \(host) for subsystem \(nqn) not allowed")
-      return nil
-    }
-    let taken = Set(targetControllers.map(\.id))
-    let lowest = number("attr_cntlid_min", of: subsystem)
-    let highest = number("attr_cntlid_max", of: subsystem)
-    guard let id = (lowest...max(lowest, highest)).first(where: { !taken.contains($0) }) else {
-      return nil
-    }
-    if transport == "pci", has(.tcpTLS) {
-      // nvmet.md, 21, row 5
-      crash("nvmet_pci_epf on a kernel with CONFIG_NVME_TARGET_TCP_TLS")
-    }
-    let controller = TargetController(
-      id: id, subsystem: subsystem, port: port, transport: transport, host: host)
-    targetControllers.append(controller)
-    let verb = isMainline ? "Created" : "creating"
-    log(.info, "nvmet: \(verb) nvm controller \(id) for subsystem \(nqn) for NQN \(host).")
-    return controller
-  }
-
-  private func isHostAllowed(_ host: String, by subsystem: Int) -> Bool {
-    if isSet("attr_allow_any_host", of: subsystem) { return true }
-    guard let allowed = tree.child(.allowedHosts, of: subsystem) else { return false }
-    return tree[allowed].children.contains { link in
-      tree[link].target.map { sameBytes(tree[$0].name, host) } ?? false
-    }
-  }
-
-  /// Deletes controllers, which loop can and the PCI transport cannot.
-  mutating func deleteControllers(cause: String, where matches: (TargetController) -> Bool) {
-    let doomed = targetControllers.filter(matches)
-    if doomed.contains(where: { $0.transport == "pci" }) {
-      return crash("\(cause) while a PCI controller lives")
-    }
-    for controller in doomed {
-      targetControllers.removeAll { $0.id == controller.id }
-      if let fabric = fabrics.first(where: { $0.targetController == controller.id }) {
-        log(.info, "nvme nvme\(fabric.instance): Removing ctrl: NQN \"\(fabric.subsystem)\"")
-        fabrics.removeAll { $0.instance == fabric.instance }
-      }
-    }
-  }
-
-  // MARK: Allowed hosts
-
-  mutating func linkHost(_ target: Int, into holder: Int) throws(Errno) {
-    guard tree[target].kind == .host else {
-      log(.error, "nvmet: can only link hosts into the allowed_hosts directory!")
-      throw .invalidArgument
-    }
-    guard !isSet("attr_allow_any_host", of: tree[holder].parent) else {
-      log(.error, "nvmet: can't add hosts when allow_any_host is set!")
-      throw .invalidArgument
-    }
-    guard !tree[holder].children.contains(where: { tree[$0].target == target }) else {
-      throw .fileExists
-    }
   }
 }

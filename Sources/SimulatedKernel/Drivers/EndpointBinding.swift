@@ -81,7 +81,7 @@ extension KernelState {
     }
     guard isPrimary else {
       log(.warning, "WARNING: drivers/pci/endpoint: bind without a primary controller")
-      if !isMainline { log(.error, node, "No endpoint controller") }
+      if !hasNVMetPCIEPF { log(.error, node, "No endpoint controller") }
       throw .invalidArgument
     }
 
@@ -90,7 +90,7 @@ extension KernelState {
       functions[node]?.primary = nil
       functions[node]?.isBound = false
       functions[node]?.nvme = nil
-      if !isMainline, function.wasBoundBefore { log(.info, node, "Deleting controller") }
+      if !hasNVMetPCIEPF, function.wasBoundBefore { log(.info, node, "Deleting controller") }
       throw error
     }
     functions[node]?.isBound = true
@@ -128,8 +128,8 @@ extension KernelState {
     _ node: Int, to controller: SimulatedKernel.EndpointController
   ) throws(Errno) {
     switch functions[node]?.driver {
-    case "nvmet_pci_epf": try bindMainline(node, to: controller)
-    case "pci_epf_nvme": try bindSeed(node, to: controller)
+    case "nvmet_pci_epf": try bindNVMetPCIEPF(node, to: controller)
+    case "pci_epf_nvme": try bindPCIEPFNVMe(node, to: controller)
     default: try bindTest(node, to: controller)
     }
   }
@@ -137,8 +137,8 @@ extension KernelState {
   /// The controller reports that it is initialised: the results of the drivers are ignored.
   mutating func initialize(_ node: Int, on controller: SimulatedKernel.EndpointController) {
     switch functions[node]?.driver {
-    case "nvmet_pci_epf": initializeMainline(node, on: controller)
-    case "pci_epf_nvme": initializeSeed(node, on: controller)
+    case "nvmet_pci_epf": initializeNVMetPCIEPF(node, on: controller)
+    case "pci_epf_nvme": initializePCIEPFNVMe(node, on: controller)
     default: initializeTest(node, on: controller)
     }
   }
@@ -152,8 +152,8 @@ extension KernelState {
       functions[child]?.isBound = false
     }
     switch functions[node]?.driver {
-    case "nvmet_pci_epf": destroyMainline(node)
-    case "pci_epf_nvme": unbindSeed(node)
+    case "nvmet_pci_epf": destroyNVMetPCIEPF(node)
+    case "pci_epf_nvme": unbindPCIEPFNVMe(node)
     default: break
     }
     functions[node]?.isBound = false
@@ -169,7 +169,7 @@ extension KernelState {
   func setup(
     of node: Int, on controller: SimulatedKernel.EndpointController
   ) -> DriverSetup {
-    var setup = DriverSetup(isMainline ? .nvmetPCIEPF : .pciEPFNVMe)
+    var setup = DriverSetup(hasNVMetPCIEPF ? .nvmetPCIEPF : .pciEPFNVMe)
     setup.msixVectors = number("msix_interrupts", of: node)
     setup.msiVectors = number("msi_interrupts", of: node)
     setup.isMSIXCapable = controller.isMSIXCapable

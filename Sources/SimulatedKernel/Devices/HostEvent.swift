@@ -31,15 +31,15 @@ extension KernelState {
     }
     for (node, function) in functions.sorted(by: { $0.key < $1.key })
     where function.primary?.controller == controllerNode {
-      let isMainline = function.driver == "nvmet_pci_epf"
-      guard isMainline || function.driver == "pci_epf_nvme" else { continue }
+      let isNVMetPCIEPF = function.driver == "nvmet_pci_epf"
+      guard isNVMetPCIEPF || function.driver == "pci_epf_nvme" else { continue }
       switch event {
       case .releaseReset where controller.initializesAtReset: initialize(node, on: controller)
       case .assertReset where controller.initializesAtReset:
-        if isMainline {
-          destroyMainline(node)
+        if isNVMetPCIEPF {
+          destroyNVMetPCIEPF(node)
         } else {
-          unbindSeed(node)
+          unbindPCIEPFNVMe(node)
           functions[node]?.isDeinitialized = true
         }
       case .releaseReset, .assertReset: break
@@ -48,23 +48,23 @@ extension KernelState {
         guard function.hasFreedBAR != true else {
           return crash("pci_epf_nvme: registers of a freed BAR 0 written at link up")
         }
-        if isMainline, function.failedToInitialize {
+        if isNVMetPCIEPF, function.failedToInitialize {
           log(.info, "(NULL device *): PCI link up")
           continue
         }
-        deviceEvents.append(DeviceEvent(node, .linkUp))
+        deviceEvents.append(FunctionEvent(node, .linkUp))
       case .linkDown:
         guard controller.hasLinkUpNotifier else { continue }
-        if isMainline, function.failedToInitialize {
+        if isNVMetPCIEPF, function.failedToInitialize {
           // pci_ep.md, 21, row 8
           return crash("link down for a function that failed to initialise")
         }
-        deviceEvents.append(DeviceEvent(node, .linkDown))
+        deviceEvents.append(FunctionEvent(node, .linkDown))
       case .enable:
         if function.nvme?.isInitialized == true {
-          deviceEvents.append(DeviceEvent(node, .enable))
+          deviceEvents.append(FunctionEvent(node, .enable))
         }
-      case .disable: deviceEvents.append(DeviceEvent(node, .disable))
+      case .disable: deviceEvents.append(FunctionEvent(node, .disable))
       case .identify:
         guard let id = function.nvme?.controllerID,
           let target = targetControllers.first(where: { $0.id == id })

@@ -95,13 +95,13 @@ struct AttributeTable: Sendable {
     }
   }
 
-  private static let mainline = AttributeTable(.linux7_2)
-  private static let seed = AttributeTable(.linux6_12)
+  private static let linux7_2 = AttributeTable(.linux7_2)
+  private static let linux6_12 = AttributeTable(.linux6_12)
 
   static func of(_ kernelRelease: Release) -> AttributeTable {
     switch kernelRelease {
-    case .linux7_2: mainline
-    case .linux6_12: seed
+    case .linux7_2: linux7_2
+    case .linux6_12: linux6_12
     }
   }
 

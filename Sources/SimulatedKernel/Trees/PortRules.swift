@@ -202,7 +202,7 @@ extension KernelState {
   private mutating func enablePort(_ port: Int) throws(Errno) {
     let type = value("addr_trtype", of: port)
     guard let transport = Self.transports[type] else {
-      if !isMainline { log(.error, "nvmet: transport type 0 not supported") }
+      if kernelRelease != .linux7_2 { log(.error, "nvmet: transport type 0 not supported") }
       throw .invalidArgument
     }
     if modules[transport.module] == nil, transport.loadsItself {
@@ -223,7 +223,7 @@ extension KernelState {
     }
     let depth = number("param_max_queue_size", of: port)
     set("param_max_queue_size", String(depth < 0 ? 1024 : min(max(depth, 16), 1024)), of: port)
-    if isMainline, !(0...255).contains(number("param_mdts", of: port)) {
+    if kernelRelease == .linux7_2, !(0...255).contains(number("param_mdts", of: port)) {
       set("param_mdts", "0", of: port)
     }
   }

@@ -13,7 +13,7 @@ extension AttributeTable {
     }
   }
 
-  static let seedGroupRules: [AttributeRule] = [
+  static let pciEPFNVMeGroupRules: [AttributeRule] = [
     AttributeRule(
       name: "ctrl_opts",
       show: { state, node in state.tree[node].values["ctrl_opts"].map { $0 + "\n" } ?? "" },
@@ -35,7 +35,7 @@ extension AttributeTable {
 }
 
 extension KernelState {
-  mutating func bindSeed(
+  mutating func bindPCIEPFNVMe(
     _ node: Int, to controller: SimulatedKernel.EndpointController
   ) throws(Errno) {
     guard controller.hasFeatures else {
@@ -96,7 +96,7 @@ extension KernelState {
     functions[node]?.nvme?.fabrics = fabrics
   }
 
-  mutating func initializeSeed(
+  mutating func initializePCIEPFNVMe(
     _ node: Int, on controller: SimulatedKernel.EndpointController
   ) {
     guard functions[node]?.isDeinitialized != true || !has(.reinitializationCrashes) else {
@@ -126,7 +126,7 @@ extension KernelState {
     functions[node]?.nvme?.isInitialized = true
   }
 
-  mutating func unbindSeed(_ node: Int) {
+  mutating func unbindPCIEPFNVMe(_ node: Int) {
     guard functions[node]?.hasFreedBAR != true else {
       return crash("pci_epf_nvme: BAR 0 freed a second time, after Set BAR 0 failed")
     }
@@ -134,7 +134,7 @@ extension KernelState {
     // Only a reference is dropped: the fabrics controller stays connected.
     if let fabrics = nvme.fabrics, !has(.fabricsControllerStays) { try? disconnect(fabrics) }
     functions[node]?.nvme = nil
-    deviceEvents.append(DeviceEvent(node, .removed(nvme)))
+    deviceEvents.append(FunctionEvent(node, .removed(nvme)))
   }
 
   private mutating func disconnect(_ controller: FabricsController) throws(Errno) {

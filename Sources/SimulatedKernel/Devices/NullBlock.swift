@@ -27,7 +27,7 @@ extension AttributeTable {
   }
 
   /// The names in `features` of Linux 6.12, in its order.
-  private static let seedFeatures =
+  private static let featuresOfLinux6_12 =
     "badblocks,blocking,blocksize,cache_size,fua,completion_nsec,discard,home_node,"
     + "hw_queue_depth,irqmode,max_sectors,mbps,memory_backed,no_sched,poll_queues,power,"
     + "queue_mode,shared_tag_bitmap,shared_tags,size,submit_queues,use_per_node_hctx,"
@@ -40,11 +40,11 @@ extension AttributeTable {
       let newer = ["badblocks_once", "badblocks_partial_io", "rotational"]
       rules.removeAll { newer.contains($0.name) }
       // Declared by topic, not by name, until the list was sorted.
-      let order = seedOrder
+      let order = orderOfLinux6_12
       rules.sort { order.firstIndex(of: $0.name) ?? 99 < order.firstIndex(of: $1.name) ?? 99 }
     }
     let names = rules.map(\.name).joined(separator: ",")
-    let features = kernelRelease == .linux7_2 ? names : seedFeatures
+    let features = kernelRelease == .linux7_2 ? names : featuresOfLinux6_12
     return [
       .nullBlock: rules,
       .nullBlockRoot: [
@@ -55,7 +55,7 @@ extension AttributeTable {
     ]
   }
 
-  private static let seedOrder = [
+  private static let orderOfLinux6_12 = [
     "size", "completion_nsec", "submit_queues", "poll_queues", "home_node", "queue_mode",
     "blocksize", "max_sectors", "irqmode", "hw_queue_depth", "index", "blocking",
     "use_per_node_hctx", "power", "memory_backed", "discard", "mbps", "cache_size", "badblocks",
@@ -199,7 +199,7 @@ extension KernelState {
     set("mbps", String(min(number("mbps"), 40960)), of: node)
     if isSet("zoned", of: node) { try normalizeZones(node) }
     let blockSize = number("blocksize")
-    let limit = UInt64(isMainline ? 65536 : machine.pageSize)
+    let limit = UInt64(kernelRelease == .linux7_2 ? 65536 : machine.pageSize)
     if blockSize != 0, blockSize < 512 || blockSize > limit || blockSize.nonzeroBitCount != 1 {
       log(.error, "Invalid logical block size (\(blockSize))")
       throw .invalidArgument

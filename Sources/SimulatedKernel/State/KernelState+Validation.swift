@@ -108,7 +108,7 @@ extension KernelState {
   }
 
   private func damage(in nvme: EmulatedController, _ place: String) -> String? {
-    let pairs = isMainline ? 128 : 16
+    let pairs = hasNVMetPCIEPF ? 128 : 16
     let found =
       outside("\(place).ioQueues", nvme.ioQueues, 1...(pairs - 1))
       ?? outside("\(place).vectors", nvme.vectors, 1...65535)

@@ -2,29 +2,6 @@
 public import ControllerEmulation
 public import PCI
 
-/// An event for a function's device.
-struct DeviceEvent: Codable, Sendable, Hashable {
-  enum Kind: Codable, Sendable, Hashable {
-    /// epc_init of a driver whose endpoint controller does not report its link: it polls from now on.
-    case started
-    case linkUp, linkDown
-    /// The host's driver sets CC.EN, or clears it.
-    case enable, disable
-    /// The target's namespaces were added, removed or changed.
-    case namespaces
-    /// Unbound, or its endpoint controller was removed; the device.
-    case removed(EmulatedController)
-  }
-  /// The function's directory.
-  var function: Int
-  var kind: Kind
-
-  init(_ function: Int, _ kind: Kind) {
-    self.function = function
-    self.kind = kind
-  }
-}
-
 extension SimulatedKernel {
   /// A bound function as the device of a host.
   public struct Device {
@@ -70,7 +47,7 @@ final class Devices: @unchecked Sendable {
     return try body(device)
   }
 
-  private func deliver(_ event: DeviceEvent, _ state: inout KernelState) {
+  private func deliver(_ event: FunctionEvent, _ state: inout KernelState) {
     let node = event.function
     switch event.kind {
     case .removed(let nvme):
@@ -171,7 +148,7 @@ extension KernelState {
     let nqn = subsystemNQN(tree[tree[node].parent].parent)
     for (function, state) in functions.sorted(by: { $0.key < $1.key })
     where state.nvme.map({ sameBytes($0.subsystem, nqn) }) == true {
-      deviceEvents.append(DeviceEvent(function, .namespaces))
+      deviceEvents.append(FunctionEvent(function, .namespaces))
     }
   }
 }
@@ -212,7 +189,7 @@ extension KernelState {
     of node: Int, _ nvme: EmulatedController,
     _ backend: (SimulatedKernel.Backing) throws(Failure) -> Backend
   ) throws(Failure) -> ControllerModel {
-    var model = ControllerModel(isMainline ? .nvmetPCIEPF : .pciEPFNVMe)
+    var model = ControllerModel(hasNVMetPCIEPF ? .nvmetPCIEPF : .pciEPFNVMe)
     if let quirks = machine.quirks { model.quirks.formIntersection(quirks) }
     model.vendorID = header("vendorid", of: node)
     model.nqn = nvme.subsystem
@@ -250,7 +227,7 @@ extension KernelState {
     model.serial = value("attr_serial", of: subsystem)
     model.firmware = value("attr_firmware", of: subsystem)
     model.targetIOQueues = number("attr_qid_max", of: subsystem)
-    if isMainline {
+    if hasNVMetPCIEPF {
       model.subsystemVendorID = UInt16(
         truncatingIfNeeded: number("attr_subsys_vendor_id", of: subsystem))
       model.organization = UInt32(truncatingIfNeeded: number("attr_ieee_oui", of: subsystem))
@@ -259,7 +236,7 @@ extension KernelState {
     where tree[tree[space].parent].parent == subsystem {
       guard isSet("enable", of: space), let open = openNamespaces[space] else {
         // nvmet distinguishes it from a missing namespace; the fabrics host of pci_epf_nvme finds neither.
-        if isMainline {
+        if hasNVMetPCIEPF {
           var namespace = ControllerEmulation.Namespace(
             id: UInt32(clamping: tree[space].number), backend: .null(size: 0))
           namespace.isEnabled = false

@@ -3,90 +3,14 @@ internal import ConfigFS
 internal import ControllerEmulation
 internal import SystemPackage
 
-/// The state of one function in `pci_ep` beyond its attributes.
-struct EndpointFunctionState: Codable, Sendable, Hashable {
-  /// A place at a controller: its directory and the function's number there.
-  struct Place: Codable, Sendable, Hashable {
-    var controller: Int
-    var number: Int
-  }
-
-  var driver: String
-  /// The device's number, `<driver>.<number>`.
-  var number: Int
-  var primary: Place?
-  var secondary: Place?
-  /// Marked as a virtual function, for the rest of its life.
-  var isVirtual = false
-  /// The physical function of a virtual function, and its number there.
-  var physical: Place?
-  /// It was bound as a virtual function once and still points to that controller.
-  var hasStaleController = false
-  var isBound = false
-  var wasBoundBefore = false
-  var msixAtBind = 0
-  /// Its NVMe controller, if it exists.
-  var nvme: EmulatedController?
-  /// The driver's set-up failed after bind; the link exists nevertheless.
-  var failedToInitialize = false
-  /// `pci_epf_nvme` after epc_deinit: the next init dereferences NULL.
-  var isDeinitialized = false
-  /// `pci_epf_nvme` after the controller refused BAR 0: its memory is freed and still pointed to. nil in older saves.
-  var hasFreedBAR: Bool?
-
-  var device: String { "\(driver).\(number)" }
-  var logPrefix: String { "\(driver) \(device): " }
-}
-
-/// The controller behind a bound function: the values that the driver computes at creation.
-public struct EmulatedController: Codable, Sendable, Hashable {
-  public enum Interrupts: String, Codable, Sendable, Hashable { case msix, msi, intx }
-
-  /// The NVMe qualified name of the subsystem behind it.
-  public var subsystem: String
-  /// Without the admin queue.
-  public var ioQueues: Int
-  public var interrupts: Interrupts
-  public var vectors: Int
-  /// Bytes.
-  public var maximumTransfer: Int
-  /// Bytes, as the BAR allocator rounds it.
-  public var bar0Size: UInt64
-  /// Whether the driver has written header, BAR and interrupts to the endpoint controller.
-  public var isInitialized = false
-  public var isLinkUp = false
-  public var isEnabled = false
-  /// The controller id that nvmet assigned, if the driver has a separate controller.
-  public var controllerID: Int?
-  /// The connection to the target behind `pci_epf_nvme`.
-  var fabrics: FabricsController?
-
-  init(
-    subsystem: String, ioQueues: Int, _ setup: DriverSetup, maximumTransfer: Int, bar0Size: UInt64,
-    controllerID: Int? = nil
-  ) {
-    self.subsystem = subsystem
-    self.ioQueues = ioQueues
-    (interrupts, vectors) =
-      switch setup.interrupts {
-      case .msix(let count): (.msix, count)
-      case .msi(let count): (.msi, count)
-      case .intx: (.intx, 1)
-      }
-    self.maximumTransfer = maximumTransfer
-    self.bar0Size = bar0Size
-    self.controllerID = controllerID
-  }
-}
-
 /// `pci_ep`: its attributes, and the directories that users and drivers create.
 /// - Source: `drivers/pci/endpoint/pci-ep-cfs.c`.
 extension AttributeTable {
   static func endpointRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
     var nvme: [AttributeRule]
     switch kernelRelease {
-    case .linux7_2: nvme = mainlineGroupRules
-    case .linux6_12: nvme = seedGroupRules
+    case .linux7_2: nvme = nvmetPCIEPFGroupRules
+    case .linux6_12: nvme = pciEPFNVMeGroupRules
     }
     return [
       .function: headerRules + [
@@ -226,7 +150,7 @@ extension KernelState {
     let driverName = tree[driver].name
     let node = tree.add(name, .function, in: driver)
     functions[node] = EndpointFunctionState(driver: driverName, number: number)
-    let isLate = machine.lateGroups ?? !isMainline
+    let isLate = machine.lateGroups ?? (kernelRelease != .linux7_2)
     let appears = isLate ? clock + 1_000_000 : 0
     _ = tree.add("primary", .primary, in: node, isDefault: true, appears: appears)
     _ = tree.add("secondary", .secondary, in: node, isDefault: true, appears: appears)

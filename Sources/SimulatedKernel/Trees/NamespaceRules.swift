@@ -145,7 +145,7 @@ extension KernelState {
     }
     let node = tree.add(name, .namespace, in: parent, number: Int(id))
     set("device_uuid", randomUUID(), of: node)
-    let shown = isMainline ? String(id) : String(Int32(truncatingIfNeeded: id))
+    let shown = kernelRelease == .linux7_2 ? String(id) : String(Int32(truncatingIfNeeded: id))
     log(.info, "nvmet: adding nsid \(shown) to subsystem \(tree[tree[parent].parent].name)")
   }
 

@@ -87,3 +87,19 @@ extension SimulatedKernel {
     }
   }
 }
+
+extension KernelState {
+  /// The first fault that hits a call; those that are spent go.
+  mutating func takeFault(
+    _ operation: SimulatedKernel.Operation, _ path: String
+  ) -> SimulatedKernel.Fault.Action? {
+    guard !faults.isEmpty else { return nil }
+    var action: SimulatedKernel.Fault.Action?
+    for index in faults.indices
+    where faults[index].hits(operation, path: path, effect: effects) && action == nil {
+      action = faults[index].action
+    }
+    faults.removeAll { $0.isSpent(after: effects) }
+    return action
+  }
+}
