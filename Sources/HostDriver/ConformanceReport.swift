@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The rules of the specification for a controller, and their violations.
-public struct Examination: Sendable, Hashable {
+public struct ConformanceReport: Sendable, Hashable {
   /// One requirement that was checked.
   public struct Rule: Sendable, Hashable {
     /// Stable: `cap-read-only`.
@@ -22,7 +22,7 @@ public struct Examination: Sendable, Hashable {
   public var broken: [Rule] { rules.filter { $0.found != nil } }
 }
 
-extension Examination.Rule: CustomStringConvertible {
+extension ConformanceReport.Rule: CustomStringConvertible {
   public var description: String {
     found.map { "\(id): \(requirement) (\(source)): \($0)" } ?? "\(id): \(requirement) (\(source))"
   }

@@ -5,7 +5,7 @@ public import PCI
 /// The operations that all hosts share: registers, queue pairs in memory, commands from submission to completion.
 ///
 /// Accesses the device through its PCI function only. Deterministic: it polls memory and advances time with its clock.
-public class Host: HostInterface {
+public class NVMeHost: HostInterface {
   public let memory: HostMemory
   let function: any Function
   let clock: any HostClock

@@ -3,7 +3,7 @@ public import ConfigFS
 
 /// A namespace: a block device or a file, exported to hosts.
 /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_attrs`.
-public struct Namespace: ConfigItem {
+public struct TargetNamespace: ConfigItem {
   public let directory: ConfigDirectory
   public init(directory: ConfigDirectory) { self.directory = directory }
 

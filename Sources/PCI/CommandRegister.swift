@@ -2,7 +2,7 @@
 
 /// The bits of the command register that a host can set; all others are zero for good.
 /// - Source: PCIe Base 5.0, 7.5.1.1.3; `include/uapi/linux/pci_regs.h`, `PCI_COMMAND`.
-public struct Command: OptionSet, Hashable, Sendable {
+public struct CommandRegister: OptionSet, Hashable, Sendable {
   public let rawValue: UInt16
   public init(rawValue: UInt16) { self.rawValue = rawValue }
 
@@ -20,7 +20,7 @@ public struct Command: OptionSet, Hashable, Sendable {
 
 /// The bits of the status register that a function of this module can show.
 /// - Source: PCIe Base 5.0, 7.5.1.1.4; `include/uapi/linux/pci_regs.h`, `PCI_STATUS`.
-enum Status {
+enum StatusRegister {
   /// An INTx interrupt is pending in the function, whether or not it may assert the line.
   static let interrupt: UInt8 = 1 << 3
 

@@ -112,12 +112,12 @@ extension Examination {
 
   private mutating func lookAtDrivers() {
     if drivers.isEmpty {
-      let mainline = Self.need(.nvmetPCIEPF)
+      let nvmet = Self.need(.nvmetPCIEPF)
       // With the option the driver was built: only its file is missing.
-      if isSet(mainline.option) == true { return lack(mainline) }
+      if isSet(nvmet.option) == true { return lack(nvmet) }
       find(
         .driverMissing, "nvmet_pci_epf, pci_epf_nvme",
-        [option(mainline.option)].compactMap(\.self) + [
+        [option(nvmet.option)].compactMap(\.self) + [
           lookup("neither nvmet-pci-epf nor pci-epf-nvme")
         ],
         "no driver can present a function of this machine as an NVMe controller",

@@ -49,15 +49,15 @@ extension Examination {
   /// Queues, vectors and BAR 0 of a function, as the driver computes them.
   private mutating func predict(_ function: Profile.Function, _ profile: Profile) {
     guard let driver else { return }
-    let isSeed = driver == .pciEPFNVMe
-    var setup = DriverSetup(isSeed ? .pciEPFNVMe : .nvmetPCIEPF)
+    let isPCIEPFNVMe = driver == .pciEPFNVMe
+    var setup = DriverSetup(isPCIEPFNVMe ? .pciEPFNVMe : .nvmetPCIEPF)
     setup.msixVectors = Int(function.msixVectors)
     setup.msiVectors = Int(function.msiVectors)
     setup.isMSIXCapable = function.controllerFeatures?.msix ?? true
     setup.isMSICapable = function.controllerFeatures?.msi ?? true
     let limit = profile.subsystem(function.target.nqn)?.maximumQueueID
-    var wanted = Int(function.ioQueues ?? limit ?? (isSeed ? UInt16.max : 127))
-    if isSeed { wanted = min(wanted, machine.facts.onlineCPUs) }
+    var wanted = Int(function.ioQueues ?? limit ?? (isPCIEPFNVMe ? UInt16.max : 127))
+    if isPCIEPFNVMe { wanted = min(wanted, machine.facts.onlineCPUs) }
     let queues = setup.queues(target: wanted).ioQueues ?? 0
     let interrupts: String =
       switch setup.interrupts {

@@ -200,7 +200,7 @@ struct EmulateCommand: ParsableCommand {
     return lines + rest.map(TraceText.line)
   }
 
-  private func describe(_ examination: Examination) {
+  private func describe(_ examination: ConformanceReport) {
     guard printsText else { return }
     for rule in global.verbose ? examination.rules : examination.broken {
       let mark = rule.found == nil ? "kept    " : "broken  "
@@ -222,7 +222,7 @@ struct EmulateCommand: ParsableCommand {
   }
 }
 
-extension Examination {
+extension ConformanceReport {
   fileprivate var json: JSONValue {
     .array(
       rules.map { rule in
