@@ -53,8 +53,6 @@ enum Candidates {
   }
 
   static let kernels: CompletionKind = .list(["live", "simulated"])
-  static let kernelReleases: CompletionKind = .list(
-    SimulatedKernel.Release.allCases.map(\.rawValue))
 
   // MARK: The machine
 

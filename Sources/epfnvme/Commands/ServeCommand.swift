@@ -137,7 +137,7 @@ struct ServeCommand: ParsableCommand {
         operation: "serve", path: file, errno: errno,
         hint: "epfnvme setup --kernel simulated=\(file) PROFILE creates it")
     }
-    return try GlobalOptions.simulatedKernel(in: file, global.chosenRelease)
+    return try GlobalOptions.simulatedKernel(in: file, global.kernelRelease)
   }
 
   /// The name of the function that would be served; no file or device is touched for it.
