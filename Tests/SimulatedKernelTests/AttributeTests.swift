@@ -56,11 +56,11 @@ struct AttributeTests {
   func bool(vector: Vector) throws {
     let attribute = Names.subsystem + "/attr_allow_any_host"
     check(try target(), attribute, vector.written, vector.shown)
-    let seed = SimulatedKernel(.linux6_12)
-    try seed.load("nvmet")
-    try seed.make(Names.subsystem)
+    let older = SimulatedKernel(.linux6_12)
+    try older.load("nvmet")
+    try older.make(Names.subsystem)
     let isWord = vector.written == "enable" || vector.written == "disabled"
-    check(seed, attribute, vector.written, isWord ? nil : vector.shown)
+    check(older, attribute, vector.written, isWord ? nil : vector.shown)
   }
 
   // nvmet.md, 4.1
@@ -100,17 +100,17 @@ struct AttributeTests {
     #expect(text("serial")?.utf8.count == 21)
     #expect(text("pi_enable") == nil)
 
-    let seed = SimulatedKernel(.linux6_12)
-    try seed.load("nvmet")
-    try seed.make(Names.subsystem)
-    try seed.make(Names.subsystem + "/namespaces/1")
-    try seed.make(Names.port)
-    #expect(seed.text(Names.subsystem + "/attr_version") == "1.3\n")
-    #expect(seed.text(Names.subsystem + "/attr_vendor_id") == nil)
-    #expect(seed.text(Names.subsystem + "/namespaces/1/resv_enable") == nil)
-    #expect(seed.text(Names.port + "/param_mdts") == nil)
+    let older = SimulatedKernel(.linux6_12)
+    try older.load("nvmet")
+    try older.make(Names.subsystem)
+    try older.make(Names.subsystem + "/namespaces/1")
+    try older.make(Names.port)
+    #expect(older.text(Names.subsystem + "/attr_version") == "1.3\n")
+    #expect(older.text(Names.subsystem + "/attr_vendor_id") == nil)
+    #expect(older.text(Names.subsystem + "/namespaces/1/resv_enable") == nil)
+    #expect(older.text(Names.port + "/param_mdts") == nil)
     #expect(
-      seed.errno { try $0.put("pci\n", Names.port + "/addr_trtype") } == .invalidArgument)
+      older.errno { try $0.put("pci\n", Names.port + "/addr_trtype") } == .invalidArgument)
   }
 
   // nvmet.md, 5
@@ -237,7 +237,7 @@ struct AttributeTests {
       ("mdts_kb", "12345678901234567890123", nil, .outOfRange), ("portid", "65535", "65535", nil),
       ("portid", "65536", nil, .invalidArgument), ("portid", "x", nil, .invalidArgument),
     ] as [(String, String, String?, Errno?)])
-  func mainlineGroup(name: String, written: String, shown: String?, errno: Errno?) throws {
+  func nvmetPCIEPFGroup(name: String, written: String, shown: String?, errno: Errno?) throws {
     let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet_pci_epf")
     try kernel.make(Names.function)
@@ -268,10 +268,10 @@ struct AttributeTests {
       ("-1", nil, .invalidArgument), ("1 2", nil, .invalidArgument), ("\n", nil, .invalidArgument),
       ("18446744073709551616", nil, .outOfRange),
     ] as [(String, String?, Errno?)])
-  func seedTransfer(written: String, shown: String?, errno: Errno?) throws {
+  func pciEPFNVMeTransfer(written: String, shown: String?, errno: Errno?) throws {
     let kernel = SimulatedKernel(.linux6_12)
-    try kernel.makeSeedFunction()
-    let attribute = Names.seedFunction + "/nvme/mdts_kb"
+    try kernel.makeFabricsFunction()
+    let attribute = Names.fabricsFunction + "/nvme/mdts_kb"
     check(kernel, attribute, written, shown, errno ?? .invalidArgument)
   }
 
@@ -286,16 +286,16 @@ struct AttributeTests {
     ] as [Vector])
   func options(vector: Vector) throws {
     let kernel = SimulatedKernel(.linux6_12)
-    try kernel.makeSeedFunction()
-    check(kernel, Names.seedFunction + "/nvme/ctrl_opts", vector.written, vector.shown)
+    try kernel.makeFabricsFunction()
+    check(kernel, Names.fabricsFunction + "/nvme/ctrl_opts", vector.written, vector.shown)
   }
 
   // pci_epf_nvme.md, 19.5
   @Test("attributes after mkdir on a newly loaded module")
-  func seedDefaults() throws {
+  func pciEPFNVMeDefaults() throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
-    try kernel.make(Names.seedFunction)
+    try kernel.make(Names.fabricsFunction)
     kernel.advance(by: .milliseconds(1))
     let expected = [
       "vendorid": "0xffff\n", "deviceid": "0xffff\n", "revid": "0x0000\n",
@@ -304,6 +304,8 @@ struct AttributeTests {
       "interrupt_pin": "0x0001\n", "msi_interrupts": "0\n", "msix_interrupts": "0\n",
       "nvme/ctrl_opts": "", "nvme/dma_enable": "1\n", "nvme/mdts_kb": "128\n",
     ]
-    for (name, text) in expected { #expect(kernel.text(Names.seedFunction + "/" + name) == text) }
+    for (name, text) in expected {
+      #expect(kernel.text(Names.fabricsFunction + "/" + name) == text)
+    }
   }
 }

@@ -16,7 +16,7 @@ import Testing
     if kernelRelease == .linux7_2 {
       try kernel.makeFunction()
     } else {
-      try kernel.makeSeedFunction()
+      try kernel.makeFabricsFunction()
     }
     try kernel.bind()
     kernel.host(.linkUp, at: Self.controller)
@@ -24,7 +24,7 @@ import Testing
   }
 
   private func path(_ kernel: SimulatedKernel) -> String {
-    kernel.kernelRelease == .linux7_2 ? Names.function : Names.seedFunction
+    kernel.kernelRelease == .linux7_2 ? Names.function : Names.fabricsFunction
   }
 
   private static func host(_ device: SimulatedKernel.Device) -> LinuxHost {
@@ -58,9 +58,9 @@ import Testing
   )
   func busy() throws {
     let kernel = try bound(.linux6_12)
-    let attribute = Names.seedFunction + "/nvme/dma_enable"
+    let attribute = Names.fabricsFunction + "/nvme/dma_enable"
     _ = try kernel.withDevice(of: path(kernel)) { _ = try Self.host($0).probe() }
-    #expect(kernel.controllers[Names.seedFunction]?.isEnabled == true)
+    #expect(kernel.controllers[Names.fabricsFunction]?.isEnabled == true)
     #expect(kernel.errno { try $0.put("0", attribute) } == .resourceBusy)
     let lines = try kernel.logged { try $0.unlink(Names.controller + "/f0") }
     #expect(lines.map { $0.suffix(19) } == ["Deleting controller", "isabling controller"])
@@ -135,10 +135,10 @@ import Testing
     kernel.host(.enable, at: Self.controller)
     let copy = kernel.copy()
     kernel.host(.disable, at: Self.controller)
-    #expect(copy.controllers[Names.seedFunction]?.isEnabled == true)
-    let isEnabled = copy.withDevice(of: Names.seedFunction) { $0.function.isEnabled }
+    #expect(copy.controllers[Names.fabricsFunction]?.isEnabled == true)
+    let isEnabled = copy.withDevice(of: Names.fabricsFunction) { $0.function.isEnabled }
     #expect(isEnabled == true)
-    #expect(kernel.withDevice(of: Names.seedFunction) { $0.function.isEnabled } == false)
+    #expect(kernel.withDevice(of: Names.fabricsFunction) { $0.function.isEnabled } == false)
     #expect(copy.logLines.filter { $0.hasSuffix("Enabling controller") }.count == 1)
   }
 }

@@ -68,7 +68,7 @@ struct FaultTests {
     let file = temporaryFile()
     defer { remove(file) }
     let first = try SimulatedKernel(contentsOf: file, kernelRelease: .linux6_12)
-    try first.makeSeedFunction()
+    try first.makeFabricsFunction()
     // Another process, at the same time.
     let second = try SimulatedKernel(contentsOf: file)
     #expect(second.kernelRelease == .linux6_12)
@@ -91,10 +91,10 @@ struct FaultTests {
     defer { remove(file) }
     let first = try SimulatedKernel(contentsOf: file, kernelRelease: .linux6_12)
     try first.load("pci_epf_nvme")
-    try first.make(Names.seedFunction)
-    #expect(first.text(Names.seedFunction + "/nvme/mdts_kb") == nil)
+    try first.make(Names.fabricsFunction)
+    #expect(first.text(Names.fabricsFunction + "/nvme/mdts_kb") == nil)
     let second = try SimulatedKernel(contentsOf: file)
-    #expect(second.text(Names.seedFunction + "/nvme/mdts_kb") == "128\n")
+    #expect(second.text(Names.fabricsFunction + "/nvme/mdts_kb") == "128\n")
   }
 
   @Test("a link has trained for the next process, and the driver has logged it")

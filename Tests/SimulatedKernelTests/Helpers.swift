@@ -48,7 +48,7 @@ extension SimulatedKernel {
 enum Names {
   static let controller = "pci_ep/controllers/a40000000.pcie-ep"
   static let function = "pci_ep/functions/nvmet_pci_epf/f0"
-  static let seedFunction = "pci_ep/functions/pci_epf_nvme/f0"
+  static let fabricsFunction = "pci_ep/functions/pci_epf_nvme/f0"
   static let subsystem = "nvmet/subsystems/nq"
   static let port = "nvmet/ports/1"
 }
@@ -86,21 +86,21 @@ extension SimulatedKernel {
   }
 
   /// A function of pci_epf_nvme, configured and not linked.
-  func makeSeedFunction(msix: Int = 32, options: String = "transport=loop,nqn=nq,nr_io_queues=4")
+  func makeFabricsFunction(msix: Int = 32, options: String = "transport=loop,nqn=nq,nr_io_queues=4")
     throws
   {
     try makeTarget("loop")
     try load("pci-epf-nvme")
-    try make(Names.seedFunction)
-    _ = wait(upTo: .seconds(1)) { text(Names.seedFunction + "/nvme/mdts_kb") != nil }
-    try put("0x15b7\n", Names.seedFunction + "/vendorid")
-    try put("\(msix)\n", Names.seedFunction + "/msix_interrupts")
-    try put(options, Names.seedFunction + "/nvme/ctrl_opts")
+    try make(Names.fabricsFunction)
+    _ = wait(upTo: .seconds(1)) { text(Names.fabricsFunction + "/nvme/mdts_kb") != nil }
+    try put("0x15b7\n", Names.fabricsFunction + "/vendorid")
+    try put("\(msix)\n", Names.fabricsFunction + "/msix_interrupts")
+    try put(options, Names.fabricsFunction + "/nvme/ctrl_opts")
   }
 
   /// Links the function to the one controller.
   func bind() throws(Errno) {
-    let function = kernelRelease == .linux7_2 ? Names.function : Names.seedFunction
+    let function = kernelRelease == .linux7_2 ? Names.function : Names.fabricsFunction
     try link(Names.controller + "/f0", function)
   }
 

@@ -145,7 +145,7 @@ struct NullBlockTests {
 
   // null_blk.md, 21
   @Test("6.12 lacks three attributes and lists no index")
-  func seed() throws {
+  func olderKernel() throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("null_blk")
     try kernel.make("nullb/d")

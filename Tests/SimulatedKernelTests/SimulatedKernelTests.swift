@@ -8,7 +8,7 @@ import Testing
 struct WholeSetupTests {
   // pci_ep.md, 13
   @Test("nvmet_pci_epf: a function is set up, with its log, and removed completely")
-  func mainline() throws {
+  func nvmetPCIEPF() throws {
     let kernel = SimulatedKernel.withVirtualController()
     let before = kernel.snapshot()
     try kernel.makeFunction()
@@ -41,10 +41,10 @@ struct WholeSetupTests {
   // pci_epf_nvme.md, 14.1
   @Test(
     "pci_epf_nvme: a function is set up on the loop transport, with its log")
-  func seed() throws {
+  func pciEPFNVMe() throws {
     let kernel = SimulatedKernel(.linux6_12)
     let before = kernel.snapshot()
-    try kernel.makeSeedFunction()
+    try kernel.makeFabricsFunction()
     let lines = try kernel.logged { try $0.bind() }
     let device = "pci_epf_nvme pci_epf_nvme.0: "
     #expect(
@@ -59,7 +59,7 @@ struct WholeSetupTests {
         device + "NVMe PCI controller: 4 I/O queues",
       ])
     #expect(
-      kernel.text(Names.seedFunction + "/nvme/ctrl_opts")
+      kernel.text(Names.fabricsFunction + "/nvme/ctrl_opts")
         == "transport=loop,nqn=nq,nr_io_queues=4,hidden_ns\n")
     try kernel.put("1\n", Names.controller + "/start")
     try kernel.put("0\n", Names.controller + "/start")
@@ -67,7 +67,7 @@ struct WholeSetupTests {
       try kernel.logged { try $0.unlink(Names.controller + "/f0") } == [
         device + "Deleting controller"
       ])
-    try kernel.drop(Names.seedFunction)
+    try kernel.drop(Names.fabricsFunction)
     try kernel.removeTarget()
     #expect(kernel.logLines.last == "nvme nvme1: Removing ctrl: NQN \"nq\"")
     for module in ["pci_epf_nvme", "nvme_loop", "nvmet", "null_blk"] { try kernel.unload(module) }

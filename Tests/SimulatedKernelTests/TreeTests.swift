@@ -164,17 +164,17 @@ struct TreeTests {
     try kernel.bind()
     #expect(try kernel.names(Names.controller) == ["start", "f0"])
 
-    let seed = SimulatedKernel(.linux6_12)
-    try seed.makeSeedFunction()
+    let older = SimulatedKernel(.linux6_12)
+    try older.makeFabricsFunction()
     #expect(
-      try seed.names(Names.seedFunction) == [
+      try older.names(Names.fabricsFunction) == [
         "nvme", "secondary", "primary", "msix_interrupts", "msi_interrupts", "interrupt_pin",
         "subsys_id", "subsys_vendor_id", "cache_line_size", "baseclass_code", "subclass_code",
         "progif_code", "revid", "deviceid", "vendorid",
       ])
-    try seed.make("nvmet/hosts/a")
-    try seed.make("nvmet/hosts/b")
-    #expect(try seed.names("nvmet/hosts") == ["b", "a"])
+    try older.make("nvmet/hosts/a")
+    try older.make("nvmet/hosts/b")
+    #expect(try older.names("nvmet/hosts") == ["b", "a"])
   }
 
   @Test("an unmounted configfs is an empty directory that refuses all operations")

@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 
 @Suite("pci_epf_nvme on Linux 6.12")
-struct SeedTests {
+struct PCIEPFNVMeTests {
   private static let device = "pci_epf_nvme pci_epf_nvme.0: "
 
   // pci_epf_nvme.md, 4.1
@@ -13,13 +13,14 @@ struct SeedTests {
   func lateGroups() throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
-    try kernel.make(Names.seedFunction)
-    #expect(try kernel.names(Names.seedFunction).count == 12)
+    try kernel.make(Names.fabricsFunction)
+    #expect(try kernel.names(Names.fabricsFunction).count == 12)
     #expect(
-      kernel.errno { try $0.put("x", Names.seedFunction + "/nvme/ctrl_opts") }
+      kernel.errno { try $0.put("x", Names.fabricsFunction + "/nvme/ctrl_opts") }
         == .noSuchFileOrDirectory)
     let before = kernel.now
-    #expect(kernel.wait(upTo: .seconds(1)) { (try? kernel.names(Names.seedFunction).count) == 15 })
+    #expect(
+      kernel.wait(upTo: .seconds(1)) { (try? kernel.names(Names.fabricsFunction).count) == 15 })
     #expect(kernel.now - before == .milliseconds(1))
     #expect(!kernel.wait(upTo: .seconds(5)) { false })
     #expect(kernel.now - before == .milliseconds(5001))
@@ -48,23 +49,23 @@ struct SeedTests {
     var machine = SimulatedKernel.Machine()
     machine.onlineCPUs = 64
     let kernel = SimulatedKernel(.linux6_12, machine: machine)
-    try kernel.makeSeedFunction(
+    try kernel.makeFabricsFunction(
       msix: msix, options: "transport=loop,nqn=nq,nr_io_queues=\(fabrics)")
-    try kernel.put("\(msi)", Names.seedFunction + "/msi_interrupts")
+    try kernel.put("\(msi)", Names.fabricsFunction + "/msi_interrupts")
     try kernel.put("128", Names.subsystem + "/attr_qid_max")
     let logged = try kernel.logged { try $0.bind() }
     let expected =
       ["NVMe fabrics controller created, \(fabrics) I/O queues"] + lines
       + ["NVMe PCI controller: \(queues) I/O queues"]
     #expect(logged.suffix(expected.count) == expected.map { Self.device + $0 })
-    #expect(kernel.controllers[Names.seedFunction]?.ioQueues == queues)
+    #expect(kernel.controllers[Names.fabricsFunction]?.ioQueues == queues)
   }
 
   // pci_epf_nvme.md, 19.1; pci_epf_nvme.md, 13, Q16
   @Test("one vector is not enough, and the fabrics controller stays")
   func oneVector() throws {
     let kernel = SimulatedKernel(.linux6_12)
-    try kernel.makeSeedFunction(msix: 1)
+    try kernel.makeFabricsFunction(msix: 1)
     #expect(kernel.errno { try $0.bind() } == .invalidArgument)
     #expect(
       kernel.logLines.suffix(2) == [
@@ -90,7 +91,7 @@ struct SeedTests {
     arguments: [true, false])
   func leak(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerLeaks, isOn: isOn)
-    try kernel.makeSeedFunction(msix: 1)
+    try kernel.makeFabricsFunction(msix: 1)
     #expect(kernel.errno { try $0.bind() } == .invalidArgument)
     #expect(try kernel.connections().isEmpty != isOn)
   }
@@ -100,7 +101,7 @@ struct SeedTests {
     "unbind leaves the connection; without the quirk it does not", arguments: [true, false])
   func staying(_ isOn: Bool) throws {
     let kernel = kernel(.fabricsControllerStays, isOn: isOn)
-    try kernel.makeSeedFunction()
+    try kernel.makeFabricsFunction()
     try kernel.bind()
     #expect(try kernel.connections().count == 1)
     try kernel.unlink(Names.controller + "/f0")
@@ -114,11 +115,11 @@ struct SeedTests {
   func header(_ isOn: Bool) throws {
     let kernel = kernel(.sharedHeader, isOn: isOn)
     try kernel.load("pci_epf_nvme")
-    try kernel.make(Names.seedFunction)
-    try kernel.put("0x1234", Names.seedFunction + "/deviceid")
+    try kernel.make(Names.fabricsFunction)
+    try kernel.put("0x1234", Names.fabricsFunction + "/deviceid")
     let other = "pci_ep/functions/pci_epf_nvme/f1"
     try kernel.make(other)
-    #expect(kernel.text(Names.seedFunction + "/deviceid") == "0x1234\n")
+    #expect(kernel.text(Names.fabricsFunction + "/deviceid") == "0x1234\n")
     #expect(kernel.text(other + "/deviceid") == (isOn ? "0x1234\n" : "0xffff\n"))
   }
 
@@ -130,7 +131,7 @@ struct SeedTests {
     let kernel = kernel(.reinitializationCrashes, isOn: isOn) {
       $0.controllers[0].initializesAtReset = true
     }
-    try kernel.makeSeedFunction()
+    try kernel.makeFabricsFunction()
     try kernel.bind()
     let name = "a40000000.pcie-ep"
     kernel.host(.releaseReset, at: name)
@@ -173,7 +174,7 @@ struct SeedTests {
     ] as [(String, Errno, String?)])
   func refused(options: String, errno: Errno, line: String?) throws {
     let kernel = SimulatedKernel(.linux6_12)
-    try kernel.makeSeedFunction(options: options)
+    try kernel.makeFabricsFunction(options: options)
     let logged = kernel.logged { kernel in #expect(kernel.errno { try $0.bind() } == errno) }
     if let line { #expect(logged.contains("nvme_fabrics: " + line)) }
     if !options.contains("discovery") {
@@ -184,7 +185,7 @@ struct SeedTests {
           Self.device + "Unsupported controller type", Self.device + "Deleting controller",
         ])
     }
-    #expect(kernel.errno { try $0.put("nqn=x", Names.seedFunction + "/nvme/ctrl_opts") } == nil)
+    #expect(kernel.errno { try $0.put("nqn=x", Names.fabricsFunction + "/nvme/ctrl_opts") } == nil)
   }
 
   // pci_epf_nvme.md, 5.3
@@ -192,7 +193,7 @@ struct SeedTests {
   func noOptions() throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
-    try kernel.make(Names.seedFunction)
+    try kernel.make(Names.fabricsFunction)
     #expect(kernel.errno { try $0.bind() } == .invalidArgument)
     #expect(kernel.logLines.last == Self.device + "No nvme fabrics options specified")
   }
@@ -204,18 +205,18 @@ struct SeedTests {
     machine.tcpTargets = [.init("10.0.0.2", subsystems: ["remote"], ioQueues: 2)]
     let kernel = SimulatedKernel(.linux6_12, machine: machine)
     let options = "transport=tcp,traddr=10.0.0.2,trsvcid=4420,nqn=remote"
-    try kernel.makeSeedFunction(options: options)
+    try kernel.makeFabricsFunction(options: options)
     try kernel.bind()
-    #expect(kernel.controllers[Names.seedFunction]?.ioQueues == 2)
+    #expect(kernel.controllers[Names.fabricsFunction]?.ioQueues == 2)
     #expect(
       kernel.logLines.contains("nvme nvme1: mapped 2/0/0 default/read/poll queues."))
     try kernel.unlink(Names.controller + "/f0")
     #expect(kernel.errno { try $0.bind() } == .alreadyInProcess)
-    try kernel.put(options + ",duplicate_connect", Names.seedFunction + "/nvme/ctrl_opts")
+    try kernel.put(options + ",duplicate_connect", Names.fabricsFunction + "/nvme/ctrl_opts")
     try kernel.bind()
     try kernel.unlink(Names.controller + "/f0")
     let refused = "transport=tcp,traddr=10.0.0.2,nqn=remote"
-    try kernel.put(refused, Names.seedFunction + "/nvme/ctrl_opts")
+    try kernel.put(refused, Names.fabricsFunction + "/nvme/ctrl_opts")
     #expect(kernel.errno { try $0.bind() } == .connectionRefused)
   }
 
@@ -223,9 +224,9 @@ struct SeedTests {
   @Test("which attributes are locked when")
   func locks() throws {
     let kernel = SimulatedKernel(.linux6_12)
-    try kernel.makeSeedFunction()
+    try kernel.makeFabricsFunction()
     try kernel.bind()
-    let group = Names.seedFunction + "/nvme/"
+    let group = Names.fabricsFunction + "/nvme/"
     #expect(kernel.errno { try $0.put("nqn=x", group + "ctrl_opts") } == .resourceBusy)
     #expect(kernel.errno { try $0.put("64", group + "mdts_kb") } == nil)
     kernel.host(.linkUp, at: "a40000000.pcie-ep")
@@ -245,9 +246,9 @@ struct SeedTests {
   @Test("a machine without DMA channels clears dma_enable at bind")
   func noDMA() throws {
     let kernel = SimulatedKernel.withVirtualController(.linux6_12)
-    try kernel.makeSeedFunction()
+    try kernel.makeFabricsFunction()
     try kernel.bind()
-    #expect(kernel.text(Names.seedFunction + "/nvme/dma_enable") == "0\n")
+    #expect(kernel.text(Names.fabricsFunction + "/nvme/dma_enable") == "0\n")
     #expect(kernel.logLines.contains(Self.device + "DMA not supported, falling back to mmio"))
   }
 
@@ -258,9 +259,9 @@ struct SeedTests {
       as [(Int, UInt64)])
   func barSize(vectors: Int, size: UInt64) throws {
     let kernel = SimulatedKernel.withVirtualController(.linux6_12)
-    try kernel.makeSeedFunction(msix: vectors)
+    try kernel.makeFabricsFunction(msix: vectors)
     try kernel.bind()
-    #expect(kernel.controllers[Names.seedFunction]?.bar0Size == size)
+    #expect(kernel.controllers[Names.fabricsFunction]?.bar0Size == size)
   }
 }
 
