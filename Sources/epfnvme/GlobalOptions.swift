@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import BlockDevices
-internal import ConfigFS
 internal import EndpointProvisioning
 internal import LibC
-internal import KernelEvents
-internal import KernelModules
 internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
@@ -126,9 +122,7 @@ struct GlobalOptions: ParsableArguments {
 
   /// The driver to emulate: the requested one, or the one that the profile requires.
   func emulatedRelease(for profile: Profile) -> SimulatedKernel.Release {
-    if let kernelRelease { return kernelRelease }
-    let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
-    return profile.driver == .pciEPFNVMe || isRemote ? .linux6_12 : .linux7_2
+    kernelRelease ?? SimulatedKernel.Release(for: profile)
   }
 
   /// Runs a command; errors are printed in the requested format and end the process with their exit code.

@@ -2,6 +2,7 @@
 internal import ArgumentParser
 internal import HostDriver
 internal import NVMe
+internal import ProfileEmulation
 internal import Provisioning
 internal import SimulatedKernel
 
