@@ -95,7 +95,7 @@ install-files:
 	@test -x "$(EPFNVME)" || { echo 'set EPFNVME=PROGRAM, an epfnvme that runs on this machine' >&2; exit 64; }
 	install -D -m 755 "$(EPFNVME)" $(destination)/bin/epfnvme
 	install -d $(share)/profiles $(share)/schema $(manual) $(units) $(rules) $(documentation)/Guides \
-	  $(documentation)/Reference
+	  $(documentation)/Reference/Kernel $(documentation)/Reference/Protocols
 	install -d $(bash_completions) $(zsh_completions) $(fish_completions)
 	install -m 644 Configs/profiles/*.json $(share)/profiles
 	install -m 644 Configs/schema/*.json $(share)/schema
@@ -111,6 +111,8 @@ install-files:
 	install -m 644 LICENSE README.md CHANGELOG.md $(documentation)
 	install -m 644 Docs/Guides/*.md $(documentation)/Guides
 	install -m 644 Docs/Reference/*.md $(documentation)/Reference
+	install -m 644 Docs/Reference/Kernel/*.md $(documentation)/Reference/Kernel
+	install -m 644 Docs/Reference/Protocols/*.md $(documentation)/Reference/Protocols
 
 uninstall: ## remove the installed files from DESTDIR/PREFIX
 	rm -f $(destination)/bin/epfnvme $(bash_completions)/epfnvme $(zsh_completions)/_epfnvme

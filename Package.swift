@@ -64,7 +64,7 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "LinuxFiles", "Numbers", systemPackage,
+        "LinuxFiles", "Numbers", "CLinux", systemPackage,
       ]),
     .target(name: "PCI"),
     .target(name: "NVMe", dependencies: ["Numbers"]),
@@ -81,13 +81,34 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "Provisioning", "SimulatedKernel", systemPackage,
       ]),
+    // A profile on a simulated kernel, driven by a host in process or served to one in QEMU.
     .target(
-      name: "Checks",
+      name: "ProfileEmulation",
       dependencies: [
         "LibC",
-        "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
-        "ControllerEmulation", "HostDriver", "Provisioning", "LinuxFiles", "Numbers", "CLinux",
+        "ConfigFS", "BlockDevices", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser",
+        "SimulatedKernel", "Provisioning", "EndpointProvisioning", "Numbers", systemPackage,
+      ]),
+    .target(
+      name: "Doctor",
+      dependencies: [
+        "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents",
+        "ControllerEmulation", "Provisioning", "LinuxFiles", systemPackage,
+      ]),
+    .target(
+      name: "HostTools",
+      dependencies: [
+        "LibC",
+        "ConfigFS", "BlockDevices", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
+        "SimulatedKernel", "Provisioning", "ProfileEmulation", "LinuxFiles", "Numbers", "CLinux",
         systemPackage,
+      ]),
+    .target(
+      name: "BoardTests",
+      dependencies: [
+        "LibC",
+        "ConfigFS", "BlockDevices", "KernelEvents", "SimulatedKernel", "Provisioning",
+        "ProfileEmulation", "HostTools", "LinuxFiles", "Numbers", "CLinux", systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
@@ -171,8 +192,9 @@ let package = Package(
     .testTarget(
       name: "ChecksTests",
       dependencies: [
-        "Checks", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "Provisioning", "ConfigFS",
-        "BlockDevices", "KernelModules", "KernelEvents", "LinuxFiles", "SimulatedKernel",
+        "Doctor", "HostTools", "BoardTests", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
+        "Provisioning", "ConfigFS", "KernelModules", "KernelEvents", "LinuxFiles",
+        "SimulatedKernel",
         "NVMeEmulation", "TestSupport", systemPackage,
       ]),
     .testTarget(
@@ -186,10 +208,11 @@ let package = Package(
       name: "epfnvme",
       dependencies: [
         "LibC",
-        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "PCI",
-        "ControllerEmulation", "HostDriver", "VFIOUser", "Checks", "LinuxFiles", "Numbers",
-        "CLinux", systemPackage,
+        "ConfigFS", "NVMeTarget", "KernelModules", "KernelEvents",
+        "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "ControllerEmulation",
+        "HostDriver", "VFIOUser", "ProfileEmulation", "Doctor", "HostTools", "BoardTests",
+        "LinuxFiles", "Numbers", "CLinux",
+        systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ]

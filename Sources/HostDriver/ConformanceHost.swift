@@ -6,9 +6,9 @@ internal import PCI
 ///
 /// It continues after a violation if possible. It writes to the first blocks of the first namespace.
 /// - Source: NVM Express Base 2.1, NVM Command Set 1.1, PCIe Transport 1.1.
-public final class ConformanceHost: Host {
+public final class ConformanceHost: NVMeHost {
   /// The rules checked so far; complete after ``examine()`` has returned.
-  public private(set) var examination = Examination()
+  public private(set) var examination = ConformanceReport()
   var capabilities = ControllerCapabilities()
   var controller = IdentifyController()
   /// Of MSI-X or MSI; 1 with a pin only.
@@ -23,7 +23,7 @@ public final class ConformanceHost: Host {
 
   /// From the configuration space to the shutdown, all the rules.
   /// - Throws: ``HostError`` when the controller cannot be brought up at all.
-  public func examine() throws(HostError) -> Examination {
+  public func examine() throws(HostError) -> ConformanceReport {
     examineFunction()
     try enableFunction()
     vectors = enableInterrupts()

@@ -5,7 +5,7 @@ internal import PCI
 /// A host like firmware: no interrupts, one I/O queue pair that it polls, every namespace found by its number, one block read. It leaves
 /// the controller enabled for the next host.
 /// - Source: SeaBIOS 1.17, `src/hw/nvme.c`, as seen on the wire.
-public final class FirmwareHost: Host {
+public final class FirmwareHost: NVMeHost {
   /// Its result: the ids of namespaces that have blocks.
   public private(set) var namespaces: [UInt32] = []
 

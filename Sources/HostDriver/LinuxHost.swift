@@ -6,7 +6,7 @@ internal import PCI
 ///
 /// Accesses the device through its PCI function only. Deterministic: it polls memory and advances time with its clock.
 /// - Source: `drivers/nvme/host/{pci,core}.c`.
-public final class LinuxHost: Host {
+public final class LinuxHost: NVMeHost {
   private var isReady = false
 
   // MARK: Probe

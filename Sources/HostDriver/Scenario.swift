@@ -113,7 +113,7 @@ public final class ScenarioPlayer {
   /// Bytes that were written and found again.
   public private(set) var verified = 0
   /// The results of the conformance host.
-  public private(set) var examination: Examination?
+  public private(set) var examination: ConformanceReport?
   /// Of 4 KiB, on each namespace.
   public var transfers = 64
 

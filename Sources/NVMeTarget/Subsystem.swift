@@ -69,7 +69,7 @@ public struct Subsystem: ConfigItem {
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_subsys_attr_pi_enable_store`.
   public var offersProtectionInformation: Attribute<Bool> { directory["attr_pi_enable"] }
 
-  public var namespaces: ConfigGroup<Namespace> { ConfigGroup(directory.child("namespaces")) }
+  public var namespaces: ConfigGroup<TargetNamespace> { ConfigGroup(directory.child("namespaces")) }
 
   /// The hosts that may connect. EINVAL for a link while any host may.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_allowed_hosts_allow_link`.

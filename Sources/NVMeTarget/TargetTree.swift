@@ -45,14 +45,14 @@ extension ConfigGroup where Item == Host {
   public func create(_ nqn: NQN) throws(ConfigFSError) -> Host { try create(nqn.text) }
 }
 
-extension ConfigGroup where Item == Namespace {
-  public subscript(id: UInt32) -> Namespace { self["\(id)"] }
+extension ConfigGroup where Item == TargetNamespace {
+  public subscript(id: UInt32) -> TargetNamespace { self["\(id)"] }
 
   /// Creates a namespace, disabled and without a device.
   ///
   /// EINVAL for 0 and 0xffffffff; ENOMEM when the number is taken under another spelling, or for the 1025th.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ns_make`.
-  public func create(_ id: UInt32) throws(ConfigFSError) -> Namespace { try create("\(id)") }
+  public func create(_ id: UInt32) throws(ConfigFSError) -> TargetNamespace { try create("\(id)") }
 }
 
 extension ConfigGroup where Item == Port {

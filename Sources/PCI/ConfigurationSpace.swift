@@ -67,7 +67,7 @@ public struct ConfigurationSpace: Sendable {
 
   private static func define(_ placements: [Placement], in registers: inout RegisterBlock) {
     guard let first = placements.first else { return }
-    registers.define(HeaderOffset.status, Status.capabilitiesList)
+    registers.define(HeaderOffset.status, StatusRegister.capabilitiesList)
     registers.define(HeaderOffset.capabilitiesPointer, UInt8(first.range.lowerBound))
     let links = placements.dropFirst().map { UInt8($0.range.lowerBound) } + [0]
     for (placement, link) in zip(placements, links) {
@@ -133,8 +133,8 @@ public struct ConfigurationSpace: Sendable {
 
   // MARK: What the host has written
 
-  public var command: Command {
-    Command(rawValue: bytes.integer(UInt16.self, at: HeaderOffset.command))
+  public var command: CommandRegister {
+    CommandRegister(rawValue: bytes.integer(UInt16.self, at: HeaderOffset.command))
   }
 
   /// The address range of a BAR's window, in host physical addresses; nil if there is no such BAR.
@@ -171,12 +171,12 @@ public struct ConfigurationSpace: Sendable {
 
   /// Whether an INTx interrupt is pending, in the status register (`PCI_STATUS_INTERRUPT`).
   public var isInterruptPending: Bool {
-    get { bytes[HeaderOffset.status] & Status.interrupt != 0 }
+    get { bytes[HeaderOffset.status] & StatusRegister.interrupt != 0 }
     set {
       if newValue {
-        bytes[HeaderOffset.status] |= Status.interrupt
+        bytes[HeaderOffset.status] |= StatusRegister.interrupt
       } else {
-        bytes[HeaderOffset.status] &= ~Status.interrupt
+        bytes[HeaderOffset.status] &= ~StatusRegister.interrupt
       }
     }
   }

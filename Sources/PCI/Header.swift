@@ -59,7 +59,7 @@ extension Header {
   func define(in registers: inout RegisterBlock) {
     registers.define(HeaderOffset.vendorID, vendorID)
     registers.define(HeaderOffset.deviceID, deviceID)
-    registers.define(HeaderOffset.command, UInt16(0), writable: Command.writable.rawValue)
+    registers.define(HeaderOffset.command, UInt16(0), writable: CommandRegister.writable.rawValue)
     registers.define(HeaderOffset.revisionID, classCode << 8 | UInt32(revisionID))
     registers.define(HeaderOffset.cacheLineSize, UInt8(0), writable: 0xFF)
     registers.define(HeaderOffset.subsystemVendorID, subsystemVendorID)

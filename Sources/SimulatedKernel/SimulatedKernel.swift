@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-public import BlockDevices
-public import ConfigFS
 internal import LibC
 public import KernelEvents
-public import KernelModules
+internal import KernelModules
 internal import LinuxFiles
 internal import Synchronization
 public import SystemPackage
@@ -214,7 +212,7 @@ public final class SimulatedKernel: Sendable {
   }
 
   /// An operation that changes nothing.
-  private func look<Result: Sendable>(
+  func look<Result: Sendable>(
     _ operation: Operation, _ path: String,
     _ body: (inout KernelState) throws(Errno) -> Result
   ) throws(Errno) -> Result {
@@ -229,7 +227,7 @@ public final class SimulatedKernel: Sendable {
   }
 
   /// An operation: it is counted, its faults occur, it takes effect, and the state is saved.
-  private func change<Result: Sendable>(
+  func change<Result: Sendable>(
     _ operation: Operation, _ path: String,
     _ body: (inout KernelState) throws(Errno) -> Result
   ) throws(Errno) -> Result {
@@ -302,264 +300,5 @@ public final class SimulatedKernel: Sendable {
     memory.version = version
     memory.devices.removeAll()
     return true
-  }
-}
-
-extension KernelState {
-  /// The first fault that hits a call; those that are spent go.
-  mutating func takeFault(
-    _ operation: SimulatedKernel.Operation, _ path: String
-  ) -> SimulatedKernel.Fault.Action? {
-    guard !faults.isEmpty else { return nil }
-    var action: SimulatedKernel.Fault.Action?
-    for index in faults.indices
-    where faults[index].hits(operation, path: path, effect: effects) && action == nil {
-      action = faults[index].action
-    }
-    faults.removeAll { $0.isSpent(after: effects) }
-    return action
-  }
-}
-
-// MARK: - configfs
-
-extension SimulatedKernel: ConfigFSBackend {
-  public var mountPoint: FilePath { FilePath(Self.defaultMountPoint) }
-
-  public func read(_ path: FilePath) throws(Errno) -> String {
-    try look(.read, path.string) { (kernel) throws(Errno) in try kernel.read(path.string) }
-  }
-
-  public func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
-    try change(.write, path.string) { (kernel) throws(Errno) in
-      try kernel.write(text, to: path.string)
-    }
-  }
-
-  public func createDirectory(_ path: FilePath) throws(Errno) {
-    try change(.create, path.string) { (kernel) throws(Errno) in
-      try kernel.createDirectory(path.string)
-    }
-  }
-
-  public func removeDirectory(_ path: FilePath) throws(Errno) {
-    try change(.remove, path.string) { (kernel) throws(Errno) in
-      try kernel.removeDirectory(path.string)
-    }
-  }
-
-  public func createLink(at path: FilePath, to target: FilePath) throws(Errno) {
-    try change(.link, path.string) { (kernel) throws(Errno) in
-      try kernel.createLink(at: path.string, to: target.string)
-    }
-  }
-
-  public func removeLink(_ path: FilePath) throws(Errno) {
-    try change(.unlink, path.string) { (kernel) throws(Errno) in
-      try kernel.removeLink(path.string)
-    }
-  }
-
-  public func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
-    try look(.list, path.string) { (kernel) throws(Errno) in try kernel.entries(of: path.string) }
-  }
-
-  public func linkTarget(of path: FilePath) throws(Errno) -> FilePath {
-    try look(.read, path.string) { (kernel) throws(Errno) in
-      FilePath(try kernel.linkTarget(of: path.string))
-    }
-  }
-
-  public func kind(of path: FilePath) throws(Errno) -> EntryKind {
-    try look(.list, path.string) { (kernel) throws(Errno) in try kernel.kind(of: path.string) }
-  }
-}
-
-// MARK: - Modules
-
-extension SimulatedKernel: ModuleControl {
-  public func state(of name: String) throws(ModuleError) -> ModuleState {
-    observe { $0.moduleState(name) }
-  }
-
-  public func load(_ name: String, parameters: [String] = []) throws(ModuleError) {
-    try changeModule(.load, name) { (kernel) throws(ModuleError) in
-      try kernel.loadModule(name, parameters: parameters)
-    }
-  }
-
-  public func parameters(of name: String) -> [String: String] {
-    observe { $0.moduleParameters(name) }
-  }
-
-  public func unload(_ name: String) throws(ModuleError) {
-    try changeModule(.unload, name) { (kernel) throws(ModuleError) in
-      try kernel.unloadModule(name)
-    }
-  }
-
-  private func changeModule(
-    _ operation: Operation, _ name: String,
-    _ body: (inout KernelState) throws(ModuleError) -> Void
-  ) throws(ModuleError) {
-    var refusal: ModuleError?
-    do throws(Errno) {
-      try change(operation, name) { (kernel) throws(Errno) in
-        do throws(ModuleError) { try body(&kernel) } catch {
-          refusal = error
-          throw error.errno
-        }
-      }
-    } catch {
-      throw refusal ?? ModuleError(operation == .load ? .load : .unload, name, error)
-    }
-  }
-}
-
-// MARK: - Log
-
-extension SimulatedKernel: KernelLog {
-  public func mark() -> KernelLogMark? {
-    observe { kernel in
-      kernel.machine.isPrivileged ? KernelLogMark(sequence: kernel.nextRecord) : nil
-    }
-  }
-
-  public func lines(moving mark: inout KernelLogMark) -> [KernelLogLine] {
-    let start = mark.sequence
-    let (lines, next) = observe { kernel in
-      (
-        kernel.log.filter { $0.sequence >= start }
-          .map { KernelLogLine(level: $0.level, text: $0.text) }, kernel.nextRecord
-      )
-    }
-    mark.sequence = max(start, next)
-    return lines
-  }
-
-  public func allLines() -> [KernelLogLine]? {
-    facts.isPrivileged ? lines(since: KernelLogMark(sequence: 0)) : nil
-  }
-
-  /// The whole log.
-  public var logLines: [String] { observe { $0.log.map(\.text) } }
-}
-
-// MARK: - Clock
-
-extension SimulatedKernel: EventClock {
-  public var now: Duration { observe { .nanoseconds($0.clock) } }
-
-  /// Advances the clock from one internal event to the next, and tests after each. Takes no real time.
-  public func wait(upTo limit: Duration, until condition: () throws -> Bool) rethrows -> Bool {
-    let end = now + limit
-    while true {
-      if try condition() { return true }
-      let time = now
-      guard time < end else { return false }
-      let next = observe { $0.nextEvent.map { Duration.nanoseconds($0) } }
-      advance(by: min(next ?? end, end) - time)
-    }
-  }
-
-  /// Advances virtual time.
-  public func advance(by duration: Duration) {
-    let (seconds, attoseconds) = duration.components
-    amend { $0.advance(to: $0.clock + seconds * 1_000_000_000 + attoseconds / 1_000_000_000) }
-  }
-}
-
-// MARK: - Storage
-
-extension SimulatedKernel: BackingStore {
-  public func describe(_ path: FilePath) throws(Errno) -> BackingDescription {
-    try look(.describe, path.string) { (kernel) throws(Errno) in
-      try kernel.describe(path.string)
-    }
-  }
-
-  public func createFile(_ path: FilePath, size: UInt64) throws(Errno) {
-    try change(.createFile, path.string) { (kernel) throws(Errno) in
-      try kernel.createFile(path.string, size: size)
-    }
-  }
-
-  public func removeFile(_ path: FilePath) throws(Errno) {
-    try change(.removeFile, path.string) { (kernel) throws(Errno) in
-      try kernel.removeFile(path.string)
-    }
-  }
-
-  public func attachLoop(_ loop: LoopConfiguration) throws(Errno) -> FilePath {
-    try change(.attachLoop, loop.file) { (kernel) throws(Errno) in
-      FilePath(try kernel.attachLoop(loop))
-    }
-  }
-
-  public func detachLoop(_ device: FilePath) throws(Errno) {
-    try change(.detachLoop, device.string) { (kernel) throws(Errno) in
-      try kernel.detachLoop(device.string)
-    }
-  }
-
-  public func loopConfiguration(of device: FilePath) throws(Errno) -> LoopConfiguration? {
-    try look(.describe, device.string) { (kernel) throws(Errno) in
-      try kernel.loopConfiguration(of: device.string)
-    }
-  }
-
-  public func identity(of path: FilePath) throws(Errno) -> StoreIdentity {
-    try look(.describe, path.string) { (kernel) throws(Errno) in
-      // One name a store, once links are followed.
-      let (name, _) = try kernel.resolve(path.lexicallyNormalized().string)
-      return StoreIdentity(number: name, disk: kernel.disk(ofPartition: name))
-    }
-  }
-
-  public func boundLoops() throws(Errno) -> [(device: FilePath, file: FilePath)] {
-    try look(.describe, "/dev") { (kernel) throws(Errno) in kernel.boundLoops() }
-  }
-}
-
-// MARK: - Connections
-
-extension SimulatedKernel: FabricsConnections {
-  public func connections() throws(Errno) -> [FabricsConnection] {
-    try look(.connections, "/sys/class/nvme") { (kernel) throws(Errno) in
-      kernel.fabrics.map { controller in
-        var address = FabricsAddress(transport: controller.transport, nqn: controller.subsystem)
-        // For loop this is a name of the simulation.
-        if controller.transport != "loop" {
-          let parts = controller.address.split(separator: ":")
-          address.serviceID = parts.last.map { String($0) }
-          address.address = parts.dropLast().joined(separator: ":")
-        }
-        return FabricsConnection(
-          name: "nvme\(controller.instance)", address: address, state: controller.state ?? "live")
-      }
-    }
-  }
-
-  /// The network to a connection's target fails, or recovers: its state becomes `connecting`, or `live`.
-  /// - Parameter name: `nvme0`; ENOENT if it does not exist.
-  public func setConnection(_ name: String, isLive: Bool) throws(Errno) {
-    var isThere = false
-    amend { kernel in
-      guard let index = kernel.fabrics.firstIndex(where: { "nvme\($0.instance)" == name }) else {
-        return
-      }
-      isThere = true
-      kernel.fabrics[index].state = isLive ? nil : "connecting"
-      if isLive {
-        kernel.log(.info, "nvme \(name): Successfully reconnected (attempt 1/60)")
-      } else {
-        kernel.log(.info, "nvme \(name): Reconnecting in 10 seconds...")
-      }
-    }
-    guard isThere else { throw .noSuchFileOrDirectory }
-  }
-
-  public func disconnect(_ name: String) throws(Errno) {
-    try change(.disconnect, name) { (kernel) throws(Errno) in try kernel.disconnect(name) }
   }
 }

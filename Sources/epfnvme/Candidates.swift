@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
+internal import HostTools
 internal import ControllerEmulation
 internal import KernelEvents
 internal import LinuxFiles
@@ -53,8 +53,6 @@ enum Candidates {
   }
 
   static let kernels: CompletionKind = .list(["live", "simulated"])
-  static let kernelReleases: CompletionKind = .list(
-    SimulatedKernel.Release.allCases.map(\.rawValue))
 
   // MARK: The machine
 

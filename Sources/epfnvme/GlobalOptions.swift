@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import BlockDevices
-internal import ConfigFS
 internal import EndpointProvisioning
 internal import LibC
-internal import KernelEvents
-internal import KernelModules
 internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
@@ -22,8 +18,8 @@ struct GlobalOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The release and driver of a new simulated kernel: 7.2 (nvmet_pci_epf) or 6.12 (pci_epf_nvme).",
-      valueName: "name"), completion: Candidates.kernelReleases)
-  var kernelRelease: String?
+      valueName: "name"))
+  var kernelRelease: SimulatedKernel.Release?
 
   @Flag(help: "Print the result, or the error, as JSON.")
   var json = false
@@ -47,11 +43,6 @@ struct GlobalOptions: ParsableArguments {
     if let timeout, !(timeout >= 0 && timeout <= 86400) {
       throw ValidationError("--timeout takes 0 to 86400 seconds.")
     }
-    if let kernelRelease, SimulatedKernel.Release(rawValue: kernelRelease) == nil {
-      throw ValidationError(
-        "--kernel-release takes "
-          + SimulatedKernel.Release.allCases.map(\.rawValue).joined(separator: " or ") + ".")
-    }
   }
 
   var terminal: Terminal { Terminal(color: color, isQuiet: quiet, isVerbose: verbose) }
@@ -66,7 +57,6 @@ struct GlobalOptions: ParsableArguments {
     case .live:
       provisioner = Provisioner(.live(), run: RunDirectory())
     case .simulated(let file):
-      let kernelRelease = chosenRelease
       let board = SimulatedBoard.machine(for: profile)
       if let file {
         let kernel = try Self.simulatedKernel(in: file, kernelRelease, board)
@@ -130,16 +120,9 @@ struct GlobalOptions: ParsableArguments {
     )
   }
 
-  /// The value of `--kernel-release`.
-  var chosenRelease: SimulatedKernel.Release? {
-    kernelRelease.flatMap { SimulatedKernel.Release(rawValue: $0) }
-  }
-
   /// The driver to emulate: the requested one, or the one that the profile requires.
   func emulatedRelease(for profile: Profile) -> SimulatedKernel.Release {
-    if let named = chosenRelease { return named }
-    let isRemote = profile.functions.contains { if case .tcp = $0.target { true } else { false } }
-    return profile.driver == .pciEPFNVMe || isRemote ? .linux6_12 : .linux7_2
+    kernelRelease ?? SimulatedKernel.Release(for: profile)
   }
 
   /// Runs a command; errors are printed in the requested format and end the process with their exit code.

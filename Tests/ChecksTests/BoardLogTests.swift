@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Checks
+import BoardTests
 import Provisioning
 import Testing
 

@@ -3,7 +3,7 @@ import Foundation
 import SystemPackage
 import Testing
 
-@testable import Checks
+@testable import BoardTests
 
 /// The pattern on a disk; a file in place of the disk.
 @Suite struct DataVerifierTests {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Checks
+import HostTools
 import ControllerEmulation
 import NVMe
 import Provisioning

@@ -47,6 +47,13 @@ import Testing
     for name in ShippedProfile.names {
       #expect(found.contains("share/epfnvme/profiles/\(name).json"))
     }
+    for folder in ["Guides", "Reference"] {
+      let documents = files(below: ShippedProfile.repository.appending("Docs/\(folder)"))
+      #expect(!documents.isEmpty)
+      for name in documents where name.hasSuffix(".md") {
+        #expect(found.contains("share/doc/epfnvme/\(folder)/\(name)"), "\(name)")
+      }
+    }
     #expect(files(below: root).count == found.count, "something is outside PREFIX")
     let unit = try readFile(root.appending("opt/nvme/lib/systemd/system/epfnvme@.service"))
     let text = String(decoding: unit, as: UTF8.self)

@@ -9,7 +9,7 @@ import Testing
 @Suite struct ConformanceHostTests {
   private func examine(
     _ behaviour: Behaviour, _ change: (inout ControllerModel) -> Void = { _ in }
-  ) throws -> Examination {
+  ) throws -> ConformanceReport {
     var model = ControllerModel(behaviour)
     model.vendorID = 0x15b7
     model.subsystemVendorID = 0x15b7

@@ -124,8 +124,8 @@ import Testing
     arguments: [
       (0x0002, .memorySpace), (0x0004, .busMaster), (0x0400, .interruptDisable),
       (0xFFFF, [.memorySpace, .busMaster, .interruptDisable]), (0xFBF9, []),
-    ] as [(UInt32, Command)])
-  func command(value: UInt32, command: Command) {
+    ] as [(UInt32, CommandRegister)])
+  func command(value: UInt32, command: CommandRegister) {
     var space = ConfigurationSpace.sample()
     let change = space.write(offset: 0x04, width: .word, value: value)
     #expect(change == (command.isEmpty ? [] : .command))

@@ -237,7 +237,7 @@ struct AttributeTests {
       ("mdts_kb", "12345678901234567890123", nil, .outOfRange), ("portid", "65535", "65535", nil),
       ("portid", "65536", nil, .invalidArgument), ("portid", "x", nil, .invalidArgument),
     ] as [(String, String, String?, Errno?)])
-  func mainlineGroup(name: String, written: String, shown: String?, errno: Errno?) throws {
+  func nvmetPCIEPFGroup(name: String, written: String, shown: String?, errno: Errno?) throws {
     let kernel = SimulatedKernel(.linux7_2)
     try kernel.load("nvmet_pci_epf")
     try kernel.make(Names.function)
@@ -268,7 +268,7 @@ struct AttributeTests {
       ("-1", nil, .invalidArgument), ("1 2", nil, .invalidArgument), ("\n", nil, .invalidArgument),
       ("18446744073709551616", nil, .outOfRange),
     ] as [(String, String?, Errno?)])
-  func seedTransfer(written: String, shown: String?, errno: Errno?) throws {
+  func pciEPFNVMeTransfer(written: String, shown: String?, errno: Errno?) throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.makePCIEPFNVMeFunction()
     let attribute = Names.pciEPFNVMeFunction + "/nvme/mdts_kb"
@@ -292,7 +292,7 @@ struct AttributeTests {
 
   // pci_epf_nvme.md, 19.5
   @Test("attributes after mkdir on a newly loaded module")
-  func seedDefaults() throws {
+  func pciEPFNVMeDefaults() throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.load("pci_epf_nvme")
     try kernel.make(Names.pciEPFNVMeFunction)

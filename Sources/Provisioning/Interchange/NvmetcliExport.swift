@@ -108,7 +108,7 @@ private struct NvmetcliWriter {
   }
 
   private func namespace(
-    _ item: NVMeTarget.Namespace, _ id: UInt32
+    _ item: TargetNamespace, _ id: UInt32
   ) throws(ConfigFSError) -> JSONValue {
     let texts = try reader.texts(of: item.directory)
     var object = ObjectBuilder()

@@ -98,7 +98,7 @@ extension DesiredState {
     of function: Profile.Function, _ item: EndpointFunction, needs directory: Int,
     _ frozen: inout [Int]
   ) {
-    let isMainline = resolution.driver == .nvmetPCIEPF
+    let isNVMetPCIEPF = resolution.driver == .nvmetPCIEPF
     func set<Value>(_ attribute: Attribute<Value>, _ value: Value, _ reason: String) {
       frozen.append(
         list.add(
@@ -107,7 +107,8 @@ extension DesiredState {
     let id = "PCI identity that the host reads"
     set(
       item.vendorID,
-      Hex16(rawValue: isMainline ? profile.vendorIDs(of: function).vendor : function.vendorID), id)
+      Hex16(rawValue: isNVMetPCIEPF ? profile.vendorIDs(of: function).vendor : function.vendorID),
+      id)
     set(item.deviceID, Hex16(rawValue: function.deviceID), id)
     set(item.revisionID, Hex8(rawValue: function.revisionID), id)
     let classReason = "class code, which the host's NVMe driver matches"
@@ -124,7 +125,7 @@ extension DesiredState {
     set(
       item.subsystemVendorID,
       Hex16(
-        rawValue: isMainline
+        rawValue: isNVMetPCIEPF
           ? profile.vendorIDs(of: function).subsystemVendor : function.subsystemVendorID ?? 0),
       id)
     set(item.subsystemID, Hex16(rawValue: function.subsystemID ?? 0), id)

@@ -30,13 +30,13 @@ struct DriverLimit {
               "\(value) is out of range with \(driver.rawValue): \(range.lowerBound) to \(largest)",
             hint: row.reason))
       }
-      if driver == .nvmetPCIEPF { found += limitsOfMainline(function, path) }
+      if driver == .nvmetPCIEPF { found += limitsOfNVMetPCIEPF(function, path) }
     }
     if driver == .nvmetPCIEPF { found += vendorIDs(of: profile) }
     return found
   }
 
-  private static func limitsOfMainline(
+  private static func limitsOfNVMetPCIEPF(
     _ function: Profile.Function, _ path: String
   ) -> [DriverLimit] {
     guard case .tcp = function.target else { return [] }

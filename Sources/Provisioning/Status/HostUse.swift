@@ -32,11 +32,11 @@ public struct FunctionLog {
   private static func find(
     driver: String, nqn: String, in log: [String]
   ) -> (device: String, line: Int)? {
-    let isMainline = driver == FunctionDriver.nvmetPCIEPF.name
+    let isNVMetPCIEPF = driver == FunctionDriver.nvmetPCIEPF.name
     var isNamed = false
     var found: (device: String, line: Int)?
     for (index, text) in log.enumerated() {
-      if isMainline {
+      if isNVMetPCIEPF {
         if text.contains("New PCI ctrl \"\(nqn)\""), let device = device(of: text, driver) {
           found = (device, index)
         }

@@ -197,7 +197,7 @@ private struct StatusReader {
     return found.sorted { $0.nqn < $1.nqn }
   }
 
-  func namespace(_ space: NVMeTarget.Namespace) -> MachineStatus.Namespace {
+  func namespace(_ space: TargetNamespace) -> MachineStatus.Namespace {
     let path = text(space.devicePath.path).flatMap { $0 == "(null)" ? nil : $0 }
     var status = MachineStatus.Namespace(
       id: space.name, devicePath: path, isEnabled: (try? space.isEnabled.read()) ?? false)

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
-internal import KernelEvents
+internal import BoardTests
+internal import HostTools
 internal import Provisioning
-internal import SimulatedKernel
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -52,10 +51,11 @@ struct CheckCommand: ParsableCommand {
       let located = try source.located()
       let check: Check
       if let host {
-        check = try HostSide(global, located, disk: host, isReference: reference).check(
+        check = try global.hostSide(located, disk: host, isReference: reference).check(
           withLockstep: lockstep)
       } else {
-        check = try board(located)
+        check = try BoardCheck.run(
+          located, on: try global.provisioner(for: located.profile))
       }
       if global.json {
         print(check.json.prettyText)
@@ -65,23 +65,6 @@ struct CheckCommand: ParsableCommand {
       if !check.hasPassed { throw Ending(code: 1) }
       if check.skipped.count == check.cases.count { throw Ending(code: 4) }
     }
-  }
-
-  /// The machine against the profile, and the driver's lines against those of its emulation.
-  private func board(_ located: Profile.Located) throws(ProvisioningError) -> Check {
-    let provisioner = try global.provisioner(for: located.profile)
-    var check = try provisioner.check(located)
-    guard let driver = check.driver else { return check }
-    let facts = provisioner.machine.facts
-    let emulation = try Emulation(located, .init(functionDriver: driver) ?? .linux7_2) {
-      $0.onlineCPUs = facts.onlineCPUs
-      $0.pageSize = facts.pageSize
-    }
-    let lines = (provisioner.machine.log.allLines() ?? []).map(\.text)
-    check.cases += BoardLog.cases(
-      expected: emulation.bindLog, lines: lines, driver: driver,
-      nqns: located.profile.functions.map(\.target.nqn))
-    return check
   }
 
   private func show(_ check: Check, _ name: String) {
@@ -105,5 +88,17 @@ struct CheckCommand: ParsableCommand {
       check.hasPassed
         ? "\(name): \(looked) cases, all as expected\(rest)"
         : "\(name): \(check.failures.count) of \(looked) cases differ\(rest)")
+  }
+}
+
+extension GlobalOptions {
+  /// The host of a profile's disk.
+  /// - Throws: ``ProvisioningError`` when a simulated kernel is chosen, or the profile cannot be emulated.
+  func hostSide(
+    _ located: Profile.Located, disk: String, isReference: Bool = false
+  ) throws(ProvisioningError) -> HostSide {
+    try needsThisMachine("a simulated kernel has no PCI bus of a host", for: "check")
+    return try HostSide(
+      located, emulatedRelease(for: located.profile), disk: disk, isReference: isReference)
   }
 }

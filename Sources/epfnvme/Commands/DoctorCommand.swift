@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
+internal import Doctor
 internal import LinuxFiles
 internal import Provisioning
 internal import SimulatedKernel
@@ -28,7 +28,7 @@ struct DoctorCommand: ParsableCommand {
       let provisioner = try global.provisioner(for: profile?.profile)
       let files: any SystemFiles =
         (provisioner.machine.configFS as? SimulatedKernel)?.systemFiles ?? LiveSystemFiles()
-      let diagnosis = Doctor(provisioner, files: files).examine(profile)
+      let diagnosis = MachineDoctor(provisioner, files: files).examine(profile)
       if global.json {
         print(diagnosis.json.prettyText)
       } else {

@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import ControllerEmulation
 internal import HostDriver
 internal import NVMe
+internal import ProfileEmulation
 internal import Provisioning
 internal import SimulatedKernel
 
@@ -196,7 +197,7 @@ struct EmulateCommand: ParsableCommand {
     return lines + rest.map(TraceText.line)
   }
 
-  private func describe(_ examination: Examination) {
+  private func describe(_ examination: ConformanceReport) {
     guard printsText else { return }
     for rule in global.verbose ? examination.rules : examination.broken {
       let mark = rule.found == nil ? "kept    " : "broken  "
@@ -218,7 +219,7 @@ struct EmulateCommand: ParsableCommand {
   }
 }
 
-extension Examination {
+extension ConformanceReport {
   fileprivate var json: JSONValue {
     .array(
       rules.map { rule in

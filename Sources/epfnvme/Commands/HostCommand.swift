@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
+internal import HostTools
 internal import LibC
 internal import KernelEvents
 internal import Provisioning
@@ -234,24 +234,6 @@ extension GlobalOptions {
         .timedOut, "\(words) within \(limit) s", operation: operation,
         hint: "--timeout SECONDS waits longer; see dmesg for the NVMe driver's reason")
     }
-  }
-}
-
-extension HostBus {
-  /// - Parameters:
-  ///   - ids: which ones; all without.
-  ///   - wanted: which of them are marked.
-  func disks(_ ids: [DiskIDs]?, wanted: [DiskIDs]?) throws(ProvisioningError) -> [HostDisk] {
-    do throws(HostViewError) {
-      // A disk that disappears meanwhile is omitted.
-      return try functions(ids).compactMap { name in
-        (try? BusDevice(name, on: machine)).flatMap { try? HostDisk($0, wanted: wanted) }
-      }
-    } catch { throw ProvisioningError(error) }
-  }
-
-  func disks(named name: String) throws(ProvisioningError) -> [HostDisk] {
-    try disks(nil, wanted: nil).filter { $0.name == name }
   }
 }
 

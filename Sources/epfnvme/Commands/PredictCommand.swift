@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import HostDriver
 internal import Numbers
 internal import NVMe
+internal import ProfileEmulation
 internal import Provisioning
 internal import SimulatedKernel
 

@@ -4,6 +4,7 @@ internal import CLinux
 internal import ConfigFS
 internal import ControllerEmulation
 internal import LibC
+internal import ProfileEmulation
 internal import Provisioning
 internal import SimulatedKernel
 internal import SystemPackage
@@ -99,15 +100,17 @@ struct ServeCommand: ParsableCommand {
       let served = try servedFunction()
       let listener = try listen(served.name)
       for note in served.notes { global.terminal.note("note: " + Terminal.printable(note)) }
+      let output = ServingOutput(
+        served.name, global.terminal, isJSON: global.json, interval: statsInterval,
+        hasResult: !TraceFile.isResult(trace))
       let monitor = ServingMonitor(
-        served, global.terminal, isJSON: global.json, interval: statsInterval,
-        keepsTrace: trace != nil, hasResult: !TraceFile.isResult(trace))
+        served, interval: output.interval, keepsTrace: trace != nil, view: output)
       sayReady(served, listener)
       // A process that waits for this line would wait forever. Later, serving the host has priority over output.
       if Output.hasFailed { return }
       Server(served.function, memory: served.memory, at: listener).run(
         until: stop, observer: monitor)
-      monitor.closeLine()
+      output.closeLine()
       served.function.flushBackings()
       if let trace {
         var file = TraceFile()
@@ -133,7 +136,7 @@ struct ServeCommand: ParsableCommand {
         operation: "serve", path: file, errno: errno,
         hint: "epfnvme setup --kernel simulated=\(file) PROFILE creates it")
     }
-    return try GlobalOptions.simulatedKernel(in: file, global.chosenRelease)
+    return try GlobalOptions.simulatedKernel(in: file, global.kernelRelease)
   }
 
   /// The name of the function that would be served; no file or device is touched for it.

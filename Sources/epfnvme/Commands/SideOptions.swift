@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
+internal import BoardTests
 internal import ConfigFS
+internal import HostTools
 internal import LibC
 internal import LinuxFiles
 internal import Provisioning
@@ -41,6 +42,7 @@ struct SideOptions: ParsableArguments {
   var dataMib: UInt64 = 64
 
   var limit: Duration { .seconds(peerTimeout) }
+  var dataTest: HostSide.DataTest { .init(isDestructive: destructive, mebibytes: dataMib) }
 
   func validate() throws {
     guard peerTimeout > 0, peerTimeout <= 86400 else {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
-internal import KernelEvents
+internal import BoardTests
+internal import HostTools
 internal import Provisioning
-internal import SimulatedKernel
 
 struct SmokeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -88,7 +87,7 @@ struct SmokeCommand: ParsableCommand {
     _ located: Profile.Located, _ outputs: ReportOutputs, _ known: inout TestReport
   ) throws {
     let provisioner = try global.provisioner(for: located.profile)
-    known.describe(provisioner, text: source.text)
+    known.describe(provisioner, text: source.text, version: EPFNVMe.version)
     let board = try sides.board(located.profile.name, runs: runs, provisioner.run)
     do throws(ProvisioningError) {
       if force, try provisioner.names().contains(located.profile.name) {
@@ -104,10 +103,13 @@ struct SmokeCommand: ParsableCommand {
       options.requiresLink = requireLink
       let view = SmokeView(global.terminal, outputs)
       let smoke = Smoke(
-        provisioner, located, prediction: try prediction(located, provisioner), options: options,
+        provisioner, located,
+        prediction: try BoardPrediction(
+          located, on: provisioner, usual: global.emulatedRelease(for: located.profile)),
+        options: options,
         hostPart: hostPart(board)
       ) { view.hear($0) }
-      smoke.report.describe(provisioner, text: source.text)
+      smoke.report.describe(provisioner, text: source.text, version: EPFNVMe.version)
       outputs.begin(smoke.report, count: smoke.caseIDs.count)
       let result = try smoke.run()
       view.finish(result)
@@ -146,13 +148,13 @@ struct SmokeCommand: ParsableCommand {
 
   /// The host's side: the results of this machine for the disk.
   private func host(_ located: Profile.Located, _ outputs: ReportOutputs) throws {
-    let side = try HostSide(global, located, disk: sides.host)
+    let side = try global.hostSide(located, disk: sides.host)
     let limit = Duration.seconds(global.timeout ?? 5)
     let peer = HostPeer(
       try sides.exchange(RunDirectory()), located.profile.name, limit: sides.limit)
     var report = try peer.run { run in
       global.terminal.note("the board is up: run \(run)")
-      return side.smoke(within: limit, sides)
+      return side.smoke(within: limit, sides.dataTest)
     }
     report.profile = source.text
     outputs.begin(report, count: report.results.count)
@@ -160,30 +162,6 @@ struct SmokeCommand: ParsableCommand {
     global.terminal.note("\(report.subject): \(report.summary)")
     try outputs.end(report)
     if report.exitCode != 0 { throw Ending(code: report.exitCode) }
-  }
-
-  /// The prediction of the emulation for the profile on a machine like this one.
-  private func prediction(
-    _ located: Profile.Located, _ provisioner: Provisioner
-  ) throws(ProvisioningError) -> BoardPrediction? {
-    guard !located.profile.functions.isEmpty else { return nil }
-    let facts = provisioner.machine.facts
-    return try Emulation(located, driver(located, provisioner)) {
-      $0.release = facts.release
-      $0.onlineCPUs = facts.onlineCPUs
-      $0.pageSize = facts.pageSize
-    }.boardPrediction(located)
-  }
-
-  /// The driver that setup will select.
-  private func driver(
-    _ located: Profile.Located, _ provisioner: Provisioner
-  ) -> SimulatedKernel.Release {
-    // Without a plan, the run reports the reason, and any emulation is sufficient.
-    guard let name = (try? provisioner.plan(located))?.driver else {
-      return global.emulatedRelease(for: located.profile)
-    }
-    return .init(functionDriver: name) ?? .linux7_2
   }
 
   private func list() {

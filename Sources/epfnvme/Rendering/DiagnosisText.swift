@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Checks
+internal import Doctor
 
 /// A diagnosis as text: findings by severity, then the facts that were found and what could not be inspected.
 struct DiagnosisText {
-  let diagnosis: Diagnosis
+  let diagnosis: MachineDiagnosis
   let terminal: Terminal
   /// Whether only findings are printed.
   var isBrief = false

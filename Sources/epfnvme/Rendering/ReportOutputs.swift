@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
-internal import Checks
+internal import BoardTests
 internal import ConfigFS
 internal import LibC
 internal import LinuxFiles

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Checks
+import Doctor
 import LinuxFiles
 import Provisioning
 import SimulatedKernel

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Checks
+import Doctor
 import ConfigFS
 import KernelEvents
 import KernelModules
@@ -109,7 +109,7 @@ final class Patient {
 
   // MARK: The doctor
 
-  func examine() -> Diagnosis {
+  func examine() -> MachineDiagnosis {
     var files = kernel.systemFiles
     falsify(&files)
     var machine = simulated.provisioner.machine
@@ -125,7 +125,7 @@ final class Patient {
       // Without root the error is EACCES; tests that run as root get ENOTDIR.
       run = RunDirectory("/dev/null/epfnvme")
     }
-    return Doctor(Provisioner(machine, run: run), files: files).examine(profile)
+    return MachineDoctor(Provisioner(machine, run: run), files: files).examine(profile)
   }
 }
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ControllerEmulation
+internal import KernelEvents
+internal import PCIEndpoint
+internal import Provisioning
+internal import SystemPackage
+
+/// Whether a profile fits the machine, by the same rules as `setup`.
+extension Examination {
+  mutating func lookAtProfile() {
+    guard let profile else { return }
+    for warning in profile.warnings { tell(warning) }
+    for function in profile.profile.functions { predict(function, profile.profile) }
+    // Problems that affect every profile have been reported already.
+    if let reason = diagnosis.findings.first(where: { Self.foundations.contains($0.id) }) {
+      return hide(
+        "whether \(profile.profile.name) fits",
+        "fix \(reason.id.rawValue) first: \(reason.subject)")
+    }
+    let plan: Plan
+    do throws(ProvisioningError) { plan = try provisioner.plan(profile) } catch {
+      if error.kind == .needsPrivileges || error.errno == .permissionDenied {
+        return hide("whether \(profile.profile.name) fits", error.message + "; run as root")
+      }
+      return find(
+        .profileImpossible, profile.profile.name,
+        [Finding.Evidence(error.path ?? profile.profile.name, error.message)],
+        "setup refuses this profile on this machine",
+        remedy: error.hint ?? "change the profile")
+    }
+    for warning in plan.warnings where !profile.warnings.contains(warning) { tell(warning) }
+    see(
+      "plan", plan.changesAnything ? "\(plan.steps.count) steps" : "nothing to do: it is set up")
+  }
+
+  /// Findings after which a plan adds no information.
+  private static let foundations: Set<Finding.ID> = [
+    .optionMissing, .endpointSupportMissing, .tlsKernel, .driverMissing, .moduleMissing,
+    .moduleLoadingDisabled, .controllerMissing, .controllerDisabled, .controllerWithoutDriver,
+    .controllerUnsuitable, .journalDamaged,
+  ]
+
+  private mutating func tell(_ warning: ProfileIssue) {
+    find(
+      .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
+      "setup continues despite it", remedy: warning.hint ?? "change the profile, or accept it")
+  }
+
+  /// Queues, vectors and BAR 0 of a function, as the driver computes them.
+  private mutating func predict(_ function: Profile.Function, _ profile: Profile) {
+    guard let driver else { return }
+    let isPCIEPFNVMe = driver == .pciEPFNVMe
+    var setup = DriverSetup(isPCIEPFNVMe ? .pciEPFNVMe : .nvmetPCIEPF)
+    setup.msixVectors = Int(function.msixVectors)
+    setup.msiVectors = Int(function.msiVectors)
+    setup.isMSIXCapable = function.controllerFeatures?.msix ?? true
+    setup.isMSICapable = function.controllerFeatures?.msi ?? true
+    let limit = profile.subsystem(function.target.nqn)?.maximumQueueID
+    var wanted = Int(function.ioQueues ?? limit ?? (isPCIEPFNVMe ? UInt16.max : 127))
+    if isPCIEPFNVMe { wanted = min(wanted, machine.facts.onlineCPUs) }
+    let queues = setup.queues(target: wanted).ioQueues ?? 0
+    let interrupts: String =
+      switch setup.interrupts {
+      case .msix(let count): "\(count) MSI-X vectors"
+      case .msi(let count): "\(count) MSI vectors"
+      default: "INTx"
+      }
+    see(
+      "function \(function.name) of the profile",
+      "\(queues) I/O queues and the admin queue on \(machine.facts.onlineCPUs) processors, \(interrupts), \(setup.registerBytes) bytes of registers in BAR 0, up to \(2 * (queues + 1) + 2) outbound windows"
+    )
+  }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Numbers
+package import ControllerEmulation
+package import HostDriver
+internal import LibC
+internal import NVMe
+internal import PCI
+package import Provisioning
+internal import SimulatedKernel
+
+extension Emulation {
+  /// One function and its host.
+  package final class Endpoint {
+    package let name: String
+    package let function: NVMeFunction
+    package let player: ScenarioPlayer
+
+    init(name: String, _ device: SimulatedKernel.Device, _ way: Way) {
+      self.name = name
+      function =
+        way.isReference ? device.function.reference(memory: device.memory) : device.function
+      if way.isRealTime { function.runInRealTime() }
+      let board = Board(function, isRealTime: way.isRealTime)
+      player = ScenarioPlayer(function, memory: device.memory, clock: board, link: board)
+      function.setTracing(true)
+    }
+
+    /// Lets one thing happen.
+    package func play(_ step: Scenario.Step) throws(ProvisioningError) {
+      do { try player.play(step) } catch {
+        throw ProvisioningError(
+          .different, "the controller failed: \(error)", operation: error.step,
+          path: name,
+          hint:
+            "see the trace; a quirk of the driver may be the cause (epfnvme emulate --list-quirks)"
+        )
+      }
+    }
+
+    /// The results of nvme-cli commands.
+    package func answers(
+      _ found: ProbeResult
+    ) throws(ProvisioningError) -> [(Inquiry, Inquiry.Answer)] {
+      let inquiries = Inquiry.all(for: found)
+      do { return Array(zip(inquiries, try player.host.answers(to: inquiries))) } catch {
+        throw ProvisioningError(
+          .different, "the controller failed: \(error)", operation: error.step,
+          path: name,
+          hint: "epfnvme emulate --scenario conformance shows which commands it completes")
+      }
+    }
+
+    /// The registers of BAR 0 as a host finds them after probing.
+    package var registers: [JSONValue.Member] {
+      Register.all.map {
+        .init(
+          $0.abbreviation ?? "\($0)",
+          .string(hexadecimal(player.host.value(of: $0))))
+      }
+    }
+
+    /// The function as a host finds it, before any I/O.
+    package func prediction(_ found: ProbeResult) -> [JSONValue.Member] {
+      func object(_ fields: [(name: String, value: String)]) -> JSONValue {
+        .object(fields.map { .init($0.name, .string($0.value)) })
+      }
+      let model = function.model
+      return [
+        .init("name", .string(name)),
+        .init("cap", .string(hexadecimal(found.capabilities.rawValue))),
+        .init("vs", .string(hexadecimal(found.version.rawValue))),
+        .init("bar0Size", JSONValue(model.bar0Size)),
+        .init("msixTableOffset", JSONValue(model.msixTableOffset)),
+        .init("vectors", JSONValue(model.interrupts.vectors)),
+        .init("ioQueues", JSONValue(found.ioQueues)),
+        .init("maximumTransfer", JSONValue(model.maximumTransfer)),
+        .init(
+          "identifyController", object(found.identifyController.fields)),
+        .init(
+          "namespaces",
+          .array(
+            found.namespaces.map {
+              [
+                "id": JSONValue($0.id), "blocks": JSONValue($0.blocks),
+                "blockSize": JSONValue($0.blockSize),
+                "identify": object($0.identify.fieldsAndFormats),
+              ]
+            })),
+      ]
+    }
+  }
+
+  /// Time passes for the device where the host waits; the link is its own.
+  private final class Board: HostClock, LinkControl {
+    private let function: NVMeFunction
+    private let isRealTime: Bool
+    init(_ function: NVMeFunction, isRealTime: Bool) {
+      self.function = function
+      self.isRealTime = isRealTime
+    }
+    func linkUp() { function.linkUp() }
+    func linkDown() { function.linkDown() }
+    func wait(milliseconds: UInt64) {
+      guard isRealTime else { return function.advance(to: function.now + .init(milliseconds)) }
+      usleep(UInt32(clamping: milliseconds * 1000))
+      function.catchUp()
+    }
+  }
+}

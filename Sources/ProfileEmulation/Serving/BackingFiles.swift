@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import BlockDevices
+internal import ConfigFS
+internal import Provisioning
+internal import SimulatedKernel
+internal import SystemPackage
+
+/// The files and devices of a profile, as this machine has them.
+struct BackingFiles {
+  private var found: [String: BackingDescription] = [:]
+  /// The offset of a loop device in its file.
+  private var offsets: [String: UInt64] = [:]
+
+  /// Backings of a simulated kernel, which describes them.
+  init() {}
+
+  /// Creates files for backings with `create`.
+  /// - Throws: ``ProvisioningError`` for one that is missing or in use.
+  init(_ profile: Profile) throws(ProvisioningError) {
+    for backing in profile.backings {
+      switch backing.store {
+      case .nullBlock: break
+      case .file(let file): try add(file)
+      case .block(let path):
+        try add(path, created: nil, BackingHint.missingDevice)
+      case .loopDevice(let loop):
+        try add(loop.file)
+        offsets[loop.file.path] = loop.offset
+      }
+    }
+  }
+
+  private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
+    try add(
+      file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
+      BackingHint.missingFile)
+  }
+
+  /// - Parameter hint: the hint for a missing file.
+  private mutating func add(
+    _ path: String, created size: UInt64?, _ hint: String
+  ) throws(ProvisioningError) {
+    let store = LiveBackingStore()
+    func failure(_ operation: String, _ error: Errno, _ hint: String?) -> ProvisioningError {
+      ProvisioningError(
+        .inputMissing, "cannot \(operation) \(path): \(error.nameAndText)", operation: operation,
+        path: path, errno: error, hint: hint)
+    }
+    if let size {
+      do { try store.createFile(FilePath(path), size: size) } catch {
+        guard error == .fileExists else {
+          let directory = FilePath(path).removingLastComponent()
+          throw failure(
+            "create", error, error == .noSuchFileOrDirectory ? "mkdir -p \(directory)" : nil)
+        }
+      }
+    }
+    do { found[path] = try store.describe(FilePath(path)) } catch {
+      throw failure(
+        "open", error, error == .noSuchFileOrDirectory ? hint : nil)
+    }
+  }
+
+  /// Shows them to a simulated machine.
+  func describe(_ machine: inout SimulatedKernel.Machine) {
+    for (path, description) in found {
+      var object = SimulatedKernel.StoredObject(
+        description.kind == .blockDevice ? .blockDevice : .regularFile, size: description.size,
+        blockSize: description.blockSize)
+      object.isReadOnly = description.isReadOnly
+      object.allowsDirectIO = description.allowsDirectIO
+      object.mountPoint = description.mountPoint?.string
+      machine.storage[path] = object
+    }
+  }
+
+  func offset(of file: String) -> UInt64 { offsets[file] ?? 0 }
+}
