@@ -92,7 +92,7 @@ extension Controller {
 
   private mutating func fetchBuffered() {
     for queue in submissions.indices.dropFirst() where submissions[queue].isLive {
-      let target = completionQueue(of: queue)
+      let target = B.completionQueue(self, of: queue)
       if !completions[target].waiting.isEmpty { post(to: target) }
       guard let tail = bufferedDoorbell(queue, completion: false),
         tail & 0xffff != submissions[queue].head

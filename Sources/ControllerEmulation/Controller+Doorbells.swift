@@ -66,34 +66,19 @@ extension Controller {
     let old = doorbellRegister(queue, completion: isCompletion)
     setDoorbellRegister(queue, completion: isCompletion, value)
     let isLive = isCompletion ? completions[queue].isLive : submissions[queue].isLive
-    guard isLive else { return reportDoorbell(.register) }
+    guard isLive else { return B.reportDoorbell(&self, .register) }
     if !isCompletion {
-      submissionDoorbell(queue)
-    } else if model.behaviour == .reference, value & 0xffff >= completions[queue].depth {
+      if isEnabled { B.submissionDoorbell(&self, queue) }
+    } else if B.ignoresInvalidHeads, value & 0xffff >= completions[queue].depth {
       // As if it had not been written.
       setDoorbellRegister(queue, completion: true, old)
-      reportDoorbell(.value)
+      B.reportDoorbell(&self, .value)
     } else {
-      completionDoorbell(queue)
+      if doorbellPages != nil {
+        completions[queue].acknowledged = doorbellRegister(queue, completion: true)
+      }
+      B.completionDoorbell(&self, queue)
     }
-  }
-
-  /// The host has moved a tail. A controller that polls continuously sees it immediately; others at their next tick.
-  private mutating func submissionDoorbell(_ queue: Int) {
-    guard isEnabled else { return }
-    switch model.behaviour {
-    case .reference: fetch(from: queue)
-    case .nvmetPCIEPF: if now < busyUntil { fetch(from: queue) }
-    case .pciEPFNVMe: if now < submissions[queue].spinsUntil { fetch(from: queue) }
-    }
-  }
-
-  /// The host has taken completions.
-  private mutating func completionDoorbell(_ queue: Int) {
-    if doorbellPages != nil {
-      completions[queue].acknowledged = doorbellRegister(queue, completion: true)
-    }
-    if model.behaviour == .reference, !completions[queue].waiting.isEmpty { post(to: queue) }
   }
 
   // MARK: Looking
@@ -132,7 +117,7 @@ extension Controller {
           completions[queue].acknowledged = head
         } else {
           setDoorbellRegister(queue, completion: true, completions[queue].acknowledged)
-          reportDoorbell(.value)
+          B.reportDoorbell(&self, .value)
         }
       }
       if !completions[queue].waiting.isEmpty { post(to: queue) }
@@ -148,7 +133,7 @@ extension Controller {
   // MARK: Interrupts
 
   /// How long an interrupt may be held: until the host consumes the entries of the previous one, or for its next command.
-  private static let interruptHold: UInt64 = 100_000
+  private static var interruptHold: UInt64 { 100_000 }
 
   /// Interrupts the host, unless it has a pending interrupt, or is about to submit more.
   ///
@@ -203,4 +188,13 @@ extension Controller {
       }
     }
   }
+}
+
+/// An error that a doorbell write causes, as the error event has it (AEI).
+/// - Source: NVM Express Base 2.1, 5.1.2.
+enum DoorbellError: UInt8 {
+  /// The doorbell of a queue that does not exist.
+  case register = 0
+  /// A value beyond the queue.
+  case value = 1
 }

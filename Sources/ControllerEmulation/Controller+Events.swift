@@ -14,56 +14,24 @@ struct EventState {
   /// Asynchronous Event Configuration, as the host has set it.
   var configuration = AsyncEventConfiguration()
 
-  /// The state after an enable and a disable: nvmet keeps reported events and the host's settings.
-  mutating func reset(for behaviour: Behaviour) {
-    requests = []
-    guard behaviour != .nvmetPCIEPF else { return }
-    self = EventState(behaviour)
-  }
-
-  /// nvmet begins with notices of namespaces and of their access state.
-  init(_ behaviour: Behaviour) {
-    configuration.rawValue = behaviour == .reference ? 0 : 0x900
-  }
+  init(configuration: UInt32) { self.configuration.rawValue = configuration }
 }
 
 extension Controller {
-  mutating func requestEvent(_ command: SubmissionEntry) {
-    switch model.behaviour {
-    // Freed and forgotten.
-    case .pciEPFNVMe where has(.asyncEventsNeverComplete): return
-    default:
-      guard events.requests.count < 4 else {
-        return finish(command, on: 0, .failure(.tooManyEventRequests))
-      }
-      events.requests.append(command.id)
-      completeHeldEvents()
+  /// The request waits for an event.
+  mutating func waitForEvent(_ command: SubmissionEntry) {
+    guard events.requests.count < 4 else {
+      return finish(command, on: 0, .failure(.tooManyEventRequests))
     }
-  }
-
-  enum DoorbellError: UInt8 {
-    case register = 0
-    case value = 1
-  }
-
-  /// A doorbell without a queue, or an invalid value. The drivers do not report it; the reference controller does, once until the host
-  /// reads the Error Information log.
-  /// - Source: NVM Express Base 2.1, 5.1.2: error status, log page 01h.
-  mutating func reportDoorbell(_ error: DoorbellError) {
-    guard model.behaviour == .reference, isEnabled else { return }
-    var event = AsyncEvent()
-    event[.information] = error.rawValue
-    event[.logPage] = LogPageID.errorInformation
-    hold(event)
+    events.requests.append(command.id)
     completeHeldEvents()
-    post(to: 0)
   }
 
   /// Replaces the namespaces, and notifies the host of those that were added, removed or changed.
   ///
-  /// The notice is masked until the host reads the Changed Namespace List. pci_epf_nvme does not notify its host.
+  /// The notice is masked until the host reads the Changed Namespace List.
   /// - Source: NVM Express Base 2.1, 5.1.2: notice, log page 04h.
-  public mutating func update(namespaces: [Namespace], at time: VirtualTime) {
+  mutating func update(namespaces: [Namespace], at time: VirtualTime) {
     advance(to: time)
     let before = Dictionary(model.namespaces.map { ($0.id, $0) }) { first, _ in first }
     let after = Dictionary(namespaces.map { ($0.id, $0) }) { first, _ in first }
@@ -80,7 +48,7 @@ extension Controller {
       return old.isEnabled != new.isEnabled || old.blocks != new.blocks
         || old.blockShift != new.blockShift || old.isReadOnly != new.isReadOnly
     }
-    guard !changed.isEmpty, isEnabled, model.behaviour != .pciEPFNVMe else { return }
+    guard !changed.isEmpty, isEnabled, B.notifiesOfNamespaces else { return }
     for id in changed.sorted() { tellOfChange(of: id) }
     completeHeldEvents()
     post(to: 0)
@@ -97,7 +65,7 @@ extension Controller {
   }
 
   /// An event, unless one of its type was reported and its log page has not been read.
-  private mutating func hold(_ event: AsyncEvent) {
+  mutating func hold(_ event: AsyncEvent) {
     if events.masked.insert(event[.logPage]).inserted { events.held.append(event) }
   }
 
@@ -106,11 +74,15 @@ extension Controller {
     if command.cdw10 >> 15 & 1 == 0 { events.masked.remove(page) }
   }
 
-  /// Events wait for requests. nvmet completes the latest request first.
+  /// The host has read the Changed Namespace List, unless it keeps its event masked.
+  mutating func forgetAcknowledgedChanges() {
+    if !events.masked.contains(.changedNamespaces) { events.changedNamespaces = [] }
+  }
+
+  /// Events wait for requests.
   mutating func completeHeldEvents() {
     while !events.held.isEmpty, !events.requests.isEmpty {
-      let request =
-        model.behaviour == .reference ? events.requests.removeFirst() : events.requests.removeLast()
+      let request = B.takeRequest(&events)
       complete(
         Completion(
           result: UInt64(events.held.removeFirst().rawValue), queue: 0, commandID: request,

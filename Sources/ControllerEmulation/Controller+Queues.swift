@@ -12,22 +12,8 @@ extension Controller {
     guard isEnabled, submissions[queue].isLive else { return }
     let tail = doorbell(submission: queue) & 0xffff
     let depth = submissions[queue].depth
-    guard tail < depth else {
-      if model.behaviour == .reference {
-        // The queue waits for a valid value, at its register.
-        setDoorbellRegister(queue, completion: false, submissions[queue].head)
-        submissions[queue].leavesBuffers = true
-        reportDoorbell(.value)
-      } else {
-        diagnose(
-          // pci_epf_nvme.md, 13, Q15; nvmet_pci_epf.md, 20, Q8
-          "\(model.behaviour.rawValue): tail doorbell",
-          "tail doorbell \(tail) of submission queue \(queue) is beyond its \(depth) entries: the driver would fetch forever"
-        )
-      }
-      return
-    }
-    guard submissions[queue].head == tail || canFetch() else { return }
+    guard tail < depth else { return B.invalidTail(&self, tail, of: queue) }
+    guard submissions[queue].head == tail || B.canFetch(&self) else { return }
     let first = submissions[queue].head
     var used: UInt64 = 0
     while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
@@ -44,11 +30,8 @@ extension Controller {
         .command(
           queue: UInt16(queue), id: command.id, opcode: command.opcode,
           namespace: command.namespaceID))
-      if model.behaviour == .nvmetPCIEPF {
-        busyUntil = now + VirtualTime.Milliseconds(5000)
-        keepAlive.hasSeenCommand = true
-      }
-      let target = completionQueue(of: queue)
+      B.didFetch(&self)
+      let target = B.completionQueue(self, of: queue)
       if queue == 0 { executeAdmin(command) } else { executeIO(command, on: UInt16(queue)) }
       if target < 64 { used |= 1 << UInt64(target) } else { post(to: target) }
     }
@@ -83,20 +66,13 @@ extension Controller {
     return isThere == nil ? nil : SubmissionEntry(dwords: words)
   }
 
-  /// The completion queue of a submission queue.
-  func completionQueue(of queue: Int) -> Int {
-    // nvmet finds the completion queue by the submission queue's id.
-    model.behaviour == .nvmetPCIEPF && has(.completionQueueOfSameID)
-      ? queue : Int(submissions[queue].completionQueue)
-  }
-
   // MARK: Completion
 
   /// Queues the completion of a command.
   mutating func complete(_ completion: Completion) {
-    let queue = completionQueue(of: Int(completion.queue))
+    let queue = B.completionQueue(self, of: Int(completion.queue))
     guard queue < completions.count, completions[queue].isLive else { return }
-    if model.behaviour == .reference, completions[queue].waiting.isEmpty, !isFull(queue) {
+    if B.writesCompletionsAtOnce, completions[queue].waiting.isEmpty, !isFull(queue) {
       write(completion, to: queue)
       completions[queue].posted += 1
       return
@@ -111,7 +87,7 @@ extension Controller {
     var posted = completions[queue].posted
     completions[queue].posted = 0
     if completions[queue].waiting.isEmpty {
-      if posted > 0 { decideInterrupt(queue, isLast: true) }
+      if posted > 0 { B.didPostBatch(&self, to: queue, count: posted) }
       return
     }
     let before = posted
@@ -119,32 +95,20 @@ extension Controller {
       if isFull(queue) { break }
       write(completion, to: queue)
       posted += 1
-      decideInterrupt(queue, isLast: false)
+      B.didPost(&self, to: queue)
     }
-    let isWhole = posted - before == completions[queue].waiting.count
-    if isWhole || (model.behaviour == .pciEPFNVMe && has(.lostCompletions)) {
-      // `pci_epf_nvme` drops completions without room.
+    if posted - before == completions[queue].waiting.count {
       completions[queue].waiting.removeAll(keepingCapacity: true)
     } else {
-      completions[queue].waiting.removeFirst(posted - before)
-      if model.behaviour != .reference {
-        completions[queue].due = now + VirtualTime.Milliseconds(1)
-      }
+      B.keepWaiting(&self, queue, written: posted - before)
     }
-    if posted > 0 || model.behaviour == .pciEPFNVMe { decideInterrupt(queue, isLast: true) }
+    B.didPostBatch(&self, to: queue, count: posted)
   }
 
   private func isFull(_ queue: Int) -> Bool {
     let next = completions[queue].tail + 1
     let head = doorbell(completion: queue) & 0xffff
-    // Both drivers compare without the wrap, and so may overwrite the entry at the end of the queue.
-    let ignoresWrap =
-      switch model.behaviour {
-      case .pciEPFNVMe: has(.lostCompletions)
-      case .nvmetPCIEPF: has(.fullTestWithoutWrap)
-      case .reference: false
-      }
-    return head == (next == completions[queue].depth && !ignoresWrap ? 0 : next)
+    return head == (next == completions[queue].depth && !B.ignoresWrap(self) ? 0 : next)
   }
 
   private mutating func write(_ completion: Completion, to queue: Int) {
@@ -186,79 +150,14 @@ extension Controller {
 
   // MARK: Interrupts
 
-  /// Whether an entry, or the end of a batch, raises an interrupt.
-  private mutating func decideInterrupt(_ queue: Int, isLast: Bool) {
-    guard
-      completions[queue].raisesInterrupts
-        || (model.behaviour == .pciEPFNVMe && has(.interruptEnableIgnored))
-    else { return }
-    let slot = completions[queue].slot
-    switch model.behaviour {
-    // One for the batch.
-    case .pciEPFNVMe: if isLast { raise(queue) }
-    case .reference: if isLast { raiseOrHold(queue) }
-    case .nvmetPCIEPF:
-      // The admin queue, and vectors without coalescing: one each and one at the end.
-      guard queue > 0, !coalescing.vectors[slot].isDisabled else { return raise(queue) }
-      if isLast {
-        if coalescing.vectors[slot].count > 0 { raise(queue) }
-        coalescing.vectors[slot].count = 0
-      } else {
-        coalescing.vectors[slot].count += 1
-        if coalescing.vectors[slot].count >= coalescing.threshold {
-          coalescing.vectors[slot].count = 0
-          raise(queue)
-        }
-      }
-    }
-  }
-
-  /// Whether the reference controller's pin is asserted: a queue has entries that the host has not acknowledged, and vector 0 is not
-  /// masked.
-  /// - Source: NVM Express PCIe Transport 1.1, 3.5.1.
-  var assertsPin: Bool {
-    guard bar[Register.interruptMaskSet.offset / 4] & 1 == 0 else { return false }
-    return completions.indices.contains { queue in
-      completions[queue].isLive && completions[queue].raisesInterrupts
-        && doorbell(completion: queue) & 0xffff != completions[queue].tail
-    }
-  }
-
   mutating func raise(_ queue: Int) {
     let vector = completions[queue].vector
     guard Int(vector) < model.interrupts.vectors else {
       return log(.error, "CQ[\(queue)]: Failed to raise IRQ (err=-22)")
     }
-    // A mask register counts for pins and MSI only.
-    if model.behaviour == .reference, case .msix = model.interrupts {
-    } else if model.behaviour == .reference,
-      vector < 32, bar[Register.interruptMaskSet.offset / 4] >> UInt32(vector) & 1 != 0
-    {
-      return
-    }
+    guard !B.isMasked(self, vector) else { return }
     trace(.interrupt(vector: vector))
     effects.interrupts.append(vector)
-  }
-}
-
-/// The index of a vector's settings.
-extension Controller {
-  /// The slot for a new completion queue. `nvmet_pci_epf` has as many slots as queues and assigns them in order of creation, independent of
-  /// the vectors; others have one for each vector.
-  mutating func takeSlot(for vector: UInt16) -> Int {
-    guard model.behaviour == .nvmetPCIEPF else {
-      return min(Int(vector), coalescing.vectors.count - 1)
-    }
-    return coalescing.take(vector)
-  }
-
-  mutating func giveSlot(of queue: Int) {
-    if model.behaviour == .nvmetPCIEPF { coalescing.give(completions[queue].slot) }
-  }
-
-  /// The slot of a vector that some completion queue has.
-  func slot(of vector: UInt16) -> Int? {
-    completions.first { $0.isLive && $0.vector == vector }?.slot
   }
 }
 

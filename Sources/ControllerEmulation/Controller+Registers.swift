@@ -3,9 +3,7 @@ internal import NVMe
 
 extension ControllerModel {
   /// Queue pairs that have doorbells.
-  var doorbellPairs: Int {
-    behaviour == .reference ? ioQueues + 1 : behaviour.doorbellPairs
-  }
+  var doorbellPairs: Int { behaviour.implementation.doorbellPairs(of: self) }
 
   /// Registers and doorbells, bytes; the MSI-X table follows.
   var registerBytes: Int { Register.doorbells + 8 * doorbellPairs }
@@ -39,16 +37,13 @@ extension ControllerModel {
     // TO 7.5 s; the NVM command set, and the possibility of several.
     return entries | 1 << 16 | 15 << 24 | 1 << 37 | 1 << 43
   }
-
-  /// CC before the host has written it: pci_epf_nvme shows the value of its fabrics host.
-  var initialConfiguration: UInt32 { behaviour == .pciEPFNVMe ? 0x0046_0060 : 0 }
 }
 
 extension Controller {
   // MARK: Access by the host
 
   /// The value at an offset of BAR 0, 4 bytes; zero outside registers and doorbells.
-  public func readRegister(_ offset: Int) -> UInt32 {
+  func readRegister(_ offset: Int) -> UInt32 {
     guard offset >= 0, offset & 3 == 0, offset < readableBytes else { return 0 }
     return bar[offset / 4]
   }
@@ -62,52 +57,17 @@ extension Controller {
     }
   }
 
-  /// Doorbells need not be readable; those of the drivers are.
   private var readableBytes: Int {
-    model.behaviour == .reference ? Register.doorbells : 4 * bar.count
+    B.hasReadableDoorbells ? 4 * bar.count : Register.doorbells
   }
 
   /// The host writes 4 bytes of BAR 0.
-  public mutating func writeRegister(_ offset: Int, _ value: UInt32, at time: VirtualTime) {
+  mutating func writeRegister(_ offset: Int, _ value: UInt32, at time: VirtualTime) {
     advance(to: time)
     guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return }
     trace(.register(offset: UInt32(offset), value: value))
     if offset >= Register.doorbells { return writeDoorbell(offset, value) }
-    guard model.behaviour == .reference || !isWritableInDriver(offset) else {
-      return bar[offset / 4] = value
-    }
-    writeReferenceRegister(offset, value)
-  }
-
-  /// Plain memory, unless the quirk is off and the register is read-only by the specification.
-  private func isWritableInDriver(_ offset: Int) -> Bool {
-    switch offset {
-    case 0x00, 0x04, 0x08, 0x1c:
-      model.behaviour == .pciEPFNVMe ? has(.wholeBARWritable) : has(.registersWritable)
-    default: true
-    }
-  }
-
-  private mutating func writeReferenceRegister(_ offset: Int, _ value: UInt32) {
-    switch offset {
-    case Register.configuration.offset:
-      bar[offset / 4] = value
-      lookAtConfiguration()
-    case Register.adminQueueAttributes.offset:
-      bar[offset / 4] = value & 0x0fff_0fff
-    case Register.adminSubmissionQueue.offset, Register.adminCompletionQueue.offset:
-      bar[offset / 4] = value & ~0xfff
-    case Register.adminSubmissionQueue.offset + 4, Register.adminCompletionQueue.offset + 4:
-      bar[offset / 4] = value
-    // Masks of pin and MSI interrupts; with MSI-X the host must not use them, and they have no effect.
-    case Register.interruptMaskSet.offset:
-      bar[Register.interruptMaskSet.offset / 4] |= value
-      bar[Register.interruptMaskClear.offset / 4] = bar[Register.interruptMaskSet.offset / 4]
-    case Register.interruptMaskClear.offset:
-      bar[Register.interruptMaskSet.offset / 4] &= ~value
-      bar[Register.interruptMaskClear.offset / 4] = bar[Register.interruptMaskSet.offset / 4]
-    default: break
-    }
+    B.writeRegister(&self, offset, value)
   }
 
   // MARK: The controller's side
@@ -117,18 +77,20 @@ extension Controller {
     bar[0] = UInt32(truncatingIfNeeded: capabilities)
     bar[1] = UInt32(truncatingIfNeeded: capabilities >> 32)
     bar[2] = model.version
-    configuration = model.initialConfiguration
-    status = 0
+    configuration = ControllerConfiguration(rawValue: B.initialConfiguration)
+    status = ControllerStatus()
     writeConfiguration()
     writeStatus()
   }
 
   mutating func writeStatus() {
-    if bar[Register.status.offset / 4] != status { trace(.status(status)) }
-    bar[Register.status.offset / 4] = status
+    if bar[Register.status.offset / 4] != status.rawValue { trace(.status(status.rawValue)) }
+    bar[Register.status.offset / 4] = status.rawValue
   }
 
-  mutating func writeConfiguration() { bar[Register.configuration.offset / 4] = configuration }
+  mutating func writeConfiguration() {
+    bar[Register.configuration.offset / 4] = configuration.rawValue
+  }
 
   func register64(_ offset: Int) -> UInt64 {
     UInt64(bar[offset / 4]) | UInt64(bar[offset / 4 + 1]) << 32
@@ -150,11 +112,16 @@ extension Controller {
   }
 
   /// Switches ``Effects/trace`` on or off.
-  public mutating func trace(_ isOn: Bool) { effects.isTracing = isOn }
+  mutating func trace(_ isOn: Bool) { effects.isTracing = isOn }
 
   /// Returns the collected effects and clears them.
-  public mutating func takeEffects(_ body: (borrowing Effects) -> Void) {
+  mutating func takeEffects(_ body: (borrowing Effects) -> Void) {
     body(effects)
     effects.removeAll()
   }
+}
+
+extension Register {
+  /// Whether a dword of BAR 0 is read-only by the specification: CAP, VS and CSTS.
+  static func isReadOnly(_ offset: Int) -> Bool { [0x00, 0x04, 0x08, 0x1c].contains(offset) }
 }

@@ -1,29 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// The work items of the drivers: their polling, and its intervals.
-extension ControllerModel {
-  /// The polling interval of CC.
-  var registerPeriod: VirtualTime.Milliseconds {
-    .init(behaviour == .pciEPFNVMe ? 5 : 10)
-  }
-
-  /// The polling interval of idle submission queues.
-  ///
-  /// The work item of pci_epf_nvme's I/O queues sleeps and polls until its jiffy (4 ms) is over, and is scheduled again a jiffy later.
-  func queuePeriod(_ queue: Int) -> VirtualTime.Milliseconds {
-    .init(behaviour == .pciEPFNVMe && queue > 0 ? 8 : 5)
-  }
-
-  /// The duration of a poll of a queue.
-  func spin(_ queue: Int) -> VirtualTime.Milliseconds {
-    .init(behaviour == .pciEPFNVMe && queue > 0 ? 4 : 0)
-  }
-}
-
+/// The work items of the controller: its polling, and its intervals.
 extension Controller {
   /// The time of the next internal event; ``VirtualTime/never`` if only the host can cause one.
-  public var nextDue: VirtualTime {
+  var nextDue: VirtualTime {
     var next = min(registersDue, keepAlive.due, pollingDue)
     for queue in submissions.indices where submissions[queue].due < next {
       next = submissions[queue].due
@@ -38,9 +19,9 @@ extension Controller {
   /// anything.
   ///
   /// A caller that waits for a host in real time may sleep until then. Does not access the host's memory.
-  public var nextWork: VirtualTime {
-    // It acts on writes, and polls only doorbells.
-    if model.behaviour == .reference { return nextLook }
+  var nextWork: VirtualTime {
+    // Without register polling it acts on writes, and polls only doorbells.
+    if B.registerPeriod == nil { return nextLook }
     guard isIdle else { return nextDue }
     var next = keepAlive.due
     for queue in completions.indices where completions[queue].due < next {
@@ -52,7 +33,7 @@ extension Controller {
   /// Advances time: all events that are due until then happen, in order of time.
   ///
   /// Ticks without work are skipped in one step, so that idle time is free.
-  public mutating func advance(to time: VirtualTime) {
+  mutating func advance(to time: VirtualTime) {
     while true {
       let due = nextDue
       guard due <= time else { break }
@@ -66,7 +47,8 @@ extension Controller {
 
   /// Whether a tick could find anything before the host does something.
   private var isIdle: Bool {
-    guard bar[Register.configuration.offset / 4] == configuration, !hasLateShutdown else {
+    guard bar[Register.configuration.offset / 4] == configuration.rawValue, !B.hasLateShutdown(self)
+    else {
       return false
     }
     for queue in submissions.indices where submissions[queue].isLive {
@@ -79,27 +61,25 @@ extension Controller {
   /// Moves each periodic item to its first tick after a moment, on its own grid.
   private mutating func skipTicks(until time: VirtualTime) {
     /// The last tick until the moment; nil if none is due until then.
-    func last(_ due: VirtualTime, _ period: VirtualTime.Milliseconds) -> VirtualTime? {
-      guard due != .never, due <= time else { return nil }
+    func last(_ due: VirtualTime, _ period: VirtualTime.Milliseconds?) -> VirtualTime? {
+      guard let period, due != .never, due <= time else { return nil }
       let step = period.count * 1_000_000
       return VirtualTime(
         nanoseconds: time.nanoseconds - (time.nanoseconds - due.nanoseconds) % step)
     }
-    if let tick = last(registersDue, model.registerPeriod) {
-      registersDue = tick + model.registerPeriod
-    }
+    if let tick = last(registersDue, B.registerPeriod) { registersDue = tick + B.registerPeriod }
     for queue in submissions.indices {
-      let period = model.queuePeriod(queue)
+      let period = B.queuePeriod(queue)
       guard let tick = last(submissions[queue].due, period) else { continue }
       submissions[queue].due = tick + period
-      submissions[queue].spinsUntil = tick + model.spin(queue)
+      submissions[queue].spinsUntil = tick + B.spin(queue)
     }
   }
 
   /// Processes the work that is due: registers before queues, queues by number.
   private mutating func runDue() {
     if registersDue <= now {
-      registersDue = now + model.registerPeriod
+      registersDue = now + B.registerPeriod
       lookAtConfiguration()
     }
     for queue in submissions.indices where submissions[queue].due <= now {
@@ -107,15 +87,15 @@ extension Controller {
         submissions[queue].due = .never
         continue
       }
-      submissions[queue].due = now + model.queuePeriod(queue)
-      submissions[queue].spinsUntil = now + model.spin(queue)
+      submissions[queue].due = now + B.queuePeriod(queue)
+      submissions[queue].spinsUntil = now + B.spin(queue)
       fetch(from: queue)
     }
     for queue in completions.indices where completions[queue].due <= now {
       completions[queue].due = .never
       post(to: queue)
     }
-    if keepAlive.due <= now { keepAliveDue() }
+    if keepAlive.due <= now { B.keepAliveExpired(&self) }
     if pollingDue <= now { lookAtDoorbells() }
   }
 }

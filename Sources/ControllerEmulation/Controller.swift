@@ -1,34 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
-public import PCI
+internal import PCI
 internal import Synchronization
 
 /// An NVMe controller: registers, queues, commands and interrupts, exactly as one of the two endpoint drivers or as the specification
 /// has them.
 ///
+/// Here is what all have in common; each step that differs is a requirement of ``ControllerBehaviour``.
+///
 /// A value without threads, clocks or callbacks: accesses of the host and link events are passed in with their times; interrupts and log
 /// messages are collected in ``effects``. ``nextDue`` is the time of the next internal event; ``advance(to:)`` processes it. The same calls
 /// with the same times always have the same results.
-@safe public struct Controller: ~Copyable {
-  public internal(set) var model: ControllerModel
-  public let memory: HostMemory
+@safe struct Controller<B: ControllerBehaviour>: ~Copyable {
+  var model: ControllerModel
+  let memory: HostMemory
   /// The effects since ``takeEffects(_:)``.
-  public internal(set) var effects = Effects()
-  public internal(set) var now = VirtualTime.zero
+  var effects = Effects()
+  var now = VirtualTime.zero
 
   // Registers. BAR 0 of both drivers is plain memory; the reference controller keeps the writable registers there.
   var bar: [UInt32]
   /// CC at the controller's last check.
-  var configuration: UInt32 = 0
+  var configuration = ControllerConfiguration()
   /// CSTS as the controller means it.
-  var status: UInt32 = 0
+  var status = ControllerStatus()
 
   // State.
-  public internal(set) var isLinkUp = false
+  var isLinkUp = false
   /// Whether the host has the controller enabled.
-  public internal(set) var isEnabled = false
+  var isEnabled = false
   /// Whether some host has asked for Identify Controller.
-  public internal(set) var hasBeenIdentified = false
+  var hasBeenIdentified = false
   var pageSize: UInt64 = 4096
   /// The state of nvmet: enabled with unsupported settings.
   var isFatal = false
@@ -61,7 +63,7 @@ internal import Synchronization
   /// The host's settings and transfer statistics, by the index of the model's namespaces.
   var usage: [NamespaceUsage]
 
-  public internal(set) var counters = IOCounters()
+  var counters = IOCounters()
 
   /// One transfer, reused by all commands.
   let transfer: UnsafeMutableRawBufferPointer
@@ -70,22 +72,16 @@ internal import Synchronization
   let pageList: UnsafeMutableBufferPointer<UInt64>
 
   /// - Precondition: queue, vector and transfer limits are positive.
-  public init(_ model: ControllerModel, memory: HostMemory) {
+  init(_ model: ControllerModel, memory: HostMemory) {
     self.model = model
     // MDTS cannot express less than two pages.
-    let wraps =
-      model.behaviour == .pciEPFNVMe ? Quirk.smallTransferFieldWraps : .transferFieldWraps
-    if !model.quirks.contains(wraps) {
+    if !B.wrapsSmallTransferField(model.quirks) {
       self.model.maximumTransfer = max(model.maximumTransfer, 8192)
     }
     self.memory = memory
-    // The BAR of `nvmet_pci_epf` is memory from its beginning to its end. Only the first part of a large BAR is backed; the rest reads
-    // zero.
-    let bytes =
-      model.behaviour == .nvmetPCIEPF ? min(model.bar0Size, 1 << 24) : model.registerBytes
-    bar = [UInt32](repeating: 0, count: max(bytes, model.registerBytes) / 4)
-    errorLog = ErrorLog(isKept: model.behaviour == .nvmetPCIEPF)
-    events = EventState(model.behaviour)
+    bar = [UInt32](repeating: 0, count: B.memoryBytes(of: model) / 4)
+    errorLog = ErrorLog(isKept: B.keepsErrorLog)
+    events = EventState(configuration: B.eventConfiguration)
     usage = model.namespaces.map { NamespaceUsage(isWriteProtected: $0.isReadOnly) }
     doorbellPages = model.mapsDoorbells ? DoorbellPages(pairs: model.doorbellPairs) : nil
     unsafe doorbellWords = doorbellPages?.words

@@ -65,9 +65,8 @@ public struct ControllerModel: Sendable {
   public init(_ behaviour: Behaviour) {
     self.behaviour = behaviour
     quirks = behaviour.quirks
-    // The target of Linux 6.12 reports 1.3, newer ones 2.1; the largest transfers are the drivers' defaults.
-    version = behaviour == .pciEPFNVMe ? 0x0001_0300 : 0x0002_0100
-    maximumTransfer = behaviour == .pciEPFNVMe ? 128 << 10 : 512 << 10
+    version = behaviour.implementation.version
+    maximumTransfer = behaviour.implementation.maximumTransfer
   }
 }
 

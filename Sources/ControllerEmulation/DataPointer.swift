@@ -10,7 +10,7 @@ extension Controller {
     segments.removeAll(keepingCapacity: true)
     guard count <= model.maximumTransfer else { return Status.invalidField }
     if command.usesSGL {
-      return model.behaviour == .pciEPFNVMe ? Status.invalidField : parseSGL(command, count)
+      return B.parseSGL(&self, command, count)
     }
     let first = PRP(rawValue: command.prp1)
     guard first.isDwordAligned else { return Status.invalidPRPOffset }
@@ -25,28 +25,19 @@ extension Controller {
     let prp1 = entry.rawValue
     let first = entry.count(of: UInt64(count), pageSize: page)
     let rest = UInt64(count) - first
-    // pci_epf_nvme uses 4 KiB here, independent of CC.MPS.
-    let twoPages = model.behaviour == .pciEPFNVMe ? 8192 : 2 * page
-    let isDirect = UInt64(count) + entry.offset(pageSize: page) <= twoPages
-    if isDirect {
+    if UInt64(count) + entry.offset(pageSize: page) <= B.directBytes(pageSize: page) {
       segments.append(Segment(address: prp1, count: Int(first)))
       guard rest > 0 else { return Status.success }
-      if model.behaviour != .reference, prp2 == 0 { return Status.invalidField }
+      if !B.acceptsZeroPRPs, prp2 == 0 { return Status.invalidField }
       guard prp2 & (page - 1) == 0 else { return Status.invalidPRPOffset }
       append(prp2, Int(rest))
       return Status.success
     }
-    if model.behaviour != .reference, prp1 == 0 || prp2 == 0 {
-      if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
+    if !B.acceptsZeroPRPs, prp1 == 0 || prp2 == 0 {
+      B.logList(&self, "invalid field")
       return Status.invalidField
     }
-    if model.behaviour == .pciEPFNVMe, rest == 0 {
-      // Inside the first of pages above 4 KiB: the driver counts that page to its end.
-      log(
-        .error,
-        "PRPs transfer length mismatch \(page - entry.offset(pageSize: page)) / \(count)")
-      return Status.internalError
-    }
+    if let refusal = B.refuseList(&self, entry, count: count, rest: rest) { return refusal }
     segments.append(Segment(address: prp1, count: Int(first)))
     return parseList(prp2, rest)
   }
@@ -62,7 +53,7 @@ extension Controller {
     // The piece that grows; those before it are in ``segments``.
     var piece = segments.removeLast()
     defer { segments.append(piece) }
-    guard list & 7 == 0 || model.behaviour != .reference else { return Status.invalidPRPOffset }
+    guard list & 7 == 0 || !B.checksListAlignment else { return Status.invalidPRPOffset }
     while rest > 0 {
       let needed = (rest + mask) >> shift
       let room = PRP(rawValue: list).listCapacity(pageSize: page)
@@ -80,16 +71,16 @@ extension Controller {
             ? unsafe UInt64(littleEndian: pageList[Int(index)])
             : try? memory.load(at: list &+ 8 * index, as: UInt64.self)
         else {
-          if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list internal error") }
-          return model.behaviour == .reference ? Status.dataTransferError : Status.internalError
+          B.logList(&self, "internal error")
+          return B.unreadableList
         }
-        if model.behaviour != .reference, entry == 0 {
-          if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list invalid field") }
+        if !B.acceptsZeroPRPs, entry == 0 {
+          B.logList(&self, "invalid field")
           return Status.invalidField
         }
         // The last entry of a list is a pointer to the next one when more than a page is left.
         if index == entries - 1, rest > page {
-          guard entry & 7 == 0 || model.behaviour != .reference else {
+          guard entry & 7 == 0 || !B.checksListAlignment else {
             return Status.invalidPRPOffset
           }
           // Lists that only point to each other describe no data, and would be followed forever.
@@ -99,7 +90,7 @@ extension Controller {
           break
         }
         guard entry & mask == 0 else {
-          if model.behaviour == .nvmetPCIEPF { log(.error, "PRPs list invalid offset") }
+          B.logList(&self, "invalid offset")
           return Status.invalidPRPOffset
         }
         let count = min(rest, page)
@@ -148,7 +139,7 @@ extension Controller {
   // MARK: SGL
 
   /// - Source: NVM Express Base 2.1, 4.3.2.
-  private mutating func parseSGL(_ command: SubmissionEntry, _ count: Int) -> Status {
+  mutating func parseSGL(_ command: SubmissionEntry, _ count: Int) -> Status {
     var descriptor = SGLDescriptor(low: command.prp1, high: command.prp2)
     var total = 0
     var lists = 0
@@ -164,20 +155,16 @@ extension Controller {
       case .segment, .lastSegment:
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
+        if let refusal = B.refuseSegment(length: length, lists: lists) { return refusal }
         let size = SGLDescriptor.byteCount
-        let isReference = model.behaviour == .reference
-        guard length >= size, length % size == 0 || !isReference, lists <= 64 else {
-          return isReference ? Status.invalidField : Status.internalError
-        }
-        // The driver treats both segment types alike, and ignores half a descriptor at the end.
-        let isLast = isReference && descriptor.type == .lastSegment
+        let isLast = B.endsAtLastSegment && descriptor.type == .lastSegment
         var next: SGLDescriptor?
         for offset in stride(from: 0, through: length - size, by: size) {
           let place = descriptor.address &+ UInt64(offset)
           guard let low = try? memory.load(at: place, as: UInt64.self),
             let high = try? memory.load(at: place &+ 8, as: UInt64.self)
           else {
-            return model.behaviour == .reference ? Status.dataTransferError : Status.internalError
+            return B.unreadableList
           }
           let entry = SGLDescriptor(low: low, high: high)
           guard entry.subtype == .address else { return Status.invalidSGLType }
@@ -202,14 +189,7 @@ extension Controller {
 
   /// - Source: NVM Express Base 2.1, 4.3.2: a total that is too short is Data SGL Length Invalid.
   private mutating func finishSGL(_ total: Int, _ count: Int) -> Status {
-    if total != count, model.behaviour == .nvmetPCIEPF, has(.transferFailureSucceeds) {
-      diagnose(
-        // nvmet_pci_epf.md, 12
-        "nvmet_pci_epf: SGL length",
-        "an SGL of \(total) bytes for \(count): the driver does not compare them, and transfers the length of the SGL"
-      )
-      return Status.invalidSGLLength
-    }
+    if let refusal = B.refuseLength(&self, total, for: count) { return refusal }
     guard total >= count else { return Status.invalidSGLLength }
     // Data beyond the command's length is not changed.
     var left = count
@@ -242,7 +222,7 @@ extension Controller {
 
   /// Copies the first bytes of the buffer to the host.
   mutating func copyToHost() -> Status {
-    if model.windows != nil, let refusal = refuseTransfer() { return refusal }
+    if model.windows != nil, let refusal = B.refuseTransfer(&self) { return refusal }
     var offset = 0
     for segment in segments {
       let piece = unsafe UnsafeRawBufferPointer(rebasing: transfer[offset..<offset + segment.count])
@@ -256,7 +236,7 @@ extension Controller {
 
   /// Copies the host's bytes to the buffer.
   mutating func copyFromHost() -> Status {
-    if model.windows != nil, let refusal = refuseTransfer() { return refusal }
+    if model.windows != nil, let refusal = B.refuseTransfer(&self) { return refusal }
     var offset = 0
     for segment in segments {
       let piece = unsafe UnsafeMutableRawBufferPointer(

@@ -45,12 +45,11 @@ public struct DriverSetup: Sendable, Hashable {
 
   /// Registers, doorbells and, where the controller can, the MSI-X table with its pending bits; bytes.
   public var registerBytes: UInt64 {
-    var bytes = UInt64(0x1000 + 8 * behaviour.doorbellPairs)
+    var bytes = UInt64(0x1000 + 8 * behaviour.implementation.doorbellPairs)
     if isMSIXCapable {
       bytes += 16 * UInt64(msixVectors) + UInt64((msixVectors + 63) / 64 * 8)
     }
-    // `pci_epf_nvme` requests whole pages.
-    return behaviour == .pciEPFNVMe ? (bytes + 4095) / 4096 * 4096 : bytes
+    return behaviour.implementation.requestedBytes(bytes)
   }
 
   /// The size of BAR 0 from the allocator of the endpoint core; nil if a fixed BAR is too small.
@@ -72,13 +71,12 @@ public struct DriverSetup: Sendable, Hashable {
   /// The number of queues.
   /// - Parameter target: I/O queues of the target: of the fabrics connection, or `attr_qid_max`.
   public func queues(target: Int) -> Queues {
-    behaviour == .pciEPFNVMe ? seedQueues(target) : mainlineQueues(target)
+    behaviour.implementation.queues(of: self, target: target)
   }
 
   /// The driver's messages about its interrupts.
   public var interruptLine: Line? {
-    let subject =
-      behaviour == .pciEPFNVMe ? "NVMe PCI controller" : "PCI endpoint controller"
+    let subject = behaviour.implementation.interruptSubject
     switch interrupts {
     case .msix(let count):
       return Line(level: .info, text: "\(subject) supports MSI-X, \(count) vectors")
@@ -87,44 +85,4 @@ public struct DriverSetup: Sendable, Hashable {
     case .intx: return nil
     }
   }
-
-  private func seedQueues(_ target: Int) -> Queues {
-    var queues = min(target + 1, behaviour.doorbellPairs)
-    var isLimited = target + 1 > behaviour.doorbellPairs
-    if interrupts != .intx, interrupts.vectors < queues {
-      queues = interrupts.vectors
-      isLimited = true
-    }
-    guard queues >= 2 else {
-      return Queues(log: [
-        Line(level: .info, text: "Invalid number of queues \(queues)"),
-        Line(level: .info, text: "Deleting controller"),
-      ])
-    }
-    var log: [Line] = []
-    if isLimited { log.append(Line(level: .info, text: "Limiting number of queues to \(queues)")) }
-    log.append(Line(level: .info, text: "NVMe PCI controller: \(queues - 1) I/O queues"))
-    return Queues(ioQueues: queues - 1, log: log)
-  }
-
-  private func mainlineQueues(_ target: Int) -> Queues {
-    let maximum = maximumQueues
-    guard maximum >= 2 else {
-      return Queues(log: [
-        Line(level: .error, text: "Invalid maximum number of queues \(maximum)")
-      ])
-    }
-    return Queues(ioQueues: min(target + 1, maximum) - 1)
-  }
-
-  /// Queues that there are doorbells and vectors for.
-  private var maximumQueues: Int {
-    let doorbells = behaviour.doorbellPairs
-    return interrupts == .intx ? doorbells : min(doorbells, interrupts.vectors)
-  }
-}
-
-extension Behaviour {
-  /// Queue pairs for which a driver has doorbells; the reference controller has as many as queues.
-  var doorbellPairs: Int { self == .pciEPFNVMe ? 16 : 128 }
 }

@@ -10,7 +10,8 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   public var model: ControllerModel { controller.model }
   /// Nil while time is virtual.
   private var clock: RealTime?
-  private var controller: Controller
+  private let controller: any EmulatedController
+  private let bar0Size: UInt64
   private var vectors: InterruptVectors
   private let table: Range<UInt64>
   private let pendingBits: Range<UInt64>
@@ -52,7 +53,8 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
       header: header, bars: [0: BAR(size: UInt64(model.bar0Size))], capabilities: capabilities)
     (table, pendingBits) = (ranges.table, ranges.pending)
     vectors = InterruptVectors(for: configuration, tableKeeper: tableKeeper)
-    controller = Controller(model, memory: memory)
+    controller = model.makeController(memory: memory)
+    bar0Size = UInt64(model.bar0Size)
     // Without a link-up notifier it has begun already.
     deliver()
   }
@@ -162,7 +164,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   // MARK: Accesses
 
   public func mappedAreas(ofBAR bar: Int) -> MappedAreas? {
-    bar == 0 ? controller.doorbellPages?.areas : nil
+    bar == 0 ? controller.mappedDoorbells : nil
   }
 
   public func writeConfiguration(
@@ -178,7 +180,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
     _ = unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
     guard bar == 0, let (start, isTable) = placeOfTable(offset) else {
-      guard bar == 0, offset < UInt64(controller.model.bar0Size) else { return }
+      guard bar == 0, offset < bar0Size else { return }
       return unsafe controller.readRegisters(at: Int(offset), into: buffer)
     }
     if isTable {
@@ -197,7 +199,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
       }
       return
     }
-    guard offset < UInt64(controller.model.bar0Size) else { return }
+    guard offset < bar0Size else { return }
     // Whole words, the low one first, as hosts write 64-bit registers.
     var place = 0
     while place + 4 <= buffer.count {
@@ -227,11 +229,11 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
 
   private func deliver() {
     let mayReach = configuration.command.contains(.busMaster)
-    let hasLevel = vectors.usesLine && controller.model.behaviour == .reference
+    let level = vectors.usesLine ? controller.pinLevel : nil
     controller.takeEffects { effects in
       for vector in effects.interrupts where mayReach {
-        // The endpoint controllers pulse the pin; that of the reference controller is level-triggered, see below.
-        if hasLevel { break }
+        // A pin that has a level is set below.
+        if level != nil { break }
         Self.perform(vectors.raise(Int(vector)), host)
         if vectors.usesLine { Self.perform(vectors.lower(Int(vector)), host) }
       }
@@ -240,9 +242,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
       trace += effects.trace
       diagnoses += effects.diagnoses
     }
-    if hasLevel {
-      Self.perform(controller.assertsPin ? vectors.raise(0) : vectors.lower(0), host)
-    }
+    if let level { Self.perform(level ? vectors.raise(0) : vectors.lower(0), host) }
   }
 
   private static func perform(_ action: InterruptVectors.Action, _ host: (any HostInterface)?) {

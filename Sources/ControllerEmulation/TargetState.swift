@@ -66,11 +66,10 @@ struct ErrorLog {
       namespace: command.namespaceID)
   }
 
-  /// The newest entry first.
-  func forEach(_ body: (Int, Entry) -> Void) {
-    for index in entries.indices {
-      let slot = (Int(count % UInt64(entries.count)) + entries.count - index) % entries.count
-      body(index, entries[slot])
+  /// The entries, the newest first.
+  var newestFirst: [Entry] {
+    entries.indices.map { index in
+      entries[(Int(count % UInt64(entries.count)) + entries.count - index) % entries.count]
     }
   }
 
@@ -84,22 +83,5 @@ struct ErrorLog {
     case Status.lbaOutOfRange.code: 40
     default: 4
     }
-  }
-}
-
-extension Controller {
-  /// There was no command for this time.
-  mutating func keepAliveDue() {
-    guard !keepAlive.hasSeenCommand else { return keepAlive.restart(at: now) }
-    keepAlive.due = .never
-    log(
-      .error,
-      "nvmet: ctrl \(model.controllerID) keep-alive timer (\(keepAlive.seconds) seconds) expired!")
-    log(.error, "nvmet: ctrl \(model.controllerID) fatal error occurred!")
-    diagnose(
-      // nvmet_pci_epf.md, 20, Q5
-      "nvmet_pci_epf: keep-alive timer",
-      "the keep-alive timer of \(keepAlive.seconds) s has expired: the kernel calls a missing operation and crashes"
-    )
   }
 }

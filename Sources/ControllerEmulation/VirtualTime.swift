@@ -19,6 +19,11 @@ public struct VirtualTime: Sendable, Hashable, Comparable {
     return overflow ? .never : VirtualTime(nanoseconds: sum)
   }
 
+  /// Never without a duration.
+  static func + (time: Self, milliseconds: Milliseconds?) -> Self {
+    if let milliseconds { time + milliseconds } else { .never }
+  }
+
   public struct Milliseconds: Sendable, Hashable {
     public var count: UInt64
     public init(_ count: UInt64) { self.count = count }

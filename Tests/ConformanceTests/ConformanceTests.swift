@@ -7,20 +7,20 @@ import Testing
   static let all = Expectation.compliance + Expectation.regressions
 
   @Test("the reference controller follows the specification", arguments: all)
-  func strict(_ expectation: Expectation) {
+  func reference(_ expectation: Expectation) {
     #expect(expectation.observe(.reference) == expectation.outcome)
   }
 
   @Test("pci_epf_nvme follows the specification, or its documented deviation", arguments: all)
-  func seed(_ expectation: Expectation) {
+  func pciEPFNVMe(_ expectation: Expectation) {
     #expect(
-      expectation.observe(.pciEPFNVMe) == expectation.seed?.outcome ?? expectation.outcome)
+      expectation.observe(.pciEPFNVMe) == expectation.pciEPFNVMe?.outcome ?? expectation.outcome)
   }
 
   @Test("nvmet_pci_epf follows the specification, or its documented deviation", arguments: all)
-  func mainline(_ expectation: Expectation) {
+  func nvmetPCIEPF(_ expectation: Expectation) {
     #expect(
-      expectation.observe(.nvmetPCIEPF) == expectation.mainline?.outcome ?? expectation.outcome)
+      expectation.observe(.nvmetPCIEPF) == expectation.nvmetPCIEPF?.outcome ?? expectation.outcome)
   }
 
   @Test(
@@ -37,8 +37,8 @@ import Testing
 
   @Test("every deviation differs from the specification", arguments: all)
   func deviations(_ expectation: Expectation) {
-    #expect(expectation.seed?.outcome != expectation.outcome)
-    #expect(expectation.mainline?.outcome != expectation.outcome)
+    #expect(expectation.pciEPFNVMe?.outcome != expectation.outcome)
+    #expect(expectation.nvmetPCIEPF?.outcome != expectation.outcome)
   }
 
   @Test("the compliance list has 18 expectations with unique names")

@@ -10,13 +10,14 @@ extension Expectation {
     },
     Expectation(
       "identify controller: a fused command is refused", "0x4002",
-      seed: .rule("pci_epf_nvme.md, 11: FUSE is not looked at", "0x0"),
-      mainline: .rule("nvmet_pci_epf.md, 14: with MORE", "0x6002")
+      pciEPFNVMe: .rule("pci_epf_nvme.md, 11: FUSE is not looked at", "0x0"),
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 14: with MORE", "0x6002")
     ) { host in text(host.status(of: .init(opcode: 6, flags: 1, prp1: host.page(), words: [1]))) },
     Expectation(
       "identify namespace: NSID 0 and FFFFFFFFh are refused, one that is not active is all zero",
       "0x400b 0x400b 0x0 zero",
-      mainline: .rule("nvmet_pci_epf.md, 15: NSID 0 is not there, and zero", "0x0 0x600b 0x0 zero")
+      nvmetPCIEPF: .rule(
+        "nvmet_pci_epf.md, 15: NSID 0 is not there, and zero", "0x0 0x600b 0x0 zero")
     ) { host in
       let (status, bytes) = host.identify(0, namespace: 5)
       let refused = [host.identify(0, namespace: 0).0, host.identify(0, namespace: .max).0]
@@ -24,9 +25,9 @@ extension Expectation {
     },
     Expectation(
       "get features: all that are mandatory can be read", "none refused",
-      seed: .rule(
+      pciEPFNVMe: .rule(
         "pci_epf_nvme.md, 11.6: nvmet of 6.12 refuses them", "0x1 0x2 0x4 0x5 0x8 0x9 0xa"),
-      mainline: .rule("nvmet_pci_epf.md, 16: nvmet refuses them", "0x2 0x4 0x5 0xa")
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 16: nvmet refuses them", "0x2 0x4 0x5 0xa")
     ) { host in
       let mandatory: [UInt32] = [0x01, 0x02, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b]
       let refused = mandatory.filter { host.status(of: .init(opcode: 0xa, words: [$0, 0])) != 0 }
@@ -56,8 +57,8 @@ extension Expectation {
     Expectation(
       "get log page: an offset moves the beginning, one beyond the page is refused",
       "moved 0x4002",
-      seed: .rule("pci_epf_nvme.md, 11.5: the target ignores it", "same 0x0"),
-      mainline: .rule("nvmet_pci_epf.md, 17: the target ignores it", "same 0x0")
+      pciEPFNVMe: .rule("pci_epf_nvme.md, 11.5: the target ignores it", "same 0x0"),
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 17: the target ignores it", "same 0x0")
     ) { host in
       func read(_ offset: UInt32) -> (UInt16?, [UInt8]) {
         let page = host.page()
@@ -73,7 +74,7 @@ extension Expectation {
     },
     Expectation(
       "fabrics property get: no command of a PCI controller", "0x4001",
-      mainline: .rule("nvmet_pci_epf.md, 14: refused as a field, with MORE", "0x6002")
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 14: refused as a field, with MORE", "0x6002")
     ) { host in text(host.status(of: .init(opcode: 0x7f, words: [0, 0]))) },
     Expectation("delete SQ: not the admin queue", "0x4101") { host in
       text(host.status(of: .init(opcode: 0, words: [0])))
@@ -90,8 +91,8 @@ extension Expectation {
     },
     Expectation(
       "delete CQ: not before its submission queue", "0x410c 0x0 0x0",
-      seed: .quirk(.completionQueueDeletedInUse, "0x0 0x0 0x4101"),
-      mainline: .rule("nvmet_pci_epf.md, 13: with another status", "0x4101 0x0 0x0")
+      pciEPFNVMe: .quirk(.completionQueueDeletedInUse, "0x0 0x0 0x4101"),
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 13: with another status", "0x4101 0x0 0x0")
     ) { host in
       guard host.makeQueues() else { return "no queues" }
       return text([
@@ -101,11 +102,12 @@ extension Expectation {
       ])
     },
     Expectation(
-      "create CQ: the vector is there", "0x4108", mainline: .quirk(.vectorNotChecked, "0x0")
+      "create CQ: the vector is there", "0x4108", nvmetPCIEPF: .quirk(.vectorNotChecked, "0x0")
     ) { host in text(host.createCompletionQueue(1, vector: 8)) },
     Expectation(
       "create SQ: size and completion queue are checked", "0x4102 0x4102 0x4100",
-      mainline: .rule("nvmet_pci_epf.md, 13: another status for the queue", "0x4102 0x4102 0x4101")
+      nvmetPCIEPF: .rule(
+        "nvmet_pci_epf.md, 13: another status for the queue", "0x4102 0x4102 0x4101")
     ) { host in
       guard host.createCompletionQueue(1) == 0 else { return "no queue" }
       return text([
@@ -116,8 +118,8 @@ extension Expectation {
     },
     Expectation(
       "create CQ and SQ: physically contiguous", "0x4002 0x4002",
-      seed: .quirk(.noncontiguousQueueIsInvalidQueue, "0x410c 0x410c"),
-      mainline: .rule("nvmet_pci_epf.md, 13: with another status", "0x410c 0x410c")
+      pciEPFNVMe: .quirk(.noncontiguousQueueIsInvalidQueue, "0x410c 0x410c"),
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 13: with another status", "0x410c 0x410c")
     ) { host in
       let queue = host.createCompletionQueue(2, flags: 2)
       guard host.createCompletionQueue(1) == 0 else { return "no queue" }
@@ -133,7 +135,7 @@ extension Expectation {
     },
     Expectation(
       "create SQ: two may share a completion queue, and both complete there", "0x0 1 2",
-      mainline: .quirk(.completionQueueOfSameID, "0x0 1")
+      nvmetPCIEPF: .quirk(.completionQueueOfSameID, "0x0 1")
     ) { host in
       guard host.makeQueues(1), host.createSubmissionQueue(2, on: 1) == 0 else {
         return "no queues"

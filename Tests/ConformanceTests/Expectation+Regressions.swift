@@ -52,7 +52,7 @@ extension Expectation {
     },
     Expectation(
       "reset: event requests end without a completion", "none",
-      mainline: .rule("nvmet_pci_epf.md, 8: they complete with 0x4006 before", "0x4006")
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 8: they complete with 0x4006 before", "0x4006")
     ) { host in
       host.submit(.init(opcode: 0x0c))
       host.pass(20)
@@ -69,8 +69,8 @@ extension Expectation {
     },
     Expectation(
       "number of queues: not once there are queues", "0x400c",
-      seed: .rule("pci_epf_nvme.md, 11.6: the target does not know of the queues", "0x0"),
-      mainline: .rule("nvmet_pci_epf.md, 16: not looked at", "0x0")
+      pciEPFNVMe: .rule("pci_epf_nvme.md, 11.6: the target does not know of the queues", "0x0"),
+      nvmetPCIEPF: .rule("nvmet_pci_epf.md, 16: not looked at", "0x0")
     ) { host in
       _ = host.makeQueues()
       return text(host.status(of: .init(opcode: 9, words: [7, 0x0001_0001])))
@@ -81,7 +81,7 @@ extension Expectation {
       return "\(host.status >> 2 & 3)"
     },
     Expectation(
-      "shutdown: abrupt completes", "2", seed: .quirk(.abruptShutdownIgnored, "0")
+      "shutdown: abrupt completes", "2", pciEPFNVMe: .quirk(.abruptShutdownIgnored, "0")
     ) { host in
       host.write(0x14, 0x0046_8001)
       host.pass(20)
@@ -89,8 +89,8 @@ extension Expectation {
     },
     Expectation(
       "shutdown: completes on a disabled controller, too", "2",
-      seed: .rule("pci_epf_nvme.md, 10.1: only while enabled", "0"),
-      mainline: .quirk(.shutdownWhileDisabledIgnored, "0")
+      pciEPFNVMe: .rule("pci_epf_nvme.md, 10.1: only while enabled", "0"),
+      nvmetPCIEPF: .quirk(.shutdownWhileDisabledIgnored, "0")
     ) { host in
       host.write(0x14, 0x0046_0000)
       host.pass(20)
@@ -100,7 +100,7 @@ extension Expectation {
     },
     Expectation(
       "enable after shutdown: ready, no shutdown left, and commands work", "0x1 0x0",
-      seed: .quirk(.shutdownStatusSticks, "0x9 0x0")
+      pciEPFNVMe: .quirk(.shutdownStatusSticks, "0x9 0x0")
     ) { host in
       host.write(0x14, 0x0046_4001)
       host.pass(20)
@@ -146,7 +146,7 @@ extension Expectation {
     },
     Expectation(
       "events: as many requests as AERL says wait, the next one is one too many", "0x4105",
-      seed: .quirk(.asyncEventsNeverComplete, "none")
+      pciEPFNVMe: .quirk(.asyncEventsNeverComplete, "none")
     ) { host in
       for _ in 0..<5 { host.submit(.init(opcode: 0x0c)) }
       host.pass(20)

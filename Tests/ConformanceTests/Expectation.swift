@@ -27,19 +27,19 @@ struct Expectation: Sendable, CustomTestStringConvertible {
   var name: String
   /// The behaviour of the specification and of the reference controller.
   var outcome: String
-  var seed: Deviation?
-  var mainline: Deviation?
+  var pciEPFNVMe: Deviation?
+  var nvmetPCIEPF: Deviation?
   /// Drives an enabled controller, and says what came of it.
   var run: @Sendable (Host) -> String
 
   init(
-    _ name: String, _ outcome: String, seed: Deviation? = nil, mainline: Deviation? = nil,
+    _ name: String, _ outcome: String, pciEPFNVMe: Deviation? = nil, nvmetPCIEPF: Deviation? = nil,
     _ run: @escaping @Sendable (Host) -> String
   ) {
     self.name = name
     self.outcome = outcome
-    self.seed = seed
-    self.mainline = mainline
+    self.pciEPFNVMe = pciEPFNVMe
+    self.nvmetPCIEPF = nvmetPCIEPF
     self.run = run
   }
 
@@ -47,8 +47,8 @@ struct Expectation: Sendable, CustomTestStringConvertible {
 
   func deviation(of behaviour: Behaviour) -> Deviation? {
     switch behaviour {
-    case .pciEPFNVMe: seed
-    case .nvmetPCIEPF: mainline
+    case .pciEPFNVMe: pciEPFNVMe
+    case .nvmetPCIEPF: nvmetPCIEPF
     case .reference: nil
     }
   }

@@ -122,7 +122,7 @@ import Testing
   }
 
   @Test("pci_epf_nvme does not notify its host, but Identify shows the new namespace")
-  func seed() {
+  func pciEPFNVMe() {
     let host = Host(sheetModel(.pciEPFNVMe))
     host.enable()
     host.submit(.init(opcode: 0x0c))

@@ -4,7 +4,7 @@ package import PCI
 
 /// A host that knows the specification and nothing of the device's inside: registers, queues in memory, doorbells.
 package final class Host {
-  package var controller: Controller
+  package let controller: any EmulatedController
   package let memory: HostMemory
   package private(set) var log: [String] = []
   package private(set) var interrupts: [UInt16] = []
@@ -28,7 +28,7 @@ package final class Host {
 
   package init(_ model: ControllerModel, memoryBytes: Int = 8 << 20) {
     memory = HostMemory(count: memoryBytes)
-    controller = Controller(model, memory: memory)
+    controller = model.makeController(memory: memory)
   }
 
   package struct Completion: Equatable {

@@ -7,7 +7,7 @@ import PCI
 final class Bench {
   enum Work { case flush, read(bytes: Int), write(bytes: Int) }
 
-  var controller: Controller
+  let controller: any EmulatedController
   let memory: HostMemory
   private let depth: Int
   private var tails: [Int]
@@ -24,7 +24,7 @@ final class Bench {
     model.namespaces = [Namespace(id: 1, backend: backend)]
     model.maximumTransfer = 128 << 10
     memory = HostMemory(count: 128 << 20)
-    controller = Controller(model, memory: memory)
+    controller = model.makeController(memory: memory)
     self.depth = depth
     tails = Array(repeating: 0, count: queues + 1)
     heads = tails

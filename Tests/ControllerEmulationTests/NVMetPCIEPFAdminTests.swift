@@ -6,7 +6,7 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: admin commands, features, log pages and events (nvmet_pci_epf.md, 14, 16, 17, 18).
-@Suite struct MainlineAdminTests {
+@Suite struct NVMetPCIEPFAdminTests {
   // MARK: nvmet_pci_epf.md, 14
 
   struct Command: Sendable, CustomTestStringConvertible {
@@ -75,7 +75,7 @@ import Testing
   // nvmet_pci_epf.md, 14
   @Test("the order of checks", arguments: checks)
   func order(_ row: Command) {
-    let host = mainline(configuration: row.configuration)
+    let host = nvmetPCIEPF(configuration: row.configuration)
     let completion = host.run(
       .init(
         opcode: row.opcode, flags: row.flags, namespace: row.namespace, prp1: host.page(),
@@ -94,7 +94,7 @@ import Testing
     "admin data where a pointer cannot be followed: 0 and nothing moved; as the spec, it fails",
     arguments: [true, false])
   func hiddenFailure(_ isHidden: Bool) {
-    let host = mainline(without: isHidden ? nil : .transferFailureSucceeds)
+    let host = nvmetPCIEPF(without: isHidden ? nil : .transferFailureSucceeds)
     let page = host.page(2)
     #expect(
       host.status(of: .init(opcode: 6, prp1: page + 2, words: [1])) == (isHidden ? 0 : 0x4013))
@@ -115,7 +115,7 @@ import Testing
     "all other opcodes are invalid: Format, Firmware, Sanitize, Directives and the rest",
     arguments: unknownOpcodes)
   func unknown(_ opcode: UInt8) {
-    let host = mainline(memoryBytes: 2 << 20)
+    let host = nvmetPCIEPF(memoryBytes: 2 << 20)
     #expect(host.status(of: .init(opcode: opcode, namespace: 1, prp1: host.page())) == 0x6001)
     #expect(!host.isHanging)
   }
@@ -232,7 +232,7 @@ import Testing
   // nvmet_pci_epf.md, 16
   @Test("Get Features and Set Features", arguments: got + set + refused)
   func feature(_ row: Feature) {
-    let host = mainline { model in
+    let host = nvmetPCIEPF { model in
       model.namespaces.append(Namespace(id: 2, backend: .null(size: 1 << 20)))
       model.namespaces[1].isEnabled = false
     }
@@ -252,12 +252,12 @@ import Testing
     arguments: [(0, 0, 0), (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 0, 4), (7, 3, 7), (0xff00, 0, 0)]
       as [(UInt32, UInt64, UInt64)])
   func burst(_ value: UInt32, _ result: UInt64, _ specified: UInt64) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(1, value)?.status == 0)
     #expect(host.getFeature(1)?.result == result)
-    let strict = mainline(without: .burstAndThresholdCut)
-    #expect(strict.setFeature(1, value)?.status == 0)
-    #expect(strict.getFeature(1)?.result == specified)
+    let withoutQuirk = nvmetPCIEPF(without: .burstAndThresholdCut)
+    #expect(withoutQuirk.setFeature(1, value)?.status == 0)
+    #expect(withoutQuirk.getFeature(1)?.result == specified)
   }
 
   // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q15
@@ -266,18 +266,18 @@ import Testing
     arguments: [(0, 1, 0), (3, 4, 3), (0xff, 0, 0xff), (0x1203, 4, 3)]
       as [(UInt32, UInt64, UInt64)])
   func threshold(_ value: UInt32, _ result: UInt64, _ specified: UInt64) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(8, value)?.status == 0)
     #expect(host.getFeature(8)?.result == result)
-    let strict = mainline(without: .burstAndThresholdCut)
-    #expect(strict.setFeature(8, value)?.status == 0)
-    #expect(strict.getFeature(8)?.result == specified)
+    let withoutQuirk = nvmetPCIEPF(without: .burstAndThresholdCut)
+    #expect(withoutQuirk.setFeature(8, value)?.status == 0)
+    #expect(withoutQuirk.getFeature(8)?.result == specified)
   }
 
   // nvmet_pci_epf.md, 16
   @Test("Interrupt Vector Configuration reads back with its vector")
   func vectorConfiguration() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.makeQueues(1))
     #expect(host.getFeature(9, 1)?.result == 1)
     #expect(host.setFeature(9, 0x1_0001)?.status == 0)
@@ -291,7 +291,7 @@ import Testing
     "Number of Queues is that of the target, independent of the PCI side",
     arguments: [1, 4, 127])
   func queueCount(_ count: Int) {
-    let host = mainline {
+    let host = nvmetPCIEPF {
       $0.ioQueues = 2
       $0.targetIOQueues = count
     }
@@ -302,7 +302,7 @@ import Testing
   // nvmet_pci_epf.md, 16
   @Test("the event mask reads back, and persists over a disable")
   func eventMask() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(0xb, 0x100)?.status == 0)
     #expect(host.getFeature(0xb)?.result == 0x100)
     host.configure(0x0046_0000)
@@ -313,7 +313,7 @@ import Testing
   // nvmet_pci_epf.md, 16
   @Test("the host identifier is 16 bytes of zero")
   func hostIdentifier() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let page = host.page()
     host.fill(page, [UInt8](repeating: 0xff, count: 17))
     #expect(host.status(of: .init(opcode: 0x0a, prp1: page, words: [0x81, 1])) == 0)
@@ -323,13 +323,13 @@ import Testing
   // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q10
   @Test("as the spec, Set Host Identifier is a sequence error")
   func hostIdentifierSpecified() {
-    #expect(mainline(without: .hostIdentifierHasNoLength).setFeature(0x81, 1)?.status == 0x400c)
+    #expect(nvmetPCIEPF(without: .hostIdentifierHasNoLength).setFeature(0x81, 1)?.status == 0x400c)
   }
 
   // nvmet_pci_epf.md, 16
   @Test("Write Protect is kept over a disable, shows in Identify, and can be taken back")
   func writeProtect() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(0x84, 1, namespace: 1)?.status == 0)
     host.configure(0x0046_0000)
     host.enable()
@@ -408,22 +408,22 @@ import Testing
   // nvmet_pci_epf.md, 17
   @Test("log pages and their lengths; what fails hangs", arguments: pages + otherPages)
   func log(_ row: Log) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(
       host.logPage(row.page, bytes: row.bytes, namespace: row.namespace, words: row.words).0
         == row.status)
     #expect(host.isHanging == (row.status != 0))
-    let strict = mainline(without: .failedReadHangs)
+    let withoutQuirk = nvmetPCIEPF(without: .failedReadHangs)
     #expect(
-      strict.logPage(row.page, bytes: row.bytes, namespace: row.namespace, words: row.words).0
+      withoutQuirk.logPage(row.page, bytes: row.bytes, namespace: row.namespace, words: row.words).0
         == row.status)
-    #expect(!strict.isHanging)
+    #expect(!withoutQuirk.isHanging)
   }
 
   // nvmet_pci_epf.md, 17
   @Test("offsets are ignored", arguments: [4, 1024, 0xffff_fffc] as [UInt32])
   func offset(_ offset: UInt32) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let whole = host.logPage(5, bytes: 4096)
     let other = host.logPage(5, bytes: 4096, words: [0, offset, 0])
     #expect(other.0 == 0 && other.1 == whole.1)
@@ -432,7 +432,7 @@ import Testing
   // nvmet_pci_epf.md, 17
   @Test("Supported Log Pages")
   func supportedPages() {
-    let bytes = mainline().logPage(0, bytes: 1024).1
+    let bytes = nvmetPCIEPF().logPage(0, bytes: 1024).1
     let pages = (0..<256).filter { bytes.number(4 * $0, 4) != 0 }
     #expect(pages == [0, 1, 2, 3, 4, 5, 9, 0x0c, 0x12, 0x16, 0x80])
     #expect(pages.allSatisfy { bytes.number(4 * $0, 4) == 1 })
@@ -441,7 +441,7 @@ import Testing
   // nvmet_pci_epf.md, 14, 17
   @Test("an error with MORE is in the error log, the newest first; one without is not")
   func errorLog() throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     try #require(host.makeQueues(1))
     #expect(host.logPage(1, bytes: 64).1.allSatisfy { $0 == 0 })
     // Without MORE: a queue rule of the driver.
@@ -468,7 +468,7 @@ import Testing
   // nvmet_pci_epf.md, 17
   @Test("the error log holds 128 entries")
   func errorLogWraps() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     for _ in 0..<130 { #expect(host.status(of: .init(opcode: 0x7e)) == 0x6001) }
     let bytes = host.logPage(1, bytes: 8192).1
     #expect((0..<128).map { bytes.number(64 * $0, 8) } == (3...130).reversed().map { UInt64($0) })
@@ -477,7 +477,7 @@ import Testing
   // nvmet_pci_epf.md, 17
   @Test("SMART counts what block devices moved, in thousands of 512 bytes; the rest is zero")
   func health() throws {
-    let host = mainline { model in
+    let host = nvmetPCIEPF { model in
       model.namespaces.append(
         Namespace(id: 2, backend: .null(size: 64 << 20), blockShift: 12))
     }
@@ -508,13 +508,13 @@ import Testing
   // nvmet_pci_epf.md, 17
   @Test("firmware slots are zero")
   func firmware() {
-    #expect(mainline().logPage(3, bytes: 512).1.allSatisfy { $0 == 0 })
+    #expect(nvmetPCIEPF().logPage(3, bytes: 512).1.allSatisfy { $0 == 0 })
   }
 
   // nvmet_pci_epf.md, 17
   @Test("Commands Supported and Effects")
   func effects() {
-    let bytes = mainline().logPage(5, bytes: 4096).1
+    let bytes = nvmetPCIEPF().logPage(5, bytes: 4096).1
     let admin: [Int: UInt64] = [
       0x00: 1, 0x01: 1, 0x02: 1, 0x04: 1, 0x05: 1, 0x06: 1, 0x08: 1, 0x09: 1, 0x0a: 1, 0x0c: 1,
       0x18: 1,
@@ -530,7 +530,7 @@ import Testing
 
   /// Namespaces in groups 1, 3 and 5, the last one disabled.
   private func groupedHost() -> Host {
-    mainline { model in
+    nvmetPCIEPF { model in
       for (id, group) in [(2, 3), (3, 3), (4, 5)] as [(UInt32, UInt32)] {
         var space = Namespace(id: id, backend: .null(size: 1 << 20))
         space.anaGroup = group
@@ -576,14 +576,14 @@ import Testing
   // nvmet_pci_epf.md, 17
   @Test("group 1 is there even without a namespace")
   func noGroups() {
-    let bytes = mainline { $0.namespaces = [] }.logPage(0x0c, bytes: 64).1
+    let bytes = nvmetPCIEPF { $0.namespaces = [] }.logPage(0x0c, bytes: 64).1
     #expect(bytes.number(8, 2) == 1 && bytes.number(16, 8) == 1)
   }
 
   // nvmet_pci_epf.md, 17
   @Test("Feature Identifiers Supported and Effects")
   func featureEffects() {
-    let bytes = mainline().logPage(0x12, bytes: 1024).1
+    let bytes = nvmetPCIEPF().logPage(0x12, bytes: 1024).1
     let features: [Int: UInt64] = [
       0x07: 0x20_0001, 0x0b: 0x20_0001, 0x0f: 0x20_0001, 0x81: 0x20_0001, 0x82: 0x10_0001,
       0x84: 0x10_0001,
@@ -598,7 +598,7 @@ import Testing
   // nvmet_pci_epf.md, 18
   @Test("four event requests wait, the fifth is one too many")
   func eventLimit() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     for _ in 0..<4 { host.submit(.init(opcode: 0x0c)) }
     host.pass(20)
     #expect(host.status(of: .init(opcode: 0x0c)) == 0x4105)
@@ -609,7 +609,7 @@ import Testing
     "a changed namespace completes the last request, and is reported once until its log is read"
   )
   func event() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let ids = (0..<2).map { _ in host.submit(.init(opcode: 0x0c)) }
     func change() { #expect(host.setFeature(0x84, 0, namespace: 1)?.status == 0) }
     change()
@@ -631,7 +631,7 @@ import Testing
   // nvmet_pci_epf.md, 18
   @Test("an event without a request waits for one")
   func pendingEvent() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(0x84, 1, namespace: 1)?.status == 0)
     #expect(host.run(.init(opcode: 0x0c))?.result == 0x0004_0002)
   }
@@ -639,7 +639,7 @@ import Testing
   // nvmet_pci_epf.md, 18
   @Test("an event that the host masked is not reported, but is in the log")
   func unwantedEvent() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(0xb, 0x800)?.status == 0)
     host.submit(.init(opcode: 0x0c))
     #expect(host.setFeature(0x84, 1, namespace: 1)?.status == 0)
@@ -652,14 +652,14 @@ import Testing
     "Abort succeeds, and has not aborted, whatever it names",
     arguments: [0, 0x0001_0001, 0xffff_ffff] as [UInt32])
   func abort(_ word: UInt32) {
-    let completion = mainline().run(.init(opcode: 8, words: [word]))
+    let completion = nvmetPCIEPF().run(.init(opcode: 8, words: [word]))
     #expect(completion?.status == 0 && completion?.result == 1)
   }
 
   // nvmet_pci_epf.md, 18
   @Test("Keep Alive without a timer is refused, with one it succeeds")
   func keepAlive() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.status(of: .init(opcode: 0x18)) == 0x001a)
     #expect(host.setFeature(0xf, 2500)?.result == 3)
     #expect(host.getFeature(0xf)?.result == 3000)
@@ -673,7 +673,7 @@ import Testing
   // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q5
   @Test("the timer expires without commands: the kernel would crash")
   func keepAliveExpires() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.setFeature(0xf, 2000)?.status == 0)
     // Any command keeps it from that.
     for _ in 0..<4 {

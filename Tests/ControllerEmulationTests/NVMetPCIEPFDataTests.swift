@@ -5,7 +5,7 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: from a command to its data, by PRP and by SGL (nvmet_pci_epf.md, 11, 12).
-@Suite struct MainlineDataTests {
+@Suite struct NVMetPCIEPFDataTests {
   /// A read of some blocks of 512 bytes, whose pattern is in the namespace, into memory that is all FFh.
   struct Read: Sendable, CustomTestStringConvertible {
     var testDescription: String
@@ -38,7 +38,7 @@ import Testing
   private static func pattern(_ index: Int) -> UInt8 { UInt8(truncatingIfNeeded: index / 512 + 1) }
 
   private func host(_ quirk: Quirk? = nil) throws -> Host {
-    let host = mainline(without: quirk)
+    let host = nvmetPCIEPF(without: quirk)
     try #require(host.makeQueues(1))
     // 64 blocks, page by page.
     let source = host.page()
@@ -162,7 +162,7 @@ import Testing
     arguments: [(8, 16), (512, 1024)] as [(Int, UInt32)])
   func tooLong(_ kibibytes: Int, _ blocks: UInt32) {
     for isHidden in [true, false] {
-      let host = mainline(without: isHidden ? nil : .transferFailureSucceeds) {
+      let host = nvmetPCIEPF(without: isHidden ? nil : .transferFailureSucceeds) {
         $0.maximumTransfer = kibibytes << 10
       }
       #expect(host.makeQueues(1))
@@ -318,7 +318,7 @@ import Testing
       (0, 0x18, 0x001a, "CQ[0]: Command Admin Cmd (0x18) status 0x1a"),
     ] as [(Int, UInt8, UInt16, String)])
   func logged(_ queue: Int, _ opcode: UInt8, _ status: UInt16, _ line: String) throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     try #require(host.makeQueues(1))
     #expect(host.status(of: .init(opcode: opcode, namespace: 1), on: queue) == status)
     #expect(host.log.last == line)
@@ -327,7 +327,7 @@ import Testing
   // nvmet_pci_epf.md, 11
   @Test("success is not logged, and neither is an event request that is one too many")
   func notLogged() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let lines = host.log.count
     for _ in 0..<5 { host.submit(.init(opcode: 0x0c)) }
     #expect(host.reap()?.1.status == 0x4105)

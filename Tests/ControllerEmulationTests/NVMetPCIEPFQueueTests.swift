@@ -5,7 +5,7 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: fetching, completing, interrupts, creating and deleting queues (nvmet_pci_epf.md, 9, 10, 13).
-@Suite struct MainlineQueueTests {
+@Suite struct NVMetPCIEPFQueueTests {
   private static var flush: Host.Entry { Host.Entry(opcode: 0, namespace: 1) }
 
   // MARK: nvmet_pci_epf.md, 9
@@ -14,13 +14,13 @@ import Testing
   @Test(
     "submission",
     arguments: [
-      MainlineRow("16 bits of the tail doorbell count") { host in
+      NVMetPCIEPFRow("16 bits of the tail doorbell count") { host in
         host.submitSilently(flush, to: 1)
         host.write(0x1008, 0x0001_0001)
         #expect(host.reap(1)?.1.status == 0)
       },
       // nvmet_pci_epf.md, 20, Q8
-      MainlineRow("a tail beyond the queue is diagnosed, and nothing is executed") { host in
+      NVMetPCIEPFRow("a tail beyond the queue is diagnosed, and nothing is executed") { host in
         host.submitSilently(flush, to: 1)
         host.write(0x1008, 64)
         host.pass(20)
@@ -28,31 +28,31 @@ import Testing
         #expect(host.number(at: host.completions(of: 1)) == 0)
         #expect(host.interrupts.last == 0)
       },
-      MainlineRow("SQHD is the head when the completion is posted") { host in
+      NVMetPCIEPFRow("SQHD is the head when the completion is posted") { host in
         for _ in 0..<3 { host.submitSilently(flush, to: 1) }
         host.ring(1)
         for _ in 0..<3 { #expect(host.reap(1)?.1.submissionHead == 3) }
         host.submit(flush, to: 1)
         #expect(host.reap(1)?.1.submissionHead == 4)
       },
-      MainlineRow("a queue goes round") { host in
+      NVMetPCIEPFRow("a queue goes round") { host in
         for _ in 0..<200 { #expect(host.status(of: flush, on: 1) == 0) }
       },
-      MainlineRow("all queues are served") { host in
+      NVMetPCIEPFRow("all queues are served") { host in
         #expect(host.makeQueues(2) && host.makeQueues(3))
         for queue in 1...3 { host.submitSilently(flush, to: queue) }
         for queue in [3, 2, 1] { host.ring(queue) }
         for queue in 1...3 { #expect(host.reap(queue)?.1.queue == UInt16(queue)) }
       },
-      MainlineRow("more than a burst of commands is served") { host in
+      NVMetPCIEPFRow("more than a burst of commands is served") { host in
         for _ in 0..<40 { host.submitSilently(flush, to: 1) }
         host.ring(1)
         host.pass(5)
         for _ in 0..<40 { #expect(host.reap(1)?.1.status == 0) }
       },
     ])
-  func submission(_ row: MainlineRow) throws {
-    let host = mainline()
+  func submission(_ row: NVMetPCIEPFRow) throws {
+    let host = nvmetPCIEPF()
     try #require(host.makeQueues(1))
     try row.act(host)
   }
@@ -60,7 +60,7 @@ import Testing
   // nvmet_pci_epf.md, 9
   @Test("a fetch that fails is retried until the memory is mapped")
   func fetchRetry() throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let address: UInt64 = 1 << 32
     let completions = host.page()
     #expect(
@@ -81,7 +81,7 @@ import Testing
   // nvmet_pci_epf.md, 9
   @Test("polled continuously until 5 s have passed without a command, then every 5 ms")
   func polling() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.getFeature(7)?.status == 0)
     /// Whether the completion of a slot is there.
     func isPosted(_ slot: UInt64) -> Bool {
@@ -100,7 +100,7 @@ import Testing
   // nvmet_pci_epf.md, 9
   @Test("after enable, the first poll is within 5 ms")
   func firstPoll() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.submit(.init(opcode: 0x0a, words: [7]))
     host.pass(5)
     #expect(host.number(at: host.completions(of: 0) + 8) != 0)
@@ -111,7 +111,7 @@ import Testing
   // nvmet_pci_epf.md, 10
   @Test("an entry has the result, SQHD, SQID, CID, and a phase that begins with 1 and turns")
   func entry() throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     for round in 0..<3 {
       for slot in 0..<Int(Host.adminDepth) {
         let id = host.submit(.init(opcode: 0x0a, words: [7]))
@@ -132,7 +132,7 @@ import Testing
     "a completion goes to the queue of the submission queue's id; as the spec, to its own",
     arguments: [true, false])
   func sameID(_ isSame: Bool) {
-    let host = mainline(without: isSame ? nil : .completionQueueOfSameID)
+    let host = nvmetPCIEPF(without: isSame ? nil : .completionQueueOfSameID)
     #expect(host.makeQueues(1))
     #expect(host.createSubmissionQueue(2, on: 1) == 0)
     host.submit(Self.flush, to: 2)
@@ -146,7 +146,7 @@ import Testing
 
   /// A completion queue of 4 entries behind a submission queue of 64.
   private func smallQueue(_ quirk: Quirk? = nil) -> (Host, UInt64) {
-    let host = mainline(without: quirk)
+    let host = nvmetPCIEPF(without: quirk)
     #expect(host.createCompletionQueue(1, depth: 4) == 0)
     #expect(host.createSubmissionQueue(1, on: 1) == 0)
     return (host, host.completions(of: 1))
@@ -230,7 +230,7 @@ import Testing
   // nvmet_pci_epf.md, 10
   @Test("interrupts of a run of completions", arguments: runs)
   func interrupts(_ row: Interrupts) throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     try #require(host.makeQueues(1))
     if let (feature, value) = row.feature {
       #expect(host.setFeature(feature, value)?.status == 0)
@@ -250,7 +250,7 @@ import Testing
   // nvmet_pci_epf.md, 10
   @Test("a queue without IEN raises none")
   func interruptsDisabled() throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     try #require(host.makeQueues(1, interrupts: false))
     host.forgetInterrupts()
     #expect(host.status(of: Self.flush, on: 1) == 0)
@@ -262,7 +262,7 @@ import Testing
     "any vector is taken, and raising it fails; as the spec, it is refused",
     arguments: [8, 9, 1000, 0xffff] as [UInt32])
   func badVector(_ vector: UInt32) throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.createCompletionQueue(2, vector: vector) == 0)
     #expect(host.createSubmissionQueue(2, on: 2) == 0)
     host.forgetInterrupts()
@@ -272,14 +272,14 @@ import Testing
     // Its settings are there all the same.
     #expect(host.setFeature(9, 0x1_0000 | vector)?.status == 0)
     #expect(host.getFeature(9, vector)?.result == UInt64(0x1_0000 | vector))
-    let strict = mainline(without: .vectorNotChecked)
-    #expect(strict.createCompletionQueue(2, vector: vector) == 0x4108)
+    let withoutQuirk = nvmetPCIEPF(without: .vectorNotChecked)
+    #expect(withoutQuirk.createCompletionQueue(2, vector: vector) == 0x4108)
   }
 
   // nvmet_pci_epf.md, 10
   @Test("settings belong to a slot: the next queue has them, independent of its vector")
   func slots() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.createCompletionQueue(1, vector: 1) == 0)
     #expect(host.setFeature(9, 0x1_0001)?.status == 0)
     #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
@@ -437,7 +437,7 @@ import Testing
     "create and delete, with their checks in order",
     arguments: completionQueues + submissionQueues + deletions)
   func queue(_ row: Command) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     for id in row.completions { #expect(host.createCompletionQueue(id) == 0) }
     for id in row.submissions { #expect(host.createSubmissionQueue(id, on: id) == 0) }
     let lines = host.log.count
@@ -457,7 +457,7 @@ import Testing
   // nvmet_pci_epf.md, 13
   @Test("a completion queue in use stays; without its submission queue it goes")
   func deletionInOrder() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     #expect(host.makeQueues())
     let statuses = [(4, 0x4101), (0, 0), (4, 0), (4, 0x4101)] as [(UInt8, UInt16)]
     for (opcode, status) in statuses {
@@ -469,7 +469,7 @@ import Testing
   // nvmet_pci_epf.md, 13
   @Test("a queue's address is used as it is")
   func address() throws {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let (completions, submissions) = (host.page() + 0x40, host.page() + 0x80)
     #expect(
       host.status(of: .init(opcode: 5, prp1: completions, words: [0x001f_0001, 0x0001_0003])) == 0)
@@ -490,7 +490,7 @@ import Testing
       (2, 4096, 512, 0x4006, "Invalid partial mapping of queue 1"), (2, 4096, 256, 0, nil),
     ] as [(Int, UInt64, UInt32, UInt16, String?)])
   func mapping(_ count: Int, _ size: UInt64, _ depth: UInt32, _ status: UInt16, _ line: String?) {
-    let host = mainline { $0.windows = OutboundWindows(count: count, size: size) }
+    let host = nvmetPCIEPF { $0.windows = OutboundWindows(count: count, size: size) }
     #expect(host.createCompletionQueue(1, depth: depth) == status)
     if let line { #expect(host.log.contains(line)) }
   }
@@ -500,7 +500,7 @@ import Testing
     "ids between the driver's queues and max_qid are refused and diagnosed, not followed",
     arguments: [5, 6, 8] as [UInt32])
   func beyondArrays(_ id: UInt32) {
-    let host = mainline { $0.targetIOQueues = 8 }
+    let host = nvmetPCIEPF { $0.targetIOQueues = 8 }
     // The host may ask for them: this is what it is told.
     #expect(host.getFeature(7)?.result == 0x0007_0007)
     #expect(host.makeQueues(1))

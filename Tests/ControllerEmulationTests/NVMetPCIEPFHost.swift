@@ -4,7 +4,7 @@ import SpecificationHost
 import Testing
 
 /// A row of a table in nvmet_pci_epf.md that is more than its numbers: what to do, and what is to be seen.
-struct MainlineRow: Sendable, CustomTestStringConvertible {
+struct NVMetPCIEPFRow: Sendable, CustomTestStringConvertible {
   var testDescription: String
   var act: @Sendable (Host) throws -> Void
 
@@ -15,7 +15,7 @@ struct MainlineRow: Sendable, CustomTestStringConvertible {
 }
 
 /// A host in front of the controller of nvmet_pci_epf.md, 24: enabled, and without I/O queues.
-func mainline(
+func nvmetPCIEPF(
   enabled: Bool = true, configuration: UInt32 = 0x0046_0001, without quirk: Quirk? = nil,
   memoryBytes: Int = 3 << 20, _ change: (inout ControllerModel) -> Void = { _ in }
 ) -> Host {

@@ -5,7 +5,7 @@ import SpecificationHost
 import Testing
 
 /// The reference: what the specification asks for where the drivers do otherwise.
-@Suite struct StrictTests {
+@Suite struct ReferenceTests {
   private func host() -> Host {
     let host = Host(sheetModel(.reference))
     host.enable()

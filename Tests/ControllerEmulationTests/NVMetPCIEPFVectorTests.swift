@@ -5,21 +5,21 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: what a real host has asked a running kernel, and its answers (nvmet_pci_epf.md, 24).
-@Suite struct MainlineVectorTests {
-  static let vectors: [MainlineRow] = [
-    MainlineRow("CAP and VS") { host in
+@Suite struct NVMetPCIEPFVectorTests {
+  static let vectors: [NVMetPCIEPFRow] = [
+    NVMetPCIEPFRow("CAP and VS") { host in
       #expect(host.capabilities == 0x0000_0820_0f01_03ff)
       #expect(host.read(8) == 0x0002_0100)
     },
-    MainlineRow("size of BAR 0, place of the MSI-X table") { host in
+    NVMetPCIEPFRow("size of BAR 0, place of the MSI-X table") { host in
       #expect(host.model.bar0Size == 8192)
       #expect(host.model.msixTableOffset == 0x1400)
     },
-    MainlineRow("CC = 0x00460001") { host in
+    NVMetPCIEPFRow("CC = 0x00460001") { host in
       #expect(host.status == 1)
       #expect(host.log == ["PCI link up", "Enabling controller"])
     },
-    MainlineRow("Identify Controller") { host in
+    NVMetPCIEPFRow("Identify Controller") { host in
       let (status, bytes) = host.identify(1)
       #expect(status == 0)
       #expect(bytes[77] == 7 && bytes[512] == 0x66)
@@ -27,57 +27,61 @@ import Testing
         [(78, 2), (514, 2), (516, 4), (96, 4)].map { bytes.number($0, $1) }
           == [1, 1024, 1024, 0x40041])
     },
-    MainlineRow("Identify of namespace 1") { host in
+    NVMetPCIEPFRow("Identify of namespace 1") { host in
       let (status, bytes) = host.identify(0, namespace: 1)
       #expect(status == 0)
       #expect(bytes.number(0, 8) == 131_072 && bytes.number(64, 2) == 0)
       #expect(bytes[24] == 0x32 && bytes[130] == 9)
     },
-    MainlineRow("Identify of a namespace that is missing") { host in
+    NVMetPCIEPFRow("Identify of a namespace that is missing") { host in
       let (status, bytes) = host.identify(0, namespace: 9)
       #expect(status == 0 && bytes.allSatisfy { $0 == 0 })
     },
-    MainlineRow("Identify of FFFFFFFF") { host in
+    NVMetPCIEPFRow("Identify of FFFFFFFF") { host in
       #expect(host.identify(0, namespace: .max).0 == 0x600b)
       #expect(host.isHanging)
     },
-    MainlineRow("Get Features 07") { #expect($0.getFeature(7)?.result == 0x0003_0003) },
-    MainlineRow("Get Features 08") { #expect($0.getFeature(8)?.result == 8) },
-    MainlineRow("Set Features 08, THR = 3") { host in
+    NVMetPCIEPFRow("Get Features 07") { #expect($0.getFeature(7)?.result == 0x0003_0003) },
+    NVMetPCIEPFRow("Get Features 08") { #expect($0.getFeature(8)?.result == 8) },
+    NVMetPCIEPFRow("Set Features 08, THR = 3") { host in
       #expect(host.setFeature(8, 3)?.status == 0)
       #expect(host.getFeature(8)?.result == 4)
     },
-    MainlineRow("Create CQ, QSIZE 0") { #expect($0.createCompletionQueue(1, depth: 1) == 0x4102) },
-    MainlineRow("Create CQ 1 twice") { host in
+    NVMetPCIEPFRow("Create CQ, QSIZE 0") {
+      #expect($0.createCompletionQueue(1, depth: 1) == 0x4102)
+    },
+    NVMetPCIEPFRow("Create CQ 1 twice") { host in
       #expect(host.createCompletionQueue(1) == 0)
       #expect(host.createCompletionQueue(1) == 0x4101)
     },
-    MainlineRow("Create SQ 1 with CQ 0") { #expect($0.createSubmissionQueue(1, on: 0) == 0x4101) },
-    MainlineRow("Delete CQ with SQ") { host in
+    NVMetPCIEPFRow("Create SQ 1 with CQ 0") {
+      #expect($0.createSubmissionQueue(1, on: 0) == 0x4101)
+    },
+    NVMetPCIEPFRow("Delete CQ with SQ") { host in
       #expect(host.makeQueues(1))
       #expect(host.status(of: .init(opcode: 4, words: [1])) == 0x4101)
     },
-    MainlineRow("Create SQ 2 on CQ 1, a command on SQ 2") { host in
+    NVMetPCIEPFRow("Create SQ 2 on CQ 1, a command on SQ 2") { host in
       #expect(host.createCompletionQueue(1) == 0)
       #expect(host.createSubmissionQueue(2, on: 1) == 0)
       host.submit(.init(opcode: 0, namespace: 1), to: 2)
       host.pass(50)
       #expect(host.bytes(at: host.completions(of: 1), 64).allSatisfy { $0 == 0 })
     },
-    MainlineRow("opcode 7e") { #expect($0.status(of: .init(opcode: 0x7e)) == 0x6001) },
-    MainlineRow("fused") { host in
+    NVMetPCIEPFRow("opcode 7e") { #expect($0.status(of: .init(opcode: 0x7e)) == 0x6001) },
+    NVMetPCIEPFRow("fused") { host in
       #expect(host.status(of: .init(opcode: 0x0a, flags: 1, words: [7])) == 0x6002)
     },
-    MainlineRow("PSDT 01b") { host in
+    NVMetPCIEPFRow("PSDT 01b") { host in
       let entry = Host.Entry(opcode: 6, flags: 0x40, prp1: host.page(), words: [1])
       #expect(host.status(of: entry) == 0x4002)
     },
-    MainlineRow("PRP1 offset 2") { host in
+    NVMetPCIEPFRow("PRP1 offset 2") { host in
       let page = host.page(2)
       #expect(host.status(of: .init(opcode: 6, prp1: page + 2, words: [1])) == 0)
       #expect(host.bytes(at: page, 8192).allSatisfy { $0 == 0 })
     },
-    MainlineRow("a read of 1 MiB") { host in
+    NVMetPCIEPFRow("a read of 1 MiB") { host in
       #expect(host.makeQueues(1))
       let page = host.page()
       host.fill(page, [1, 2, 3])
@@ -86,19 +90,19 @@ import Testing
       #expect(host.status(of: entry, on: 1) == 0)
       #expect(host.bytes(at: page, 3) == [1, 2, 3])
     },
-    MainlineRow("11 admin commands, one at a time") { host in
+    NVMetPCIEPFRow("11 admin commands, one at a time") { host in
       host.forgetInterrupts()
       for _ in 0..<11 { #expect(host.getFeature(7)?.status == 0) }
       #expect(host.interrupts == [UInt16](repeating: 0, count: 22))
     },
-    MainlineRow("the host writes CSTS") { host in
+    NVMetPCIEPFRow("the host writes CSTS") { host in
       host.write(0x1c, 0xff)
       host.pass(50)
       #expect(host.status == 0xff)
       host.configure(0x0046_0000)
       #expect(host.status == 0)
     },
-    MainlineRow("shutdown") { host in
+    NVMetPCIEPFRow("shutdown") { host in
       host.configure(0x0046_4001)
       #expect(host.status == 8)
       #expect(host.read(0x14) == 0x0046_4000)
@@ -107,8 +111,8 @@ import Testing
 
   // nvmet_pci_epf.md, 24
   @Test("test vectors", arguments: vectors)
-  func vector(_ row: MainlineRow) throws {
-    try row.act(mainline())
+  func vector(_ row: NVMetPCIEPFRow) throws {
+    try row.act(nvmetPCIEPF())
   }
 
   // nvmet_pci_epf.md, 24

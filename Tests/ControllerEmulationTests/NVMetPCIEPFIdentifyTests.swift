@@ -6,10 +6,10 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: Identify (nvmet_pci_epf.md, 15).
-@Suite struct MainlineIdentifyTests {
+@Suite struct NVMetPCIEPFIdentifyTests {
   /// Namespaces 1, 2 (disabled), 3 (write-protected), 5 (in another group) and 70000.
   private func host(_ quirk: Quirk? = nil) -> Host {
-    mainline(without: quirk) { model in
+    nvmetPCIEPF(without: quirk) { model in
       for id in [2, 3, 5, 70_000] as [UInt32] {
         var space = Namespace(id: id, backend: .null(size: 1 << 20))
         space.isEnabled = id != 2
@@ -96,10 +96,10 @@ import Testing
     #expect(status == row.status)
     #expect(bytes.allSatisfy { $0 == 0 } == (row.isZero || row.status != 0))
     #expect(host.isHanging == (row.status != 0))
-    let strict = self.host(.failedReadHangs)
+    let withoutQuirk = self.host(.failedReadHangs)
     #expect(
-      strict.identify(row.structure, namespace: row.namespace, set: row.set).0 == row.status)
-    #expect(!strict.isHanging)
+      withoutQuirk.identify(row.structure, namespace: row.namespace, set: row.set).0 == row.status)
+    #expect(!withoutQuirk.isHanging)
   }
 
   private func ids(_ bytes: [UInt8], _ width: Int = 4) -> [UInt64] {
@@ -122,7 +122,7 @@ import Testing
     "19 has a count, and each namespace as an endurance group",
     arguments: [(0, [3, 1, 3, 5]), (3, [1, 5])] as [(UInt32, [UInt64])])
   func enduranceGroups(_ after: UInt32, _ wanted: [UInt64]) {
-    let host = mainline { model in
+    let host = nvmetPCIEPF { model in
       for id in [3, 5] as [UInt32] {
         model.namespaces.append(Namespace(id: id, backend: .null(size: 1 << 20)))
       }
@@ -141,7 +141,7 @@ import Testing
     let uuid = [UInt8](1...16)
     let nguid = [UInt8](33...48)
     let none = [UInt8](repeating: 0, count: 16)
-    let host = mainline {
+    let host = nvmetPCIEPF {
       $0.namespaces[0].uuid = hasUUID ? uuid : none
       $0.namespaces[0].nguid = hasNGUID ? nguid : none
     }
@@ -160,7 +160,7 @@ import Testing
   func commandSetNamespace(_ isFile: Bool) throws {
     let file = try TemporaryFile(bytes: 1 << 20)
     let store = try FileStore(path: file.path)
-    let host = mainline { if isFile { $0.namespaces[0].backend = .file(store) } }
+    let host = nvmetPCIEPF { if isFile { $0.namespaces[0].backend = .file(store) } }
     let bytes = host.identify(5, namespace: 1).1
     let value: UInt64 = isFile ? 0 : 1
     #expect(bytes.number(268, 4) == value && bytes.number(284, 4) == value)
@@ -203,7 +203,7 @@ import Testing
   private static func controller(
     _ change: (inout ControllerModel) -> Void = { _ in }
   ) -> [UInt8] {
-    mainline {
+    nvmetPCIEPF {
       $0.organization = 0x12_3456
       change(&$0)
     }.identify(1).1
@@ -253,7 +253,7 @@ import Testing
   // nvmet_pci_epf.md, 15
   @Test("Identify Controller marks the subsystem as discovered; nothing else does")
   func discovered() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     _ = host.identify(0, namespace: 1)
     #expect(!host.hasBeenIdentified)
     _ = host.identify(1)
@@ -279,7 +279,7 @@ import Testing
   private func namespace(isFile: Bool) throws -> [UInt8] {
     let file = try TemporaryFile(bytes: 64 << 20)
     let store = try FileStore(path: file.path)
-    let host = mainline {
+    let host = nvmetPCIEPF {
       if isFile { $0.namespaces[0].backend = .file(store) }
       $0.namespaces[0].nguid = [UInt8](1...16)
     }
@@ -316,7 +316,7 @@ import Testing
   func size(_ bytes: Int, _ shift: UInt8, _ blocks: UInt64) throws {
     let file = try TemporaryFile(bytes: bytes)
     for backend in [Backend.file(try FileStore(path: file.path)), .null(size: UInt64(bytes))] {
-      let data = mainline {
+      let data = nvmetPCIEPF {
         $0.namespaces[0].backend = backend
         $0.namespaces[0].blockShift = shift
       }.identify(0, namespace: 1).1
@@ -333,7 +333,7 @@ import Testing
       (.change, 131_072),
     ] as [(NamespaceAccessState, UInt64)])
   func utilization(_ state: NamespaceAccessState, _ blocks: UInt64) {
-    let host = mainline { $0.namespaces[0].accessState = state }
+    let host = nvmetPCIEPF { $0.namespaces[0].accessState = state }
     let bytes = host.identify(0, namespace: 1).1
     #expect([0, 8, 16].map { bytes.number($0, 8) } == [131_072, 131_072, blocks])
     // The log page says which state it is.

@@ -5,7 +5,7 @@ import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: the registers, at the beginning, field by field, and what writes to them do (pci_epf_nvme.md, 9).
-@Suite struct SeedRegisterTests {
+@Suite struct PCIEPFNVMeRegisterTests {
   /// The controller with its link up, not enabled.
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
     var model = sheetModel(.pciEPFNVMe)

@@ -5,7 +5,7 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (nvmet_pci_epf.md, 3, 4).
-@Suite struct MainlineRegisterTests {
+@Suite struct NVMetPCIEPFRegisterTests {
   // MARK: nvmet_pci_epf.md, 3
 
   // nvmet_pci_epf.md, 3
@@ -59,7 +59,7 @@ import Testing
       0x1004, 0x13fc, 0x1400, 0x1ffc, 0x2000,
     ])
   func zero(_ offset: Int) {
-    #expect(mainline(enabled: false).read(offset) == 0)
+    #expect(nvmetPCIEPF(enabled: false).read(offset) == 0)
   }
 
   // nvmet_pci_epf.md, 3; nvmet_pci_epf.md, 20, Q13
@@ -70,22 +70,22 @@ import Testing
       0x1500, 0x1ffc,
     ])
   func writable(_ offset: Int) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.write(offset, 0x1234_5678)
     host.pass(50)
     #expect(host.read(offset) == 0x1234_5678)
-    let strict = mainline(without: .registersWritable)
-    let before = strict.read(offset)
-    strict.write(offset, 0x1234_5678)
-    strict.pass(50)
+    let withoutQuirk = nvmetPCIEPF(without: .registersWritable)
+    let before = withoutQuirk.read(offset)
+    withoutQuirk.write(offset, 0x1234_5678)
+    withoutQuirk.pass(50)
     let isReadOnly = [0x00, 0x04, 0x08, 0x1c].contains(offset)
-    #expect(strict.read(offset) == (isReadOnly ? before : 0x1234_5678))
+    #expect(withoutQuirk.read(offset) == (isReadOnly ? before : 0x1234_5678))
   }
 
   // nvmet_pci_epf.md, 3
   @Test("beyond the BAR there is nothing")
   func beyond() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.write(0x2000, 1)
     #expect(host.read(0x2000) == 0)
   }
@@ -93,7 +93,7 @@ import Testing
   // nvmet_pci_epf.md, 3
   @Test("the driver writes CAP and VS once: what the host wrote stays over enable and link")
   func writtenOnce() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     for offset in [0, 4, 8] { host.write(offset, 0xabcd_ef01) }
     host.linkDown()
     host.enable()
@@ -105,15 +105,15 @@ import Testing
   @Test(
     "CC and CSTS are zero at creation, after link down and after a failed enable",
     arguments: [
-      MainlineRow("creation") { host in host.linkDown() },
-      MainlineRow("link down") { host in
+      NVMetPCIEPFRow("creation") { host in host.linkDown() },
+      NVMetPCIEPFRow("link down") { host in
         host.enable()
         host.linkDown()
       },
-      MainlineRow("failed enable") { host in host.enable(configuration: 0x0040_0001) },
+      NVMetPCIEPFRow("failed enable") { host in host.enable(configuration: 0x0040_0001) },
     ])
-  func zeroed(_ row: MainlineRow) throws {
-    let host = mainline(enabled: false)
+  func zeroed(_ row: NVMetPCIEPFRow) throws {
+    let host = nvmetPCIEPF(enabled: false)
     try row.act(host)
     #expect(host.read(0x14) == 0)
     #expect(host.status == 0)
@@ -122,7 +122,7 @@ import Testing
   // nvmet_pci_epf.md, 3
   @Test("a doorbell is zero when its queue has been created")
   func doorbells() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     for offset in [0x1008, 0x100c] { host.write(offset, 7) }
     #expect(host.createCompletionQueue(1) == 0)
     #expect(host.read(0x100c) == 0)
@@ -146,20 +146,20 @@ import Testing
       ("MPSMAX", 52, 4, 0), ("PMRS", 56, 1, 0), ("CMBS", 57, 1, 0), ("NSSS, CRMS", 58, 3, 0),
     ] as [(String, UInt64, UInt64, UInt64)])
   func capabilities(_ field: String, _ bit: UInt64, _ width: UInt64, _ value: UInt64) {
-    #expect(mainline(enabled: false).capabilities >> bit & (1 << width - 1) == value, "\(field)")
+    #expect(nvmetPCIEPF(enabled: false).capabilities >> bit & (1 << width - 1) == value, "\(field)")
   }
 
   // nvmet_pci_epf.md, 4
   @Test("MQES is the port's limit less one", arguments: [16, 512, 1024])
   func queueEntries(_ entries: Int) {
-    let host = mainline(enabled: false) { $0.maximumQueueEntries = entries }
+    let host = nvmetPCIEPF(enabled: false) { $0.maximumQueueEntries = entries }
     #expect(host.capabilities & 0xffff == UInt64(entries - 1))
   }
 
   // nvmet_pci_epf.md, 4
   @Test("VS is what the subsystem says", arguments: [0x0001_0300, 0x0002_0000, 0x0002_0100])
   func version(_ version: UInt32) {
-    let host = mainline { $0.version = version }
+    let host = nvmetPCIEPF { $0.version = version }
     #expect(host.read(8) == version)
     #expect(host.identify(1).1.number(80, 4) == UInt64(version))
   }
@@ -170,7 +170,7 @@ import Testing
     arguments: [(0x0c, 0xffff_ffff), (0x10, 0xffff_ffff), (0x20, 0x4e56_4d65)]
       as [(Int, UInt32)])
   func noFunction(_ offset: Int, _ value: UInt32) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.write(offset, value)
     host.forgetInterrupts()
     #expect(host.identify(1).0 == 0)
@@ -181,7 +181,7 @@ import Testing
   // nvmet_pci_epf.md, 4; nvmet_pci_epf.md, 20, Q13
   @Test("the host can write CSTS, and it stays until CC changes")
   func writableStatus() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.write(0x1c, 0xff)
     host.pass(50)
     #expect(host.status == 0xff)
@@ -196,7 +196,7 @@ import Testing
       (0x24, 0xf000_f000), (0x28, 0xfff), (0x30, 0xabc),
     ] as [(Int, UInt32)])
   func adminQueue(_ offset: Int, _ extra: UInt32) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.configure(0x0046_0000)
     let before = host.read(offset)
     host.write(offset, before | extra)

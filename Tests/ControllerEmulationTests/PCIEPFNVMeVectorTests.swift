@@ -6,8 +6,8 @@ import Testing
 
 /// `pci_epf_nvme`: the worked examples (pci_epf_nvme.md, 19). Create CQ is with the admin commands, queue limits and what `cat` shows with
 /// the simulated kernel.
-@Suite struct SeedVectorTests {
-  private func host() -> Host { SeedStateTests.host(enabled: true) }
+@Suite struct PCIEPFNVMeVectorTests {
+  private func host() -> Host { PCIEPFNVMeStateTests.host(enabled: true) }
 
   // pci_epf_nvme.md, 19.2
   @Test("the life of the registers")

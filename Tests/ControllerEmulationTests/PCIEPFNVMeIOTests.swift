@@ -5,9 +5,9 @@ import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: submission queues, opcodes, the order of checks, data pointers, completions, interrupts (pci_epf_nvme.md, 12).
-@Suite struct SeedIOTests {
+@Suite struct PCIEPFNVMeIOTests {
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
-    let host = SeedStateTests.host(enabled: true, change)
+    let host = PCIEPFNVMeStateTests.host(enabled: true, change)
     #expect(host.makeQueues())
     return host
   }
@@ -28,7 +28,7 @@ import Testing
       for _ in 0..<20 { #expect(host.reap(1)?.1.status == 0) }
     },
     Row("the head goes round with the depth") {
-      let host = SeedStateTests.host(enabled: true)
+      let host = PCIEPFNVMeStateTests.host(enabled: true)
       #expect(host.makeQueues(depth: 4))
       for _ in 0..<50 { #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0) }
     },
@@ -49,7 +49,7 @@ import Testing
       #expect(host.interrupts == [1])
     },
     Row("entries at a stride of 2^IOSQES") {
-      let host = SeedStateTests.host(enabled: false)
+      let host = PCIEPFNVMeStateTests.host(enabled: false)
       host.enable(configuration: 0x0047_0001)
       #expect(host.createCompletionQueue(1) == 0)
       #expect(host.createSubmissionQueue(1, on: 1) == 0)
@@ -69,7 +69,7 @@ import Testing
       #expect(Set(host.diagnoses.map(\.fault)) == ["pci_epf_nvme: tail doorbell"])
     },
     Row("a queue that cannot be mapped is given up for this round, and tried again") {
-      let host = SeedStateTests.host(enabled: true)
+      let host = PCIEPFNVMeStateTests.host(enabled: true)
       let place = UInt64(0x7fff_ffff_0000)
       #expect(host.createCompletionQueue(1) == 0)
       #expect(
@@ -355,7 +355,7 @@ import Testing
     Row(
       "pages above 4 KiB: more than 8 KiB inside the first demand a PRP2, then fail the length check"
     ) {
-      let host = SeedStateTests.host(enabled: false)
+      let host = PCIEPFNVMeStateTests.host(enabled: false)
       host.enable(configuration: 0x0046_0101)
       #expect(host.makeQueues())
       let page = (host.page(12) + 0xffff) & ~0xffff
@@ -382,7 +382,7 @@ import Testing
       #expect(host.reap(1) == nil)
     },
     Row("the phase toggles at the end of the queue") {
-      let host = SeedStateTests.host(enabled: true)
+      let host = PCIEPFNVMeStateTests.host(enabled: true)
       #expect(host.makeQueues(depth: 3))
       for _ in 0..<20 { #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0) }
     },
@@ -407,7 +407,7 @@ import Testing
     // pci_epf_nvme.md, 13, Q15
     Row("full: the rest of the batch is lost; as the spec nothing is") {
       for loses in [true, false] {
-        let host = SeedStateTests.host(enabled: true) {
+        let host = PCIEPFNVMeStateTests.host(enabled: true) {
           if !loses { $0.quirks.remove(.lostCompletions) }
         }
         #expect(host.createCompletionQueue(1, depth: 4) == 0)
@@ -431,7 +431,7 @@ import Testing
     // pci_epf_nvme.md, 13, Q6
     Row("one interrupt for a batch, IEN or not") {
       for isEnabled in [true, false] {
-        let host = SeedStateTests.host(enabled: true)
+        let host = PCIEPFNVMeStateTests.host(enabled: true)
         #expect(host.makeQueues(interrupts: isEnabled))
         host.pass(20)
         host.forgetInterrupts()
@@ -443,7 +443,9 @@ import Testing
     },
     // pci_epf_nvme.md, 13, Q6
     Row("as the spec: no interrupt without IEN") {
-      let host = SeedStateTests.host(enabled: true) { $0.quirks.remove(.interruptEnableIgnored) }
+      let host = PCIEPFNVMeStateTests.host(enabled: true) {
+        $0.quirks.remove(.interruptEnableIgnored)
+      }
       #expect(host.makeQueues(interrupts: false))
       host.pass(20)
       host.forgetInterrupts()
@@ -451,7 +453,7 @@ import Testing
       #expect(host.interrupts == [])
     },
     Row("the vector is Create CQ's") {
-      let host = SeedStateTests.host(enabled: true)
+      let host = PCIEPFNVMeStateTests.host(enabled: true)
       #expect(host.createCompletionQueue(1, vector: 9) == 0)
       #expect(host.createSubmissionQueue(1, on: 1) == 0)
       host.pass(20)

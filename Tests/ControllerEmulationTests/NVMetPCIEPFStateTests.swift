@@ -5,13 +5,13 @@ import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: the controller's life, CC, enable and disable (nvmet_pci_epf.md, 5, 6, 7, 8).
-@Suite struct MainlineStateTests {
+@Suite struct NVMetPCIEPFStateTests {
   // MARK: nvmet_pci_epf.md, 5
 
   // nvmet_pci_epf.md, 5
   @Test("the link comes up: a line, and CC is polled in 10 ms")
   func linkUp() {
-    let host = mainline(enabled: false)
+    let host = nvmetPCIEPF(enabled: false)
     host.write(0x14, 0x0046_0001)
     host.pass(100)
     #expect(host.status == 0 && host.log.isEmpty)
@@ -26,7 +26,7 @@ import Testing
   // nvmet_pci_epf.md, 5
   @Test("without a notifier the link is up at once")
   func noNotifier() {
-    let host = mainline(enabled: false) { $0.hasLinkUpNotifier = false }
+    let host = nvmetPCIEPF(enabled: false) { $0.hasLinkUpNotifier = false }
     #expect(host.isLinkUp)
     host.configure(0x0046_0001)
     #expect(host.status == 1)
@@ -37,7 +37,7 @@ import Testing
     "the link goes down: disabled if enabled, CC and CSTS zero, CC is no longer polled",
     arguments: [true, false])
   func linkDown(_ isEnabled: Bool) {
-    let host = mainline(enabled: isEnabled)
+    let host = nvmetPCIEPF(enabled: isEnabled)
     if !isEnabled { host.controller.linkUp(at: .zero) }
     host.linkDown()
     let lines = ["PCI link down"] + (isEnabled ? ["Disabling controller"] : [])
@@ -50,7 +50,7 @@ import Testing
   // nvmet_pci_epf.md, 5
   @Test("the function is removed: the driver logs it, then acts as at link down")
   func removed() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.controller.remove(at: host.controller.now)
     host.drain()
     #expect(
@@ -170,7 +170,7 @@ import Testing
   // nvmet_pci_epf.md, 6
   @Test("transitions of CC, with what the host sees in CSTS", arguments: transitions)
   func transition(_ row: Transition) {
-    let host = mainline(configuration: 0)
+    let host = nvmetPCIEPF(configuration: 0)
     for value in row.past { host.configure(value) }
     let lines = host.log.count
     host.configure(row.configuration)
@@ -182,7 +182,7 @@ import Testing
   // nvmet_pci_epf.md, 6
   @Test("EN 1→0→1 between two polls is not detected")
   func toggle() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.write(0x14, Self.off)
     host.write(0x14, Self.on)
     host.pass(20)
@@ -194,7 +194,7 @@ import Testing
   // nvmet_pci_epf.md, 6
   @Test("every change of CC writes CSTS, even one that does nothing")
   func statusWritten() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.write(0x1c, 0xff)
     host.configure(Self.on | 1 << 24)
     #expect(host.status == 1)
@@ -205,7 +205,7 @@ import Testing
     "a shutdown while disabled is ignored; as the spec it completes",
     arguments: [true, false])
   func shutdownWhileDisabled(_ isIgnored: Bool) {
-    let host = mainline(
+    let host = nvmetPCIEPF(
       configuration: 0, without: isIgnored ? nil : .shutdownWhileDisabledIgnored)
     host.configure(0x0046_4000)
     #expect(host.status == (isIgnored ? 0 : 8))
@@ -222,7 +222,7 @@ import Testing
       (0, 0, "Unsupported I/O SQES 1 (need 64)"),
     ] as [(UInt32, UInt32, String)])
   func badSizes(_ submission: UInt32, _ completion: UInt32, _ line: String) {
-    let host = mainline(configuration: completion << 20 | submission << 16 | 1)
+    let host = nvmetPCIEPF(configuration: completion << 20 | submission << 16 | 1)
     #expect(host.status == 0)
     #expect(host.read(0x14) == 0)
     #expect(host.log == ["PCI link up", "Enabling controller", line])
@@ -231,7 +231,7 @@ import Testing
   // nvmet_pci_epf.md, 7
   @Test("an admin completion queue that cannot be mapped fails the enable")
   func noAdminQueue() {
-    let host = mainline { $0.windows = OutboundWindows(count: 0, size: 1 << 16) }
+    let host = nvmetPCIEPF { $0.windows = OutboundWindows(count: 0, size: 1 << 16) }
     #expect(host.status == 0 && host.read(0x14) == 0)
     #expect(
       host.log.suffix(2) == [
@@ -248,7 +248,7 @@ import Testing
       ("CSS 111b", 0x0046_0071),
     ] as [(String, UInt32)])
   func unservable(_ name: String, _ configuration: UInt32) {
-    let host = mainline(configuration: configuration)
+    let host = nvmetPCIEPF(configuration: configuration)
     #expect(host.status == 1)
     #expect(host.identify(1).0 == 0x400c)
     #expect(
@@ -257,14 +257,14 @@ import Testing
         "CQ[0]: Command Admin Cmd (0x6) status 0x400c",
       ])
     #expect(host.getFeature(7)?.status == 0x400c)
-    #expect(mainline(configuration: configuration, without: .readyDespiteFatal).status == 2)
+    #expect(nvmetPCIEPF(configuration: configuration, without: .readyDespiteFatal).status == 2)
   }
 
   // nvmet_pci_epf.md, 7
   @Test(
     "command sets that it can serve", arguments: [0x0046_0001, 0x0046_0061] as [UInt32])
   func servable(_ configuration: UInt32) {
-    #expect(mainline(configuration: configuration).identify(1).0 == 0)
+    #expect(nvmetPCIEPF(configuration: configuration).identify(1).0 == 0)
   }
 
   // nvmet_pci_epf.md, 7
@@ -273,8 +273,8 @@ import Testing
     func status(_ host: Host) -> UInt64? {
       host.run(.init(opcode: 0x7f, namespace: 4, words: [0, 0x1c]))?.result
     }
-    #expect(status(mainline()) == 1)
-    #expect(status(mainline(configuration: 0x0046_0081)) == 2)
+    #expect(status(nvmetPCIEPF()) == 1)
+    #expect(status(nvmetPCIEPF(configuration: 0x0046_0081)) == 2)
   }
 
   // nvmet_pci_epf.md, 7; nvmet_pci_epf.md, 20, Q14
@@ -282,7 +282,7 @@ import Testing
     "every enable resets burst and threshold; disabled coalescing stays in its slot; as the spec, it goes",
     arguments: [true, false])
   func features(_ isSticky: Bool) {
-    let host = mainline(without: isSticky ? nil : .vectorNotChecked)
+    let host = nvmetPCIEPF(without: isSticky ? nil : .vectorNotChecked)
     #expect(host.makeQueues())
     #expect(host.setFeature(1, 0)?.status == 0)
     #expect(host.setFeature(8, 3)?.status == 0)
@@ -299,17 +299,17 @@ import Testing
   @Test(
     "what is not checked",
     arguments: [
-      MainlineRow("ASQ and ACQ zero") { host in
+      NVMetPCIEPFRow("ASQ and ACQ zero") { host in
         for offset in [0x28, 0x2c, 0x30, 0x34] { host.write(offset, 0) }
       },
-      MainlineRow("queues of one entry") { host in host.write(0x24, 0) },
-      MainlineRow("queues of 4096 entries") { host in host.write(0x24, 0x0fff_0fff) },
-      MainlineRow("addresses that nothing is at") { host in
+      NVMetPCIEPFRow("queues of one entry") { host in host.write(0x24, 0) },
+      NVMetPCIEPFRow("queues of 4096 entries") { host in host.write(0x24, 0x0fff_0fff) },
+      NVMetPCIEPFRow("addresses that nothing is at") { host in
         for offset in [0x2c, 0x34] { host.write(offset, 0xffff_ffff) }
       },
     ])
-  func unchecked(_ row: MainlineRow) throws {
-    let host = mainline()
+  func unchecked(_ row: NVMetPCIEPFRow) throws {
+    let host = nvmetPCIEPF()
     host.configure(Self.off)
     try row.act(host)
     host.configure(Self.on)
@@ -320,7 +320,7 @@ import Testing
   // nvmet_pci_epf.md, 7
   @Test("a queue of one entry never carries a command")
   func oneEntry() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.configure(Self.off)
     host.write(0x24, 0)
     host.configure(Self.on)
@@ -340,7 +340,7 @@ import Testing
     arguments: [("disable", off), ("shutdown", 0x0046_4001), ("link down", nil)]
       as [(String, UInt32?)])
   func parkedEvents(_ name: String, _ configuration: UInt32?) {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     let ids = (0..<4).map { _ in host.submit(.init(opcode: 0x0c)) }
     host.pass(20)
     if let configuration { host.configure(configuration) } else { host.linkDown() }
@@ -357,12 +357,12 @@ import Testing
   @Test(
     "the queues are gone, and can be made again",
     arguments: [
-      MainlineRow("disable") { $0.configure(off) },
-      MainlineRow("shutdown") { $0.configure(0x0046_4001) },
-      MainlineRow("link down") { $0.linkDown() },
+      NVMetPCIEPFRow("disable") { $0.configure(off) },
+      NVMetPCIEPFRow("shutdown") { $0.configure(0x0046_4001) },
+      NVMetPCIEPFRow("link down") { $0.linkDown() },
     ])
-  func queuesGo(_ row: MainlineRow) throws {
-    let host = mainline()
+  func queuesGo(_ row: NVMetPCIEPFRow) throws {
+    let host = nvmetPCIEPF()
     #expect(host.makeQueues(1) && host.makeQueues(2))
     try row.act(host)
     #expect(!host.isEnabled)
@@ -379,7 +379,7 @@ import Testing
   // nvmet_pci_epf.md, 8
   @Test("what has been fetched completes before its queue goes")
   func fetched() {
-    let host = mainline()
+    let host = nvmetPCIEPF()
     host.submit(.init(opcode: 0x0a, words: [7]))
     host.pass(5)
     host.configure(Self.off)

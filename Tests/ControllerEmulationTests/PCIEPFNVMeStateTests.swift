@@ -5,11 +5,11 @@ import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: what the register poll decides, enable, disable, and how long they take (pci_epf_nvme.md, 10).
-@Suite struct SeedStateTests {
+@Suite struct PCIEPFNVMeStateTests {
   static func host(
     enabled: Bool, _ change: (inout ControllerModel) -> Void = { _ in }
   ) -> Host {
-    let host = SeedRegisterTests.host(change)
+    let host = PCIEPFNVMeRegisterTests.host(change)
     if enabled { host.enable() }
     host.drain()
     return host

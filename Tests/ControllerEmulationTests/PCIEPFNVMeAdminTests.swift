@@ -5,9 +5,9 @@ import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: admin commands, queues, Identify, log pages, features (pci_epf_nvme.md, 11).
-@Suite struct SeedAdminTests {
+@Suite struct PCIEPFNVMeAdminTests {
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
-    SeedStateTests.host(enabled: true, change)
+    PCIEPFNVMeStateTests.host(enabled: true, change)
   }
 
   struct Command: Sendable, CustomTestStringConvertible {

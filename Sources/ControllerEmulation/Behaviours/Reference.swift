@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import LibC
+internal import NVMe
+internal import PCI
+
+/// The reference controller: the behaviour of the specification, with the least that it allows.
+///
+/// It acts on each write of the host, and polls only doorbells in memory.
+/// - Source: NVM Express Base 2.1; NVM Command Set 1.1; NVM Express PCIe Transport 1.1.
+enum Reference: ControllerBehaviour {
+  static var behaviour: Behaviour { .reference }
+  static func makeController(
+    _ model: ControllerModel, memory: HostMemory
+  ) -> any EmulatedController { ReferenceController(model, memory: memory) }
+
+  // MARK: Model
+
+  static var version: UInt32 { 0x0002_0100 }
+  static var maximumTransfer: Int { 512 << 10 }
+  static func wrapsSmallTransferField(_ quirks: Set<Quirk>) -> Bool { false }
+
+  static var doorbellPairs: Int { NVMetPCIEPF.doorbellPairs }
+  /// As many as queues.
+  static func doorbellPairs(of model: ControllerModel) -> Int { model.ioQueues + 1 }
+
+  // MARK: Setup
+
+  // No driver sets it up.
+  static func queues(of setup: DriverSetup, target: Int) -> DriverSetup.Queues {
+    NVMetPCIEPF.queues(of: setup, target: target)
+  }
+  static var interruptSubject: String { NVMetPCIEPF.interruptSubject }
+
+  // MARK: Link
+
+  static func linkUp(_ controller: inout Controller<Self>) {}
+
+  static func linkDown(_ controller: inout Controller<Self>) {
+    controller.log(.info, "PCI link down")
+    controller.disable(isShutdown: false)
+    controller.reset()
+  }
+
+  static func willRemove(_ controller: inout Controller<Self>) {}
+
+  // MARK: Registers
+
+  /// Doorbells need not be readable.
+  static var hasReadableDoorbells: Bool { false }
+
+  /// - Source: NVM Express Base 2.1, 3.1.4.
+  static func writeRegister(_ controller: inout Controller<Self>, _ offset: Int, _ value: UInt32) {
+    switch offset {
+    case Register.configuration.offset:
+      controller.bar[offset / 4] = value
+      controller.lookAtConfiguration()
+    case Register.adminQueueAttributes.offset:
+      controller.bar[offset / 4] = value & 0x0fff_0fff
+    case Register.adminSubmissionQueue.offset, Register.adminCompletionQueue.offset:
+      controller.bar[offset / 4] = value & ~0xfff
+    case Register.adminSubmissionQueue.offset + 4, Register.adminCompletionQueue.offset + 4:
+      controller.bar[offset / 4] = value
+    // Masks of pin and MSI interrupts; with MSI-X the host must not use them, and they have no effect.
+    case Register.interruptMaskSet.offset:
+      setMask(&controller, interruptMask(controller) | value)
+    case Register.interruptMaskClear.offset:
+      setMask(&controller, interruptMask(controller) & ~value)
+    default: break
+    }
+  }
+
+  private static func interruptMask(_ controller: borrowing Controller<Self>) -> UInt32 {
+    controller.bar[Register.interruptMaskSet.offset / 4]
+  }
+
+  private static func setMask(_ controller: inout Controller<Self>, _ mask: UInt32) {
+    controller.bar[Register.interruptMaskSet.offset / 4] = mask
+    controller.bar[Register.interruptMaskClear.offset / 4] = mask
+  }
+
+  static func transition(
+    _ controller: inout Controller<Self>, from old: ControllerConfiguration,
+    to new: ControllerConfiguration
+  ) {
+    if !old[.enable], new[.enable] {
+      controller.status[.shutdown] = .normal
+      if !controller.enable() { controller.status[.fatal] = true }
+    } else if old[.enable], !new[.enable] {
+      // A controller reset clears everything but the admin queue's registers.
+      controller.disable(isShutdown: false)
+      controller.status = ControllerStatus()
+    }
+    if old[.shutdown] == .none, new[.shutdown] != .none {
+      controller.flushBackings()
+      controller.status[.shutdown] = .complete
+    }
+    controller.writeStatus()
+  }
+
+  // MARK: Enable, disable
+
+  /// - Source: NVM Express Base 2.1, 3.1.4.5, 3.1.4.7 and 3.5.1.
+  static func mayEnable(_ controller: inout Controller<Self>) -> Bool {
+    let attributes = controller.adminQueueAttributes
+    return controller.configuration.isServed && attributes[.submissionQueueSize] >= 1
+      && attributes[.completionQueueSize] >= 1
+  }
+
+  static func becomeReady(_ controller: inout Controller<Self>) {
+    controller.status[.ready] = true
+  }
+
+  static func willDisable(_ controller: inout Controller<Self>, isShutdown: Bool) {}
+  static func didDisable(_ controller: inout Controller<Self>, isShutdown: Bool) {}
+
+  // MARK: Polling
+
+  static var registerPeriod: VirtualTime.Milliseconds? { nil }
+  static func queuePeriod(_ queue: Int) -> VirtualTime.Milliseconds? { nil }
+
+  // MARK: Queues
+
+  static func submissionDoorbell(_ controller: inout Controller<Self>, _ queue: Int) {
+    controller.fetch(from: queue)
+  }
+
+  static func completionDoorbell(_ controller: inout Controller<Self>, _ queue: Int) {
+    if !controller.completions[queue].waiting.isEmpty { controller.post(to: queue) }
+  }
+
+  /// The queue waits for a valid value, at its register.
+  static func invalidTail(_ controller: inout Controller<Self>, _ tail: UInt32, of queue: Int) {
+    controller.setDoorbellRegister(
+      queue, completion: false, controller.submissions[queue].head)
+    controller.submissions[queue].leavesBuffers = true
+    reportDoorbell(&controller, .value)
+  }
+
+  static var ignoresInvalidHeads: Bool { true }
+
+  /// An error event, once until the host reads the Error Information log.
+  /// - Source: NVM Express Base 2.1, 5.1.2: error status, log page 01h.
+  static func reportDoorbell(_ controller: inout Controller<Self>, _ error: DoorbellError) {
+    guard controller.isEnabled else { return }
+    var event = AsyncEvent()
+    event[.information] = error.rawValue
+    event[.logPage] = LogPageID.errorInformation
+    controller.hold(event)
+    controller.completeHeldEvents()
+    controller.post(to: 0)
+  }
+
+  static func canFetch(_ controller: inout Controller<Self>) -> Bool { true }
+
+  static var writesCompletionsAtOnce: Bool { true }
+  static func ignoresWrap(_ controller: borrowing Controller<Self>) -> Bool { false }
+
+  /// The rest follows when the host moves the head.
+  static func keepWaiting(_ controller: inout Controller<Self>, _ queue: Int, written: Int) {
+    controller.completions[queue].waiting.removeFirst(written)
+  }
+
+  // MARK: Interrupts
+
+  static func didPostBatch(_ controller: inout Controller<Self>, to queue: Int, count: Int) {
+    guard count > 0, controller.completions[queue].raisesInterrupts else { return }
+    controller.raiseOrHold(queue)
+  }
+
+  /// A mask register counts for pins and MSI only.
+  static func isMasked(_ controller: borrowing Controller<Self>, _ vector: UInt16) -> Bool {
+    if case .msix = controller.model.interrupts { return false }
+    return vector < 32 && interruptMask(controller) >> UInt32(vector) & 1 != 0
+  }
+
+  /// The pin is asserted while a queue has entries that the host has not acknowledged, and vector 0 is not masked.
+  /// - Source: NVM Express PCIe Transport 1.1, 3.5.1.
+  static func pinLevel(_ controller: borrowing Controller<Self>) -> Bool? {
+    guard interruptMask(controller) & 1 == 0 else { return false }
+    for queue in controller.completions.indices
+    where controller.completions[queue].isLive && controller.completions[queue].raisesInterrupts {
+      let head = controller.doorbell(completion: queue) & 0xffff
+      if head != controller.completions[queue].tail { return true }
+    }
+    return false
+  }
+
+  // MARK: Data pointers
+
+  static var acceptsZeroPRPs: Bool { true }
+  static var checksListAlignment: Bool { true }
+  static var unreadableList: Status { .dataTransferError }
+  static func refuseSegment(length: Int, lists: Int) -> Status? {
+    let size = SGLDescriptor.byteCount
+    return length >= size && length % size == 0 && lists <= 64 ? nil : .invalidField
+  }
+  static var endsAtLastSegment: Bool { true }
+  static func refuseTransfer(_ controller: inout Controller<Self>) -> Status? { nil }
+
+  // MARK: Admin commands
+
+  static func refuseAdmin(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Status? { command.isFused || command.usesSGL ? .invalidField : nil }
+
+  static func executeOther(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Outcome {
+    guard command.adminOpcode == .doorbellBufferConfig, controller.model.offersDoorbellBuffers
+    else { return .failure(.invalidOpcode) }
+    return controller.configureDoorbellBuffers(command)
+  }
+
+  /// - Source: NVM Express PCIe Transport 1.1; NVM Express Base 2.1, 5.2.1.
+  static func createCompletionQueue(
+    _ controller: inout Controller<Self>, _ request: CompletionQueueRequest
+  ) -> Outcome {
+    guard request.id > 0, request.id < controller.completions.count,
+      !controller.completions[request.id].isLive
+    else { return .failure(.invalidQueueID) }
+    guard controller.isQueueSize(request.size) else { return .failure(.invalidQueueSize) }
+    guard request.isContiguous else { return .failure(.invalidField) }
+    guard request.address % controller.pageSize == 0 else { return .failure(.invalidPRPOffset) }
+    guard Int(request.vector) < controller.model.interrupts.vectors else {
+      return .failure(.invalidVector)
+    }
+    guard controller.configuration[.completionEntrySize] == 4 else {
+      return .failure(.invalidQueueSize)
+    }
+    return controller.add(request)
+  }
+
+  /// - Source: NVM Express Base 2.1, 5.2.2.
+  static func createSubmissionQueue(
+    _ controller: inout Controller<Self>, _ request: SubmissionQueueRequest
+  ) -> Outcome {
+    guard request.id > 0, request.id < controller.submissions.count,
+      !controller.submissions[request.id].isLive
+    else { return .failure(.invalidQueueID) }
+    guard controller.isIOCompletionQueue(request.completionQueue) else {
+      return .failure(.invalidCompletionQueue)
+    }
+    guard controller.isQueueSize(request.size) else { return .failure(.invalidQueueSize) }
+    guard request.isContiguous else { return .failure(.invalidField) }
+    guard request.address % controller.pageSize == 0 else { return .failure(.invalidPRPOffset) }
+    guard controller.configuration[.submissionEntrySize] == 6 else {
+      return .failure(.invalidQueueSize)
+    }
+    return controller.add(request, due: .never)
+  }
+
+  // MARK: Features
+
+  static func getFeature(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Outcome {
+    switch command.feature {
+    case .numberOfQueues: return controller.queueCount(controller.model.ioQueues)
+    case .volatileWriteCache, .powerManagement, .temperatureThreshold, .errorRecovery,
+      .writeAtomicity:
+      return .value(controller.settings[command.feature.rawValue, default: 0])
+    case .asyncEventConfiguration: return .value(controller.events.configuration.rawValue)
+    case .arbitration: return .value(controller.coalescing.burstExponent)
+    case .interruptCoalescing: return .value(UInt32(controller.coalescing.threshold & 0xff))
+    case .interruptVectorConfiguration: return controller.vectorConfiguration(command)
+    case .hostIdentifier:
+      // It has not been set.
+      return .data(count: command.hostIdentifierBytes)
+    default: return .failure(.invalidField)
+    }
+  }
+
+  static func setFeature(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Outcome {
+    let value = command.cdw11
+    switch command.feature {
+    case .numberOfQueues:
+      guard NumberOfQueues(rawValue: value).isValid else { return .failure(.invalidField) }
+      guard !controller.hasCreatedQueues else { return .failure(.sequenceError) }
+      return controller.queueCount(controller.model.ioQueues)
+    case .asyncEventConfiguration: controller.events.configuration.rawValue = value
+    case .arbitration:
+      controller.coalescing.burstExponent = UInt32(Arbitration(rawValue: value)[.burst])
+    case .interruptCoalescing:
+      controller.coalescing.threshold = Int(InterruptCoalescing(rawValue: value)[.threshold])
+    case .interruptVectorConfiguration: return controller.configureVector(command)
+    case .powerManagement where value & 0x1f != 0:
+      // There is one power state.
+      return .failure(.invalidField)
+    case .powerManagement, .temperatureThreshold, .errorRecovery, .volatileWriteCache,
+      .writeAtomicity:
+      controller.settings[command.feature.rawValue] = value
+    default: return .failure(.invalidField)
+    }
+    return .success
+  }
+
+  // MARK: Events
+
+  static var eventConfiguration: UInt32 { 0 }
+  static func takeRequest(_ events: inout EventState) -> UInt16 { events.requests.removeFirst() }
+
+  // MARK: Identify
+
+  static func describe(
+    _ controller: borrowing Controller<Self>, in data: inout IdentifyController
+  ) {
+    data[.subsystemVendorID] = controller.model.subsystemVendorID
+    if controller.model.offersDoorbellBuffers { data[.optionalAdminCommands] = 0x100 }
+    data[.asyncEvents] = 0x100
+    data[.attributes] = 0x01
+    data[.logPageAttributes] = 6
+    data[.optionalCommands] = 0x0c
+    data[.sglSupport] = 1
+  }
+
+  static func describe(_ namespace: Namespace, in data: inout IdentifyNamespace) {}
+
+  /// NN is 1024: larger values are not namespace IDs.
+  static func isInvalidNamespaceID(_ id: UInt32) -> Bool { id == 0 || id > 1024 }
+
+  static func identifyOther(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Outcome {
+    switch command.identifyStructure {
+    case .commandSetNamespace where command.commandSet == .nvm: return .data(count: 4096)
+    case .commandSetActiveNamespaces where command.commandSet == .nvm:
+      return controller.namespaceList(after: command.namespaceID)
+    case .independentNamespace:
+      let index = controller.index(of: command.namespaceID)
+      if let refusal = controller.refuseNamespace(index) { return .failure(refusal) }
+      return controller.independentNamespace(index, sharing: 0)
+    case .commandSets:
+      controller.put(1, width: 8, at: 0)
+      return .data(count: 4096)
+    default: return .failure(.invalidField)
+    }
+  }
+
+  // MARK: Log pages
+
+  /// A page from an offset.
+  static func logPage(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry, count: Int
+  ) -> Outcome {
+    let offset = UInt64(command.cdw12) | UInt64(command.cdw13) << 32
+    let size = bytes(in: command.logPage)
+    guard offset & 3 == 0, offset <= UInt64(size) else { return .failure(.invalidField) }
+    guard offset > 0 else { return wholePage(&controller, command, count: count) }
+    let transfer = unsafe controller.transfer
+    unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<max(size, count)]).zero()
+    if case .done(let status, _) = wholePage(&controller, command, count: size) {
+      return .failure(status)
+    }
+    let start = Int(offset)
+    for index in 0..<count {
+      unsafe transfer[index] = start + index < size ? transfer[start + index] : 0
+    }
+    return .data(count: count)
+  }
+
+  private static func bytes(in page: LogPageID) -> Int {
+    switch page {
+    case .supportedLogPages: 1024
+    case .errorInformation: 64 * 128
+    case .health, .firmwareSlots: 512
+    default: 4096
+    }
+  }
+
+  /// - Source: NVM Express Base 2.1, 5.1.12.1.
+  private static func wholePage(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry, count: Int
+  ) -> Outcome {
+    switch command.logPage {
+    case .supportedLogPages: controller.putSupportedPages([0, 1, 2, 3, 4, 5], count)
+    case .errorInformation: controller.acknowledgeEvents(of: .errorInformation, by: command)
+    case .health where count >= 512:
+      // 300 K, all of the spare left, and its threshold.
+      controller.put(300, width: 2, at: 1)
+      controller.put(100, width: 1, at: 3)
+      controller.put(10, width: 1, at: 4)
+    case .firmwareSlots where count >= 16:
+      controller.put(1, width: 1, at: 0)
+      var name = controller.model.firmware.utf8.makeIterator()
+      for index in 8..<16 { controller.put(UInt64(name.next() ?? 0x20), width: 1, at: index) }
+    case .health, .firmwareSlots: break
+    case .changedNamespaces:
+      // In rising order.
+      controller.putChangedNamespaces(controller.events.changedNamespaces.sorted(), count)
+      controller.acknowledgeEvents(of: .changedNamespaces, by: command)
+      controller.forgetAcknowledgedChanges()
+    case .commandEffects:
+      controller.putEffects(
+        count,
+        admin: AdminOpcode.common
+          + (controller.model.offersDoorbellBuffers ? [.doorbellBufferConfig] : []),
+        plain: [.flush, .read], changing: [.write, .writeZeroes, .datasetManagement])
+    default: return .failure(.invalidLogPage)
+    }
+    return .data(count: count)
+  }
+
+  // MARK: I/O commands
+
+  @inline(__always)
+  static func refuseIO(
+    _ controller: borrowing Controller<Self>, _ command: SubmissionEntry, _ index: Int
+  ) -> Status? {
+    command.isFused ? .invalidField : controller.refuseBlocks(command, index)
+  }
+
+  static func refuseIOOpcode(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Status { .invalidOpcode }
+
+  /// Checks the range before the data pointer.
+  static func transferBlocks(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry, on queue: UInt16,
+    _ index: Int
+  ) {
+    if let status = controller.check(command.firstBlock, command.blockCount, index) {
+      return controller.finish(command, on: queue, .failure(status))
+    }
+    let shift = UInt64(controller.model.namespaces[index].blockShift)
+    let bytes = command.blockCount << shift
+    let pointer = controller.parseDataPointer(command, bytes: bytes)
+    guard pointer == .success else {
+      return controller.finish(command, on: queue, .failure(pointer))
+    }
+    // Data in memory needs no intermediate buffer: one copy.
+    let offset = command.firstBlock << shift
+    guard case .memory(let store) = controller.model.namespaces[index].backend,
+      store.hasPlace(at: offset, count: Int(bytes))
+    else { return controller.transferThroughBuffer(command, bytes, on: queue, index) }
+    let isWrite = command.nvmOpcode == .write
+    let status = controller.move(store, at: offset, isWrite: isWrite)
+    if status == .success { controller.count(bytes, isWrite: isWrite) }
+    controller.finish(command, on: queue, .done(status: status))
+  }
+
+  static func statusBeyondEnd(of namespace: Namespace) -> Status { .lbaOutOfRange }
+
+  static func status(of errno: CInt) -> Status {
+    switch errno {
+    case ENOSPC: .capacityExceeded
+    case EREMOTEIO: .lbaOutOfRange.withMore
+    case EOPNOTSUPP: .invalidOpcode
+    case ENODATA: .accessDenied.retriable.withMore
+    default: .internalError
+    }
+  }
+}
+
+final class ReferenceController: ControllerBox<Reference>, EmulatedController {}
