@@ -71,6 +71,22 @@ struct BoardLogTests {
     #expect(cases.map(\.actual) == [node + found])
   }
 
+  @Test("a function that is bound again on a machine without a DMA engine passes")
+  func boundAgainWithoutEngine() {
+    let node = "pci_epf_nvme pci_epf_nvme.0: "
+    let first = node + "DMA not supported, falling back to mmio"
+    func outcome(_ lines: [String], expecting expected: String) -> [Check.Outcome] {
+      BoardLog.cases(
+        expected: [node + expected], lines: lines, driver: "pci_epf_nvme", nqns: []
+      ).map(\.outcome)
+    }
+    let lines = [first, node + "DMA disabled"]
+    #expect(outcome(lines, expecting: "DMA supported") == [.passed])
+    #expect(outcome(lines, expecting: first.replacing(node, with: "")) == [.passed])
+    let engine = [node + "DMA supported", node + "DMA disabled"]
+    #expect(outcome(engine, expecting: "DMA supported") == [.failed])
+  }
+
   @Test("a log that has lost the driver's lines is a skip, not a failure")
   func lost() {
     let found = outcomes(["nvmet_pci_epf nvmet_pci_epf.1: New PCI ctrl \"b\""])

@@ -50,7 +50,15 @@ package struct KernelWatch {
 
   /// Whether a line is a complaint about us, or an alarm.
   package static func isError(_ line: KernelLogLine) -> Bool {
-    isAlarm(line.text) || line.level <= 3 && isRelevant(line)
+    isAlarm(line.text)
+      || line.level <= 3 && isRelevant(line) && !isKeepAliveOfEndedConnection(line.text)
+  }
+
+  /// The last keep-alive of a fabrics connection, if the connection ends before its completion. A connection that is lost in operation
+  /// reports more: error recovery, reconnection.
+  /// - Source: `drivers/nvme/host/core.c`, `nvme_keep_alive_end_io`.
+  private static func isKeepAliveOfEndedConnection(_ text: String) -> Bool {
+    text.contains("failed nvme_keep_alive_end_io")
   }
 
   package static func isAlarm(_ text: String) -> Bool { alarms.contains { text.contains($0) } }

@@ -25,7 +25,7 @@ status_is 'without its driver: check --host' 1
 says 'the missing driver is named' 'driver'
 
 modprobe nvme
-wait_for 'the disk is there' test -b /dev/nvme0n1
+wait_for_disk 'the disk is there'
 run check same-ids.json --host auto --json
 status_is 'found by class and ids: check --host' 1
 json 'the disk itself was asked: nothing is skipped' '.skipped == 0 and (.cases | length > 150)'
@@ -34,10 +34,10 @@ json 'what another controller has is named' '[.cases[] | select(.passed | not) |
 json 'with what it is' '.cases[] | select(.id == "identify mn") | .actual | startswith("QEMU NVMe Ctrl")'
 cp out first.json
 
-run check same-ids.json --host /dev/nvme0 --json
+run check same-ids.json --host "$node" --json
 status_is 'by its node: check --host' 1
 equal 'the node leads to the same disk' "$(jq -c '[.cases[] | [.id, .actual]]' first.json)" "$(jq -c '[.cases[] | [.id, .actual]]' out)"
-run check same-ids.json --host /dev/nvme0n1
+run check same-ids.json --host "${node}n1"
 status_is 'a namespace is no controller' 66
 run check same-ids.json --host ../../../etc
 status_is 'a path is no function' 74
@@ -45,12 +45,12 @@ run check same-ids.json --host "$disk" --lockstep
 status_is 'lockstep without --destructive is refused' 64
 
 # In use: as swap.
-mkswap /dev/nvme0n1 >/dev/null && swapon /dev/nvme0n1
+mkswap "${node}n1" >/dev/null && swapon "${node}n1"
 run check same-ids.json --host "$disk" --lockstep --destructive
 status_is 'lockstep on a disk in use is refused' 64
-says 'it says which disk' '/dev/nvme0n1 is swap'
+says 'it says which disk' "${node}n1 is swap"
 check 'the disk was left to its driver' test -e "/sys/bus/pci/drivers/nvme/$disk"
-swapoff /dev/nvme0n1
+swapoff "${node}n1"
 
 log_mark
 run check same-ids.json --host "$disk" --lockstep --destructive --json
@@ -61,6 +61,6 @@ json 'what every controller does is the same here' '[.cases[] | select(.passed) 
 json 'what is different is named' '.cases[] | select(.id == "lockstep normal-shutdown") | (.passed | not) and (.actual | startswith("0x1 -> 0x9")) and (.expected | startswith("0x1 -> 0x8"))'
 json 'the driver has the disk again' '.cases[] | select(.id == "lockstep driver-returned") | .passed'
 diag "$(jq -r '.cases[] | select(.id | startswith("lockstep")) | "\(.passed) \(.id): \(.actual), \(.expected)"' out)"
-wait_for 'the disk is back' test -b /dev/nvme0n1
-check 'and works' dd if=/dev/nvme0n1 of=/dev/null bs=4096 count=16 iflag=direct
+wait_for_disk 'the disk is back'
+check 'and works' dd if="${node}n1" of=/dev/null bs=4096 count=16 iflag=direct
 rmmod nvme

@@ -125,9 +125,9 @@ same_tree 'kept up, then down: nothing is left' before.tree
 # Both sides on one machine: the host finds QEMU's disk, which is not the board's, and must not write to it.
 if have_module nvme; then
   modprobe nvme
-  wait_for 'the disk is there' test -b /dev/nvme0n1
+  wait_for_disk 'the disk is there'
   sed "s/$vendor/0x1b36/g; s/$device/0x0010/" "$shipped" >host.json
-  sum=$(sha256sum </dev/nvme0n1)
+  sum=$(sha256sum <"${node}n1")
   tree before.tree
   epfnvme smoke "$shipped" --role board --repeat 2 --json >board.out 2>board.err &
   board=$!
@@ -138,7 +138,7 @@ if have_module nvme; then
   equal 'two sides: the board' 1 "$status"
   equal 'two sides: one result' "$(jq -c '[.results[] | [.id, .outcome]]' board.out)" "$(jq -c '[.results[] | [.id, .outcome]]' out)"
   json 'two sides: what the host saw' '[.results[] | select(.id | startswith("host-")) | .outcome] == ["passed", "failed", "skipped", "skipped", "passed"]'
-  equal 'two sides: nothing was written' "$sum" "$(sha256sum </dev/nvme0n1)"
+  equal 'two sides: nothing was written' "$sum" "$(sha256sum <"${node}n1")"
   check 'two sides: what they said is private' test "$(stat -c %a /run/epfnvme/exchange)" = 700
   same_tree 'two sides: nothing is left' before.tree
   rm -r /run/epfnvme/exchange

@@ -134,7 +134,8 @@ profile ours "$backing_null" '"msixVectors": 32, "start": false, "controllerFeat
 run setup ours.json --json
 status_is 'beside: setup' 0
 tree during.tree
-foreign_part during.tree >foreign.during
+# The loop transport connects through the machine's first loop port, so that ours is there as well.
+foreign_part during.tree | grep -v -F 'ports/7/subsystems/ours.nqn' >foreign.during
 check 'beside: the foreign set-up is untouched' cmp foreign.before foreign.during
 diff -U 0 foreign.before foreign.during >tree.diff
 diag_file tree tree.diff

@@ -49,9 +49,9 @@ round_trip() {
 
 # Some name a disk or a board that is not here: QEMU's disk is lent to the one, this controller's name to the other.
 modprobe -q nvme
-wait_for 'QEMU has a disk' test -b /dev/nvme0n1
+wait_for_disk 'QEMU has a disk'
 mkdir -p /dev/disk/by-partlabel
-ln -s /dev/nvme0n1 /dev/disk/by-partlabel/nvme-endpoint
+ln -s "${node}n1" /dev/disk/by-partlabel/nvme-endpoint
 for file in "$shipped"/*.json; do
   title=$(basename "$file" .json)
   sed "s/fd000000\.pcie-ep/$controller/" "$file" >lent.json

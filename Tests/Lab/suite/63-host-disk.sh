@@ -28,15 +28,15 @@ sed 's/0x1b96/0x1b36/g; s/0xbeef/0x0010/' ours.json >same-ids.json
   status_is 'rebind without the driver in the kernel: input missing' 66
   says 'and it says how' 'modprobe nvme'
   modprobe nvme
-  wait_for 'the disk is there' test -b /dev/nvme0n1
+  wait_for_disk 'the disk is there'
 
   run host find $ids --json
   status_is 'find by ids' 0
-  json 'with its driver' ".[0] | .name == \"$disk\" and .vendorID == \"0x1b36\" and .deviceID == \"0x0010\" and .driver == \"nvme\" and .controller == \"nvme0\" and .state == \"live\" and .wanted"
-  json 'and its namespace' '.[0].namespaces == [{"path": "/dev/nvme0n1", "sizeBytes": 67108864}]'
+  json 'with its driver' ".[0] | .name == \"$disk\" and .vendorID == \"0x1b36\" and .deviceID == \"0x0010\" and .driver == \"nvme\" and .controller == \"${node#/dev/}\" and .state == \"live\" and .wanted"
+  json 'and its namespace' ".[0].namespaces == [{\"path\": \"${node}n1\", \"sizeBytes\": 67108864}]"
   run host find --profile same-ids.json
   status_is 'find by a profile' 0
-  says 'the star' "^\* $disk  1b36:0010  nvme  nvme0 live"
+  says 'the star' "^\* $disk  1b36:0010  nvme  ${node#/dev/} live"
   run host find --profile ours.json
   status_is 'find by other ids' 66
   run host find --profile ours.json --all
@@ -45,26 +45,26 @@ sed 's/0x1b96/0x1b36/g; s/0xbeef/0x0010/' ours.json >same-ids.json
   run host rebind $ids --json
   status_is 'rebind by ids' 0
   json 'the disk is back' '.[0] | .driver == "nvme" and .state == "live" and (.namespaces | length == 1)'
-  run host rebind /dev/nvme0
+  run host rebind "$node"
   status_is 'rebind by its node' 0
-  run host rebind /dev/nvme0n1
+  run host rebind "${node}n1"
   status_is 'a namespace is no controller' 66
   echo "$disk" >"$there/driver/unbind"
   run host rebind "$disk"
   status_is 'rebind of one that no driver has' 0
-  check 'it works' dd if=/dev/nvme0n1 of=/dev/null bs=4096 count=16 iflag=direct
+  check 'it works' dd if="${node}n1" of=/dev/null bs=4096 count=16 iflag=direct
 
   # In use: as swap; every other use is a claim of the same kind.
-  mkswap /dev/nvme0n1 >/dev/null && swapon /dev/nvme0n1
+  mkswap "${node}n1" >/dev/null && swapon "${node}n1"
   for verb in rebind remove; do
     run host $verb "$disk"
     status_is "in use: $verb is refused" 64
-    says "in use: $verb says by whom" '/dev/nvme0n1 is swap'
+    says "in use: $verb says by whom" "${node}n1 is swap"
   done
   run host find
-  says 'in use: find tells' 'in use: /dev/nvme0n1 is swap'
+  says 'in use: find tells' "in use: ${node}n1 is swap"
   check 'in use: the disk was left to its driver' test -e "/sys/bus/pci/drivers/nvme/$disk"
-  swapoff /dev/nvme0n1
+  swapoff "${node}n1"
   run host remove $ids --json
   status_is 'remove' 0
   check 'the function is gone' test ! -e "$there"
@@ -90,6 +90,6 @@ sed 's/0x1b96/0x1b36/g; s/0xbeef/0x0010/' ours.json >same-ids.json
   status_is 'remove --force' 0
   run host rescan
   status_is 'rescan without ids' 0
-  wait_for 'the disk is there again' test -b /dev/nvme0n1
+  wait_for_disk 'the disk is there again'
 }
 rmmod nvme

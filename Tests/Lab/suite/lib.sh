@@ -211,3 +211,15 @@ clean() {
   } >/dev/null 2>&1
   true
 }
+
+# wait_for_disk TITLE: waits for QEMU's NVMe disk; leaves the controller's node in `node`, its namespace is ${node}n1. The number is the
+# kernel's choice: a fabrics controller that pci_epf_nvme has leaked keeps its own.
+wait_for_disk() { wait_for "$1" find_disk && find_disk; }
+find_disk() {
+  for lib_node in /sys/class/nvme/nvme*; do
+    [ "$(cat "$lib_node/transport" 2>/dev/null)" = pcie ] || continue
+    node=/dev/${lib_node##*/}
+    [ -b "${node}n1" ] && return 0
+  done
+  return 1
+}
