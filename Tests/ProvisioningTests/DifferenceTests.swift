@@ -91,7 +91,7 @@ import Testing
     let gone = differences.filter { $0.kind == .obsolete }
     #expect(gone.map(\.path).contains(subsystem.appending("namespaces/2").string))
     #expect(gone.allSatisfy { $0.isFixedBySetup })
-    #expect(Set(gone.flatMap(\.disruptions)) == ["namespace 2 goes away"])
+    #expect(Set(gone.flatMap(\.disruptions)) == ["namespace 2 is removed"])
   }
 
   @Test(

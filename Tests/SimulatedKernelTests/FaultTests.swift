@@ -117,7 +117,7 @@ struct FaultTests {
     "an invalid or newer state file is an error that names it",
     arguments: [
       ("{", "it is damaged"), ("", "it is damaged"), ("{\"version\":4}", "it is damaged"),
-      ("{\"version\":3}", "it has version 3, this tool knows version 4"),
+      ("{\"version\":3}", "it has version 3, this tool supports version 4"),
     ])
   func damaged(text: String, reason: String) throws {
     let file = temporaryFile()

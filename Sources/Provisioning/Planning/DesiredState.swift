@@ -192,7 +192,7 @@ struct DesiredState {
 
   private mutating func addFile(_ file: Profile.File) {
     guard file.create, let size = file.sizeMiB else { return }
-    list.add(.file(path: file.path, bytes: size << 20), "the profile asks to create \(file.path)")
+    list.add(.file(path: file.path, bytes: size << 20), "the profile creates \(file.path)")
   }
 
   private mutating func addNullBlock(_ device: Profile.NullBlock, _ backing: Profile.Backing) {

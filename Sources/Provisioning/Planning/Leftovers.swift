@@ -48,7 +48,7 @@ struct Leftovers {
       case .attachLoop(let backing, let loop) where !loops.contains(backing):
         add(
           .loop(backing: backing, loop),
-          disruption: "the loop device of \"\(backing)\" goes away")
+          disruption: "the loop device of \"\(backing)\" is removed")
       default: break
       }
     }
@@ -123,9 +123,9 @@ struct Leftovers {
       if facts[index].wish == .unchanged, !hasOthers(at: name) { facts[index].wish = .absent }
     case .nullBlock(let device)? where wanted[path] == nil && ConfigAddress.isSwitch(path):
       add(
-        Self.state(path), disruption: "the device /dev/\(device) goes away")
+        Self.state(path), disruption: "the device /dev/\(device) is removed")
     case .namespace(let nqn, let id)? where wanted[path] == nil && ConfigAddress.isSwitch(path):
-      add(Self.state(path), disruption: isSeen(nqn) ? "namespace \(id) goes away" : nil)
+      add(Self.state(path), disruption: isSeen(nqn) ? "namespace \(id) is removed" : nil)
     case .host? where wanted[path] == nil && ownership.isWrittenByOthers(path):
       released.append(path)
     default: unknown(path, value, entry)

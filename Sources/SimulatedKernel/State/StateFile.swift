@@ -69,7 +69,7 @@ struct StateFile: Sendable {
       guard header.version == KernelState.currentVersion else {
         throw StateFileError(
           file: path,
-          reason: "it has version \(header.version), this tool knows version "
+          reason: "it has version \(header.version), this tool supports version "
             + "\(KernelState.currentVersion)")
       }
       let state = try JSONDecoder().decode(KernelState.self, from: data)
