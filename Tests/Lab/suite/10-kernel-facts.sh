@@ -42,9 +42,9 @@ if ! has_driver; then
   skip 'bring-up by hand' 'this kernel has no NVMe function driver'
   exit 0
 fi
-if ! is_mainline; then
-  # shellcheck source=seed-facts.sh
-  . "${0%/*}/seed-facts.sh"
+if ! is_nvmet_pci_epf; then
+  # shellcheck source=pci-epf-nvme-facts.sh
+  . "${0%/*}/pci-epf-nvme-facts.sh"
   exit 0
 fi
 

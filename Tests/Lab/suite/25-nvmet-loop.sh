@@ -40,7 +40,7 @@ no_journal 'loop target: no journal is left'
 clean
 
 has_controller || exit 0
-if has_mainline && ! has_seed; then
+if has_nvmet_pci_epf && ! has_pci_epf_nvme; then
   target=loop
   profile howto "$backing_null"
   run setup howto.json --json

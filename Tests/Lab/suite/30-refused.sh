@@ -33,7 +33,7 @@ refusal() {
 }
 refusal 'no features' fail_features 95 EOPNOTSUPP 'epc_features not implemented'
 refusal 'BAR 0 too small' bar0 fixed ENOMEM 'BAR 0 size 128 B too small'
-if is_mainline; then
+if is_nvmet_pci_epf; then
   refusal 'BAR 0 reserved' bar0 reserved ENODEV 'BAR 0 is not free'
   refusal 'header refused' fail_write_header 5 '' 'Failed to write configuration header'
   refusal 'BAR refused' fail_set_bar 5 '' 'Failed to set BAR 0'

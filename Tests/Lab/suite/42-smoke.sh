@@ -16,7 +16,7 @@ fi
 begin
 # Each driver has its own; they differ in the ids.
 shipped=/lab/Configs/profiles/null_blk-$transport.json
-if is_mainline; then vendor=0x1b96 device=0xbeef; else vendor=0x15b7 device=0x5fff; fi
+if is_nvmet_pci_epf; then vendor=0x1b96 device=0xbeef; else vendor=0x15b7 device=0x5fff; fi
 tree before.tree
 
 # The cases of the last KTAP report with an outcome, on one line.

@@ -25,7 +25,7 @@ foreign_up() (
   echo 1 >"$subsystem/attr_allow_any_host"
   echo 'Board script' >"$subsystem/attr_model"
   echo 4 >"$subsystem/attr_qid_max"
-  if is_mainline; then echo 0x1b96 >"$subsystem/attr_vendor_id"; fi
+  if is_nvmet_pci_epf; then echo 0x1b96 >"$subsystem/attr_vendor_id"; fi
   mkdir "$subsystem/namespaces/1"
   echo /dev/nullb0 >"$subsystem/namespaces/1/device_path"
   echo 1 >"$subsystem/namespaces/1/enable"
@@ -36,7 +36,7 @@ foreign_up() (
   echo 0x1b96 >"$function/vendorid"
   echo 0xbeef >"$function/deviceid"
   echo 32 >"$function/msix_interrupts"
-  if is_mainline; then
+  if is_nvmet_pci_epf; then
     echo "$2" >"$function/nvme/portid"
     echo "$1.nqn" >"$function/nvme/subsysnqn"
   else
@@ -272,7 +272,7 @@ json 'over a live set-up, other names: setup has nothing to do' '.changed == fal
 same_tree 'over a live set-up, other names: and changes nothing' left.tree
 run teardown over
 status_is 'over a live set-up: teardown' 0
-if ! is_mainline; then
+if ! is_nvmet_pci_epf; then
   foreign_half=$(find "$config" -name 'other*' | sort)
   run setup same-names.json
   status_is 'a script that continues: setup' 0

@@ -63,7 +63,7 @@ status_is 'without root: exit status' 0
 equal 'without root: findings' '' "$(ids)"
 for unseen in 'kernel log' journals 'NVMe controllers behind functions'; do
   # Only nvmet_pci_epf has to be asked by writing.
-  [ "$unseen" = 'kernel log' ] || [ "$unseen" = journals ] || is_mainline || continue
+  [ "$unseen" = 'kernel log' ] || [ "$unseen" = journals ] || is_nvmet_pci_epf || continue
   json "without root: not inspected: $unseen" "[.notSeen[] | .what] | index(\"$unseen\") != null"
 done
 
@@ -82,7 +82,7 @@ same_tree 'nothing is left' before.tree
 
 mkdir "$config/pci_ep/functions/$driver/begun"
 run doctor --json
-if is_mainline; then found 'an incomplete function' 0 function-unbound; else found 'an incomplete function' 1 options-empty; fi
+if is_nvmet_pci_epf; then found 'an incomplete function' 0 function-unbound; else found 'an incomplete function' 1 options-empty; fi
 rmdir "$config/pci_ep/functions/$driver/begun"
 
 mkdir "$config/nullb/left" && echo 1 >"$config/nullb/left/power"
@@ -92,7 +92,7 @@ found 'leftovers' 0 null-block-foreign subsystem-unused
 clean
 
 # Bound by hand, to a subsystem that no port has: the link succeeds, the controller is not there. (pci_epf_nvme refuses the link.)
-if is_mainline; then
+if is_nvmet_pci_epf; then
   function=$config/pci_ep/functions/nvmet_pci_epf/lost
   mkdir "$function" "$config/nvmet/subsystems/lost"
   echo 0x1b96 >"$config/nvmet/subsystems/lost/attr_vendor_id"
@@ -121,7 +121,7 @@ run doctor --json
 found 'no controller' 1 controller-missing
 modprobe virtual_epc
 
-if is_mainline; then module=nvmet-pci-epf; else module=pci-epf-nvme; fi
+if is_nvmet_pci_epf; then module=nvmet-pci-epf; else module=pci-epf-nvme; fi
 rmmod "$module"
 moved=$(find "/lib/modules/$(uname -r)" -name "$module.ko*")
 # The lists of depmod still have it.

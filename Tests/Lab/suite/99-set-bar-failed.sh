@@ -8,7 +8,7 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_driver || is_mainline; then
+if ! has_controller || ! has_driver || is_nvmet_pci_epf; then
   skip 'a refused BAR' 'this kernel has no pci_epf_nvme; see refused'
   exit 0
 fi

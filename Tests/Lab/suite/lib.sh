@@ -37,21 +37,21 @@ have_module() {
     cat "/lib/modules/$(uname -r)"/modules.dep "/lib/modules/$(uname -r)"/modules.builtin 2>/dev/null | tr - _ |
     grep -q "/$lib_module\.ko"
 }
-has_mainline() { have_module nvmet-pci-epf; }
-has_seed() { have_module pci-epf-nvme; }
+has_nvmet_pci_epf() { have_module nvmet-pci-epf; }
+has_pci_epf_nvme() { have_module pci-epf-nvme; }
 has_controller() { have_module virtual_epc; }
 
 # The driver that epfnvme takes on this kernel, and what is different between the two: their lines, where the MSI-X table begins, the
 # BAR's flags, the attribute that a live controller keeps busy, the largest transfer in KiB, and the transport behind the function.
 # shellcheck disable=SC2034 # for the suites
-if has_mainline; then
+if has_nvmet_pci_epf; then
   driver=nvmet_pci_epf
   table_offset=0x1400
   bar_flags=0x4
   busy_attribute=portid
   standard_mdts=512
   transport=pci
-elif has_seed; then
+elif has_pci_epf_nvme; then
   driver=pci_epf_nvme
   table_offset=0x1080
   bar_flags=0x0
@@ -62,22 +62,22 @@ else
   driver=
 fi
 has_driver() { [ -n "$driver" ]; }
-is_mainline() { [ "$driver" = nvmet_pci_epf ]; }
+is_nvmet_pci_epf() { [ "$driver" = nvmet_pci_epf ]; }
 
 # The I/O queues of a function whose subsystem allows 4: pci_epf_nvme's host side takes no more than there are processors.
 # shellcheck disable=SC2034
-if is_mainline; then io_queues=4; else io_queues=$(nproc); fi
+if is_nvmet_pci_epf; then io_queues=4; else io_queues=$(nproc); fi
 
 # The driver's messages when it has created the controller of a subsystem, and when it destroys it.
 created_line() {
-  if is_mainline; then
+  if is_nvmet_pci_epf; then
     echo "New PCI ctrl \"$1\", $io_queues I/O queues"
   else
     echo "NVMe PCI controller: $io_queues I/O queues"
   fi
 }
 deleted_line() {
-  if is_mainline; then echo "Destroying PCI ctrl \"$1\""; else echo 'Deleting controller'; fi
+  if is_nvmet_pci_epf; then echo "Destroying PCI ctrl \"$1\""; else echo 'Deleting controller'; fi
 }
 # controller_exists NQN: nvmet has a controller for the subsystem.
 controller_exists() { ls -d /sys/kernel/debug/nvmet/"$1"/ctrl* >/dev/null 2>&1; }

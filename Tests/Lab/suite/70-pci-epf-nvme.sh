@@ -7,7 +7,7 @@
 # shellcheck source=profiles.sh
 . "${0%/*}/profiles.sh"
 
-if ! has_controller || ! has_seed; then
+if ! has_controller || ! has_pci_epf_nvme; then
   skip 'loop and tcp targets of pci_epf_nvme' 'this kernel has no pci_epf_nvme'
   exit 0
 fi
@@ -34,8 +34,8 @@ serves() {
   clean
 }
 target=loop
-profile seedloop "$backing_null" '"msixVectors": 32, "ioQueues": 2'
-serves 'loop target' seedloop
+profile looptarget "$backing_null" '"msixVectors": 32, "ioQueues": 2'
+serves 'loop target' looptarget
 
 # A remote target, which here is the machine itself.
 cat >remote.json <<JSON
@@ -46,15 +46,15 @@ cat >remote.json <<JSON
                "subsystems": [ "remote.nqn" ] } ]
 }
 JSON
-cat >seedtcp.json <<JSON
+cat >tcptarget.json <<JSON
 {
-  "version": 1, "name": "seedtcp", "driver": "pci_epf_nvme",
+  "version": 1, "name": "tcptarget", "driver": "pci_epf_nvme",
   "functions": [ {
-    "name": "seedtcp.0", "vendorID": "0x15b7", "deviceID": "0x5fff", "msixVectors": 32, "ioQueues": 2,
+    "name": "tcptarget.0", "vendorID": "0x15b7", "deviceID": "0x5fff", "msixVectors": 32, "ioQueues": 2,
     "target": { "tcp": { "nqn": "remote.nqn", "address": "127.0.0.1", "port": 4420 } }
   } ]
 }
 JSON
 run setup remote.json
 status_is 'tcp target: the remote side' 0
-serves 'tcp target' seedtcp
+serves 'tcp target' tcptarget
