@@ -36,7 +36,8 @@ import Testing
     try whole.setUp(located)
     let complete = whole.state()
     let moments = try points(start.kernel.copy(), name) { try $0.setUp(located) }
-    for point in moments {
+    let tried = TestScale.some(of: moments, oneIn: 4, offset: plan.steps.count)
+    for point in tried {
       let down = revived(point, name)
       // Modules stay. The tree of a machine that has the same ones and nothing else:
       let modules = SimulatedMachine(kernel: start.kernel.copy())
@@ -60,7 +61,7 @@ import Testing
       #expect(up.state() == complete, "\(point.description): another machine than at once")
       #expect(up.kernel.crashes.isEmpty, "\(point.description): the kernel crashed")
     }
-    print("crash table: \(shipped): \(moments.count) moments, a teardown and a setup after each")
+    print("crash table: \(shipped): \(tried.count) moments, a teardown and a setup after each")
     let effects = plan.steps.count { $0.operation.call?.isEffect == true && $0.undo != .capture }
     #expect(moments.count >= 2 * effects)
   }
@@ -80,7 +81,7 @@ import Testing
       start.kernel.copy(), name, journals: [name: try #require(start.journal(name))]
     ) { try $0.tearDown(name) }
     #expect(!moments.isEmpty)
-    for point in moments {
+    for point in TestScale.some(of: moments, oneIn: 4, offset: moments.count) {
       let machine = revived(point, name)
       try machine.tearDown(name)
       #expect(machine.state() == done.state(), "\(point.description): leftovers")

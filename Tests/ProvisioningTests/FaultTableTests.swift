@@ -45,7 +45,7 @@ import Testing
       let step = plan.steps[index]
       let reference = SimulatedMachine(kernel: start.kernel.copy())
       try onlyModules(of: plan.steps[..<index], on: reference.kernel)
-      for errno in Self.errnos {
+      for errno in TestScale.some(of: Self.errnos, oneIn: Self.errnos.count, offset: index) {
         guard let fault = fault(in: step, errno) else { continue }
         let machine = SimulatedMachine(kernel: start.kernel.copy())
         let label = "\(errno.name) at step \(index + 1): \(step.operation.sentence)"
@@ -78,7 +78,8 @@ import Testing
       }
     }
     print("fault table: \(shipped): \(cases) cases over \(plan.steps.count) steps")
-    #expect(cases >= 5 * plan.steps.count(where: { $0.operation.call != nil }))
+    let errnos = TestScale.isFull ? Self.errnos.count : 1
+    #expect(cases >= errnos * plan.steps.count(where: { $0.operation.call != nil }))
   }
 
   @Test(
@@ -92,14 +93,14 @@ import Testing
     let reference = SimulatedMachine(kernel: start.kernel.copy())
     try onlyModules(of: plan.steps[...], on: reference.kernel)
     var cases = 0
-    for index in plan.steps.indices.dropLast() {
-      let undo: SimulatedKernel.Operation
-      switch plan.steps[index].operation {
-      case .createDirectory: undo = .remove
-      case .link: undo = .unlink
-      default: continue
+    let undoable = plan.steps.dropLast().compactMap { step -> (String, SimulatedKernel.Operation)? in
+      switch step.operation {
+      case .createDirectory: (step.operation.path, .remove)
+      case .link: (step.operation.path, .unlink)
+      default: nil
       }
-      let path = plan.steps[index].operation.path
+    }
+    for (path, undo) in TestScale.some(of: undoable, oneIn: 3, offset: last) {
       let machine = SimulatedMachine(kernel: start.kernel.copy())
       let failure = try #require(fault(in: plan.steps[last], .ioError))
       machine.kernel.inject(.init(undo, at: path, action: .errno(.resourceBusy), count: nil))

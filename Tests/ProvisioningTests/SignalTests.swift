@@ -53,7 +53,7 @@ import Testing
     let standing = try Standing(shipped)
     var cases = 0
     for effect in 1...standing.effects {
-      for signal in Self.signals {
+      for signal in TestScale.some(of: Self.signals, oneIn: 3, offset: effect) {
         let label = "\(Signals.name(of: signal)) at effect \(effect)"
         let inbox = Signals.Inbox()
         let (machine, _) = machine(
@@ -76,7 +76,7 @@ import Testing
       }
     }
     print("signal table: \(shipped): \(cases) signals in teardown")
-    #expect(cases == 3 * standing.effects)
+    #expect(cases == (TestScale.isFull ? 3 : 1) * standing.effects)
   }
 
   @Test(
@@ -86,7 +86,7 @@ import Testing
     let standing = try Standing(shipped)
     try #require(standing.effects > 2)
     // The first one is noticed before the second effect, the second one after that.
-    for effect in 2..<standing.effects {
+    for effect in TestScale.some(of: 2..<standing.effects, oneIn: 3, offset: standing.effects) {
       let label = "second signal at effect \(effect)"
       let inbox = Signals.Inbox()
       let (machine, watch) = machine(
@@ -119,7 +119,7 @@ import Testing
     let whole = SimulatedMachine(kernel: copy, wrap: watch.watching)
     let files = try whole.provisioner.plan(located).createdFiles
     try whole.setUp(located)
-    for effect in 1...watch.effects {
+    for effect in TestScale.some(of: 1...watch.effects, oneIn: 2, offset: watch.effects) {
       let signal = Self.signals[effect % 3]
       let label = "\(Signals.name(of: signal)) at effect \(effect)"
       let inbox = Signals.Inbox()

@@ -55,7 +55,7 @@ final class ServingOutput: ServingView {
       + "read \(Self.decimal(Double(figures.bytesRead) / seconds / 1e6, 1)) MB/s, "
       + "written \(Self.decimal(Double(figures.bytesWritten) / seconds / 1e6, 1)) MB/s"
     guard isLive else {
-      if hasResult { _ = Output.emit(text) } else { Terminal.complain(text) }
+      if hasResult { _ = Output.emit(text) } else { Terminal.printLine(text) }
       return
     }
     Terminal.raw("\r\u{1b}[K" + text)
