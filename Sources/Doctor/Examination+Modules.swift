@@ -112,12 +112,12 @@ extension Examination {
 
   private mutating func lookAtDrivers() {
     if drivers.isEmpty {
-      let nvmet = Self.need(.nvmetPCIEPF)
-      // With the option the driver was built: only its file is missing.
-      if isSet(nvmet.option) == true { return lack(nvmet) }
+      let needs = FunctionDriver.nvmeDrivers.map(Self.need)
+      // With the option a driver was built: only its file is missing.
+      if let built = needs.first(where: { isSet($0.option) == true }) { return lack(built) }
       find(
         .driverMissing, "nvmet_pci_epf, pci_epf_nvme",
-        [option(nvmet.option)].compactMap(\.self) + [
+        [option("NVME_TARGET_PCI_EPF")].compactMap(\.self) + [
           lookup("neither nvmet-pci-epf nor pci-epf-nvme")
         ],
         "no driver can present a function of this machine as an NVMe controller",

@@ -84,6 +84,17 @@ struct Breakage: Sendable, CustomTestStringConvertible {
         )
       }
     },
+    Breakage(
+      "the module of pci_epf_nvme was built and not installed", on: .linux6_12, .moduleMissing
+    ) {
+      $0.machine.modules = usualModules(without: "nvmet_pci_epf")
+      $0.falsify = { files in
+        files.add(
+          "/proc/config.gz",
+          "CONFIG_CONFIGFS_FS=y\nCONFIG_PCI_ENDPOINT=y\nCONFIG_PCI_ENDPOINT_CONFIGFS=y\nCONFIG_NVME_TARGET=m\nCONFIG_PCI_EPF_NVME=m\n"
+        )
+      }
+    },
     Breakage("a driver and no target", .optionMissing) {
       $0.machine.modules = usualModules(without: "nvmet")
     },

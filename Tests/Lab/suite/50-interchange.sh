@@ -54,6 +54,10 @@ mkdir -p /dev/disk/by-partlabel
 ln -s "${node}n1" /dev/disk/by-partlabel/nvme-endpoint
 for file in "$shipped"/*.json; do
   title=$(basename "$file" .json)
+  if [ "$title" = tcp ] && ! is_nvmet_pci_epf; then
+    skip 'tcp: round trip' 'its target is another machine; the suite shipped-profiles sets it up'
+    continue
+  fi
   sed "s/fd000000\.pcie-ep/$controller/" "$file" >lent.json
   round_trip "$title" lent.json
 done
@@ -98,7 +102,7 @@ sorted() {
 }
 # known FILE: without the groups that nvmetcli passes over, and without what it saves and cannot be restored.
 known() {
-  sorted "$1" | jq -S 'del(.discovery) | del(.hosts[].dhchap | select(. == {})) | del(.subsystems[].passthru, .subsystems[].namespaces[].buffered)
+  sorted "$1" | jq -S 'del(.subsystems[].namespaces[].resv | select(. == {})) | del(.discovery) | del(.hosts[].dhchap | select(. == {})) | del(.subsystems[].passthru, .subsystems[].namespaces[].buffered)
     | del(.ports[].addr.tsas) | del(.ports[].param[] | select(. == "-1"))'
 }
 
@@ -112,8 +116,10 @@ run import of-nvmetcli.json --name imported
 status_is 'nvmetcli: import of its save' 0
 cp out imported.json
 run import saved.json --name imported
-jq -S 'del(.subsystems[].namespaces[].bufferedIO)' out >ours
-jq -S . imported.json >theirs
+# The order of nvmetcli's file is that of the kernel's directories.
+in_order='(.ports |= sort_by(.id)) | (.subsystems |= sort_by(.nqn)) | (.subsystems[].namespaces |= sort_by(.id))'
+jq -S "del(.subsystems[].namespaces[].bufferedIO) | $in_order" out >ours
+jq -S "$in_order" imported.json >theirs
 check 'nvmetcli: both become one profile' cmp ours theirs
 diff -U 1 ours theirs >difference
 diag_file difference difference

@@ -14,8 +14,9 @@ if ! has_controller || ! has_driver; then
 fi
 begin "$@"
 profile well "$backing_null" '"msixVectors": 32, "msiVectors": 32'
-# A name that the rules have nothing against.
+# A name that the rules have nothing against, and keys that this kernel has.
 sed -i 's/well\.nqn/nqn.2026-01.org.example:well/' well.json
+is_nvmet_pci_epf || { jq 'del(.subsystems[].vendorID)' well.json >well.new && mv well.new well.json; }
 
 # Messages of earlier suites stay in the kernel log; their number must not grow.
 traces='kernel-crashed|unlinked-while-started|event-on-failed-function'
