@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// The loop devices of `plan --format shell`, with the losetup of util-linux and that of BusyBox.
+/// The functions of `plan --format shell`: loop devices with the losetup of util-linux and of BusyBox, connections without nvme-cli.
 @Suite struct ShellScriptTests {
   /// A substitute for losetup, which records its arguments.
   enum Losetup: String, Sendable, CaseIterable {
@@ -109,5 +109,41 @@ import Testing
   func without() throws {
     let profile = ShippedProfile.directory.appending("file.json").string
     #expect(try !Program()("plan", profile, "--format", "shell").output.contains("losetup"))
+  }
+
+  @Test("the script disconnects the controllers of its subsystem and transport, without nvme-cli")
+  func disconnect() throws {
+    let program = Program()
+    let profile = ShippedProfile.directory.appending("null_blk-loop.json").string
+    let plan = try program(
+      "plan", profile, "--format", "shell", "--kernel", "simulated", "--kernel-release", "6.12")
+    #expect(plan.status == 0, "\(plan.errors)")
+    #expect(!plan.output.contains("nvme disconnect"))
+    let functions = try #require(plan.output.split(separator: "\nup() {", maxSplits: 1).first)
+    let call = try #require(
+      plan.output.split(separator: "\n").first { $0.hasPrefix("  disconnect ") })
+    let nqn = try #require(call.split(separator: " ").dropFirst().first)
+    #expect(call.hasSuffix(" loop"))
+    let fabrics = program.directory.appending("nvme")
+    let controllers = [
+      ("nvme0", "\(nqn)", "pcie"), ("nvme1", "\(nqn)", "loop"), ("nvme2", "a", "loop"),
+    ]
+    for (name, subsystem, transport) in controllers {
+      let directory = fabrics.appending(name).string
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+      for (file, text) in [
+        ("subsysnqn", subsystem), ("transport", transport), ("delete_controller", ""),
+      ] {
+        try Data("\(text)\n".utf8).write(to: URL(fileURLWithPath: "\(directory)/\(file)"))
+      }
+    }
+    let result = try program.shell(
+      functions.replacing("/sys/class/nvme", with: fabrics.string) + "\n\(call)\n")
+    #expect(result.status == 0, "\(result.errors)")
+    let deleted = try controllers.map(\.0).filter { name in
+      let text = try readFile(fabrics.appending(name).appending("delete_controller"))
+      return String(decoding: text, as: UTF8.self) == "1\n"
+    }
+    #expect(deleted == ["nvme1"])
   }
 }

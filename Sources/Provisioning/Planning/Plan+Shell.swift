@@ -16,6 +16,10 @@ extension Plan {
       }
     }
     if hasLoops { script += Self.loopFunctions }
+    let connects = steps.contains { step in
+      if case .expectConnection = step.operation { true } else { false }
+    }
+    if connects { script += Self.disconnectFunction }
     script += "up() {\n"
     for step in steps {
       script += "  # \(step.reason.withoutLineFeeds)\n"
@@ -105,6 +109,20 @@ extension Plan {
 
     """
 
+  /// As `nvme disconnect -n` of nvme-cli, which small systems lack.
+  private static let disconnectFunction = """
+    # Disconnects from the subsystem $1, which is reached by the transport $2.
+    disconnect() {
+      for fabric in /sys/class/nvme/nvme*; do
+        [ "$(cat "$fabric/subsysnqn" 2> /dev/null)" = "$1" ] || continue
+        [ "$(cat "$fabric/transport" 2> /dev/null)" = "$2" ] || continue
+        put 1 "$fabric/delete_controller"
+      done
+    }
+
+
+    """
+
   private static func shellUndo(of step: Step) -> Operation? {
     switch step.undo {
     case .nothing, .capture, .ifDifferent: nil
@@ -151,9 +169,9 @@ extension Plan {
     case .write(_, .loopDevice(let backing), _): return ["put \"$\(variable(backing))\" \(path)"]
     case .link(_, let target): return ["ln -s \(quoted(target)) \(path)"]
     case .unlink: return ["rm \(path)"]
-    // nvme-cli identifies it by the name of the subsystem.
     case .expectConnection: return []
-    case .disconnect(let address, _): return ["nvme disconnect -n \(quoted(address.nqn))"]
+    case .disconnect(let address, _):
+      return ["disconnect \(quoted(address.nqn)) \(quoted(address.transport))"]
     case .awaitDirectory, .awaitDevice: return ["await \(path)"]
     case .verifyController(_, let driver):
       return driver == "nvmet_pci_epf" ? ["verify \(path)"] : []
