@@ -93,7 +93,8 @@ import Testing
     let reference = SimulatedMachine(kernel: start.kernel.copy())
     try onlyModules(of: plan.steps[...], on: reference.kernel)
     var cases = 0
-    let undoable = plan.steps.dropLast().compactMap { step -> (String, SimulatedKernel.Operation)? in
+    let undoable = plan.steps.dropLast().compactMap {
+      step -> (String, SimulatedKernel.Operation)? in
       switch step.operation {
       case .createDirectory: (step.operation.path, .remove)
       case .link: (step.operation.path, .unlink)
