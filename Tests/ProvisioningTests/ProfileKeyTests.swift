@@ -92,4 +92,23 @@ import Testing
     try machine.setUp(plain, force: true)
     #expect(try machine.kernel.read(path) == (isOn ? "0\n" : "1\n"))
   }
+
+  @Test("an attribute that has become a key is still accepted by its name")
+  func formerAttribute() throws {
+    let texts = [
+      #"{ "sharedTagBitmap": true }"#, #"{ "attributes": { "shared_tag_bitmap": "1" } }"#,
+    ]
+    let profiles = try texts.map {
+      try profile(#"{ "version": 1, "name": "p", "backings": { "a": { "nullBlock": \#($0) } } }"#)
+        .profile
+    }
+    #expect(profiles[0] == profiles[1])
+    #expect(throws: ProfileIssues.self) {
+      try profile(
+        """
+        { "version": 1, "name": "p", "backings": { "a": { "nullBlock":
+          { "sharedTagBitmap": true, "attributes": { "shared_tag_bitmap": "1" } } } } }
+        """)
+    }
+  }
 }

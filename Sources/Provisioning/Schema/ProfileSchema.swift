@@ -62,7 +62,7 @@ public enum ProfileSchema {
       other("badblocks_once", "0"), other("badblocks_partial_io", "0"), other("blocking", "0"),
       other("fua", "1"), other("home_node", "4294967295"), other("max_sectors", "0"),
       other("no_sched", "0"), other("poll_queues", "1"), other("queue_mode", "2"),
-      other("shared_tag_bitmap", "0"), other("shared_tags", "0"),
+      other("shared_tags", "0"),
       other("use_per_node_hctx", "0"), other("virt_boundary", "0"),
       other("zone_append_max_sectors", "2147483647"), other("zone_full", "0"),
       other("zone_nr_conv", "0"),
@@ -126,6 +126,10 @@ extension Profile.NullBlock: KeyedObject {
     public let hardwareQueueDepth = ProfileKey<UInt32>(
       "hardwareQueueDepth", .integer(1...10240), "Commands that a queue holds",
       [.init("hw_queue_depth", "64")], because: "null_blk silently reduces a larger depth")
+    public let sharedTagBitmap = ProfileKey<Bool>(
+      "sharedTagBitmap", .boolean,
+      "Whether the queues share one set of tags, as a host adapter's do",
+      [.init("shared_tag_bitmap", "0")], wasRaw: true)
     public let completionNanoseconds = ProfileKey<UInt64>(
       "completionNanoseconds", .integer(0...ProfileSchema.exact), "The latency with irqMode 2",
       [.init("completion_nsec", "10000")])
