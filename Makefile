@@ -42,9 +42,10 @@ test: packages ## run the tests
 	swift test $(debug) --disable-xctest --xunit-output .build/tests.xml
 	@grep -q '<testsuite .*tests="[1-9]' .build/tests.xml || { echo 'no test ran' >&2; exit 1; }
 
-# Property tests have a short form and a full one, with thousands of generated profiles, which needs an optimised build.
-test-all: packages ## run the tests with the full form of property tests (an optimised build)
-	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --disable-xctest
+# Tables of faults, crashes and signals, and property tests have a short form and a full one, with every case and thousands of generated
+# profiles, which needs an optimised build.
+test-all: packages ## run the tests with the full form of tables and property tests (an optimised build)
+	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/test-all
 
 check: packages ## check the format, build without warnings, run the tests
 	swift format lint --strict -r $(swift_sources)

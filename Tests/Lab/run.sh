@@ -151,7 +151,7 @@ cp -r "$lab/suite" "$image/lab/suite"
 [ ! -d "$root/Configs" ] || cp -r "$root/Configs" "$image/lab/Configs"
 if [ -n "$profiles" ]; then
   # The attributes need kernel options that kernel.config does not have.
-  pairs=${LAB_PAIRS:-15}
+  pairs=${LAB_PAIRS:-8}
   for driver in nvmet_pci_epf pci_epf_nvme; do
     "$profiles" $((pairs * 8)) "$driver" attr_pi_enable dhchap_key dhchap_dhgroup >"$image/lab/pairs.$driver"
   done

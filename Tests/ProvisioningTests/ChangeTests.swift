@@ -10,7 +10,7 @@ import Testing
 /// A profile that changes: whatever the machine was before, it is as a fresh setup of the last profile leaves it.
 @Suite struct ChangeTests {
   /// Pairs of random profiles; the whole number with `EPFNVME_TEST_SCALE=full`.
-  static let seeds = TestScale.isFull ? 1000 : 12
+  static let seeds = TestScale.isFull ? 1000 : 6
 
   /// A machine on which every module is loaded, so that trees compare.
   private func empty(_ kernelRelease: SimulatedKernel.Release) throws -> SimulatedMachine {

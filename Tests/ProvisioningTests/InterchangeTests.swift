@@ -21,7 +21,7 @@ import Testing
 
   @Test(
     "for generated profiles: the text describes the profile, the export describes the machine",
-    arguments: 0..<(TestScale.isFull ? 20 : 2))
+    arguments: 0..<(TestScale.isFull ? 20 : 1))
   func generated(_ block: UInt64) throws {
     for seed in block * 50..<block * 50 + 50 {
       let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12
@@ -71,7 +71,7 @@ import Testing
 
   @Test(
     "nvmetcli JSON of a target gives the same target, for generated profiles",
-    arguments: 0..<(TestScale.isFull ? 10 : 2))
+    arguments: 0..<(TestScale.isFull ? 10 : 1))
   func nvmetcli(_ block: UInt64) throws {
     for seed in block * 20..<block * 20 + 20 {
       let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12

@@ -119,7 +119,7 @@ import Testing
     let whole = SimulatedMachine(kernel: copy, wrap: watch.watching)
     let files = try whole.provisioner.plan(located).createdFiles
     try whole.setUp(located)
-    for effect in TestScale.some(of: 1...watch.effects, oneIn: 2, offset: watch.effects) {
+    for effect in TestScale.some(of: 1...watch.effects, oneIn: 4, offset: watch.effects) {
       let signal = Self.signals[effect % 3]
       let label = "\(Signals.name(of: signal)) at effect \(effect)"
       let inbox = Signals.Inbox()
