@@ -69,7 +69,7 @@ lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it th
 	Tests/HostLab/run.sh
 
 examples: packages ## build and run the examples of the library
-	cd Tests/Examples && swift run ProvisionEndpoint && swift run DriveController
+	cd Tests/Examples && swift run ProvisionEndpoint && swift run DriveController && swift run ServeDisk
 
 bench: packages ## measure the emulated controller's commands
 	cd Tests/Benchmarks && swift package benchmark --no-progress --target Commands

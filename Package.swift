@@ -13,7 +13,7 @@ let package = Package(
   ],
   traits: [
     .trait(name: "Libkmod", description: "Load kernel modules with libkmod."),
-    .trait(name: "Libudev", description: "Hear device events with libudev."),
+    .trait(name: "Libudev", description: "Receive uevents with libudev."),
     .default(enabledTraits: ["Libkmod", "Libudev"]),
   ],
   dependencies: [
@@ -68,7 +68,8 @@ let package = Package(
       ]),
     .target(name: "PCI"),
     .target(name: "NVMe", dependencies: ["Numbers"]),
-    .target(name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "PCI", "CLinux"]),
+    .target(
+      name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "Numbers", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "Numbers", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
     // The modules of the two products, each behind one import.
@@ -162,7 +163,7 @@ let package = Package(
       path: "Tests/SpecificationHost"),
     .testTarget(
       name: "ControllerEmulationTests",
-      dependencies: ["LibC", "ControllerEmulation", "NVMe", "PCI", "SpecificationHost"]),
+      dependencies: ["LibC", "ControllerEmulation", "NVMe", "Numbers", "PCI", "SpecificationHost"]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(

@@ -1,215 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
-internal import PCI
-internal import Synchronization
 
-/// Fetching commands, posting completions, raising interrupts.
+/// Creating and deleting queues.
 extension Controller {
-  // MARK: Submission
+  /// Whether a queue can have this size, 0's based.
+  func isQueueSize(_ size: UInt32) -> Bool {
+    size > 0 && size <= UInt32(model.maximumQueueEntries - 1)
+  }
 
-  /// Fetches and executes the commands of a queue, and posts completions.
-  mutating func fetch(from queue: Int) {
-    guard isEnabled, submissions[queue].isLive else { return }
-    let tail = doorbell(submission: queue) & 0xffff
-    let depth = submissions[queue].depth
-    guard tail < depth else { return B.invalidTail(&self, tail, of: queue) }
-    guard submissions[queue].head == tail || B.canFetch(&self) else { return }
-    let first = submissions[queue].head
-    var used: UInt64 = 0
-    while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
-      let head = submissions[queue].head
-      guard
-        let command = load(
-          from: submissions[queue].address &+ UInt64(head) &<< submissions[queue].entryShift)
-      else {
-        // The host's memory is missing; the drivers retry at the next poll.
-        break
-      }
-      submissions[queue].head = head + 1 == depth ? 0 : head + 1
-      trace(
-        .command(
-          queue: UInt16(queue), id: command.id, opcode: command.opcode,
-          namespace: command.namespaceID))
-      B.didFetch(&self)
-      let target = B.completionQueue(self, of: queue)
-      if queue == 0 { executeAdmin(command) } else { executeIO(command, on: UInt16(queue)) }
-      if target < 64 { used |= 1 << UInt64(target) } else { post(to: target) }
+  func isIOCompletionQueue(_ id: Int) -> Bool {
+    id > 0 && id < completions.count && completions[id].isLive
+  }
+
+  /// Creates a completion queue; the request has been checked.
+  mutating func add(_ request: CompletionQueueRequest) -> Outcome {
+    var queue = CompletionQueue()
+    queue.isLive = true
+    queue.address = request.address
+    queue.depth = request.size + 1
+    queue.entryShift = UInt64(configuration[.completionEntrySize])
+    queue.vector = request.vector
+    queue.raisesInterrupts = request.raisesInterrupts
+    queue.references = 1
+    queue.slot = B.takeSlot(&self, for: request.vector)
+    completions[request.id] = queue
+    clearDoorbell(completion: request.id)
+    hasCreatedQueues = true
+    return .success
+  }
+
+  /// Creates a submission queue; the request has been checked.
+  /// - Parameter due: the time of its first poll.
+  mutating func add(_ request: SubmissionQueueRequest, due: VirtualTime) -> Outcome {
+    var queue = SubmissionQueue()
+    queue.isLive = true
+    queue.address = request.address
+    queue.depth = request.size + 1
+    queue.entryShift = UInt64(configuration[.submissionEntrySize])
+    queue.completionQueue = UInt16(request.completionQueue)
+    queue.due = due
+    submissions[request.id] = queue
+    completions[request.completionQueue].references += 1
+    clearDoorbell(submission: request.id)
+    hasCreatedQueues = true
+    return .success
+  }
+
+  mutating func deleteSubmissionQueue(_ command: SubmissionEntry) -> Outcome {
+    let id = Int(command.cdw10 & 0xffff)
+    guard id > 0, id < submissions.count, submissions[id].isLive else {
+      return .failure(.invalidQueueID)
     }
-    if submissions[queue].head != first { beginPolling(after: queue) }
-    while used != 0 {
-      let target = used.trailingZeroBitCount
-      used &= used - 1
-      post(to: target)
+    let target = Int(submissions[id].completionQueue)
+    // Completions of fetched commands are posted before the queue is removed.
+    post(to: B.completionQueue(self, of: id))
+    submissions[id] = SubmissionQueue()
+    if target < completions.count, completions[target].isLive {
+      completions[target].references -= 1
     }
+    return .success
   }
 
-  private func load(from address: UInt64) -> SubmissionEntry? {
-    let inPlace = memory.withBytes(at: address, count: 64) { bytes in
-      var words = InlineArray<16, UInt32>(repeating: 0)
-      for index in 0..<16 {
-        words[index] = UInt32(
-          littleEndian: unsafe bytes.unsafeLoadUnaligned(
-            fromByteOffset: 4 * index, as: UInt32.self))
-      }
-      return SubmissionEntry(dwords: words)
+  mutating func deleteCompletionQueue(_ command: SubmissionEntry) -> Outcome {
+    let id = Int(command.cdw10 & 0xffff)
+    guard isIOCompletionQueue(id), completions[id].references > 0 else {
+      return .failure(.invalidQueueID)
     }
-    return inPlace ?? loadAcross(address)
-  }
-
-  /// An entry that is in more than one region.
-  private func loadAcross(_ address: UInt64) -> SubmissionEntry? {
-    var words = InlineArray<16, UInt32>(repeating: 0)
-    var span = words.mutableSpan
-    let isThere: Void? = unsafe span.withUnsafeMutableBytes { bytes in
-      try? unsafe memory.read(at: address, into: bytes)
-    }
-    return isThere == nil ? nil : SubmissionEntry(dwords: words)
-  }
-
-  // MARK: Completion
-
-  /// Queues the completion of a command.
-  mutating func complete(_ completion: Completion) {
-    let queue = B.completionQueue(self, of: Int(completion.queue))
-    guard queue < completions.count, completions[queue].isLive else { return }
-    if B.writesCompletionsAtOnce, completions[queue].waiting.isEmpty, !isFull(queue) {
-      write(completion, to: queue)
-      completions[queue].posted += 1
-      return
-    }
-    completions[queue].waiting.append(completion)
-  }
-
-  /// Writes pending completions to the host's memory, as far as there is room, and raises their interrupts.
-  mutating func post(to queue: Int) {
-    guard queue < completions.count, completions[queue].isLive else { return }
-    // The entries that were written at once.
-    var posted = completions[queue].posted
-    completions[queue].posted = 0
-    if completions[queue].waiting.isEmpty {
-      if posted > 0 { B.didPostBatch(&self, to: queue, count: posted) }
-      return
-    }
-    let before = posted
-    for completion in completions[queue].waiting {
-      if isFull(queue) { break }
-      write(completion, to: queue)
-      posted += 1
-      B.didPost(&self, to: queue)
-    }
-    if posted - before == completions[queue].waiting.count {
-      completions[queue].waiting.removeAll(keepingCapacity: true)
-    } else {
-      B.keepWaiting(&self, queue, written: posted - before)
-    }
-    B.didPostBatch(&self, to: queue, count: posted)
-  }
-
-  private func isFull(_ queue: Int) -> Bool {
-    let next = completions[queue].tail + 1
-    let head = doorbell(completion: queue) & 0xffff
-    return head == (next == completions[queue].depth && !B.ignoresWrap(self) ? 0 : next)
-  }
-
-  private mutating func write(_ completion: Completion, to queue: Int) {
-    let source = Int(completion.queue)
-    let tail = completions[queue].tail
-    let head = source < submissions.count ? submissions[source].head : 0
-    let phase: UInt16 = completions[queue].phase ? 1 : 0
-    // The last word has the phase: once it is visible, the host may read the entry.
-    let address = completions[queue].address &+ UInt64(tail) &<< completions[queue].entryShift
-    let middle = head | UInt32(completion.queue) << 16
-    let last = UInt32(completion.commandID) | UInt32(completion.status.rawValue << 1 | phase) << 16
-    let inPlace: Void? = memory.withMutableBytes(at: address, count: 16) { bytes in
-      bytes.storeBytes(of: completion.result.littleEndian, as: UInt64.self)
-      bytes.storeBytes(of: middle.littleEndian, toByteOffset: 8, as: UInt32.self)
-      atomicMemoryFence(ordering: .releasing)
-      bytes.storeBytes(of: last.littleEndian, toByteOffset: 12, as: UInt32.self)
-    }
-    if inPlace == nil { writeAcross(completion.result, middle, last, to: address) }
-    trace(
-      .completion(
-        queue: completion.queue, id: completion.commandID, status: completion.status,
-        result: completion.result))
-    if tail + 1 == completions[queue].depth {
-      completions[queue].tail = 0
-      completions[queue].phase.toggle()
-    } else {
-      completions[queue].tail += 1
-    }
-  }
-
-  /// An entry that is in more than one region, or elsewhere: whole, since a message carries it whole.
-  private func writeAcross(_ result: UInt64, _ middle: UInt32, _ last: UInt32, to address: UInt64) {
-    let words = (result.littleEndian, middle.littleEndian, last.littleEndian)
-    unsafe withUnsafeBytes(of: words) { bytes in
-      // A host that has no memory there gets no completion.
-      try? unsafe memory.write(at: address, from: bytes)
-    }
-  }
-
-  // MARK: Interrupts
-
-  mutating func raise(_ queue: Int) {
-    let vector = completions[queue].vector
-    guard Int(vector) < model.interrupts.vectors else {
-      return log(.error, "CQ[\(queue)]: Failed to raise IRQ (err=-22)")
-    }
-    guard !B.isMasked(self, vector) else { return }
-    trace(.interrupt(vector: vector))
-    effects.interrupts.append(vector)
-  }
-}
-
-/// Interrupt coalescing and arbitration as features set them.
-struct CoalescingState {
-  struct Vector {
-    /// Whose slot it is while completion queues refer to it; nvmet_pci_epf only.
-    var vector: UInt16 = 0
-    var references = 0
-    var count = 0
-    /// Interrupt Vector Configuration, CD.
-    var isDisabled = false
-  }
-
-  /// Completions for an interrupt.
-  var threshold = 8
-  /// Arbitration burst as Get Features shows it. Queues are served one after the other, each until it is empty: since commands take no
-  /// time, the burst has no visible effect.
-  var burstExponent: UInt32 = 3
-  var vectors: [Vector] = []
-
-  /// nvmet_pci_epf resets both; the disabled state of a vector is kept.
-  mutating func resetAtEnable() {
-    threshold = 8
-    burstExponent = 3
-    for vector in vectors.indices { vectors[vector].count = 0 }
-  }
-
-  /// The slot in use for a vector, or a free one. There are as many as completion queues, so that one is free.
-  mutating func take(_ vector: UInt16) -> Int {
-    var slot = 0
-    for index in vectors.indices.reversed() where vectors[index].references == 0 { slot = index }
-    for index in vectors.indices
-    where vectors[index].references > 0 && vectors[index].vector == vector { slot = index }
-    if vectors[slot].references == 0 {
-      vectors[slot].vector = vector
-      vectors[slot].count = 0
-    }
-    vectors[slot].references += 1
-    return slot
-  }
-
-  mutating func give(_ slot: Int) {
-    if vectors[slot].references > 0 { vectors[slot].references -= 1 }
-  }
-
-  mutating func releaseAll() {
-    for vector in vectors.indices { vectors[vector].references = 0 }
-  }
-
-  mutating func reset() {
-    resetAtEnable()
-    for vector in vectors.indices { vectors[vector].isDisabled = false }
+    guard completions[id].references == 1 else { return B.deleteUsedCompletionQueue(&self, id) }
+    B.giveSlot(&self, completions[id].slot)
+    completions[id] = CompletionQueue()
+    return .success
   }
 }

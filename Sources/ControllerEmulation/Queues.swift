@@ -35,9 +35,9 @@ struct CompletionQueue {
   /// The index of the vector in ``CoalescingState``.
   var slot = 0
   var raisesInterrupts = true
-  /// The number of submission queues that use this queue, plus one for the queue itself with pci_epf_nvme.
+  /// The number of submission queues that use this queue, plus one for the queue itself.
   var references = 0
-  /// Completions that found the queue full.
+  /// Completions that are not in the queue yet: a driver posts those of a batch together, and a full queue keeps them back.
   var waiting: [Completion] = []
   /// The time of the next retry.
   var due = VirtualTime.never

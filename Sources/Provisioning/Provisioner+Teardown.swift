@@ -78,7 +78,7 @@ extension Provisioner {
   }
 }
 
-/// The way back of a whole journal on the machine as it is, with regard to others.
+/// The undo of a whole journal on the machine as it is, with regard to others.
 struct Teardown {
   /// In setup order: they are undone in reverse.
   private(set) var entries: [JournalEntry]

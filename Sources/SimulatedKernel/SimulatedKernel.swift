@@ -118,9 +118,9 @@ public final class SimulatedKernel: Sendable {
   public var crashes: [String] { observe(\.crashes) }
 
   /// The controllers that hosts would find, by the path of the function's directory below configfs.
-  public var controllers: [String: EmulatedController] {
+  public var controllers: [String: FunctionController] {
     observe { kernel in
-      var found: [String: EmulatedController] = [:]
+      var found: [String: FunctionController] = [:]
       for (node, function) in kernel.functions {
         found[kernel.tree.path(of: node)] = function.nvme
       }

@@ -5,10 +5,10 @@ public import PCI
 
 /// The events of a running server. Called on its thread.
 public protocol ServerObserver: AnyObject {
-  /// A client has connected: for the function, a host has been switched on.
+  /// A client has connected: for the function, a host has been switched on. The observer brings the function's link up.
   func clientConnected()
 
-  /// The client has disconnected, or was disconnected because of an error.
+  /// The client has disconnected, or was disconnected because of an error. The observer takes the link down.
   /// - Parameter reason: nil if the client disconnected.
   func clientLeft(_ reason: String?)
 

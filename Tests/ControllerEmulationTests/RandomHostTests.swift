@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
+import Numbers
 import PCI
 import SpecificationHost
 import Testing
 
 /// Hosts that do anything: nothing traps, nothing hangs, and the same actions always give the same trace.
 @Suite struct RandomHostTests {
-  struct Numbers: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var value = state
-      value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-      return value ^ (value >> 31)
-    }
-  }
-
   /// The trace of a run, as a sum; equal runs have equal sums.
   private func run(_ behaviour: Behaviour, seed: UInt64, actions: Int) -> [Int] {
-    var numbers = Numbers(state: seed)
+    var numbers = SplitMix64(seed: seed)
     var model = sheetModel(behaviour)
     model.targetIOQueues = 6
     model.namespaces[0].backend = .memory(MemoryStore(count: 1 << 20))

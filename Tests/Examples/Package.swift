@@ -13,5 +13,11 @@ let package = Package(
     .executableTarget(
       name: "DriveController",
       dependencies: [.product(name: "NVMeEmulation", package: "epfnvme")]),
+    .executableTarget(
+      name: "ServeDisk",
+      dependencies: [
+        .product(name: "EndpointProvisioning", package: "epfnvme"),
+        .product(name: "NVMeEmulation", package: "epfnvme"),
+      ]),
   ]
 )

@@ -2,6 +2,7 @@
 import LibC
 import Provisioning
 import SimulatedKernel
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -62,7 +63,7 @@ import Testing
         var notices = 0
         try Signals.$inbox.withValue(inbox) {
           let changed = try machine.provisioner.tearDown(standing.name) { progress in
-            if case .goesOn(signal) = progress { notices += 1 }
+            if case .continuesAfterSignal(signal) = progress { notices += 1 }
           }
           #expect(changed, "\(label)")
           #expect(Signals.caught == signal, "\(label)")
@@ -142,5 +143,70 @@ import Testing
       #expect(left == [], "\(label): leftovers")
       #expect(machine.kernel.crashes.isEmpty, "\(label): the kernel crashed")
     }
+  }
+
+  @Test("a signal while the last step waits undoes the setup: the object is not there")
+  func wait() throws {
+    let located = try profile(
+      #"{ "version": 1, "name": "p", "backings": { "a": { "nullBlock": { "device": "disk" } } } }"#)
+    let machine = SimulatedMachine(.linux7_2)
+    let last = try machine.provisioner.plan(located).steps.count
+    machine.kernel.inject(
+      .init(.describe, at: "/dev/disk", action: .errno(.noSuchFileOrDirectory), count: nil))
+    let inbox = Signals.Inbox()
+    let error = Signals.$inbox.withValue(inbox) {
+      machine.failure { (machine) throws(ProvisioningError) in
+        _ = try machine.provisioner.setUp(located, force: false) { progress in
+          if case .begins(last, _, _) = progress { inbox.send(SIGTERM) }
+        }
+      }
+    }
+    #expect(error?.kind == .interrupted)
+    #expect(error?.signal == SIGTERM)
+    #expect(machine.journal("p") == nil)
+    #expect(!machine.tree.contains { $0.contains("nullb/disk") })
+  }
+
+  @Test(
+    "a signal at any effect of a change restores the objects that it had removed, with their attributes",
+    arguments: SimulatedKernel.Release.allCases)
+  func change(_ kernelRelease: SimulatedKernel.Release) throws {
+    // Another name: the function is removed with its group, which 6.12 creates late.
+    func document(_ function: String) -> String {
+      """
+      { "version": 1, "name": "p", "backings": { "a": { "nullBlock": { "sizeMiB": 64 } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:p", "namespaces": [ { "id": 1, "backing": "a" } ] } ],
+        "functions": [ { "name": "\(function)", "vendorID": 1, "deviceID": 2, "msixVectors": 8, "mdtsKiB": 256,
+          "target": { "loop": "nqn.2026-01.org.example:p" } } ] }
+      """
+    }
+    let machine = SimulatedMachine(
+      kernelRelease,
+      machine: ShippedProfile(name: "null_blk-loop", kernelRelease: kernelRelease).machine)
+    try machine.setUp(try profile(document("first")))
+    let before = machine.tree
+    let journals = ["p": try #require(machine.journal("p"))]
+    let located = try profile(document("second"))
+    let kernel = machine.kernel.copy()
+    let watch = CrashPoints(kernel, keepsPoints: false)
+    let whole = SimulatedMachine(kernel: kernel, journals: journals, wrap: watch.watching)
+    try whole.setUp(located, force: true)
+    try #require(watch.effects >= 10)
+    var interrupted = 0
+    for effect in 1...watch.effects {
+      let inbox = Signals.Inbox()
+      let (copy, _) = self.machine(
+        machine.kernel.copy(), journals: journals, inbox, [effect: SIGTERM])
+      let error = Signals.$inbox.withValue(inbox) {
+        copy.failure { (machine) throws(ProvisioningError) in
+          try machine.setUp(located, force: true)
+        }
+      }
+      guard let error else { continue }
+      interrupted += 1
+      #expect(error.kind == .interrupted, "effect \(effect): \(error)")
+      #expect(copy.tree == before, "effect \(effect)")
+    }
+    #expect(interrupted > watch.effects / 2)
   }
 }

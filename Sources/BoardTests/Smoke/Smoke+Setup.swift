@@ -89,7 +89,7 @@ extension Smoke {
       case .failed(_, _, let step, _):
         smoke.addSpan(
           step.operation.sentence, from: smoke.time - (smoke.now - began), hasFailed: true)
-      case .undoing, .undone, .cannotUndo, .kept, .goesOn: break
+      case .undoing, .undone, .cannotUndo, .kept, .continuesAfterSignal: break
       }
     }
 

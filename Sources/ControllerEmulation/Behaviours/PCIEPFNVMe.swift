@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
+internal import Numbers
 internal import PCI
 
 /// `pci_epf_nvme`, the out-of-tree driver of Linux 6.12, in front of a fabrics connection to a target.
@@ -257,7 +258,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
   static func executeOther(
     _ controller: inout Controller<Self>, _ command: SubmissionEntry
   ) -> Outcome {
-    let opcode = hexadecimal(command.opcode)
+    let opcode = hexadecimalDigits(command.opcode, count: 2)
     controller.log(.error, "Unhandled admin command Admin Cmd (0x\(opcode))")
     return .failure(.invalidOpcode)
   }
@@ -268,7 +269,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
     guard request.id < controller.completions.count, !controller.completions[request.id].isLive
     else { return .failure(.invalidQueueID) }
     guard request.isContiguous else { return .failure(notContiguous(controller)) }
-    guard isQueueSize(&controller, request.size, "CQ", request.id) else {
+    guard checkQueueSize(&controller, request.size, "CQ", request.id) else {
       return .failure(.invalidQueueSize)
     }
     guard Int(request.vector) < controller.model.interrupts.vectors else {
@@ -297,7 +298,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
     }
     guard controller.isIOCompletionQueue(target) else { return .failure(.invalidCompletionQueue) }
     guard request.isContiguous else { return .failure(notContiguous(controller)) }
-    guard isQueueSize(&controller, request.size, "SQ", id) else {
+    guard checkQueueSize(&controller, request.size, "SQ", id) else {
       return .failure(.invalidQueueSize)
     }
     return controller.add(request, due: controller.now + VirtualTime.Milliseconds(4))
@@ -308,7 +309,8 @@ enum PCIEPFNVMe: ControllerBehaviour {
     controller.has(.noncontiguousQueueIsInvalidQueue) ? .invalidQueueDeletion : .invalidField
   }
 
-  private static func isQueueSize(
+  /// Logs a size beyond the limit, before it is refused.
+  private static func checkQueueSize(
     _ controller: inout Controller<Self>, _ size: UInt32, _ kind: String, _ id: Int
   ) -> Bool {
     let maximum = controller.model.maximumQueueEntries - 1
@@ -469,7 +471,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
     _ controller: inout Controller<Self>, _ command: SubmissionEntry
   ) -> Status {
     controller.log(
-      .error, "Unhandled IO command I/O Cmd (0x\(hexadecimal(command.opcode)))")
+      .error, "Unhandled IO command I/O Cmd (0x\(hexadecimalDigits(command.opcode, count: 2)))")
     return .invalidOpcode
   }
 

@@ -12,6 +12,8 @@ struct Executor {
   let machine: Machine
   /// The limit of each wait.
   let timeout: Duration
+  /// Whether the operations undo others: a first signal does not end their waits.
+  var isUndo = false
   /// Backing → loop device, as attached so far.
   var loops: [String: String]
   /// The connections of others to the target of the last expected connection.
@@ -195,12 +197,21 @@ struct Executor {
   private func waitFor(
     _ path: String, until condition: () -> Bool
   ) throws(ProvisioningError) {
-    let isThere = machine.clock.wait(upTo: timeout) { Signals.caught != nil || condition() }
-    guard isThere else {
-      throw ProvisioningError(
+    var isThere = false
+    var isInterrupted = false
+    _ = machine.clock.wait(upTo: timeout) {
+      isThere = condition()
+      isInterrupted = isUndo ? Signals.endsUndo : Signals.caught != nil
+      return isThere || isInterrupted
+    }
+    if isThere { return }
+    throw isInterrupted
+      ? ProvisioningError(
+        .operationFailed, "a signal ended the wait for \(path)", operation: "await", path: path,
+        errno: .interrupted)
+      : ProvisioningError(
         .timedOut, "\(path) did not appear within \(timeout)", operation: "await", path: path,
         errno: .timedOut, hint: "set a longer --timeout SECONDS")
-    }
   }
 
   /// Finds out whether the NVMe controller exists: the link of an endpoint function succeeds without it.

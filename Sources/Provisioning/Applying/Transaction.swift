@@ -19,7 +19,7 @@ public enum Progress: Sendable {
   /// Something was left as it is, and why.
   case kept(String)
   /// A signal arrived during an undo, which continues to its end; another signal stops it.
-  case goesOn(CInt)
+  case continuesAfterSignal(CInt)
 }
 
 /// The execution of a plan: all of it, or nothing.
@@ -99,7 +99,7 @@ struct Transaction: ~Copyable {
     }
     let number = try journal.intend(step.operation, undo: undo)
     do { try executor.perform(step.operation) } catch {
-      if Self.happenedNevertheless(step.operation, error) {
+      if Self.mayHaveTakenEffect(step.operation, error) {
         done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .intended)))
       } else if case .disconnect = step.operation {
         // The connection is still there, and making its link again would open a second one: the undo tries once more.
@@ -131,7 +131,7 @@ struct Transaction: ~Copyable {
   }
 
   /// A refused write changed nothing. A write that was accepted but reads back differently did, and so may a truncated one.
-  private static func happenedNevertheless(_ operation: Operation, _ error: ProvisioningError)
+  private static func mayHaveTakenEffect(_ operation: Operation, _ error: ProvisioningError)
     -> Bool
   {
     guard case .write = operation else { return false }

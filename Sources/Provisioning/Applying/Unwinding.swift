@@ -19,6 +19,7 @@ struct Unwinding {
 
   init(executor: Executor, progress: @escaping (Progress) -> Void) {
     self.executor = executor
+    self.executor.isUndo = true
     machine = executor.machine
     self.progress = progress
   }
@@ -31,7 +32,7 @@ struct Unwinding {
   /// - Returns: whether the effect is undone.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
     guard let operation = operation(takingBack: entry) else { return true }
-    if let signal = Signals.acknowledge() { progress(.goesOn(signal)) }
+    if let signal = Signals.acknowledge() { progress(.continuesAfterSignal(signal)) }
     guard !Signals.endsUndo else {
       leftovers.append("\(operation.path): not done: \(operation.sentence)")
       if firstError == nil {

@@ -214,7 +214,10 @@ struct DesiredState {
       item.isPowered, isOn: true, "\(reason) appears as a block device",
       disruption: "the device /dev/\(name) is replaced", needs: [directory])
     // Queues can be changed while the device is in use, unless it shares its tags with others.
-    let shares = device.attributes.contains { $0.name == "shared_tags" }
+    let shares = facts(attributes, named: ["shared_tags"]).contains { index in
+      guard case .attribute(_, _, let shown, _) = list.facts[index].content else { return false }
+      return sameAttributeText(shown, "1")
+    }
     list.freeze(
       attributes.filter {
         shares || list.facts[$0].path?.name != "submit_queues"

@@ -103,7 +103,7 @@ final class Devices: @unchecked Sendable {
 
   /// The running device, or a new one in the state of the kernel.
   private func device(
-    of node: Int, _ nvme: EmulatedController, _ state: inout KernelState
+    of node: Int, _ nvme: FunctionController, _ state: inout KernelState
   ) -> SimulatedKernel.Device {
     if let device = running[node] { return device }
     let device = make(node, nvme, &state)
@@ -116,7 +116,7 @@ final class Devices: @unchecked Sendable {
   }
 
   private func make(
-    _ node: Int, _ nvme: EmulatedController, _ state: inout KernelState
+    _ node: Int, _ nvme: FunctionController, _ state: inout KernelState
   ) -> SimulatedKernel.Device {
     let memory = HostMemory()
     let model = state.model(of: node, nvme) { self.memory(for: $0) }
@@ -186,7 +186,7 @@ extension KernelState {
 
   /// The controller that the driver of a function and its target created.
   func model<Failure: Error>(
-    of node: Int, _ nvme: EmulatedController,
+    of node: Int, _ nvme: FunctionController,
     _ backend: (SimulatedKernel.Backing) throws(Failure) -> Backend
   ) throws(Failure) -> ControllerModel {
     var model = ControllerModel(hasNVMetPCIEPF ? .nvmetPCIEPF : .pciEPFNVMe)

@@ -11,7 +11,7 @@ struct FunctionEvent: Codable, Sendable, Hashable {
     /// The target's namespaces were added, removed or changed.
     case namespaces
     /// Unbound, or its endpoint controller was removed; the device.
-    case removed(EmulatedController)
+    case removed(FunctionController)
   }
   /// The function's directory.
   var function: Int

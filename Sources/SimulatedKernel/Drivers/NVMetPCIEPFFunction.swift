@@ -125,7 +125,7 @@ extension KernelState {
     let name = value("subsysnqn", of: group)
     let queues = setup.queues(target: number("attr_qid_max", of: created.subsystem)).ioQueues ?? 0
     let transfer = transferLimit(of: group) * 1024
-    functions[node]?.nvme = EmulatedController(
+    functions[node]?.nvme = FunctionController(
       subsystem: name, ioQueues: queues, setup, maximumTransfer: transfer,
       bar0Size: setup.bar0Size ?? 0, controllerID: created.id)
     let limits = "\(queues) I/O queues, mdts \(transfer) B"

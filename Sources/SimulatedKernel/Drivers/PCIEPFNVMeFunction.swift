@@ -90,7 +90,7 @@ extension KernelState {
       throw .invalidArgument
     }
     let transfer = number("mdts_kb", of: group) * 1024
-    functions[node]?.nvme = EmulatedController(
+    functions[node]?.nvme = FunctionController(
       subsystem: fabrics.subsystem, ioQueues: ioQueues, setup,
       maximumTransfer: transfer, bar0Size: size)
     functions[node]?.nvme?.fabrics = fabrics

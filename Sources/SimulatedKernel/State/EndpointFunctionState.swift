@@ -23,7 +23,7 @@ struct EndpointFunctionState: Codable, Sendable, Hashable {
   var wasBoundBefore = false
   var msixAtBind = 0
   /// Its NVMe controller, if it exists.
-  var nvme: EmulatedController?
+  var nvme: FunctionController?
   /// The driver's set-up failed after bind; the link exists nevertheless.
   var failedToInitialize = false
   /// `pci_epf_nvme` after epc_deinit: the next init dereferences NULL.

@@ -107,7 +107,7 @@ extension KernelState {
     return nil
   }
 
-  private func damage(in nvme: EmulatedController, _ place: String) -> String? {
+  private func damage(in nvme: FunctionController, _ place: String) -> String? {
     let pairs = hasNVMetPCIEPF ? 128 : 16
     let found =
       outside("\(place).ioQueues", nvme.ioQueues, 1...(pairs - 1))

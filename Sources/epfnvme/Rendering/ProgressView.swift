@@ -43,11 +43,11 @@ final class ProgressView {
     case .kept(let sentence):
       finish()
       line(terminal.paintError("kept: ", .yellow) + sentence)
-    case .goesOn(let signal):
+    case .continuesAfterSignal(let signal):
       finish()
       line(
         terminal.paintError("\(Signals.name(of: signal)): ", .yellow)
-          + "the rollback continues; another signal stops it")
+          + "continues to the end; another signal stops it")
     }
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
+internal import Numbers
 internal import PCI
 
 /// `nvmet_pci_epf`, in Linux since 6.14: the endpoint driver. The commands of its target are in `NVMetPCIEPF+Target.swift`.
@@ -296,7 +297,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     _ controller: inout Controller<Self>, _ command: SubmissionEntry, on queue: UInt16
   ) {
     guard controller.has(.failedReadHangs) else { return }
-    let subject = queue == 0 ? "command 0x\(hexadecimal(command.opcode))" : "a read"
+    let subject = queue == 0 ? "command 0x\(hexadecimalDigits(command.opcode, count: 2))" : "a read"
     controller.diagnose(
       // nvmet_pci_epf.md, 20, Q2
       "nvmet_pci_epf: failed read",

@@ -2,7 +2,7 @@
 internal import ControllerEmulation
 
 /// The controller behind a bound function: the values that the driver computes at creation.
-public struct EmulatedController: Codable, Sendable, Hashable {
+public struct FunctionController: Codable, Sendable, Hashable {
   public enum Interrupts: String, Codable, Sendable, Hashable { case msix, msi, intx }
 
   /// The NVMe qualified name of the subsystem behind it.

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Serves the disk of a profile at a socket for QEMU's `vfio-user-pci`, as `epfnvme serve` does: ServeDisk SOCKET. Without an argument it is
+// its own client, which reads the PCI IDs, and ends.
+import EndpointProvisioning
+import Foundation
+import NVMeEmulation
+
+let text = """
+  {
+    "version": 1,
+    "name": "example",
+    "backings": { "disk": { "nullBlock": { "sizeMiB": 64, "memoryBacked": true } } },
+    "subsystems": [
+      { "nqn": "nqn.2026-01.org.example:disk", "namespaces": [{ "id": 1, "backing": "disk" }] }
+    ],
+    "functions": [
+      { "name": "nvme.0", "vendorID": "0x15b7", "deviceID": "0x5fff", "msixVectors": 8,
+        "target": { "loop": "nqn.2026-01.org.example:disk" } }
+    ]
+  }
+  """
+
+/// The link follows the client: a host is switched on, and off.
+final class Link: ServerObserver {
+  private let function: NVMeFunction
+
+  init(_ function: NVMeFunction) { self.function = function }
+
+  func clientConnected() { function.linkUp() }
+  func clientLeft(_ reason: String?) { function.linkDown() }
+
+  /// What the driver logs; it is kept until somebody takes it.
+  func worked() {
+    for line in function.takeKernelLog() { print(line.text) }
+    _ = function.takeEvents()
+  }
+
+  var nanosecondsToReport: UInt64? { nil }
+}
+
+/// Serves until the descriptor is readable. The function, its memory and the server belong to the calling thread.
+@Sendable func serve(at path: String, until stop: Int32, _ isReady: DispatchSemaphore) {
+  defer { isReady.signal() }
+  do {
+    // 1. The simulated kernel binds the function that the profile describes.
+    let kernel = SimulatedKernel(.linux7_2)
+    let profile = try Profile.decode(Array(text.utf8))
+    let run = RunDirectory("/tmp/epfnvme-example-\(getpid())")
+    _ = try Provisioner(.simulated(kernel), run: run).setUp(profile, force: false) { _ in }
+    defer { try? FileManager.default.removeItem(atPath: run.path.string) }
+    guard let bound = kernel.controllers.keys.first else { return print("nothing is bound") }
+
+    // 2. The device of that function for another host, with memory for its namespace. QEMU keeps the MSI-X table.
+    let memory = HostMemory()
+    let function = kernel.makeDevice(of: bound, memory: memory, tableKeeper: .monitor) { backing in
+      .memory(MemoryStore(count: Int(backing.size)))
+    }
+    guard let function else { return print("the driver has failed") }
+    function.runInRealTime()
+
+    // 3. The server.
+    let server = Server(function, memory: memory, at: try Listener(path: path))
+    isReady.signal()
+    server.run(until: stop, observer: Link(function))
+  } catch {
+    print("cannot serve: \(error)")
+  }
+}
+
+let stop = Pipe()
+let isReady = DispatchSemaphore(value: 0)
+if CommandLine.arguments.count > 1 {
+  serve(at: CommandLine.arguments[1], until: stop.fileHandleForReading.fileDescriptor, isReady)
+} else {
+  let path = "/tmp/epfnvme-example-\(getpid()).sock"
+  let descriptor = stop.fileHandleForReading.fileDescriptor
+  let thread = Thread { serve(at: path, until: descriptor, isReady) }
+  thread.stackSize = 8 << 20
+  thread.start()
+  isReady.wait()
+  let client = try Client(connectingTo: path, memory: HostMemory())
+  // Region 7 is the configuration space.
+  let ids = try client.read(region: 7, offset: 0, count: 4)
+  print("the client sees \(ids.map { String($0, radix: 16) })")
+  guard ids == [0xb7, 0x15, 0xff, 0x5f] else { exit(1) }
+  try stop.fileHandleForWriting.write(contentsOf: Data([0]))
+  isReady.wait()
+}
