@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Synchronization
 
 /// The value of a key that is a single number, switch or text.
 public enum Setting: Sendable, Hashable {
@@ -81,8 +82,8 @@ extension Int32: SettingValue {}
 ///
 /// An object's `Keys` has one constant for each; ``KeyedObject`` makes it a property of the object. The decoder, the exporter, the JSON
 /// Schema, the guide and, if the row names an attribute, the plan and the import work from the row.
-public struct ProfileKey<Value: SettingValue>: SchemaRowHolder {
-  public let row: SchemaRow
+public struct ProfileKey<Value: SettingValue>: Sendable {
+  let name: String
 
   /// - Parameter hexDigits: exported as hexadecimal text of that many digits.
   init(
@@ -98,14 +99,15 @@ public struct ProfileKey<Value: SettingValue>: SchemaRowHolder {
     row.bounds = Value.bounds
     row.hexDigits = hexDigits
     row.wasRaw = wasRaw
-    self.row = row
+    self.name = name
+    SchemaRows.declare(row)
   }
 }
 
 /// A key with a default that does not depend on the kernel.
-public struct DefaultedKey<Value: SettingValue>: SchemaRowHolder {
-  public let row: SchemaRow
-  public let standard: Value
+public struct DefaultedKey<Value: SettingValue>: Sendable {
+  let name: String
+  let standard: Value
 
   init(
     _ name: String, _ kind: SchemaRow.Kind, _ summary: String, default standard: Value,
@@ -116,14 +118,35 @@ public struct DefaultedKey<Value: SettingValue>: SchemaRowHolder {
     row.isSetting = true
     row.bounds = Value.bounds
     row.hexDigits = hexDigits
-    self.row = row
+    self.name = name
     self.standard = standard
+    SchemaRows.declare(row)
   }
 }
 
-/// A member of an object's `Keys`.
-public protocol SchemaRowHolder: Sendable {
-  var row: SchemaRow { get }
+/// The rows of the keys that are being declared.
+final class SchemaRows: Sendable {
+  @TaskLocal private static var current: SchemaRows?
+  private let rows: Mutex<[SchemaRow]> = Mutex([])
+
+  static func declare(_ row: SchemaRow) { current?.rows.withLock { $0.append(row) } }
+
+  /// - Returns: what a function makes, and the rows of the keys that it declares meanwhile.
+  static func collecting<Keys>(_ make: () -> Keys) -> (Keys, [SchemaRow]) {
+    let collector = SchemaRows()
+    let keys = $current.withValue(collector, operation: make)
+    return (keys, collector.rows.withLock { $0 })
+  }
+}
+
+/// The keys of an object, and their rows in the order of the declaration.
+///
+/// A class, so that reading one key does not copy all of them.
+public final class DeclaredKeys<Keys: Sendable>: Sendable {
+  let keys: Keys
+  let rows: [SchemaRow]
+
+  init(_ make: () -> Keys) { (keys, rows) = SchemaRows.collecting(make) }
 }
 
 /// An object of a profile whose keys are properties: `device.sizeMiB` is the key `sizeMiB` of ``Keys``, nil if it is not set.
@@ -131,7 +154,7 @@ public protocol SchemaRowHolder: Sendable {
 public protocol KeyedObject: Sendable, Hashable {
   /// One constant for each key.
   associatedtype Keys: Sendable
-  static var keys: Keys { get }
+  static var declared: DeclaredKeys<Keys> { get }
   var settings: Settings { get set }
 }
 
@@ -139,26 +162,24 @@ extension KeyedObject {
   public subscript<Value: SettingValue>(
     dynamicMember member: KeyPath<Keys, ProfileKey<Value>>
   ) -> Value? {
-    get { settings[Self.keys[keyPath: member].row.name].flatMap { Value($0) } }
-    set { settings[Self.keys[keyPath: member].row.name] = newValue?.setting }
+    get { settings[Self.declared.keys[keyPath: member].name].flatMap { Value($0) } }
+    set { settings[Self.declared.keys[keyPath: member].name] = newValue?.setting }
   }
 
   public subscript<Value: SettingValue>(
     dynamicMember member: KeyPath<Keys, DefaultedKey<Value>>
   ) -> Value {
     get {
-      let key = Self.keys[keyPath: member]
-      return settings[key.row.name].flatMap { Value($0) } ?? key.standard
+      let key = Self.declared.keys[keyPath: member]
+      return settings[key.name].flatMap { Value($0) } ?? key.standard
     }
     set {
-      let key = Self.keys[keyPath: member]
+      let key = Self.declared.keys[keyPath: member]
       // Equal profiles have equal settings, whether the document spells the default or not.
-      settings[key.row.name] = newValue == key.standard ? nil : newValue.setting
+      settings[key.name] = newValue == key.standard ? nil : newValue.setting
     }
   }
 
   /// The rows of the keys, in the order of their declaration.
-  public static var schemaRows: [SchemaRow] {
-    Mirror(reflecting: keys).children.compactMap { ($0.value as? any SchemaRowHolder)?.row }
-  }
+  public static var schemaRows: [SchemaRow] { declared.rows }
 }

@@ -59,7 +59,7 @@ extension ProfileSchema {
 }
 
 extension Profile.Function: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let revisionID = DefaultedKey<UInt8>(
@@ -119,7 +119,7 @@ extension Profile.Function: KeyedObject {
 }
 
 extension Profile.TCPTarget: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let port = DefaultedKey<UInt16>(
@@ -145,7 +145,7 @@ extension Profile.TCPTarget: KeyedObject {
 }
 
 extension Profile.ControllerFeatures: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let msix = ProfileKey<Bool>("msix", .boolean, "Whether the controller supports MSI-X")

@@ -81,7 +81,7 @@ extension ProfileSchema {
 }
 
 extension Profile.Subsystem: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let model = ProfileKey<String>(
@@ -125,7 +125,7 @@ extension Profile.Subsystem: KeyedObject {
 }
 
 extension Profile.Namespace: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let uuid = ProfileKey<String>(
@@ -152,7 +152,7 @@ extension Profile.Namespace: KeyedObject {
 }
 
 extension Profile.Port: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let addressFamily = ProfileKey<String>(

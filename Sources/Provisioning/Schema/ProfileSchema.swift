@@ -100,7 +100,7 @@ extension Profile.File {
 }
 
 extension Profile.NullBlock: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let device = ProfileKey<String>(
@@ -162,7 +162,7 @@ extension Profile.NullBlock: KeyedObject {
 }
 
 extension Profile.File: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let sizeMiB = ProfileKey<UInt64>(
@@ -174,7 +174,7 @@ extension Profile.File: KeyedObject {
 }
 
 extension Profile.LoopDevice: KeyedObject {
-  public static let keys = Keys()
+  public static let declared = DeclaredKeys(Keys.init)
 
   public struct Keys: Sendable {
     public let blockSize = ProfileKey<UInt32>(
