@@ -8,7 +8,7 @@
 #include <linux/device.h>
 #include <linux/dma-mapping.h>
 #include <linux/kstrtox.h>
-#include <linux/moduleparam.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -102,9 +102,13 @@ static const struct vepc_ops hostless_ops = {
 
 /* ---- Events on demand ---- */
 
-/* Returns when the function drivers have been told. */
+/*
+ * Returns when the function drivers have been told. That can take long, when an operation that they
+ * call is held; meanwhile the other parameters must work.
+ */
 static void cause(u32 event)
 {
+	kernel_param_unlock(THIS_MODULE);
 	mutex_lock(&instances_lock);
 	for (unsigned int i = 0; i < MAX_CONTROLLERS; i++) {
 		struct hostless *hostless = instances[i];
@@ -118,6 +122,7 @@ static void cause(u32 event)
 		flush_work(&hostless->vepc.event_work);
 	}
 	mutex_unlock(&instances_lock);
+	kernel_param_lock(THIS_MODULE);
 }
 
 static int link_set(const char *text, const struct kernel_param *param)
