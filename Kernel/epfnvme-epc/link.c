@@ -162,6 +162,19 @@ static void remove_functions(struct link *link)
 	}
 }
 
+/* Whatever this machine programmed before, under this module or another kernel. */
+static void forget_functions(struct link *link)
+{
+	struct operation operation = { .operation = LINK_OP_STOP };
+
+	run_operation(link, &operation);
+	operation.operation = LINK_OP_REMOVE;
+	for (unsigned int func = 0; func < link->vepc.max_functions; func++) {
+		operation.func = func;
+		run_operation(link, &operation);
+	}
+}
+
 static int link_start(struct vepc *vepc)
 {
 	struct operation operation = { .operation = LINK_OP_START };
@@ -179,6 +192,19 @@ static void link_stop(struct vepc *vepc)
 
 /* ---- Under load ---- */
 
+static void link_unmap_addr(struct vepc *vepc, u8 func, phys_addr_t addr)
+{
+	struct link *link = to_link(vepc);
+	u64 page = (addr - vepc->window_base) >> LINK_PAGE_SHIFT;
+
+	/* Drivers clean up after a map_addr that failed. */
+	if (addr < vepc->window_base || page >= vepc->window_size >> LINK_PAGE_SHIFT ||
+	    !__test_and_clear_bit(page, link->window))
+		return;
+	link->mappings--;
+	write_register(link, LINK_UNMAP, page);
+}
+
 static int link_map_addr(struct vepc *vepc, u8 func, phys_addr_t addr, u64 pci_addr, size_t size)
 {
 	struct link *link = to_link(vepc);
@@ -192,29 +218,16 @@ static int link_map_addr(struct vepc *vepc, u8 func, phys_addr_t addr, u64 pci_a
 	if (!IS_ALIGNED(addr - vepc->window_base, LINK_PAGE_SIZE) ||
 	    !IS_ALIGNED(pci_addr, LINK_PAGE_SIZE) || !pages || pages > LINK_WINDOW_PAGES_MAX)
 		return -EINVAL;
-	if (!test_bit(page, link->window)) {
-		if (link->max_mappings && link->mappings == link->max_mappings)
-			return -ENOSPC;
-		__set_bit(page, link->window);
-		link->mappings++;
-	}
+	/* Led elsewhere: the link drops a mapping over another one. */
+	link_unmap_addr(vepc, func, addr);
+	if (link->max_mappings && link->mappings == link->max_mappings)
+		return -ENOSPC;
+	__set_bit(page, link->window);
+	link->mappings++;
 	/* epc->lock keeps the two together. */
 	write_register64(link, LINK_WINDOW, ((u64)func << 24 | pages) << 32 | page);
 	write_register64(link, LINK_MAP, pci_addr);
 	return 0;
-}
-
-static void link_unmap_addr(struct vepc *vepc, u8 func, phys_addr_t addr)
-{
-	struct link *link = to_link(vepc);
-	u64 page = (addr - vepc->window_base) >> LINK_PAGE_SHIFT;
-
-	/* Drivers clean up after a map_addr that failed. */
-	if (addr < vepc->window_base || page >= vepc->window_size >> LINK_PAGE_SHIFT ||
-	    !__test_and_clear_bit(page, link->window))
-		return;
-	link->mappings--;
-	write_register(link, LINK_UNMAP, page);
 }
 
 static u32 host_state(struct link *link, u8 func)
@@ -378,8 +391,7 @@ static int link_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	status = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (status)
 		goto free_window;
-	/* A channel copies what its 32-bit length can say; drivers ask for a power of two. */
-	dma_set_max_seg_size(dev, SZ_1G);
+	dma_set_max_seg_size(dev, LINK_TRANSFER_MAX);
 	link->shared = dma_alloc_coherent(dev, LINK_PAGE_SIZE, &link->shared_bus, GFP_KERNEL);
 	if (!link->shared) {
 		status = -ENOMEM;
@@ -390,6 +402,7 @@ static int link_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (status < 0)
 		goto free_shared;
 	write_register64(link, LINK_SHARED, link->shared_bus);
+	forget_functions(link);
 
 	/* Functions ask for the channels as soon as there is a controller. */
 	link_dma_add(link);
@@ -443,6 +456,7 @@ static void link_remove(struct pci_dev *pdev)
 	/* A transfer asks the controller for its functions. */
 	link_dma_remove(link);
 	vepc_unregister(&link->vepc);
+	forget_functions(link);
 	/* A read, so that the link no longer writes to the page when it is freed. */
 	write_register64(link, LINK_SHARED, 0);
 	read_register(link, LINK_SYNC);

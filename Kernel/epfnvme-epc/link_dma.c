@@ -340,7 +340,8 @@ link_dma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *list, unsigned
 		part->local = sg_dma_address(entry);
 		part->remote = remote;
 		part->length = sg_dma_len(entry);
-		if (check_add_overflow(descriptor->length, part->length, &descriptor->length)) {
+		if (part->length > LINK_TRANSFER_MAX ||
+		    check_add_overflow(descriptor->length, part->length, &descriptor->length)) {
 			kfree(descriptor);
 			return NULL;
 		}
@@ -367,13 +368,17 @@ link_dma_prep_memcpy(struct dma_chan *chan, dma_addr_t to, dma_addr_t from, size
 
 	if (length > U32_MAX)
 		return NULL;
-	descriptor = new_descriptor(1);
+	descriptor = new_descriptor(DIV_ROUND_UP(length, LINK_TRANSFER_MAX));
 	if (!descriptor)
 		return NULL;
-	descriptor->parts[0].local = to_bus_address(channel->dma, to);
-	descriptor->parts[0].remote = to_bus_address(channel->dma, from);
-	descriptor->parts[0].length = length;
-	descriptor->length = length;
+	for (unsigned int i = 0; i < descriptor->count; i++) {
+		struct part *part = &descriptor->parts[i];
+
+		part->local = to_bus_address(channel->dma, to + descriptor->length);
+		part->remote = to_bus_address(channel->dma, from + descriptor->length);
+		part->length = min_t(size_t, length - descriptor->length, LINK_TRANSFER_MAX);
+		descriptor->length += part->length;
+	}
 	return add_descriptor(channel, descriptor, flags);
 }
 

@@ -60,6 +60,9 @@
 #define LINK_IRQ_MSI		1
 #define LINK_IRQ_MSIX		2
 
+/* What one transfer of a channel can be long. */
+#define LINK_TRANSFER_MAX	SZ_16M
+
 #define LINK_WINDOW_PAGES_MAX	GENMASK(23, 0)
 
 /* What the host has set up, in link_shared.host[function]. */
