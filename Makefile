@@ -15,6 +15,10 @@ manual = $(destination)/share/man/man1
 documentation = $(destination)/share/doc/epfnvme
 units = $(destination)/lib/systemd/system
 rules = $(destination)/lib/udev/rules.d
+# The kernel module: DKMS looks for sources in /usr/src, whatever PREFIX is.
+module = Kernel/epfnvme-epc
+module_version = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' $(module)/dkms.conf)
+module_sources = $(DESTDIR)/usr/src/epfnvme-epc-$(module_version)
 # The date in the manual: that of the last commit, if there is one.
 epoch = $${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 swift_sources = Sources Tests Package.swift
@@ -27,10 +31,11 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt generate demo lab lab-host examples bench bench-serve fuzz install static packages
+.PHONY: help build test test-all check fmt generate demo lab lab-host examples bench bench-serve fuzz install static packages \
+  install-module uninstall-module
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
 build: packages ## build everything, tests included; a warning is an error
 	@mkdir -p .build
@@ -120,6 +125,21 @@ uninstall: ## remove the installed files from DESTDIR/PREFIX
 	rm -f $(fish_completions)/epfnvme.fish $(manual)/epfnvme.1 $(manual)/epfnvme-*.1
 	rm -f $(units)/epfnvme@.service $(units)/epfnvme.target $(rules)/70-epfnvme.rules
 	rm -rf $(share) $(documentation)
+
+# Sources only: the machine that runs the module has another kernel than this one, and a kernel update builds it again.
+install-module: ## install the sources of the kernel module to DESTDIR/usr/src, for DKMS
+	install -d $(module_sources)
+	install -m 644 $(module)/dkms.conf $(module)/Kbuild $(module)/Makefile $(module)/COPYING $(module)/*.[ch] $(module_sources)
+	@if [ -n "$(DESTDIR)" ]; then :; elif command -v dkms >/dev/null; then \
+	  echo 'build and install it with: dkms install epfnvme-epc/$(module_version)'; \
+	else \
+	  echo 'without DKMS: make -C $(module_sources) && make -C $(module_sources) modules_install && depmod'; \
+	fi
+
+uninstall-module: ## remove the sources of the kernel module
+	@[ ! -d $(DESTDIR)/var/lib/dkms/epfnvme-epc/$(module_version) ] || { \
+	  echo 'first: dkms remove epfnvme-epc/$(module_version) --all' >&2; exit 1; }
+	rm -rf $(module_sources)
 
 static: packages ## build .build/static/epfnvme, which needs no shared library
 	swift build $(static)

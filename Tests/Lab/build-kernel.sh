@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the lab's kernel and the virtual endpoint controller, or finds them built. On stdout, three lines:
-#   the kernel image, the directory of its modules (…/lib/modules/RELEASE), virtual_epc.ko
+# Builds the lab's kernel and the module of the virtual endpoint controller, or finds them built. On stdout, three lines:
+#   the kernel image, the directory of its modules (…/lib/modules/RELEASE), epfnvme_epc.ko
 #
 # The source is Debian's linux-source package, taken from the machine's mirror but from a newer suite, with a separate apt configuration:
 # the machine's package lists do not change. Everything is outside the checkout, under ${XDG_CACHE_HOME:-~/.cache}/epfnvme-lab, keyed by
@@ -82,9 +82,10 @@ if [ ! -e "$kernel/complete" ]; then
 fi
 for modules in "$kernel"/lib/modules/*; do :; done
 
-module=$cache/virtual_epc-$(basename "$kernel")-$(hash_of "$lab"/virtual-epc/*)
-if [ ! -e "$module/virtual_epc.ko" ]; then
+sources=$lab/../../Kernel/epfnvme-epc
+module=$cache/epfnvme_epc-$(basename "$kernel")-$(hash_of "$sources"/Kbuild "$sources"/*.[ch])
+if [ ! -e "$module/epfnvme_epc.ko" ]; then
   need_packages gcc make libelf-dev kmod
   "$lab/build-module.sh" "$kernel/build" "$module"
 fi
-printf '%s\n' "$kernel/bzImage" "$modules" "$module/virtual_epc.ko"
+printf '%s\n' "$kernel/bzImage" "$modules" "$module/epfnvme_epc.ko"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# build-module.sh KERNEL-BUILD-TREE OUTPUT-DIRECTORY: builds virtual_epc.ko against a kernel, outside the checkout.
+# build-module.sh KERNEL-BUILD-TREE OUTPUT-DIRECTORY: builds epfnvme_epc.ko against a kernel, outside the checkout.
 set -eu
 
 lab=$(cd "$(dirname "$0")" && pwd)
@@ -12,14 +12,15 @@ output=$2
 work=$output.tmp-$$
 trap 'rm -rf "$work"' EXIT INT TERM
 mkdir -p "$work" "$output"
-cp "$lab"/virtual-epc/* "$work"
+sources=$lab/../../Kernel/epfnvme-epc
+cp "$sources"/Kbuild "$sources"/*.[ch] "$work"
 make -s -C "$tree" M="$work" modules >"$work/log" 2>&1 || {
   cat "$work/log" >&2
-  die "virtual_epc.ko did not build against $tree"
+  die "epfnvme_epc.ko did not build against $tree"
 }
 # Our own module builds without warnings, as the rest does; what a kernel tree says about itself is not ours.
-if grep 'virtual_epc.*warning:' "$work/log" >&2; then
-  die "virtual_epc.ko builds with warnings"
+if grep -E '(^|/)[a-z_]+\.[ch]:[0-9:]+ warning:' "$work/log" >&2; then
+  die "epfnvme_epc.ko builds with warnings"
 fi
-strip --strip-debug "$work/virtual_epc.ko"
-mv "$work/virtual_epc.ko" "$output/"
+strip --strip-debug "$work/epfnvme_epc.ko"
+mv "$work/epfnvme_epc.ko" "$output/"

@@ -19,7 +19,7 @@ echo 480 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
 
 # Once a boot, on x86, the kernel warns that its PCI domains are not generic when a controller is created. Not our matter,
 # and not a suite's.
-modprobe -q virtual_epc && rmmod virtual_epc
+modprobe -q epfnvme_epc && rmmod epfnvme_epc
 
 port() {
   for entry in /sys/class/virtio-ports/*; do

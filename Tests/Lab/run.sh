@@ -27,13 +27,13 @@ if [ -n "${LAB_KERNEL:-}" ]; then
   kernel=$LAB_KERNEL
   modules=${LAB_MODULES:?LAB_KERNEL needs LAB_MODULES, the modules of that kernel}
   # Its virtual endpoint controller lies among its modules, or is built from its build tree.
-  module=$(find "$modules/" -name 'virtual_epc.ko*' | head -n 1)
+  module=$(find "$modules/" -name 'epfnvme_epc.ko*' | head -n 1)
   tree=${LAB_BUILD:-$modules/build}
   if [ -z "$module" ] && [ -e "$tree/Makefile" ]; then
     "$lab/build-module.sh" "$tree" "$work/module"
-    module=$work/module/virtual_epc.ko
+    module=$work/module/epfnvme_epc.ko
   fi
-  [ -n "$module" ] || say "no virtual_epc.ko for this kernel (LAB_BUILD names its build tree): most cases will be skipped"
+  [ -n "$module" ] || say "no epfnvme_epc.ko for this kernel (LAB_BUILD names its build tree): most cases will be skipped"
 else
   built=$("$lab/build-kernel.sh")
   kernel=$(echo "$built" | sed -n 1p)
@@ -131,7 +131,7 @@ add_program "$(command -v kmod)"
 for name in modprobe insmod rmmod lsmod modinfo depmod; do ln -sf kmod "$image/bin/$name"; done
 
 # Only the modules that the suites or the program may ask for: a distribution's kernel has thousands.
-first=$(find "$modules/" -name '*.ko*' ! -name 'virtual_epc*' | head -n 1)
+first=$(find "$modules/" -name '*.ko*' ! -name 'epfnvme_epc*' | head -n 1)
 [ -n "$first" ] || die "no kernel modules in $modules"
 release=$(modinfo -F vermagic "$first" | cut -d ' ' -f 1)
 mkdir -p "$work/base/lib/modules" "$image/lib/modules/$release/extra"
@@ -143,6 +143,9 @@ done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
   cp "$file" "$image/lib/modules/$release/extra/"
 done
 [ -z "$module" ] || cp "$module" "$image/lib/modules/$release/extra/"
+# Without parameters the module waits for a link; here it has a controller without a host.
+mkdir -p "$image/etc/modprobe.d"
+echo 'options epfnvme_epc controllers=1' >"$image/etc/modprobe.d/lab.conf"
 cp "$modules"/modules.builtin* "$modules"/modules.order "$image/lib/modules/$release/" 2>/dev/null || true
 depmod -b "$image" "$release"
 

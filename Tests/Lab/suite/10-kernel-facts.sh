@@ -7,7 +7,7 @@
 . "${0%/*}/lib.sh"
 
 if ! has_controller; then
-  skip 'a virtual endpoint controller' 'this kernel has no virtual_epc module'
+  skip 'a virtual endpoint controller' 'this kernel has no epfnvme_epc module'
   exit 0
 fi
 begin "$@"

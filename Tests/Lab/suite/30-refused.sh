@@ -85,7 +85,7 @@ same_tree 'two controllers: nothing is left' before.tree
 clean
 
 # None at all.
-rmmod virtual_epc
+rmmod epfnvme_epc
 tree before.tree
 run setup refused.json --json
 status_is 'no controller: exit status' 69 78

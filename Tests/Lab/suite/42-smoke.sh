@@ -145,7 +145,7 @@ if have_module nvme; then
   rmmod nvme
 fi
 
-rmmod virtual_epc
+rmmod epfnvme_epc
 reports skipping
 status_is 'no endpoint controller' 4
 check 'no endpoint controller: everything is skipped' test -z "$(grep '^ok' out | grep -v '# SKIP')"

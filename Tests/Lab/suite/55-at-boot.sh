@@ -18,14 +18,14 @@ clean
 
 # ---- The rule ----
 
-if [ ! -d /sys/module/virtual_epc ] || rmmod virtual_epc; then
+if [ ! -d /sys/module/epfnvme_epc ] || rmmod epfnvme_epc; then
   if ! command -v systemd-udevd >/dev/null; then
     skip 'rule' 'no udevd in this machine'
   else
     mkdir -p /lib/udev/rules.d
     cp "$rule" /lib/udev/rules.d/
     check 'rule: udevd starts' systemd-udevd --daemon --resolve-names=never
-    modprobe virtual_epc
+    modprobe epfnvme_epc
     check 'rule: udevd has seen the controller' udevadm settle --timeout=30
     udevadm info --query=property "/sys/class/pci_epc/$controller" >properties 2>&1
     for property in SYSTEMD_WANTS=epfnvme.target "SYSTEMD_ALIAS=/sys/subsystem/pci_epc/devices/$controller" TAGS=:systemd:; do

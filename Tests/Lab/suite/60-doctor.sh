@@ -117,10 +117,10 @@ run doctor --json
 found 'configfs is not mounted' 0 configfs-not-mounted
 mount -t configfs configfs "$config"
 
-rmmod virtual_epc
+rmmod epfnvme_epc
 run doctor --json
 found 'no controller' 1 controller-missing
-modprobe virtual_epc
+modprobe epfnvme_epc
 
 if is_nvmet_pci_epf; then module=nvmet-pci-epf; else module=pci-epf-nvme; fi
 rmmod "$module"

@@ -76,18 +76,18 @@ fi
 sites() { sed 's/ "[^"]*".*//' "$control"; }
 # Some are already on, with different flags.
 echo 'module nvmet file core.c +pmf' >"$control"
-echo 'module virtual_epc func vepc_stop =lt' >"$control"
+echo 'module epfnvme_epc func vepc_stop =lt' >"$control"
 sites >before.sites
 run debug status --json
 status_is 'debug status' 0
-json 'the modules of each group' "[.modules[] | .group + \" \" + .module] | contains([\"driver $driver\", \"target nvmet\", \"controller virtual_epc\"])"
+json 'the modules of each group' "[.modules[] | .group + \" \" + .module] | contains([\"driver $driver\", \"target nvmet\", \"controller epfnvme_epc\"])"
 json 'some call sites of nvmet are on' '.modules[] | select(.module == "nvmet") | .on > 0 and .on < .sites'
 sites >same.sites
 check 'status changes nothing' cmp before.sites same.sites
 
 run debug on controller --json
 status_is 'debug on controller' 0
-json 'all of its call sites' '.modules[] | select(.module == "virtual_epc") | .on == .sites and .kept == .sites and .sites == 2'
+json 'all of its call sites' '.modules[] | select(.module == "epfnvme_epc") | .on == .sites and .kept == .sites and .sites == 3'
 json 'nothing of other groups' '[.modules[] | .group] | unique == ["controller"]'
 log_mark
 run setup watched.json
@@ -113,7 +113,7 @@ status_is 'debug off again: nothing to do' 0
 run debug on controller
 load_controller
 run debug on controller --json
-json 'a module that came again is switched again' '.modules[] | select(.module == "virtual_epc") | .on == .sites'
+json 'a module that came again is switched again' '.modules[] | select(.module == "epfnvme_epc") | .on == .sites'
 run debug off
 status_is 'debug off after that' 0
 

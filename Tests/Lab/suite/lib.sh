@@ -8,7 +8,7 @@
 # shellcheck disable=SC2034 # for the suites
 controller=a40000000.pcie-ep
 config=/sys/kernel/config
-knobs=/sys/module/virtual_epc/parameters
+knobs=/sys/module/epfnvme_epc/parameters
 
 . /lab/suite/ktap.sh
 
@@ -39,7 +39,7 @@ have_module() {
 }
 has_nvmet_pci_epf() { have_module nvmet-pci-epf; }
 has_pci_epf_nvme() { have_module pci-epf-nvme; }
-has_controller() { have_module virtual_epc; }
+has_controller() { have_module epfnvme_epc; }
 
 # The driver that epfnvme takes on this kernel, and what is different between the two: their lines, where the MSI-X table begins, the
 # BAR's flags, the attribute that a live controller keeps busy, the largest transfer in KiB, and the transport behind the function.
@@ -109,8 +109,8 @@ controller_state() { cat "$knobs/state"; }
 
 # load_controller PARAMETER…: a fresh controller.
 load_controller() {
-  if [ -d /sys/module/virtual_epc ]; then rmmod virtual_epc || return 1; fi
-  modprobe virtual_epc "$@"
+  if [ -d /sys/module/epfnvme_epc ]; then rmmod epfnvme_epc || return 1; fi
+  modprobe epfnvme_epc "$@"
 }
 load_drivers() {
   for lib_driver in nvmet nvme-loop nvmet-tcp null_blk loop nvmet-pci-epf pci-epf-nvme; do
