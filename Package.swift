@@ -71,6 +71,8 @@ let package = Package(
     .target(name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "Numbers", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
+    // A PCIe link in software: an endpoint controller for a board, its functions for a host.
+    .target(name: "EndpointLink", dependencies: ["PCI"]),
     // The modules of the two products, each behind one import.
     .target(
       name: "NVMeEmulation",
@@ -187,6 +189,8 @@ let package = Package(
         "VFIOUser", "NVMe", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
         "Numbers",
       ]),
+    .testTarget(
+      name: "EndpointLinkTests", dependencies: ["EndpointLink", "PCI", "Numbers"]),
     .testTarget(name: "PCITests", dependencies: ["PCI", "Numbers"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
