@@ -72,7 +72,7 @@ let package = Package(
     .target(name: "HostDriver", dependencies: ["NVMe", "Numbers", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
     // A PCIe link in software: an endpoint controller for a board, its functions for a host.
-    .target(name: "EndpointLink", dependencies: ["PCI"]),
+    .target(name: "EndpointLink", dependencies: ["PCI", "VFIOUser"]),
     // The modules of the two products, each behind one import.
     .target(
       name: "NVMeEmulation",
@@ -190,7 +190,8 @@ let package = Package(
         "Numbers",
       ]),
     .testTarget(
-      name: "EndpointLinkTests", dependencies: ["EndpointLink", "PCI", "Numbers"]),
+      name: "EndpointLinkTests",
+      dependencies: ["EndpointLink", "PCI", "VFIOUser", "ServedHost", "Numbers", "CLinux"]),
     .testTarget(name: "PCITests", dependencies: ["PCI", "Numbers"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(

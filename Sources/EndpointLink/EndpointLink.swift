@@ -75,6 +75,9 @@ public final class EndpointLink {
   /// Whether a reset of the host waits for the board.
   public var isResetPending: Bool { pendingReset != nil }
 
+  /// The number of resets that have waited for the board.
+  public private(set) var resetCount = 0
+
   /// Whether the host of a function can be served: there is something to see.
   public func isReady(_ function: Int) -> Bool {
     isStarted && functions[function].shown != nil
@@ -163,6 +166,7 @@ public final class EndpointLink {
     onNotice?(.reset(function: function.number, isSignalled ? options.resetSignal : nil))
     if isFirst { return hostArrived(function) }
     guard isSignalled else { return }
+    resetCount += 1
     switch options.resetSignal {
     case .hot:
       pendingReset = PendingReset(awaited: [.linkDown, .linkUp], isLinkUpNext: false)

@@ -15,4 +15,10 @@ public enum LinkNotice: Hashable, Sendable {
   case resetCompleted
   /// The board did not deal with it in time.
   case resetTimedOut
+  case boardConnected
+  /// - Parameter reason: nil if it disconnected itself.
+  case boardLeft(reason: String?)
+  /// The host of a function has connected.
+  case hostConnected(function: Int)
+  case hostLeft(function: Int, reason: String?)
 }
