@@ -205,8 +205,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel", "Provisioning",
-        "ServedHost", "ControllerEmulation", "HostDriver", systemPackage,
+        "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel",
+        "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "PCI", "VFIOUser",
+        systemPackage,
       ]),
 
     .executableTarget(
@@ -215,8 +216,8 @@ let package = Package(
         "LibC",
         "ConfigFS", "NVMeTarget", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "ControllerEmulation",
-        "HostDriver", "VFIOUser", "ProfileEmulation", "Doctor", "HostTools", "BoardTests",
-        "LinuxFiles", "Numbers", "CLinux",
+        "HostDriver", "VFIOUser", "EndpointLink", "ProfileEmulation", "Doctor", "HostTools",
+        "BoardTests", "LinuxFiles", "Numbers", "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

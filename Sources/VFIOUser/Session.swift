@@ -189,8 +189,9 @@ final class Session: HostInterface, DMAClientSession {
     var later: DeferredAccess?
     do throws(Refusal) {
       let answer = try self.answer(message)
-      // Requests without an effect on the guest are complete before the reply.
-      let isDoneFirst = !isWorking && answer.access?.mayReachMemory == false
+      // Requests that do not wait for the guest are complete before the reply.
+      let mayWait = answer.access?.mayReachMemory != false && picture != nil
+      let isDoneFirst = !isWorking && !mayWait
       if isDoneFirst, let access = answer.access { perform(access) }
       if !message.header.wantsNoReply {
         reply = (

@@ -71,6 +71,7 @@ import Testing
     Row("emulate", profile), Row("emulate", "--list-quirks", "--json"),
     Row("serve", profile, "--print-qemu"), Row("serve", profile, "--print-qemu", "--json"),
     Row("serve", profile, "--socket", "socket", goesOn: true),
+    Row("link", "--board", "board", "--host", "host", goesOn: true),
     Row("monitor", "--timeout", "0"), Row("monitor", "--json", goesOn: true),
     Row("debug", "status", status: 78, prints: false), Row("debug", "on", "--json", status: 78),
     Row("host", "find", "--json", status: 78), Row("host", "rescan", status: 78, prints: false),
