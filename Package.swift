@@ -72,6 +72,8 @@ let package = Package(
       name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "Numbers", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "Numbers", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
+    // A PCIe link in software: an endpoint controller for a board, its functions for a host.
+    .target(name: "EndpointLink", dependencies: ["PCI", "VFIOUser"]),
     // The modules of the two products, each behind one import.
     .target(
       name: "NVMeEmulation",
@@ -188,6 +190,9 @@ let package = Package(
         "VFIOUser", "NVMe", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
         "Numbers",
       ]),
+    .testTarget(
+      name: "EndpointLinkTests",
+      dependencies: ["EndpointLink", "PCI", "VFIOUser", "ServedHost", "Numbers", "CLinux"]),
     .testTarget(name: "PCITests", dependencies: ["PCI", "Numbers"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
@@ -201,8 +206,9 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel", "Provisioning",
-        "ServedHost", "ControllerEmulation", "HostDriver", systemPackage,
+        "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel",
+        "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "PCI", "VFIOUser",
+        systemPackage,
       ]),
 
     .executableTarget(
@@ -211,8 +217,8 @@ let package = Package(
         "LibC",
         "ConfigFS", "NVMeTarget", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "ControllerEmulation",
-        "HostDriver", "VFIOUser", "ProfileEmulation", "Doctor", "HostTools", "BoardTests",
-        "LinuxFiles", "Numbers", "CLinux",
+        "HostDriver", "VFIOUser", "EndpointLink", "ProfileEmulation", "Doctor", "HostTools",
+        "BoardTests", "LinuxFiles", "Numbers", "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

@@ -29,6 +29,9 @@ public struct ConfigurationSpace: Sendable {
   private let registers: RegisterBlock
   private var bytes: [UInt8]
 
+  /// Whether the function responds. Without a response reads give all ones, and writes have no effect.
+  public var isResponding = true
+
   /// Creates a space in the state after a conventional reset.
   /// - Precondition: BARs do not overlap, no capability is there twice, and all of them fit in the first 256 bytes.
   public init(header: Header, bars: [Int: BAR] = [:], capabilities: [Capability] = []) {
@@ -80,9 +83,9 @@ public struct ConfigurationSpace: Sendable {
 
   // MARK: Accesses
 
-  /// The value that a host reads, little-endian: all ones if any byte is outside the space.
+  /// The value that a host reads, little-endian: all ones without a response, or if any byte is outside the space.
   public func read(offset: Int, width: Width) -> UInt32 {
-    guard Self.contains(offset, width) else { return ~0 >> (32 - 8 * width.rawValue) }
+    guard isResponding, Self.contains(offset, width) else { return ~0 >> (32 - 8 * width.rawValue) }
     return (0..<width.rawValue).reduce(0) { $0 | UInt32(bytes[offset + $1]) << (8 * $1) }
   }
 
@@ -90,7 +93,7 @@ public struct ConfigurationSpace: Sendable {
   ///
   /// A write with a byte outside the space has no effect.
   public mutating func write(offset: Int, width: Width, value: UInt32) -> Change {
-    guard Self.contains(offset, width) else { return [] }
+    guard isResponding, Self.contains(offset, width) else { return [] }
     var change: Change = []
     for index in 0..<width.rawValue {
       change.formUnion(

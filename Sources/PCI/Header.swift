@@ -18,10 +18,14 @@ public struct Header: Hashable, Sendable {
   public var subsystemID: UInt16
   public var interruptPin: InterruptPin
 
+  /// The initial value of the cache line size register, which a host can write.
+  public var cacheLineSize: UInt8
+
   /// - Precondition: the class code has 24 bits.
   public init(
     vendorID: UInt16, deviceID: UInt16, revisionID: UInt8 = 0, classCode: UInt32,
-    subsystemVendorID: UInt16 = 0, subsystemID: UInt16 = 0, interruptPin: InterruptPin = .a
+    subsystemVendorID: UInt16 = 0, subsystemID: UInt16 = 0, interruptPin: InterruptPin = .a,
+    cacheLineSize: UInt8 = 0
   ) {
     precondition(classCode >> 24 == 0, "a class code has 24 bits")
     self.vendorID = vendorID
@@ -31,6 +35,7 @@ public struct Header: Hashable, Sendable {
     self.subsystemVendorID = subsystemVendorID
     self.subsystemID = subsystemID
     self.interruptPin = interruptPin
+    self.cacheLineSize = cacheLineSize
   }
 }
 
@@ -61,7 +66,7 @@ extension Header {
     registers.define(HeaderOffset.deviceID, deviceID)
     registers.define(HeaderOffset.command, UInt16(0), writable: CommandRegister.writable.rawValue)
     registers.define(HeaderOffset.revisionID, classCode << 8 | UInt32(revisionID))
-    registers.define(HeaderOffset.cacheLineSize, UInt8(0), writable: 0xFF)
+    registers.define(HeaderOffset.cacheLineSize, cacheLineSize, writable: 0xFF)
     registers.define(HeaderOffset.subsystemVendorID, subsystemVendorID)
     registers.define(HeaderOffset.subsystemID, subsystemID)
     registers.define(

@@ -184,6 +184,22 @@
     }
   }
 
+  /// Copies bytes of this memory to another one, or to other bytes of this one.
+  /// - Throws: if a byte is not mapped, or is mapped elsewhere only; some of the bytes may have been written then.
+  public func copy(
+    from address: UInt64, count: Int, to target: HostMemory, at targetAddress: UInt64
+  ) throws(HostMemoryError) {
+    guard count > 0 else { return }
+    _ = try target.firstRegion(of: targetAddress, count, for: .write)
+    try unsafe forEachPart(of: address, count, for: .read) {
+      (start, part) throws(HostMemoryError) in
+      guard let start = unsafe start else { throw denied(address, count, .read) }
+      try unsafe target.write(
+        at: targetAddress + UInt64(part.lowerBound),
+        from: UnsafeRawBufferPointer(start: start, count: part.count))
+    }
+  }
+
   /// Loads a little-endian integer; one access of that width if it is aligned and in one region.
   /// - Throws: if a byte is not mapped for reading.
   @inlinable public func load<T: FixedWidthInteger & BitwiseCopyable>(

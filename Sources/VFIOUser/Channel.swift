@@ -21,11 +21,12 @@ final class Channel {
     case stopped
   }
 
-  private let socket: OpenDescriptor
+  let socket: OpenDescriptor
   /// The polled descriptors: the socket, and the stop descriptor. (Stored, so that waiting does not allocate.)
   private var waited: [pollfd]
   /// The longest message that is accepted, bytes.
   private let limit: Int
+  private let sendPatience: UInt64
 
   private var buffer: [UInt8]
   /// The range of unparsed bytes.
@@ -39,9 +40,14 @@ final class Channel {
   /// Room for the descriptors that arrive at once.
   private var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
 
-  /// - Parameter stop: becomes readable to stop; nil if there is none.
-  init(_ socket: OpenDescriptor, stop: CInt?, limit: Int) {
+  /// - Parameters:
+  ///   - stop: becomes readable to stop; nil if there is none.
+  ///   - sendPatience: how long the peer may leave its messages unread, nanoseconds.
+  init(
+    _ socket: OpenDescriptor, stop: CInt?, limit: Int, sendPatience: UInt64 = Channel.patience
+  ) {
     self.socket = socket
+    self.sendPatience = sendPatience
     waited = [socket.number, stop].compactMap { number in
       number.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     }
@@ -128,7 +134,7 @@ final class Channel {
           sent == 0 ? CInt(numbers.count) : 0)
       }
       if status == -Int64(EAGAIN) {
-        guard try wait(POLLOUT, nanoseconds: Self.patience) else { throw .unresponsive }
+        guard try wait(POLLOUT, nanoseconds: sendPatience) else { throw .unresponsive }
         continue
       }
       guard status >= 0 else {

@@ -74,7 +74,7 @@ public final class Server {
 
 extension Channel.Failure {
   /// Nil without an error.
-  fileprivate var reason: String? {
+  var reason: String? {
     switch self {
     case .closed, .stopped: nil
     case .outOfStep(let what): "it violated the protocol: \(what)"

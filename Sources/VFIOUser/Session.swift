@@ -13,6 +13,8 @@ final class Session: HostInterface, DMAClientSession {
   let function: any Function
   /// The same function, if it does work in real time.
   private let paced: (any RealTimeFunction)?
+  /// The same function, if it can complete accesses later.
+  private let pausing: (any PausingFunction)?
   private let channel: Channel
   let maps: GuestMaps
   /// Access to the memory that is not mapped.
@@ -30,7 +32,8 @@ final class Session: HostInterface, DMAClientSession {
 
   // Work of the function, and requests that arrived meanwhile.
   private(set) var isWorking = false
-  private(set) var picture: DevicePicture
+  /// Nil if the function does not reach the guest's memory by messages.
+  private(set) var picture: DevicePicture?
   /// Whether the guest reads the snapshot.
   private(set) var isPictured = false
   private var deferred: [DeferredAccess] = []
@@ -38,22 +41,34 @@ final class Session: HostInterface, DMAClientSession {
   private var deferredWeight = 0
   private static let deferredLimit = 1 << 20
 
+  /// The reply to an access that the function has not completed.
+  private var heldReply: (MessageHeader, Answer)?
+  private var wasPaused = false
+
   /// The reason why the guest's memory is no longer accessible.
   private var failure: Channel.Failure?
   /// The function must not access the guest's memory: the client waits for a reply, or requested a reset.
   private var isCutOff = false
 
-  init(_ function: any Function, memory: HostMemory, channel: Channel) {
+  /// - Parameter reachesMemoryByMessages: whether the function can access memory that is not mapped. It then waits for the client, which
+  ///   reads its registers from a snapshot.
+  init(
+    _ function: any Function, memory: HostMemory, channel: Channel,
+    reachesMemoryByMessages: Bool = true
+  ) {
     self.function = function
     paced = function as? any RealTimeFunction
+    pausing = function as? any PausingFunction
     self.memory = memory
     self.channel = channel
     maps = GuestMaps(memory)
     remote = DMAClient(channel)
     events = InterruptEvents(for: function.configuration)
-    picture = DevicePicture(of: function)
-    remote.session = self
-    memory.remote = remote
+    if reachesMemoryByMessages {
+      picture = DevicePicture(of: function)
+      remote.session = self
+      memory.remote = remote
+    }
     function.host = self
   }
 
@@ -92,6 +107,38 @@ final class Session: HostInterface, DMAClientSession {
     _ = try channel.waitForArrival(nanoseconds: limit == .max ? nil : limit)
   }
 
+  /// Processes requests that have arrived, but not without end, and does not wait.
+  /// - Returns: whether there may be more.
+  /// - Throws: if the client has disconnected, or violates the protocol.
+  func advance() throws(Channel.Failure) -> Bool {
+    guard !isPaused else { return false }
+    wasPaused = false
+    if let reply = heldReply {
+      heldReply = nil
+      try channel.send(reply.0, body: reply.1.body, descriptors: reply.1.descriptors)
+    }
+    for _ in 0..<64 {
+      guard let message = try channel.next() else {
+        if try channel.receive() { continue }
+        return false
+      }
+      try take(message)
+      try finishDeferred()
+      if isPaused { return false }
+    }
+    return true
+  }
+
+  /// Whether the function has not completed an access: nothing is processed.
+  var isPaused: Bool {
+    guard let pausing, pausing.isPaused else { return false }
+    wasPaused = true
+    return true
+  }
+
+  /// Whether the function has completed the access for which the session paused.
+  var canResume: Bool { wasPaused && !isPaused }
+
   /// Receives requests.
   /// - Returns: whether there was anything.
   @discardableResult
@@ -120,8 +167,8 @@ final class Session: HostInterface, DMAClientSession {
 
   /// Executes work of the function that may access the guest's memory.
   private func work(_ body: () -> Void) {
-    if maps.remoteCount > 0 {
-      picture.take(of: function)
+    if maps.remoteCount > 0, picture != nil {
+      picture?.take(of: function)
       isPictured = true
     }
     isWorking = true
@@ -142,8 +189,9 @@ final class Session: HostInterface, DMAClientSession {
     var later: DeferredAccess?
     do throws(Refusal) {
       let answer = try self.answer(message)
-      // Requests without an effect on the guest are complete before the reply.
-      let isDoneFirst = !isWorking && answer.access?.mayReachMemory == false
+      // Requests that do not wait for the guest are complete before the reply.
+      let mayWait = answer.access?.mayReachMemory != false && picture != nil
+      let isDoneFirst = !isWorking && !mayWait
       if isDoneFirst, let access = answer.access { perform(access) }
       if !message.header.wantsNoReply {
         reply = (
@@ -157,7 +205,9 @@ final class Session: HostInterface, DMAClientSession {
       return try channel.send(
         MessageHeader(replyTo: message.header, bodyCount: 0, errno: error.errno))
     }
-    if let reply {
+    if isPaused {
+      heldReply = reply
+    } else if let reply {
       try channel.send(reply.0, body: reply.1.body, descriptors: reply.1.descriptors)
     }
     if let later { postpone(later) }
@@ -243,7 +293,7 @@ final class Session: HostInterface, DMAClientSession {
     switch access {
     case .configuration(let offset, let width, let value):
       if isPictured {
-        _ = picture.configuration.write(offset: offset, width: width, value: value)
+        _ = picture?.configuration.write(offset: offset, width: width, value: value)
       }
     // The current work of the function is obsolete.
     case .reset: isCutOff = true

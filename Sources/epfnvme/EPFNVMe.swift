@@ -44,8 +44,9 @@ struct EPFNVMe: ParsableCommand {
       SetupCommand.self, PlanCommand.self, TeardownCommand.self, StatusCommand.self,
       ValidateCommand.self, StartCommand.self, StopCommand.self, BounceCommand.self,
       ControllersCommand.self, CheckCommand.self, SmokeCommand.self, DoctorCommand.self,
-      PredictCommand.self, EmulateCommand.self, ServeCommand.self, DiffCommand.self,
-      ExportCommand.self, ImportCommand.self, MonitorCommand.self, DebugCommand.self,
+      PredictCommand.self, EmulateCommand.self, ServeCommand.self, LinkCommand.self,
+      DiffCommand.self, ExportCommand.self, ImportCommand.self, MonitorCommand.self,
+      DebugCommand.self,
       HostCommand.self,
       ExchangeCommand.self,
     ])

@@ -77,7 +77,8 @@ import Testing
 
   /// Definitions whose keys other suites have to show, because no command has them on a simulated kernel alone.
   static let elsewhere = [
-    "serve": "ServeCommandTests", "monitor": "EndpointWatchTests", "debug": "DebugSwitchTests",
+    "serve": "ServeCommandTests", "link": "LinkCommandTests", "monitor": "EndpointWatchTests",
+    "debug": "DebugSwitchTests",
     "host-find": "HostBusTests", "host-rescan": "HostBusTests", "host-rebind": "HostBusTests",
     "host-remove": "HostBusTests",
   ]

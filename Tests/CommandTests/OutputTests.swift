@@ -19,7 +19,7 @@ import Testing
     /// Whether the profile is set up before.
     var isSetUp: Bool
     /// Whether it runs until it cannot write any more.
-    var continuesAfterSignal: Bool
+    var goesOn: Bool
     /// The changes that are made although they cannot be reported.
     var changes: String?
 
@@ -27,13 +27,13 @@ import Testing
 
     init(
       _ arguments: String..., status: Int32 = 0, prints: Bool = true, isSetUp: Bool = false,
-      continuesAfterSignal: Bool = false, changes: String? = nil
+      goesOn: Bool = false, changes: String? = nil
     ) {
       self.arguments = arguments
       self.status = status
       self.prints = prints
       self.isSetUp = isSetUp
-      self.continuesAfterSignal = continuesAfterSignal
+      self.goesOn = goesOn
       self.changes = changes
     }
   }
@@ -53,8 +53,8 @@ import Testing
     Row("teardown", "--all", "--json", isSetUp: true, changes: "nullblk-loop was taken down"),
     Row("teardown"),
     Row("status", isSetUp: true), Row("status", "--json"),
-    Row("status", "--watch", continuesAfterSignal: true),
-    Row("status", "--watch", "--json", continuesAfterSignal: true),
+    Row("status", "--watch", goesOn: true),
+    Row("status", "--watch", "--json", goesOn: true),
     Row("validate", profile), Row("validate", profile, "/nowhere.json", "--json", status: 66),
     Row("diff", profile, status: 1), Row("diff", profile, "--json", isSetUp: true),
     Row("export", isSetUp: true), Row("export", "--format", "shell", isSetUp: true),
@@ -71,8 +71,9 @@ import Testing
     Row("predict", profile), Row("predict", profile, "--commands", "--json"),
     Row("emulate", profile), Row("emulate", "--list-quirks", "--json"),
     Row("serve", profile, "--print-qemu"), Row("serve", profile, "--print-qemu", "--json"),
-    Row("serve", profile, "--socket", "socket", continuesAfterSignal: true),
-    Row("monitor", "--timeout", "0"), Row("monitor", "--json", continuesAfterSignal: true),
+    Row("serve", profile, "--socket", "socket", goesOn: true),
+    Row("link", "--board", "board", "--host", "host", goesOn: true),
+    Row("monitor", "--timeout", "0"), Row("monitor", "--json", goesOn: true),
     Row("debug", "status", status: 78, prints: false), Row("debug", "on", "--json", status: 78),
     Row("host", "find", "--json", status: 78), Row("host", "rescan", status: 78, prints: false),
     Row("host", "rebind", "0000:01:00.0", status: 78, prints: false),
@@ -96,7 +97,7 @@ import Testing
 
   @Test("is 73 and a message when the result cannot be written", arguments: table)
   func endings(_ row: Row) throws {
-    if !row.continuesAfterSignal {
+    if !row.goesOn {
       let (plain, _) = try run(row, "")
       #expect(plain.status == row.status, "\(plain.output.suffix(300))\(plain.errors)")
       #expect(plain.output.isEmpty != row.prints, "\(plain.output.prefix(300))")
@@ -118,7 +119,7 @@ import Testing
       }
     }
     // Messages may go nowhere; the result and the code are the same.
-    guard !row.continuesAfterSignal else { return }
+    guard !row.goesOn else { return }
     let (silent, _) = try run(row, "<&- 2>&-")
     #expect(silent.status == row.status, "<&- 2>&-: \(silent.output.suffix(300))")
     #expect(silent.output.isEmpty != row.prints, "<&- 2>&-")

@@ -434,14 +434,3 @@ import Testing
     #expect(result.status == 64)
   }
 }
-
-/// Waits for what will come, however slow the machine is.
-private func waitUntil(
-  _ condition: Comment, isTrue: () throws -> Bool, location: SourceLocation = #_sourceLocation
-) throws {
-  let limit = Date().addingTimeInterval(120)
-  while try !isTrue() {
-    try #require(Date() < limit, condition, sourceLocation: location)
-    usleep(10_000)
-  }
-}

@@ -54,6 +54,26 @@ import Testing
     #expect(size == bar.size)
   }
 
+  @Test("a function that does not respond reads ones, takes no write and keeps its registers")
+  func noResponse() {
+    var space = ConfigurationSpace.sample()
+    _ = space.write(offset: 4, width: .word, value: 6)
+    space.isResponding = false
+    #expect(space.read(offset: 0, width: .doubleword) == .max)
+    #expect(space.write(offset: 4, width: .word, value: 2) == [])
+    space.isResponding = true
+    #expect(space.read(offset: 4, width: .word) == 6)
+  }
+
+  @Test("the cache line size has its initial value until the host writes it")
+  func cacheLineSize() {
+    var space = ConfigurationSpace(
+      header: Header(vendorID: 1, deviceID: 2, classCode: 0, cacheLineSize: 16))
+    #expect(space.read(offset: 0x0C, width: .byte) == 16)
+    _ = space.write(offset: 0x0C, width: .byte, value: 8)
+    #expect(space.read(offset: 0x0C, width: .byte) == 8)
+  }
+
   @Test("a BAR's address is what the host wrote, down to its size")
   func address() {
     var space = ConfigurationSpace.sample()

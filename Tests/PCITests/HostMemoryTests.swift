@@ -190,6 +190,35 @@ import Testing
     }
   }
 
+  @Test("a copy crosses regions on both sides, and changes nothing if it does not fit")
+  func copies() throws {
+    let (source, target) = (try memory(), HostMemory())
+    try target.add(at: 0, count: 0x80)
+    try target.add(at: 0x80, count: 0x200)
+    for index in 0..<0x201 as Range<UInt64> {
+      try source.store(UInt8(truncatingIfNeeded: index &* 3), at: 0x1000 + index)
+    }
+    try source.copy(from: 0x1000, count: 0x201, to: target, at: 0x10)
+    for index in 0..<0x201 as Range<UInt64> {
+      #expect(
+        try target.load(at: 0x10 + index, as: UInt8.self) == UInt8(truncatingIfNeeded: index &* 3))
+    }
+    try source.copy(from: 0, count: 0, to: target, at: .max)
+    for (from, count, to) in [(0x1200, 2, 0), (0x1000, 0x81, 0x200), (0x1000, 2, .max)]
+      as [(UInt64, Int, UInt64)]
+    {
+      #expect(throws: HostMemoryError.self) {
+        try source.copy(from: from, count: count, to: target, at: to)
+      }
+    }
+    #expect(try target.load(at: 0, as: UInt64.self) == 0)
+    // Bytes that are elsewhere.
+    try source.addRemote(at: 0x8000, count: 0x100)
+    #expect(throws: HostMemoryError.self) {
+      try source.copy(from: 0x8000, count: 4, to: target, at: 0)
+    }
+  }
+
   @Test("memory with a size starts at 0, and an error says what and where")
   func message() throws {
     let memory = HostMemory(count: 4096)

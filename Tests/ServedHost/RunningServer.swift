@@ -5,31 +5,41 @@ internal import LibC
 public import PCI
 public import VFIOUser
 
-/// A function behind a socket, on a separate thread, as long as this object exists.
+/// A server on a separate thread, as long as this object exists.
 public final class RunningServer {
-  public let socket: String
+  public let sockets: [String]
+  public var socket: String { sockets[0] }
   private let directory: PrivateDirectory
   private let stop: CInt
   private let ended = DispatchSemaphore(value: 0)
 
+  /// Serves a function.
   /// - Parameter make: makes the function and its observer, in the server's thread; it is given the host's memory as the server reaches it.
-  public init(
+  public convenience init(
     _ make: @escaping @Sendable (HostMemory) -> (any Function, any ServerObserver)
   ) throws {
-    directory = try PrivateDirectory()
-    socket = directory.path + "/socket"
-    stop = epfnvme_event_descriptor()
-    let (path, stop, ended) = (socket, stop, ended)
-    let ready = DispatchSemaphore(value: 0)
-    let thread = Thread {
+    try self.init(sockets: 1) { listeners, stop in
       let memory = HostMemory()
       let (function, observer) = make(memory)
-      if let listener = try? Listener(path: path) {
-        ready.signal()
-        Server(function, memory: memory, at: listener).run(until: stop, observer: observer)
-      } else {
-        ready.signal()
-      }
+      Server(function, memory: memory, at: listeners[0]).run(until: stop, observer: observer)
+    }
+  }
+
+  /// - Parameter run: serves at listening sockets until a descriptor becomes readable.
+  public init(
+    sockets count: Int, _ run: @escaping @Sendable ([Listener], CInt) -> Void
+  ) throws {
+    let directory = try PrivateDirectory()
+    self.directory = directory
+    let paths = (0..<count).map { "\(directory.path)/socket\($0)" }
+    sockets = paths
+    stop = epfnvme_event_descriptor()
+    let (stop, ended) = (stop, ended)
+    let ready = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let listeners = paths.compactMap { try? Listener(path: $0) }
+      ready.signal()
+      if listeners.count == paths.count { run(listeners, stop) }
       ended.signal()
     }
     // The minimum of a separate process.

@@ -53,6 +53,20 @@ package struct TraceFile {
     }
   }
 
+  /// Adds events of which each has a name and a time in nanoseconds, as a track of a process.
+  package mutating func add(
+    _ instants: [(nanoseconds: UInt64, name: String)], process: String, track: String
+  ) {
+    name("process_name", 0, 0, process)
+    name("thread_name", 0, 0, track)
+    for instant in instants {
+      events.append([
+        "name": .string(instant.name), "ph": "i", "s": "p", "pid": JSONValue(0),
+        "tid": JSONValue(0), "ts": Self.microseconds(instant.nanoseconds),
+      ])
+    }
+  }
+
   private mutating func instant(_ event: TraceEvent, _ number: Int, _ track: Int) {
     events.append([
       "name": .string(TraceText.summary(event.kind)), "ph": "i", "s": "t",

@@ -171,14 +171,7 @@ struct ServeCommand: ParsableCommand {
       }
       return try Listener(
         path: path, mode: socketMode?.bits ?? 0o600, group: group)
-    } catch {
-      throw ProvisioningError(
-        error.errno == EACCES ? .needsPrivileges : .cannotCreate,
-        "cannot \(error.operation) \(error.path): "
-          + (error.errno.map { Errno(rawValue: $0).nameAndText } ?? error.reason),
-        operation: "serve", path: error.path, errno: error.errno.map { Errno(rawValue: $0) },
-        hint: error.hint)
-    }
+    } catch { throw ProvisioningError(error, operation: "serve") }
   }
 
   private static func group(_ text: String) throws(ProvisioningError) -> UInt32 {

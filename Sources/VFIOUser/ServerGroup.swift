@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import LibC
+public import PCI
+
+/// The events of a running group of servers, by the number of the member. Called on its thread.
+public protocol ServerGroupObserver: AnyObject {
+  /// Whether a client of a member can be served now. If not, its connection waits, without a reply.
+  func isReady(_ member: Int) -> Bool
+
+  /// A client has connected.
+  func clientConnected(_ member: Int)
+
+  /// The client has disconnected, or was disconnected because of an error.
+  /// - Parameter reason: nil if the client disconnected.
+  func clientLeft(_ member: Int, _ reason: String?)
+
+  /// The servers have done something.
+  func worked()
+
+  /// Nanoseconds until the next call of ``worked()`` without an event; nil for never.
+  var nanosecondsToReport: UInt64? { get }
+}
+
+/// Serves several functions on one thread, each to one vfio-user client after the other.
+///
+/// Never waits for one client alone. The functions reach only memory that is mapped, and have no work in real time. A client of a
+/// ``PausingFunction`` waits while an access is not complete.
+public final class ServerGroup {
+  public struct Member {
+    public var function: any Function
+    /// The memory of the function's host, without regions.
+    public var memory: HostMemory
+    public var listener: Listener
+
+    public init(_ function: any Function, memory: HostMemory, at listener: Listener) {
+      self.function = function
+      self.memory = memory
+      self.listener = listener
+    }
+  }
+
+  private enum Client {
+    case none
+    /// The connection of a client that is not served yet.
+    case waiting(OpenDescriptor)
+    case served(Session, OpenDescriptor)
+  }
+
+  private struct Place {
+    var member: Member
+    var client = Client.none
+    /// Whether requests may be left that have arrived.
+    var hasMore = false
+  }
+
+  private var places: [Place]
+  /// The stop descriptor, and one of each member. (Stored, so that waiting does not allocate.)
+  private var polled: [pollfd]
+
+  /// The time that a client may leave replies unread while the others wait, nanoseconds.
+  private static let patience: UInt64 = 1_000_000_000
+
+  public init(_ members: [Member]) {
+    places = members.map { Place(member: $0) }
+    polled = (0...members.count).map { _ in pollfd(fd: -1, events: Int16(POLLIN), revents: 0) }
+  }
+
+  /// Serves until a descriptor becomes readable.
+  public func run(until stop: CInt, observer: any ServerGroupObserver) {
+    defer { for index in places.indices { end(index, nil, observer) } }
+    polled[0].fd = stop
+    while true {
+      let isIdle = prepareWait(observer)
+      let limit = isIdle ? observer.nanosecondsToReport.map { Int64(clamping: $0) } ?? -1 : 0
+      guard unsafe epfnvme_poll(&polled, UInt32(polled.count), limit) >= 0 else {
+        // The machine has no memory for the wait.
+        sched_yield()
+        continue
+      }
+      if polled[0].revents != 0 { return }
+      for index in places.indices { step(index, until: stop, observer) }
+      observer.worked()
+    }
+  }
+
+  /// Selects the descriptors to wait for.
+  /// - Returns: whether there is nothing to do before one of them is ready.
+  private func prepareWait(_ observer: any ServerGroupObserver) -> Bool {
+    var isIdle = true
+    for (index, place) in places.enumerated() {
+      var events = CInt(POLLIN)
+      switch place.client {
+      case .none:
+        polled[index + 1].fd = place.member.listener.descriptor.number
+      case .waiting(let connection):
+        polled[index + 1].fd = connection.number
+        // The end of the connection is always reported.
+        events = 0
+        if observer.isReady(index) { isIdle = false }
+      case .served(let session, let connection):
+        polled[index + 1].fd = connection.number
+        if session.isPaused {
+          events = 0
+        } else if place.hasMore || session.canResume {
+          isIdle = false
+        }
+      }
+      polled[index + 1].events = Int16(events)
+    }
+    return isIdle
+  }
+
+  private func step(_ index: Int, until stop: CInt, _ observer: any ServerGroupObserver) {
+    let ready = CInt(polled[index + 1].revents)
+    let hasEnded = ready & (POLLHUP | POLLERR) != 0 && ready & POLLIN == 0
+    switch places[index].client {
+    case .none:
+      guard ready != 0 else { return }
+      let connection = epfnvme_unix_accept(places[index].member.listener.descriptor.number)
+      guard connection >= 0 else { return }
+      places[index].client = .waiting(OpenDescriptor(connection))
+      observer.clientConnected(index)
+      serveWaiting(index, until: stop, observer)
+    case .waiting:
+      if hasEnded { return end(index, nil, observer) }
+      serveWaiting(index, until: stop, observer)
+    case .served(let session, _):
+      if session.isPaused {
+        if hasEnded { end(index, nil, observer) }
+        return
+      }
+      guard ready != 0 || places[index].hasMore || session.canResume else { return }
+      do throws(Channel.Failure) { places[index].hasMore = try session.advance() } catch {
+        end(index, error.reason, observer)
+      }
+    }
+  }
+
+  /// Begins to serve a client that has waited, if possible.
+  private func serveWaiting(
+    _ index: Int, until stop: CInt, _ observer: any ServerGroupObserver
+  ) {
+    guard case .waiting(let connection) = places[index].client, observer.isReady(index) else {
+      return
+    }
+    let channel = Channel(
+      connection, stop: stop, limit: TransferLimit.message, sendPatience: Self.patience)
+    let member = places[index].member
+    let session = Session(
+      member.function, memory: member.memory, channel: channel, reachesMemoryByMessages: false)
+    places[index].client = .served(session, connection)
+    places[index].hasMore = true
+  }
+
+  private func end(_ index: Int, _ reason: String?, _ observer: any ServerGroupObserver) {
+    switch places[index].client {
+    case .none: return
+    case .waiting: break
+    case .served(let session, _):
+      // The reset at the end is none of the host's.
+      session.function.host = nil
+      session.end()
+    }
+    places[index].client = .none
+    places[index].hasMore = false
+    observer.clientLeft(index, reason)
+  }
+}
