@@ -16,7 +16,7 @@ documentation = $(destination)/share/doc/epfnvme
 units = $(destination)/lib/systemd/system
 rules = $(destination)/lib/udev/rules.d
 # The kernel module: DKMS looks for sources in /usr/src, whatever PREFIX is.
-module = Kernel/epfnvme-epc
+module = Sources/epfnvme-epc
 module_version = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' $(module)/dkms.conf)
 module_sources = $(DESTDIR)/usr/src/epfnvme-epc-$(module_version)
 # The date in the manual: that of the last commit, if there is one.

@@ -82,7 +82,7 @@ if [ ! -e "$kernel/complete" ]; then
 fi
 for modules in "$kernel"/lib/modules/*; do :; done
 
-sources=$lab/../../Kernel/epfnvme-epc
+sources=$lab/../../Sources/epfnvme-epc
 module=$cache/epfnvme_epc-$(basename "$kernel")-$(hash_of "$sources"/Kbuild "$sources"/*.[ch])
 if [ ! -e "$module/epfnvme_epc.ko" ]; then
   need_packages gcc make libelf-dev kmod

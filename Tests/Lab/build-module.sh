@@ -12,7 +12,7 @@ output=$2
 work=$output.tmp-$$
 trap 'rm -rf "$work"' EXIT INT TERM
 mkdir -p "$work" "$output"
-sources=$lab/../../Kernel/epfnvme-epc
+sources=$lab/../../Sources/epfnvme-epc
 cp "$sources"/Kbuild "$sources"/*.[ch] "$work"
 make -s -C "$tree" M="$work" modules >"$work/log" 2>&1 || {
   cat "$work/log" >&2
