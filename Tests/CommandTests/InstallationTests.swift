@@ -66,6 +66,32 @@ import Testing
     #expect(files(below: root) == [])
   }
 
+  @Test("the kernel module's sources are installed for DKMS, in the version of dkms.conf")
+  func kernelModule() throws {
+    let program = Program()
+    let root = program.directory.appending("out")
+    let sources = ShippedProfile.repository.appending("Kernel/epfnvme-epc")
+    let configuration = String(
+      decoding: try readFile(sources.appending("dkms.conf")), as: UTF8.self)
+    let version = try #require(
+      configuration.firstMatch(of: #/PACKAGE_VERSION="([0-9.]+)"/#)?.output.1)
+    let result = try install(
+      program, prefix: "/usr", destination: root.string, target: "install-module")
+    #expect(result.status == 0, "\(result.errors)")
+    let found = files(below: root)
+    for name in files(below: sources)
+    where [".c", ".h"].contains(where: name.hasSuffix)
+      || ["dkms.conf", "Kbuild", "Makefile", "COPYING"].contains(name)
+    {
+      #expect(found.contains("usr/src/epfnvme-epc-\(version)/\(name)"), "\(name)")
+    }
+
+    let removal = try install(
+      program, prefix: "/usr", destination: root.string, target: "uninstall-module")
+    #expect(removal.status == 0, "\(removal.errors)")
+    #expect(files(below: root) == [])
+  }
+
   @Test("without a program to install nothing is installed")
   func noProgram() throws {
     let program = Program()
