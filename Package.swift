@@ -192,7 +192,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "EndpointLinkTests",
-      dependencies: ["EndpointLink", "PCI", "VFIOUser", "ServedHost", "Numbers", "CLinux"]),
+      dependencies: ["EndpointLink", "PCI", "VFIOUser", "ServedHost", "Numbers"]),
     .testTarget(name: "PCITests", dependencies: ["PCI", "Numbers"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(

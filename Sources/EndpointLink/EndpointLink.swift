@@ -187,12 +187,13 @@ public final class EndpointLink {
 
   /// Forgets all that the board has programmed.
   func boardReset() {
+    let wasUsed = isStarted || sharedPage != nil
+    let wasUp = isUp
     (sharedPage, unread, unacknowledged) = (nil, [], [])
     pendingReset = nil
-    let wasUp = isUp
     (isStarted, isUp) = (false, false)
     for function in functions { function.remove() }
-    onNotice?(.boardReset)
+    if wasUsed { onNotice?(.boardReset) }
     if wasUp { onNotice?(.down) }
   }
 

@@ -28,7 +28,7 @@ enum ExitCodes {
     ("78", "the profile is valid but impossible on this machine"),
     (
       "129, 130, 143",
-      "SIGHUP, SIGINT or SIGTERM arrived; `setup` was rolled back completely, `teardown` was finished completely (`monitor`, `serve`, `link` and `status --watch` end normally, with 0)"
+      "SIGHUP, SIGINT or SIGTERM arrived; `setup` was rolled back completely, `teardown` was finished completely, or neither had begun (`monitor`, `serve`, `link` and `status --watch` end normally, with 0)"
     ),
   ]
 

@@ -70,7 +70,7 @@ import Testing
   func kernelModule() throws {
     let program = Program()
     let root = program.directory.appending("out")
-    let sources = ShippedProfile.repository.appending("Kernel/epfnvme-epc")
+    let sources = ShippedProfile.repository.appending("Sources/epfnvme-epc")
     let configuration = String(
       decoding: try readFile(sources.appending("dkms.conf")), as: UTF8.self)
     let version = try #require(

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CLinux
 import EndpointLink
 import Foundation
 import Numbers

@@ -231,5 +231,9 @@ import Testing
         .started, .reset(function: 0, nil), .up, .reset(function: 0, .hot), .resetCompleted,
         .stopped, .down,
       ])
+    notices = []
+    board.device.reset(.conventional)
+    board.device.reset(.conventional)
+    #expect(notices == [.boardReset])
   }
 }

@@ -141,6 +141,8 @@ import Testing
       ].contains {
         path.hasSuffix($0)
       }
+    // The family `pci` came with Linux 6.14.
+    let isNewFamily = path.hasSuffix("/addr_adrfam") && error.errno == .invalidArgument
     let isPort = path.contains("/nvmet/ports/") && path.contains("/subsystems/")
     // Kernels before 6.15 have no blocks larger than a page.
     let hasLargeBlocks = profile.backings.contains {
@@ -154,7 +156,7 @@ import Testing
       && profile.functions.contains {
         if case .tcp = $0.target { $0.name == FilePath(path).lastComponent?.string } else { false }
       }
-    return isPort || isMissing || isRemote || isBlockSize
+    return isPort || isMissing || isRemote || isBlockSize || isNewFamily
       || attributes.contains { path.hasSuffix("/" + $0.name) }
   }
 

@@ -315,4 +315,31 @@ import Testing
         "sysfs-unbind", "debugfs-fatal", "controller-driver-removal", "repeated-initialisation",
       ])
   }
+
+  @Test("a subsystem with a PCI controller can be unlinked from another port")
+  func otherPort() throws {
+    func document(_ ports: String) -> String {
+      """
+      { "version": 1, "name": "p", "driver": "nvmet_pci_epf",
+        "backings": { "a": { "nullBlock": { "sizeMiB": 64 } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:p", "namespaces": [ { "id": 1, "backing": "a" } ] } ],
+        "ports": [ \(ports) ],
+        "functions": [ { "name": "f", "vendorID": 1, "deviceID": 2, "msixVectors": 8,
+          "target": { "pci": "nqn.2026-01.org.example:p" } } ] }
+      """
+    }
+    let tcp = """
+      { "id": 127, "transport": "tcp", "addressFamily": "ipv4", "address": "127.0.0.1", "service": 4420,
+        "subsystems": [ "nqn.2026-01.org.example:p" ] }
+      """
+    let machine = SimulatedMachine(.linux7_2)
+    try machine.setUp(try profile(document(tcp)))
+    let outcome = try machine.setUp(try profile(document("")), force: true)
+    let unlinked = outcome.plan.steps.compactMap { step in
+      if case .unlink(let path, _) = step.operation { path } else { nil }
+    }
+    #expect(
+      unlinked == ["/sys/kernel/config/nvmet/ports/127/subsystems/nqn.2026-01.org.example:p"])
+    #expect(machine.kernel.crashes.isEmpty)
+  }
 }

@@ -101,6 +101,27 @@ import Testing
     }
   }
 
+  /// Whether a step belongs to an object that is removed and recreated because of a value that no write can change: it then writes each of
+  /// the object's attributes, different or not.
+  private static func isRecreation(_ operation: Provisioning.Operation, _ plan: Plan) -> Bool {
+    let operations = plan.steps.map(\.operation)
+    let removed = operations.compactMap {
+      if case .removeDirectory(let path) = $0 { path } else { nil }
+    }
+    let recreated = operations.compactMap { operation -> String? in
+      guard case .createDirectory(let path) = operation, removed.contains(path) else { return nil }
+      return path
+    }
+    func isBelow(_ path: String) -> Bool {
+      recreated.contains { path == $0 || path.hasPrefix($0 + "/") }
+    }
+    switch operation {
+    case .link(let path, let target), .unlink(let path, let target):
+      return isBelow(path) || isBelow(target)
+    default: return isBelow(operation.path)
+    }
+  }
+
   @Test(
     "of random changes, those that need no force leave I/O alone, and none has more steps than it differs",
     arguments: SimulatedKernel.Release.allCases)
@@ -121,8 +142,12 @@ import Testing
       let functions = first.functions.count
       let spaces = first.subsystems.reduce(0) { $0 + $1.namespaces.count }
       let around = plan.disruptions.isEmpty ? 2 : 4 + 4 * functions + 2 * spaces
+      // A field of the shared header that is right is read, and not written.
+      let counted = plan.steps.count { step in
+        step.undo != .capture && !Self.isRecreation(step.operation, plan)
+      }
       #expect(
-        plan.steps.count <= 2 * differences.count + around,
+        counted <= 2 * differences.count + around,
         "seed \(seed): \(plan.steps.map(\.operation.sentence))")
       guard plan.disruptions.isEmpty else { continue }
       let done = try change(machine, from: before, to: after)

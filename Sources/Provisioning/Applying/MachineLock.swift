@@ -43,6 +43,10 @@ struct MachineLock: ~Copyable {
     _ = unsafe pwrite(descriptor, &pid, pid.count, 0)
   }
 
+  // Closing the descriptor alone would leave the lock to a child that another thread has forked and that has not called exec yet.
+  // - Source: flock(2).
+  deinit { _ = flock(file.number, LOCK_UN) }
+
   private static func open(_ path: FilePath) throws(ProvisioningError) -> Descriptor {
     do {
       return try Descriptor(opening: path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)

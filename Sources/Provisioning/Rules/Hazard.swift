@@ -185,7 +185,7 @@ extension Hazard {
     case ("pci_ep", "start") where parts.count == 4 && Bool(attributeText: text) == true:
       return hasFreedBAR(below: FilePath(path.parentPath), machine) ? freedBAR : nil
     case ("nvmet", "attr_qid_max") where parts.count == 4:
-      return hasController(machine) { $0 == parts[2] } ? limitUnderController : nil
+      return hasController(machine, of: parts[2]) ? limitUnderController : nil
     case ("nvmet", "ana_grpid"): return text.kernelInteger(UInt32.self) == 128 ? anaGroup128 : nil
     case ("nvmet", "addr_traddr"): return text.utf8.count >= 256 ? addressLength : nil
     case ("nvmet", "addr_trsvcid"): return text.utf8.count >= 32 ? addressLength : nil
@@ -234,7 +234,7 @@ extension Hazard {
     guard parts.count == 5, parts.starts(with: ["nvmet", "ports"]), parts[3] == "subsystems",
       let nqn = components(target, machine).last
     else { return nil }
-    return hasController(machine) { $0 == nqn } ? portUnderController : nil
+    return hasController(machine, of: nqn, through: parts[2]) ? portUnderController : nil
   }
 
   private static func isDriver(
@@ -282,16 +282,23 @@ extension Hazard {
   }
 
   /// Whether a subsystem has a PCI controller: its function's attributes are busy then, and only then.
+  /// - Parameter port: only a controller of this port counts, as for the kernel when a subsystem is unlinked.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_port_del_ctrls`.
   private static func hasController(
-    _ machine: Machine, of matches: (String) -> Bool
+    _ machine: Machine, of nqn: String, through port: String? = nil
   ) -> Bool {
     let functions = EndpointTree(on: machine.configFS).functions(of: .nvmetPCIEPF)
     guard let all = try? functions.all() else { return false }
     return all.contains { function in
       let group = TargetGroup(directory: function.directory.child("nvme"))
       guard let name = try? machine.configFS.read(group.subsystemNQN.path),
-        matches(name.withoutTrailingNewline)
+        name.withoutTrailingNewline == nqn
       else { return false }
+      if let port {
+        guard let own = try? machine.configFS.read(group.portID.path),
+          own.withoutTrailingNewline == port
+        else { return false }
+      }
       return isBusy(group.portID.path, machine)
     }
   }
