@@ -42,13 +42,13 @@ final class Link: ServerObserver {
 /// Serves until the descriptor is readable. The function, its memory and the server belong to the calling thread.
 @Sendable func serve(at path: String, until stop: Int32, _ isReady: DispatchSemaphore) {
   defer { isReady.signal() }
-  do {
+  do throws(any Error) {
     // 1. The simulated kernel binds the function that the profile describes.
     let kernel = SimulatedKernel(.linux7_2)
     let profile = try Profile.decode(Array(text.utf8))
-    let run = RunDirectory("/tmp/epfnvme-example-\(getpid())")
+    let run = RunDirectory("/tmp/epfnvme-served-example")
     _ = try Provisioner(.simulated(kernel), run: run).setUp(profile, force: false) { _ in }
-    defer { try? FileManager.default.removeItem(atPath: run.path.string) }
+    defer { try? FileManager.default.removeItem(atPath: "/tmp/epfnvme-served-example") }
     guard let bound = kernel.controllers.keys.first else { return print("nothing is bound") }
 
     // 2. The device of that function for another host, with memory for its namespace. QEMU keeps the MSI-X table.
@@ -73,7 +73,12 @@ let isReady = DispatchSemaphore(value: 0)
 if CommandLine.arguments.count > 1 {
   serve(at: CommandLine.arguments[1], until: stop.fileHandleForReading.fileDescriptor, isReady)
 } else {
-  let path = "/tmp/epfnvme-example-\(getpid()).sock"
+  // Only the owner may connect, so that the directory has to be private.
+  let directory = NSTemporaryDirectory() + "epfnvme-example-\(getpid())"
+  try FileManager.default.createDirectory(
+    atPath: directory, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+  defer { try? FileManager.default.removeItem(atPath: directory) }
+  let path = directory + "/disk.sock"
   let descriptor = stop.fileHandleForReading.fileDescriptor
   let thread = Thread { serve(at: path, until: descriptor, isReady) }
   thread.stackSize = 8 << 20
