@@ -257,7 +257,7 @@ static bool stop_link(struct vepc *vepc)
 	started = vepc->started;
 	vepc->started = false;
 	vepc->link_up = false;
-	/* Without a link nobody asserts PERST#; whoever starts it again finds it released. */
+	/* Without a link PERST# is not asserted: the next start finds it released. */
 	if (!vepc->free_running)
 		vepc->perst = false;
 	spin_unlock(&vepc->lock);

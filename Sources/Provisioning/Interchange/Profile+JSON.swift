@@ -40,9 +40,6 @@ struct ObjectBuilder {
   mutating func add(_ key: String, object: [JSONValue.Member]) {
     if !object.isEmpty { add(key, .object(object)) }
   }
-  mutating func add(_ attributes: [Profile.RawAttribute]) {
-    add("attributes", object: attributes.map { .init($0.name, .string($0.text)) })
-  }
 }
 
 extension SchemaObject {

@@ -41,8 +41,8 @@ extension SchemaRow {
   /// The valid values, for the guide.
   var valueText: String {
     switch kind {
-    case .integer(let range), .textOrInteger(_, let range): Self.text(range) + driverLimits(range)
-    case .powerOfTwo(let range): "a power of two, \(Self.text(range))" + driverLimits(range)
+    case .integer(let range), .textOrInteger(_, let range): Self.text(range) + limits(range)
+    case .powerOfTwo(let range): "a power of two, \(Self.text(range))" + limits(range)
     case .constant(let value): "`\(value)`"
     case .boolean: "boolean"
     case .words(let words): words.map { "`\($0)`" }.joined(separator: ", ")
@@ -56,10 +56,8 @@ extension SchemaRow {
     }
   }
 
-  private func driverLimits(_ range: ClosedRange<Int>) -> String {
-    upperBounds.sorted { $0.key.rawValue < $1.key.rawValue }.map {
-      "; \(range.lowerBound) to \($0.value) with `\($0.key.rawValue)`"
-    }.joined()
+  private func limits(_ range: ClosedRange<Int>) -> String {
+    driverLimits.map { "; \(range.lowerBound) to \($0.bound) with `\($0.driver)`" }.joined()
   }
 
   private static func text(_ range: ClosedRange<Int>) -> String {

@@ -60,12 +60,12 @@ extension SchemaRow {
     var sentences: [String] = []
     if !summary.isEmpty { sentences.append(summary) }
     if case .powerOfTwo = kind { sentences.append("A power of two") }
-    for (driver, bound) in upperBounds.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-      sentences.append("At most \(bound) with \(driver.rawValue)")
-    }
-    if case .value = standard {
-    } else if let text = defaultText, !text.isEmpty {
-      sentences.append("Default: \(text)")
+    sentences += driverLimits.map { "At most \($0.bound) with \($0.driver)" }
+    switch standard {
+    // The member "default" says it.
+    case .value: break
+    case .described, nil:
+      if let text = defaultText, !text.isEmpty { sentences.append("Default: \(text)") }
     }
     return sentences.isEmpty ? nil : sentences.joined(separator: ". ") + "."
   }

@@ -121,6 +121,11 @@ public struct SchemaRow: Sendable {
     }
   }
 
+  /// ``upperBounds``, in the order of the drivers' names.
+  var driverLimits: [(driver: String, bound: Int)] {
+    upperBounds.map { ($0.key.rawValue, $0.value) }.sorted { $0.0 < $1.0 }
+  }
+
   /// The largest number with a driver.
   public func upperBound(with driver: Profile.DriverChoice) -> Int? {
     range.map { min($0.upperBound, upperBounds[driver] ?? .max) }

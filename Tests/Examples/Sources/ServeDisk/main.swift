@@ -30,7 +30,7 @@ final class Link: ServerObserver {
   func clientConnected() { function.linkUp() }
   func clientLeft(_ reason: String?) { function.linkDown() }
 
-  /// What the driver logs; it is kept until somebody takes it.
+  /// Prints the driver's messages, which the function keeps until they are taken.
   func worked() {
     for line in function.takeKernelLog() { print(line.text) }
     _ = function.takeEvents()
