@@ -14,7 +14,7 @@ struct DoorbellBuffers {
   /// The address of the event indices, with the values at which a doorbell write is requested.
   var eventIndexes: UInt64
   /// Whether they are in directly accessible memory. If each access is a message, a doorbell write is cheaper than polling.
-  var isNear: Bool
+  var isMapped: Bool
   /// Whether it has requested a doorbell write.
   var isArmed = true
 
@@ -31,8 +31,8 @@ extension Controller {
     guard shadow % pageSize == 0, indexes % pageSize == 0, shadow != 0, indexes != 0 else {
       return .failure(.invalidField)
     }
-    let isNear = memory.withBytes(at: shadow, count: Int(pageSize)) { _ in } != nil
-    doorbellBuffers = DoorbellBuffers(shadow: shadow, eventIndexes: indexes, isNear: isNear)
+    let isMapped = memory.withBytes(at: shadow, count: Int(pageSize)) { _ in } != nil
+    doorbellBuffers = DoorbellBuffers(shadow: shadow, eventIndexes: indexes, isMapped: isMapped)
     // They continue from the values of the registers.
     for queue in submissions.indices.dropFirst() {
       submissions[queue].leavesBuffers = false
@@ -53,11 +53,11 @@ extension Controller {
     guard let buffers = doorbellBuffers else { return }
     let offset = DoorbellBuffers.offset(queue, completion: completion)
     try? memory.store(value, at: buffers.shadow &+ offset)
-    askToBeRung(queue, completion: completion, beyond: value)
+    requestDoorbell(queue, completion: completion, beyond: value)
   }
 
   /// Requests a doorbell write when the doorbell changes from a value.
-  private func askToBeRung(_ queue: Int, completion: Bool, beyond value: UInt32) {
+  private func requestDoorbell(_ queue: Int, completion: Bool, beyond value: UInt32) {
     guard let buffers = doorbellBuffers else { return }
     let offset = DoorbellBuffers.offset(queue, completion: completion)
     try? memory.store(value, at: buffers.eventIndexes &+ offset)
@@ -74,15 +74,15 @@ extension Controller {
   }
 
   /// Reads every doorbell in the host's memory; requests doorbell writes when the polling time is over.
-  mutating func lookAtDoorbellBuffers() {
+  mutating func pollDoorbellBuffers() {
     guard let buffers = doorbellBuffers, !buffers.isArmed else { return }
     fetchBuffered()
-    guard doorbellBuffers != nil, now >= polling.windowEnd || !buffers.isNear else { return }
+    guard doorbellBuffers != nil, now >= polling.windowEnd || !buffers.isMapped else { return }
     for queue in submissions.indices.dropFirst() where submissions[queue].isLive {
-      askToBeRung(queue, completion: false, beyond: submissions[queue].head)
+      requestDoorbell(queue, completion: false, beyond: submissions[queue].head)
       // Free entries of a full queue require a doorbell write.
       guard !completions[queue].waiting.isEmpty else { continue }
-      askToBeRung(queue, completion: true, beyond: doorbell(completion: queue))
+      requestDoorbell(queue, completion: true, beyond: doorbell(completion: queue))
     }
     doorbellBuffers?.isArmed = true
     // The host reads the index after its write, so at least one side observes the other's write.

@@ -103,12 +103,12 @@ extension Controller {
     return now
   }
 
-  mutating func lookAtDoorbells() {
-    if doorbellPages != nil { lookAtDoorbellPages() } else { lookAtDoorbellBuffers() }
-    if heldInterruptDue != .never { lookAtHeldInterrupts() }
+  mutating func pollDoorbells() {
+    if doorbellPages != nil { pollDoorbellPages() } else { pollDoorbellBuffers() }
+    if heldInterruptDue != .never { checkHeldInterrupts() }
   }
 
-  private mutating func lookAtDoorbellPages() {
+  private mutating func pollDoorbellPages() {
     guard isEnabled else { return }
     for queue in completions.indices where completions[queue].isLive {
       let head = doorbellRegister(queue, completion: true)
@@ -147,16 +147,16 @@ extension Controller {
       doorbellPages != nil || doorbellBuffers != nil && !submissions[queue].leavesBuffers
     else { return raise(queue) }
     let head = doorbell(completion: queue) & 0xffff
-    _ = completions[queue].sees(head)
-    if completions[queue].isGathering {
-      gather(queue)
+    _ = completions[queue].observe(head: head)
+    if completions[queue].isCoalescing {
+      coalesce(queue)
     } else if completions[queue].interruptDue == .never {
       hold(queue)
     }
   }
 
-  private mutating func gather(_ queue: Int) {
-    if completions[queue].hasGathered { raiseHeld(queue) } else { hold(queue) }
+  private mutating func coalesce(_ queue: Int) {
+    if completions[queue].hasCoalesced { raiseHeld(queue) } else { hold(queue) }
   }
 
   private mutating func hold(_ queue: Int) {
@@ -167,22 +167,22 @@ extension Controller {
 
   private mutating func raiseHeld(_ queue: Int) {
     completions[queue].interruptDue = .never
-    completions[queue].isGathering = false
+    completions[queue].isCoalescing = false
     raise(queue)
   }
 
-  private mutating func lookAtHeldInterrupts() {
+  private mutating func checkHeldInterrupts() {
     heldInterruptDue = .never
     for queue in completions.indices where completions[queue].interruptDue != .never {
       let head = doorbell(completion: queue) & 0xffff
-      let hasMoved = completions[queue].sees(head)
+      let hasMoved = completions[queue].observe(head: head)
       if head == completions[queue].tail {
         // The host has consumed all entries.
         completions[queue].interruptDue = .never
       } else if completions[queue].interruptDue <= now {
         raiseHeld(queue)
       } else if hasMoved {
-        gather(queue)
+        coalesce(queue)
       } else {
         heldInterruptDue = min(heldInterruptDue, completions[queue].interruptDue)
       }

@@ -51,7 +51,7 @@ extension Controller {
   // MARK: CC
 
   /// Compares CC with its previous value and acts on the change.
-  mutating func lookAtConfiguration() {
+  mutating func pollConfiguration() {
     let old = configuration
     let new = ControllerConfiguration(rawValue: bar[Register.configuration.offset / 4])
     guard old != new || B.hasLateShutdown(self) else { return }

@@ -42,7 +42,7 @@ extension Controller {
       if isIdle { skipTicks(until: time) }
     }
     now = max(now, time)
-    lookAtDoorbells()
+    pollDoorbells()
   }
 
   /// Whether a tick could find anything before the host does something.
@@ -80,7 +80,7 @@ extension Controller {
   private mutating func runDue() {
     if registersDue <= now {
       registersDue = now + B.registerPeriod
-      lookAtConfiguration()
+      pollConfiguration()
     }
     for queue in submissions.indices where submissions[queue].due <= now {
       guard submissions[queue].isLive else {
@@ -96,6 +96,6 @@ extension Controller {
       post(to: queue)
     }
     if keepAlive.due <= now { B.keepAliveExpired(&self) }
-    if pollingDue <= now { lookAtDoorbells() }
+    if pollingDue <= now { pollDoorbells() }
   }
 }

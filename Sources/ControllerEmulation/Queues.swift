@@ -48,7 +48,7 @@ struct CompletionQueue {
   /// The number of entries that the host consumed at the last change of the head.
   var taken: UInt32 = 1
   /// The head has moved, and there has been no interrupt since.
-  var isGathering = true
+  var isCoalescing = true
   /// The deadline of a held interrupt; ``VirtualTime/never`` if there is none.
   var interruptDue = VirtualTime.never
 
@@ -57,16 +57,16 @@ struct CompletionQueue {
 
   /// Reads the head.
   /// - Returns: whether the host has moved it: it has taken entries.
-  mutating func sees(_ head: UInt32) -> Bool {
+  mutating func observe(head: UInt32) -> Bool {
     guard head != lastHead else { return false }
     taken = distance(from: lastHead, to: head)
     lastHead = head
-    isGathering = true
+    isCoalescing = true
     return true
   }
 
   /// Whether enough entries are pending for an interrupt. Wraps, since the host controls the head.
-  var hasGathered: Bool { distance(from: lastHead, to: tail) &* 4 >= taken &* 3 }
+  var hasCoalesced: Bool { distance(from: lastHead, to: tail) &* 4 >= taken &* 3 }
 
   private func distance(from start: UInt32, to end: UInt32) -> UInt32 {
     end >= start ? end - start : end &+ depth &- start

@@ -11,7 +11,7 @@ extension Examination {
   private static let sysfsClass: FilePath = "/sys/class/pci_epc"
   private static let directory = "pci_ep/controllers"
 
-  mutating func lookAtControllers() {
+  mutating func examineControllers() {
     if lacksEndpointSupport {
       return hide(
         "endpoint controllers", "a kernel without endpoint support does not probe for them")
@@ -20,8 +20,8 @@ extension Examination {
     let names = isMounted ? directories(in: Self.directory) : machine.endpointControllers()
     guard !names.isEmpty else { return lookForHardware() }
     for name in names {
-      lookAtHardware(of: name)
-      if isMounted { lookAtUse(of: name) }
+      examineHardware(of: name)
+      if isMounted { examineUse(of: name) }
     }
   }
 
@@ -74,7 +74,7 @@ extension Examination {
 
   // MARK: The hardware
 
-  private mutating func lookAtHardware(of name: String) {
+  private mutating func examineHardware(of name: String) {
     var facts: [String] = []
     let device = Self.sysfsClass.appending(name).appending("device")
     if let driver = try? files.linkText(of: device.appending("driver")).lastPart {
@@ -140,7 +140,7 @@ extension Examination {
 
   // MARK: Its use
 
-  private mutating func lookAtUse(of name: String) {
+  private mutating func examineUse(of name: String) {
     let path = "\(Self.directory)/\(name)"
     guard let start = tree.text("\(path)/start") else { return }
     let bound = functions.filter { $0.controller == name }

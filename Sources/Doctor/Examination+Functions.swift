@@ -63,12 +63,12 @@ extension Examination {
     return msix > 0 ? msix : msi
   }
 
-  mutating func lookAtFunctions() {
+  mutating func examineFunctions() {
     let alive = livingControllers()
     for function in functions {
-      lookAtLinks(of: function)
+      examineLinks(of: function)
       guard let controller = function.controller else {
-        lookAtUnbound(function)
+        examineUnbound(function)
         continue
       }
       see("function \(function.name)", "\(function.driver.name) on \(controller)")
@@ -82,16 +82,16 @@ extension Examination {
         )
       }
       guard function.isNVMe else { continue }
-      lookAtIdentity(of: function)
-      lookAtVectors(of: function)
+      examineIdentity(of: function)
+      examineVectors(of: function)
       if function.driver == .nvmetPCIEPF {
-        lookAtTarget(of: function)
-        if let alive { lookAtLife(of: function, alive.contains(function.path)) }
+        examineTarget(of: function)
+        if let alive { examineLife(of: function, alive.contains(function.path)) }
       } else {
-        lookAtConnection(of: function)
+        examineConnection(of: function)
       }
     }
-    lookAtHeaders()
+    examineHeaders()
   }
 
   /// The functions of `nvmet_pci_epf` that have an NVMe controller; nil when this process cannot determine them.
@@ -118,7 +118,7 @@ extension Examination {
 
   // MARK: Links
 
-  private mutating func lookAtLinks(of function: Function) {
+  private mutating func examineLinks(of function: Function) {
     guard function.isNVMe else { return }
     if let link = links(in: "\(function.path)/secondary").first {
       find(
@@ -142,14 +142,14 @@ extension Examination {
   }
 
   /// A function that is not bound: it was created by hand, or the driver refused the link.
-  private mutating func lookAtUnbound(_ function: Function) {
+  private mutating func examineUnbound(_ function: Function) {
     // A virtual function has a separate finding, as has a journal of a crashed run.
     let isVirtual = functions.contains {
       links(in: $0.path).contains { $0.target == function.path }
     }
     if isVirtual || isInterrupted(function.path) || isHidden("pci_ep/controllers") { return }
     if function.driver == .pciEPFNVMe {
-      if lookAtOptions(of: function) || lookAtLoop(of: function) { return }
+      if examineOptions(of: function) || examineLoop(of: function) { return }
     }
     find(
       .functionUnbound, function.name,
@@ -161,7 +161,7 @@ extension Examination {
   }
 
   /// - Returns: whether the options explain why it is not bound.
-  private mutating func lookAtOptions(of function: Function) -> Bool {
+  private mutating func examineOptions(of function: Function) -> Bool {
     let path = "\(function.path)/nvme/ctrl_opts"
     guard let text = tree.text(path) else { return false }
     if text.isEmpty {
@@ -184,7 +184,7 @@ extension Examination {
 
   // MARK: Life
 
-  private mutating func lookAtLife(of function: Function, _ isAlive: Bool) {
+  private mutating func examineLife(of function: Function, _ isAlive: Bool) {
     guard !isAlive else { return }
     let own =
       log?.filter { $0.text.hasPrefix("\(function.driver.name) \(function.driver.name).") } ?? []
@@ -209,7 +209,7 @@ extension Examination {
   }
 
   /// The target to which `pci_epf_nvme` connected at bind, and whether it is still connected.
-  private mutating func lookAtConnection(of function: Function) {
+  private mutating func examineConnection(of function: Function) {
     guard let options = options(of: function), let nqn = options.nqn,
       let connections = try? machine.fabrics.connections()
     else { return }

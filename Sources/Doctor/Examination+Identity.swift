@@ -17,7 +17,7 @@ extension Examination {
     return number(path).map { (path, $0) }
   }
 
-  mutating func lookAtIdentity(of function: Function) {
+  mutating func examineIdentity(of function: Function) {
     if let vendor = vendor(of: function), let device = number("\(function.path)/deviceid") {
       let isBlank = vendor.value == 0 || vendor.value == 0xffff
       let seen = [evidence(vendor.path), evidence("\(function.path)/deviceid")]
@@ -69,7 +69,7 @@ extension Examination {
 
   // MARK: Vectors
 
-  mutating func lookAtVectors(of function: Function) {
+  mutating func examineVectors(of function: Function) {
     guard let vectors = vectors(of: function) else { return }
     let seen = [
       evidence("\(function.path)/msix_interrupts"), evidence("\(function.path)/msi_interrupts"),
@@ -88,12 +88,12 @@ extension Examination {
         "each queue requires a vector, including the admin queue: the minimum is two", remedy: write
       )
     default:
-      lookAtQueues(of: function, vectors, seen)
+      examineQueues(of: function, vectors, seen)
       lookForFallback(of: function, seen)
     }
   }
 
-  private mutating func lookAtQueues(
+  private mutating func examineQueues(
     of function: Function, _ vectors: Int, _ seen: [Finding.Evidence]
   ) {
     guard function.driver == .nvmetPCIEPF, let nqn = subsystem(of: function) else { return }
@@ -127,7 +127,7 @@ extension Examination {
   }
 
   /// All functions of a driver share one header.
-  mutating func lookAtHeaders() {
+  mutating func examineHeaders() {
     let bound = functions.filter { $0.driver == .nvmetPCIEPF && $0.controller != nil }
     for name in ["attr_vendor_id", "attr_subsys_vendor_id"] {
       let paths = bound.compactMap { subsystem(of: $0).map { "nvmet/subsystems/\($0)/\(name)" } }

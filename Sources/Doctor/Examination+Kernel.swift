@@ -19,7 +19,7 @@ extension Examination {
     "set CONFIG_\(option)=\(value) and build the kernel"
   }
 
-  mutating func lookAtKernel() {
+  mutating func examineKernel() {
     see("kernel", "\(machine.facts.release), pages of \(machine.facts.pageSize) bytes")
     see("processors", "\(machine.facts.onlineCPUs) online")
     if let configuration {

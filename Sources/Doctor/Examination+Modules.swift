@@ -16,11 +16,11 @@ extension Examination {
     var purpose: String
   }
 
-  mutating func lookAtModules() {
+  mutating func examineModules() {
     drivers = FunctionDriver.nvmeDrivers.filter { driver in
       has("pci_ep/functions/\(driver.name)") || state(of: Self.need(driver)) != .missing
     }
-    lookAtDrivers()
+    examineDrivers()
     var missing = false
     var loadable: [Need] = []
     var states: [String] = []
@@ -34,7 +34,7 @@ extension Examination {
     }
     if !states.isEmpty { see("modules", states.joined(separator: ", ")) }
     if missing { return }
-    lookAtLoading(of: loadable)
+    examineLoading(of: loadable)
   }
 
   private static let words: [ModuleState: String] = [
@@ -110,7 +110,7 @@ extension Examination {
     return state == .missing && configuration?[need.option] == .builtIn ? .builtIn : state
   }
 
-  private mutating func lookAtDrivers() {
+  private mutating func examineDrivers() {
     if drivers.isEmpty {
       let needs = FunctionDriver.nvmeDrivers.map(Self.need)
       // With the option a driver was built: only its file is missing.
@@ -181,7 +181,7 @@ extension Examination {
     return numbers.lexicographicallyPrecedes(version)
   }
 
-  private mutating func lookAtLoading(of needs: [Need]) {
+  private mutating func examineLoading(of needs: [Need]) {
     guard !needs.isEmpty else { return }
     let names = needs.map(\.module)
     let switchFile: FilePath = "/proc/sys/kernel/modules_disabled"

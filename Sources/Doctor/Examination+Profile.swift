@@ -7,7 +7,7 @@ internal import SystemPackage
 
 /// Whether a profile fits the machine, by the same rules as `setup`.
 extension Examination {
-  mutating func lookAtProfile() {
+  mutating func examineProfile() {
     guard let profile else { return }
     for warning in profile.warnings { tell(warning) }
     for function in profile.profile.functions { predict(function, profile.profile) }

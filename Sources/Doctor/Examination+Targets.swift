@@ -19,7 +19,7 @@ extension Examination {
   }
 
   /// The target of a bound function of `nvmet_pci_epf`.
-  mutating func lookAtTarget(of function: Function) {
+  mutating func examineTarget(of function: Function) {
     let group = "\(function.path)/nvme"
     guard let name = tree.text("\(group)/subsysnqn"), let port = tree.text("\(group)/portid") else {
       return
@@ -56,7 +56,7 @@ extension Examination {
 
   /// The target to which an unbound function of `pci_epf_nvme` would connect.
   /// - Returns: whether that explains why it is not bound.
-  mutating func lookAtLoop(of function: Function) -> Bool {
+  mutating func examineLoop(of function: Function) -> Bool {
     guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
       !isHidden("nvmet/ports")
     else { return false }
@@ -84,7 +84,7 @@ extension Examination {
     return true
   }
 
-  mutating func lookAtTargets() {
+  mutating func examineTargets() {
     var spaces: [Namespace] = []
     for nqn in directories(in: "nvmet/subsystems") {
       let enabled = enabledNamespaces(of: nqn)
@@ -100,11 +100,11 @@ extension Examination {
           remedy: "create a namespace with a device_path and echo 1 > its enable attribute")
       }
       if servers.isEmpty, !isHidden("pci_ep/functions"), !isHidden("nvmet/ports") {
-        lookAtUnused(nqn)
+        examineUnused(nqn)
       }
     }
-    lookAtBackings(of: spaces)
-    lookAtNullBlockDevices()
+    examineBackings(of: spaces)
+    examineNullBlockDevices()
   }
 
   private func enabledNamespaces(of nqn: String) -> [Namespace] {
@@ -118,7 +118,7 @@ extension Examination {
   }
 
   /// A subsystem without a function, except those that TCP or RDMA ports serve.
-  private mutating func lookAtUnused(_ nqn: String) {
+  private mutating func examineUnused(_ nqn: String) {
     let path = "nvmet/subsystems/\(nqn)"
     guard isOurs(path) == false, tree.text("\(path)/attr_model") != nil else { return }
     let ports = directories(in: "nvmet/ports").filter { leads($0, to: nqn) }
@@ -140,7 +140,7 @@ extension Examination {
     )
   }
 
-  private mutating func lookAtBackings(of spaces: [Namespace]) {
+  private mutating func examineBackings(of spaces: [Namespace]) {
     let groups = Dictionary(grouping: spaces, by: \.device)
     for (device, users) in groups.sorted(by: { $0.key < $1.key }) {
       if users.count > 1 {
@@ -163,7 +163,7 @@ extension Examination {
     }
   }
 
-  private mutating func lookAtNullBlockDevices() {
+  private mutating func examineNullBlockDevices() {
     let used = Set(
       tree.entries.keys.filter { $0.hasPrefix("nvmet/") && $0.hasSuffix("/device_path") }
         .compactMap { tree.text($0) })

@@ -10,12 +10,12 @@ internal import SystemPackage
 extension Examination {
   private static let bus: FilePath = "/sys/bus/pci-epf/devices"
 
-  mutating func lookAtDevices() {
-    guard isMounted, !lacksEndpointSupport else { return lookAtDMA() }
+  mutating func examineDevices() {
+    guard isMounted, !lacksEndpointSupport else { return examineDMA() }
     let devices: [String]
     do { devices = try files.names(in: Self.bus).sorted() } catch {
       if error != .noSuchFileOrDirectory { hide("function devices", Self.bus, error) }
-      return lookAtDMA()
+      return examineDMA()
     }
     for driver in FunctionDriver.nvmeDrivers {
       let own = devices.filter { $0.hasPrefix("\(driver.name).") }
@@ -46,11 +46,11 @@ extension Examination {
         }
       }
     }
-    lookAtDMA()
+    examineDMA()
   }
 
   /// DMA engines and IOMMUs, for information.
-  private mutating func lookAtDMA() {
+  private mutating func examineDMA() {
     let engines: FilePath = "/sys/class/dma"
     if let channels = try? files.names(in: engines).sorted(), !channels.isEmpty {
       let count = "\(channels.count) channels (\(channels[0])...)"
@@ -80,7 +80,7 @@ extension Examination {
 
   // MARK: Journals
 
-  mutating func lookAtJournals() {
+  mutating func examineJournals() {
     for journal in journals ?? [] {
       if let problem = journal.problem {
         if problem.kind == .needsPrivileges {
@@ -105,7 +105,7 @@ extension Examination {
 
   // MARK: The kernel's log
 
-  mutating func lookAtLog() {
+  mutating func examineLog() {
     guard let log else { return }
     if let index = log.indices.first(where: { Self.isCrash(log, $0) }) {
       find(

@@ -18,15 +18,15 @@ package struct MachineDoctor: Sendable {
   /// - Parameter profile: also whether this machine can carry it out.
   package func examine(_ profile: Profile.Located? = nil) -> MachineDiagnosis {
     var examination = Examination(provisioner, files, profile)
-    examination.lookAtKernel()
-    examination.lookAtModules()
-    examination.lookAtControllers()
-    examination.lookAtFunctions()
-    examination.lookAtDevices()
-    examination.lookAtTargets()
-    examination.lookAtJournals()
-    examination.lookAtLog()
-    examination.lookAtProfile()
+    examination.examineKernel()
+    examination.examineModules()
+    examination.examineControllers()
+    examination.examineFunctions()
+    examination.examineDevices()
+    examination.examineTargets()
+    examination.examineJournals()
+    examination.examineLog()
+    examination.examineProfile()
     return examination.diagnosis
   }
 }

@@ -28,7 +28,7 @@ extension FabricsGroup {
     public let kibibytes: UInt32
 
     /// The value of a new function.
-    public static let standard = TransferLimit(unchecked: 128)
+    public static let `default` = TransferLimit(unchecked: 128)
     public static let maximum: UInt32 = 1024
 
     private init(unchecked kibibytes: UInt32) { self.kibibytes = kibibytes }
@@ -71,10 +71,10 @@ extension TargetGroup {
     }
 
     /// The value of a new function, 512 KiB with pages of 4 KiB (`NVMET_PCI_EPF_MDTS_KB`).
-    public static func standard(pageSize: Int) -> UInt32 { UInt32(pageSize / 1024) * 128 }
+    public static func `default`(pageSize: Int) -> UInt32 { UInt32(pageSize / 1024) * 128 }
 
     /// The most that the driver allows (`NVMET_PCI_EPF_MAX_MDTS_KB`).
-    public static func maximum(pageSize: Int) -> UInt32 { 4 * standard(pageSize: pageSize) }
+    public static func maximum(pageSize: Int) -> UInt32 { 4 * `default`(pageSize: pageSize) }
 
     public var attributeText: String { "\(kibibytes)\n" }
     public var description: String { "\(kibibytes)" }

@@ -29,7 +29,7 @@ enum DeferredAccess {
 /// A snapshot of a function's registers, which the guest reads while the function works.
 ///
 /// Most work needs none, so its memory is reused.
-struct DevicePicture {
+struct RegisterSnapshot {
   var configuration: ConfigurationSpace
   private var bars: [(index: Int, bytes: [UInt8])]
 

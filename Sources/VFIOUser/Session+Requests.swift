@@ -102,7 +102,7 @@ extension Session {
 
   /// The configuration space as the guest has left it.
   private var configuration: ConfigurationSpace {
-    if isPictured, let picture { picture.configuration } else { function.configuration }
+    if answersFromSnapshot, let snapshot { snapshot.configuration } else { function.configuration }
   }
 
   /// Checks that an access lies in its region, and is aligned.
@@ -126,8 +126,8 @@ extension Session {
         let byte = configuration.read(offset: Int(access.offset) + index, width: .byte)
         answer.append(UInt8(truncatingIfNeeded: byte))
       }
-    } else if isPictured, let picture {
-      answer += picture.read(bar: region, offset: access.offset, count: count)
+    } else if answersFromSnapshot, let snapshot {
+      answer += snapshot.read(bar: region, offset: access.offset, count: count)
     } else {
       answer += function.bytes(ofBAR: region, offset: access.offset, count: count)
     }

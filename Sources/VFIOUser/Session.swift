@@ -33,9 +33,9 @@ final class Session: HostInterface, DMAClientSession {
   // Work of the function, and requests that arrived meanwhile.
   private(set) var isWorking = false
   /// Nil if the function does not reach the guest's memory by messages.
-  private(set) var picture: DevicePicture?
+  private(set) var snapshot: RegisterSnapshot?
   /// Whether the guest reads the snapshot.
-  private(set) var isPictured = false
+  private(set) var answersFromSnapshot = false
   private var deferred: [DeferredAccess] = []
   /// Their memory usage, which is limited because a client that does not reply could send them without end.
   private var deferredWeight = 0
@@ -65,7 +65,7 @@ final class Session: HostInterface, DMAClientSession {
     remote = DMAClient(channel)
     events = InterruptEvents(for: function.configuration)
     if reachesMemoryByMessages {
-      picture = DevicePicture(of: function)
+      snapshot = RegisterSnapshot(of: function)
       remote.session = self
       memory.remote = remote
     }
@@ -167,14 +167,14 @@ final class Session: HostInterface, DMAClientSession {
 
   /// Executes work of the function that may access the guest's memory.
   private func work(_ body: () -> Void) {
-    if maps.remoteCount > 0, picture != nil {
-      picture?.take(of: function)
-      isPictured = true
+    if maps.remoteCount > 0, snapshot != nil {
+      snapshot?.take(of: function)
+      answersFromSnapshot = true
     }
     isWorking = true
     body()
     isWorking = false
-    isPictured = false
+    answersFromSnapshot = false
     isCutOff = false
     maps.releaseRetired()
   }
@@ -190,7 +190,7 @@ final class Session: HostInterface, DMAClientSession {
     do throws(Refusal) {
       let answer = try self.answer(message)
       // Requests that do not wait for the guest are complete before the reply.
-      let mayWait = answer.access?.mayReachMemory != false && picture != nil
+      let mayWait = answer.access?.mayReachMemory != false && snapshot != nil
       let isDoneFirst = !isWorking && !mayWait
       if isDoneFirst, let access = answer.access { perform(access) }
       if !message.header.wantsNoReply {
@@ -262,7 +262,7 @@ final class Session: HostInterface, DMAClientSession {
 
   var canRequestMemory: Bool {
     // Without a snapshot, requests that arrive meanwhile could not be answered.
-    !isCutOff && failure == nil && (!isWorking || isPictured)
+    !isCutOff && failure == nil && (!isWorking || answersFromSnapshot)
   }
 
   func serve(_ message: Message) throws(Channel.Failure) {
@@ -292,8 +292,8 @@ final class Session: HostInterface, DMAClientSession {
   private func note(_ access: DeferredAccess) {
     switch access {
     case .configuration(let offset, let width, let value):
-      if isPictured {
-        _ = picture?.configuration.write(offset: offset, width: width, value: value)
+      if answersFromSnapshot {
+        _ = snapshot?.configuration.write(offset: offset, width: width, value: value)
       }
     // The current work of the function is obsolete.
     case .reset: isCutOff = true

@@ -164,8 +164,8 @@ struct GroupValueTests {
   func targetLimit(kibibytes: UInt32, pageSize: Int, isGood: Bool) {
     let limit = try? TargetGroup.TransferLimit(kibibytes: kibibytes, pageSize: pageSize)
     #expect((limit != nil) == isGood)
-    #expect(TargetGroup.TransferLimit.standard(pageSize: 4096) == 512)
-    #expect(TargetGroup.TransferLimit.standard(pageSize: 65536) == 8192)
+    #expect(TargetGroup.TransferLimit.default(pageSize: 4096) == 512)
+    #expect(TargetGroup.TransferLimit.default(pageSize: 65536) == 8192)
   }
 
   @Test("small limits of a kernel can be read", arguments: ["1\n", "2\n", "4\n"])

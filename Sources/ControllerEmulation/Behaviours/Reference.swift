@@ -53,7 +53,7 @@ enum Reference: ControllerBehaviour {
     switch offset {
     case Register.configuration.offset:
       controller.bar[offset / 4] = value
-      controller.lookAtConfiguration()
+      controller.pollConfiguration()
     case Register.adminQueueAttributes.offset:
       controller.bar[offset / 4] = value & 0x0fff_0fff
     case Register.adminSubmissionQueue.offset, Register.adminCompletionQueue.offset:

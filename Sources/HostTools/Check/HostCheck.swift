@@ -38,12 +38,12 @@ package struct HostCheck {
     _ disk: any HostView, against prediction: any HostView, unknowns: Unknowns = Unknowns()
   ) throws(HostViewError) -> Check {
     var run = HostCheck(disk, prediction, unknowns)
-    try run.lookAtConfiguration()
-    run.lookAtBAR()
-    run.lookAtDriver()
-    try run.lookAtRegisters()
-    try run.lookAtController()
-    try run.lookAtNamespaces()
+    try run.examineConfiguration()
+    run.examineBAR()
+    run.examineDriver()
+    try run.examineRegisters()
+    try run.examineController()
+    try run.examineNamespaces()
     return run.check
   }
 
@@ -91,7 +91,7 @@ package struct HostCheck {
     ("subsystem-id", 0x2e, 2, "the function's subsys_id"),
   ]
 
-  private mutating func lookAtConfiguration() throws(HostViewError) {
+  private mutating func examineConfiguration() throws(HostViewError) {
     for field in Self.header {
       func text(_ view: any HostView) throws(HostViewError) -> String {
         var value: UInt32 = 0
@@ -136,7 +136,7 @@ package struct HostCheck {
     return found
   }
 
-  private mutating func lookAtBAR() {
+  private mutating func examineBAR() {
     let least = prediction.bar0Size ?? 0
     // Hardware with fixed sizes provides more.
     add(
@@ -144,7 +144,7 @@ package struct HostCheck {
       "registers, doorbells and the MSI-X table are in BAR 0", (disk.bar0Size ?? 0) >= least)
   }
 
-  private mutating func lookAtDriver() {
+  private mutating func examineDriver() {
     add("driver", is: disk.driver, "nvme", "only this driver creates a disk")
     let most = prediction.ioQueues ?? 0
     if let queues = disk.ioQueues {
@@ -157,7 +157,7 @@ package struct HostCheck {
 
   // MARK: Registers
 
-  private mutating func lookAtRegisters() throws(HostViewError) {
+  private mutating func examineRegisters() throws(HostViewError) {
     let expected = ControllerCapabilities(rawValue: try prediction.register(.capabilities))
     let meaning = "the capabilities of the controller"
     guard
@@ -224,7 +224,7 @@ package struct HostCheck {
     }
   }
 
-  private mutating func lookAtController() throws(HostViewError) {
+  private mutating func examineController() throws(HostViewError) {
     guard let expected = IdentifyController(bytes: try prediction.identify(.controller, 0)),
       let actual = identify("identify controller", .controller, 0, as: IdentifyController.self)
     else { return }
@@ -246,7 +246,7 @@ package struct HostCheck {
     }
   }
 
-  private mutating func lookAtNamespaces() throws(HostViewError) {
+  private mutating func examineNamespaces() throws(HostViewError) {
     func ids(_ bytes: [UInt8]) -> [UInt32] {
       var list: [UInt32] = []
       for offset in stride(from: 0, to: bytes.count - 3, by: 4) {
@@ -268,10 +268,10 @@ package struct HostCheck {
     let found = ids(list)
     func text(_ ids: [UInt32]) -> String { ids.map { "\($0)" }.joined(separator: ", ") }
     add("namespaces", is: text(found), text(wanted), meaning)
-    for id in wanted where found.contains(id) { try lookAtNamespace(id) }
+    for id in wanted where found.contains(id) { try examineNamespace(id) }
   }
 
-  private mutating func lookAtNamespace(_ id: UInt32) throws(HostViewError) {
+  private mutating func examineNamespace(_ id: UInt32) throws(HostViewError) {
     let prefix = "namespace \(id)"
     if let expected = IdentifyNamespace(bytes: try prediction.identify(.namespace, id)),
       let actual = identify(prefix, .namespace, id, as: IdentifyNamespace.self)

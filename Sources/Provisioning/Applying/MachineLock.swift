@@ -6,25 +6,18 @@ internal import SystemPackage
 
 /// The one lock for changes of a machine; the kernel drops it when the process ends, however it ends.
 struct MachineLock: ~Copyable {
-  private let file: Descriptor
+  private let lock: FileLock
 
   /// - Parameter limit: how long to wait for another run.
   init(_ run: RunDirectory, waitingUpTo limit: Duration) throws(ProvisioningError) {
     try run.create()
     let path = run.lockPath.string
-    let file = try Self.open(run.lockPath)
-    let descriptor = file.number
+    let lock = try Self.open(run.lockPath)
     let start = ContinuousClock.now
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      let error = Errno.current
-      guard error == .wouldBlock || error == .interrupted else {
-        throw ProvisioningError(
-          .cannotCreate, "cannot lock \(path): \(error.nameAndText)", operation: "lock", path: path,
-          errno: error, hint: "nothing is changed without the lock")
-      }
+    while !(try Self.isTaken(lock, path)) {
       let waited = ContinuousClock.now - start
       guard waited < limit, Signals.caught == nil else {
-        let holder = Self.holder(descriptor)
+        let holder = Self.holder(lock.file.number)
         if let signal = Signals.caught, waited < limit {
           throw .interrupted(
             by: signal, "nothing was changed: another run\(holder) is changing this machine",
@@ -37,19 +30,25 @@ struct MachineLock: ~Copyable {
       // Locks have no descriptor to wait on, so poll.
       _ = poll(nil, 0, 20)
     }
-    self.file = file
     var pid = Array("\(getpid())\n".utf8)
-    _ = ftruncate(descriptor, 0)
-    _ = unsafe pwrite(descriptor, &pid, pid.count, 0)
+    _ = ftruncate(lock.file.number, 0)
+    _ = unsafe pwrite(lock.file.number, &pid, pid.count, 0)
+    self.lock = lock
   }
 
-  // Closing the descriptor alone would leave the lock to a child that another thread has forked and that has not called exec yet.
-  // - Source: flock(2).
-  deinit { _ = flock(file.number, LOCK_UN) }
+  private static func isTaken(
+    _ lock: borrowing FileLock, _ path: String
+  ) throws(ProvisioningError) -> Bool {
+    do { return try lock.tryLock() } catch {
+      throw ProvisioningError(
+        .cannotCreate, "cannot lock \(path): \(error.nameAndText)", operation: "lock", path: path,
+        errno: error, hint: "nothing is changed without the lock")
+    }
+  }
 
-  private static func open(_ path: FilePath) throws(ProvisioningError) -> Descriptor {
+  private static func open(_ path: FilePath) throws(ProvisioningError) -> FileLock {
     do {
-      return try Descriptor(opening: path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+      return try FileLock(path)
     } catch {
       throw ProvisioningError(
         error == .permissionDenied ? .needsPrivileges : .cannotCreate,

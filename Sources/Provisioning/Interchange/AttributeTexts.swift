@@ -15,10 +15,10 @@ struct AttributeTexts {
   init(_ texts: [Profile.RawAttribute]) { remaining = texts }
 
   /// The text without the line feed; nil if it is missing or empty.
-  mutating func text(_ name: String, unless standard: String? = nil) -> String? {
+  mutating func text(_ name: String, unless defaultValue: String? = nil) -> String? {
     guard let index = remaining.firstIndex(where: { $0.name == name }) else { return nil }
     let text = remaining.remove(at: index).text
-    return text.isEmpty || text == standard ? nil : text
+    return text.isEmpty || text == defaultValue ? nil : text
   }
 
   /// The text of a key, unless a fresh object has it.
@@ -29,7 +29,7 @@ struct AttributeTexts {
 
   /// The number of a key, unless it is that of a new object.
   mutating func number<T: FixedWidthInteger & SettingValue>(
-    _ key: String, of object: SchemaObject, unless standard: T? = nil
+    _ key: String, of object: SchemaObject, unless defaultValue: T? = nil
   ) -> T? {
     guard let attribute = object.row(key)?.attributes.first, let text = text(attribute.name) else {
       return nil
@@ -37,7 +37,7 @@ struct AttributeTexts {
     guard let wide = integer(text, attribute.name, in: T.bounds), let value = T(exactly: wide)
     else { return nil }
     let fresh =
-      standard.flatMap { Int(exactly: $0) } ?? attribute.freshText?.kernelInteger(Int.self)
+      defaultValue.flatMap { Int(exactly: $0) } ?? attribute.freshText?.kernelInteger(Int.self)
     return wide == fresh ? nil : value
   }
 

@@ -110,9 +110,9 @@ struct FunctionExporter {
     switch item.nvmeGroup {
     case .target(let group):
       let limit = (try? group.transferLimit.read())?.kibibytes
-      let standard = TargetGroup.TransferLimit.standard(
+      let defaultLimit = TargetGroup.TransferLimit.default(
         pageSize: reader.machine.facts.pageSize)
-      function.mdtsKiB = limit == standard ? nil : limit
+      function.mdtsKiB = limit == defaultLimit ? nil : limit
       let port = try? group.portID.read()
       let offering = profile.ports.last {
         $0.transport == .pci && $0.subsystems.contains(function.target.nqn)
@@ -125,7 +125,7 @@ struct FunctionExporter {
       }
     case .fabrics(let group):
       let limit = (try? group.transferLimit.read())?.kibibytes
-      function.mdtsKiB = limit == FabricsGroup.TransferLimit.standard.kibibytes ? nil : limit
+      function.mdtsKiB = limit == FabricsGroup.TransferLimit.default.kibibytes ? nil : limit
       // A bind that found no channels shows false, too.
       let isOurs = reader.owned.directories.contains(item.directory.path.string)
       if let written = reader.owned.lastWritten[group.usesDMA.path.string] {

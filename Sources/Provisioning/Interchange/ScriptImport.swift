@@ -48,7 +48,7 @@ private struct ScriptReader {
 
   init(_ script: EndpointScript) {
     self.script = script
-    profile = script.standard
+    profile = script.profile
     collector.places[""] = (TextPosition(line: 1, column: 1), "")
   }
 

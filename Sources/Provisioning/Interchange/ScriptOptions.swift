@@ -57,7 +57,7 @@ enum EndpointScript: String, CaseIterable {
   func option(_ name: String) -> Option? { options.first { $0.names.contains(name) } }
 
   /// The profile of a script that is started without options, but for its backing.
-  var standard: Profile {
+  var profile: Profile {
     var profile = Profile(name: rawValue)
     var subsystem: Profile.Subsystem
     var function: Profile.Function

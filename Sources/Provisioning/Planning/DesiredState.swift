@@ -36,10 +36,10 @@ struct DesiredState {
   var functionLinks: [String: [Int]] = [:]
   /// Attributes of a new null_blk device that differ from the kernel's default because of the module's parameters.
   private lazy var freshNullBlock: [String: String] = {
-    let standard = ProfileSchema.nullBlock.freshTexts()
+    let freshTexts = ProfileSchema.nullBlock.freshTexts()
     return NullBlockTree.freshValues(
       parameters: machine.modules.parameters(of: NullBlockTree.moduleName)
-    ).filter { name, text in standard[name].map { !sameAttributeText($0, text) } ?? false }
+    ).filter { name, text in freshTexts[name].map { !sameAttributeText($0, text) } ?? false }
   }()
 
   init(
@@ -204,7 +204,7 @@ struct DesiredState {
       .directory(item.directory.path), "\(reason) is the device /dev/\(name)",
       disruption: "the device /dev/\(name) is recreated, without its data")
     var attributes = settings(
-      device.made(on: machine), of: ProfileSchema.nullBlock, item.directory, reason,
+      device.shownSettings(on: machine), of: ProfileSchema.nullBlock, item.directory, reason,
       needs: directory)
     attributes += raw(device.attributes, item.directory, reason, needs: directory)
     attributes += defaults(
@@ -262,7 +262,7 @@ struct DesiredState {
 
 extension Profile.NullBlock {
   /// The keys with the values that the kernel shows for them.
-  fileprivate func made(on machine: Machine) -> Settings {
+  fileprivate func shownSettings(on machine: Machine) -> Settings {
     var device = self
     // The kernel creates no more queues than CPUs, and shows the actual number.
     device.submitQueues = self.submitQueues.map { min($0, UInt32(machine.facts.onlineCPUs)) }

@@ -90,7 +90,7 @@ struct ObjectReader {
     let raw = attributes().filter { attribute in
       guard
         let row = object.rows.first(where: {
-          $0.wasRaw && $0.attributes.first?.name == attribute.name
+          $0.wasAttribute && $0.attributes.first?.name == attribute.name
         }),
         settings[row.name] == nil, let setting = row.setting(attributeText: attribute.text)
       else { return true }

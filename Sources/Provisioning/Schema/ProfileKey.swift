@@ -88,17 +88,18 @@ public struct ProfileKey<Value: SettingValue>: Sendable {
   /// - Parameter hexDigits: exported as hexadecimal text of that many digits.
   init(
     _ name: String, _ kind: SchemaRow.Kind, _ summary: String,
-    _ attributes: [KernelAttribute] = [], standard: String? = nil, hexDigits: Int? = nil,
+    _ attributes: [KernelAttribute] = [], default defaultValue: String? = nil,
+    hexDigits: Int? = nil,
     upTo upperBounds: [Profile.DriverChoice: Int] = [:], because reason: String? = nil,
-    wasRaw: Bool = false
+    wasAttribute: Bool = false
   ) {
     var row = SchemaRow(
-      name, kind, summary, standard: standard.map { .described($0) }, attributes,
+      name, kind, summary, default: defaultValue.map { .described($0) }, attributes,
       upTo: upperBounds, because: reason)
     row.isSetting = true
     row.bounds = Value.bounds
     row.hexDigits = hexDigits
-    row.wasRaw = wasRaw
+    row.wasAttribute = wasAttribute
     self.name = name
     SchemaRows.declare(row)
   }
@@ -107,19 +108,19 @@ public struct ProfileKey<Value: SettingValue>: Sendable {
 /// A key with a default that does not depend on the kernel.
 public struct DefaultedKey<Value: SettingValue>: Sendable {
   let name: String
-  let standard: Value
+  let defaultValue: Value
 
   init(
-    _ name: String, _ kind: SchemaRow.Kind, _ summary: String, default standard: Value,
+    _ name: String, _ kind: SchemaRow.Kind, _ summary: String, default defaultValue: Value,
     _ attributes: [KernelAttribute] = [], hexDigits: Int? = nil, because reason: String? = nil
   ) {
     var row = SchemaRow(
-      name, kind, summary, standard: .value(standard.setting), attributes, because: reason)
+      name, kind, summary, default: .value(defaultValue.setting), attributes, because: reason)
     row.isSetting = true
     row.bounds = Value.bounds
     row.hexDigits = hexDigits
     self.name = name
-    self.standard = standard
+    self.defaultValue = defaultValue
     SchemaRows.declare(row)
   }
 }
@@ -171,12 +172,12 @@ extension KeyedObject {
   ) -> Value {
     get {
       let key = Self.declared.keys[keyPath: member]
-      return settings[key.name].flatMap { Value($0) } ?? key.standard
+      return settings[key.name].flatMap { Value($0) } ?? key.defaultValue
     }
     set {
       let key = Self.declared.keys[keyPath: member]
       // Equal profiles have equal settings, whether the document spells the default or not.
-      settings[key.name] = newValue == key.standard ? nil : newValue.setting
+      settings[key.name] = newValue == key.defaultValue ? nil : newValue.setting
     }
   }
 

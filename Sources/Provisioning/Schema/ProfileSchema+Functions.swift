@@ -109,7 +109,7 @@ extension Profile.Function: KeyedObject {
       because:
         "the admin queue takes one of the driver's: 128 with nvmet_pci_epf, 16 with pci_epf_nvme")
     public let queueSize = ProfileKey<UInt16>(
-      "queueSize", .integer(16...1024), "Entries of a queue", standard: "the driver's")
+      "queueSize", .integer(16...1024), "Entries of a queue", default: "the driver's")
     public let controller = DefaultedKey<String>(
       "controller", .text(.component("an endpoint controller's name")),
       "The endpoint controller's name; auto is the only one", default: "auto")
@@ -126,20 +126,20 @@ extension Profile.TCPTarget: KeyedObject {
       "port", .integer(1...0xffff), "The TCP port", default: 4420)
     public let hostNQN = ProfileKey<String>(
       "hostNQN", .text(.nqn), "The NQN of the connecting host",
-      standard: "the kernel's, random")
+      default: "the kernel's, random")
     public let hostID = ProfileKey<String>(
       "hostID", .text(.uuid), "The ID of the connecting host; one host NQN has one ID",
-      standard: "the kernel's, random")
+      default: "the kernel's, random")
     public let hostAddress = ProfileKey<String>(
       "hostAddress", .text(.option), "The local IP address to connect from")
     public let keepAliveSeconds = ProfileKey<UInt32>(
-      "keepAliveSeconds", .integer(1...Int(Int32.max)), "The keep-alive timeout", standard: "5")
+      "keepAliveSeconds", .integer(1...Int(Int32.max)), "The keep-alive timeout", default: "5")
     public let reconnectDelaySeconds = ProfileKey<UInt32>(
       "reconnectDelaySeconds", .integer(1...Int(Int32.max)), "The time between two attempts",
-      standard: "10")
+      default: "10")
     public let controllerLossSeconds = ProfileKey<Int32>(
       "controllerLossSeconds", .integer(-1...Int(Int32.max)),
-      "How long to try to reconnect; -1 means forever", standard: "600",
+      "How long to try to reconnect; -1 means forever", default: "600",
       because: "-1 means forever")
   }
 }

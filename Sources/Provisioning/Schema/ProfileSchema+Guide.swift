@@ -66,7 +66,7 @@ extension SchemaRow {
 
   /// The value of a key that is not set: that of epfnvme or, if it has none, that of a new object of the kernel; nil if there is neither.
   var defaultText: String? {
-    switch standard {
+    switch defaultValue {
     case .value(let setting): return text(setting)
     case .described(let text): return text
     case nil: break

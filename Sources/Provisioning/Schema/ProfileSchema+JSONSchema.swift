@@ -52,7 +52,7 @@ extension SchemaRow {
     var members: [JSONValue.Member] = []
     if let text = schemaDescription { members.append(.init("description", .string(text))) }
     members += constraints
-    if case .value(let setting) = standard { members.append(.init("default", json(setting))) }
+    if case .value(let setting) = defaultValue { members.append(.init("default", json(setting))) }
     return .object(members)
   }
 
@@ -61,7 +61,7 @@ extension SchemaRow {
     if !summary.isEmpty { sentences.append(summary) }
     if case .powerOfTwo = kind { sentences.append("A power of two") }
     sentences += driverLimits.map { "At most \($0.bound) with \($0.driver)" }
-    switch standard {
+    switch defaultValue {
     // The member "default" says it.
     case .value: break
     case .described, nil:

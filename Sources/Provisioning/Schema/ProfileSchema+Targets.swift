@@ -90,7 +90,7 @@ extension Profile.Subsystem: KeyedObject {
     public let serial = ProfileKey<String>(
       "serial", .text(.printable("a serial number", upTo: 20)), "The serial number",
       [.init("attr_serial", .varies("20 random hexadecimal digits"))],
-      standard: "derived from the profile's name")
+      default: "derived from the profile's name")
     public let firmware = ProfileKey<String>(
       "firmware", .text(.printable("a firmware revision", upTo: 8)), "The firmware revision",
       [.init("attr_firmware", .varies("the first 8 bytes of the kernel's release"))])
@@ -103,11 +103,11 @@ extension Profile.Subsystem: KeyedObject {
     public let vendorID = ProfileKey<UInt16>(
       "vendorID", .integer(0...0xffff),
       "The PCI vendor ID in Identify, which nvmet_pci_epf uses for the function too; not in Linux 6.12",
-      [.init("attr_vendor_id", "0x0")], standard: "that of the function", hexDigits: 4)
+      [.init("attr_vendor_id", "0x0")], default: "that of the function", hexDigits: 4)
     public let subsystemVendorID = ProfileKey<UInt16>(
       "subsystemVendorID", .integer(0...0xffff),
       "The PCI subsystem vendor ID in Identify; not in Linux 6.12",
-      [.init("attr_subsys_vendor_id", "0x0")], standard: "that of the function", hexDigits: 4)
+      [.init("attr_subsys_vendor_id", "0x0")], default: "that of the function", hexDigits: 4)
     public let maximumQueueID = ProfileKey<UInt16>(
       "maximumQueueID", .integer(1...128), "The largest number of I/O queues of a controller",
       [.init("attr_qid_max", "128")])
@@ -120,7 +120,7 @@ extension Profile.Subsystem: KeyedObject {
     public let allowAnyHost = ProfileKey<Bool>(
       "allowAnyHost", .boolean,
       "Whether any host may connect; a PCI function connects with a random host NQN, so it requires true",
-      [.init("attr_allow_any_host", "0")], standard: "true, unless allowedHosts has hosts")
+      [.init("attr_allow_any_host", "0")], default: "true, unless allowedHosts has hosts")
   }
 }
 
@@ -130,13 +130,13 @@ extension Profile.Namespace: KeyedObject {
   public struct Keys: Sendable {
     public let uuid = ProfileKey<String>(
       "uuid", .text(.uuid), "The UUID, with dashes; of one namespace only",
-      [.init("device_uuid", .varies("a random UUID"))], standard: "derived from the profile's name"
+      [.init("device_uuid", .varies("a random UUID"))], default: "derived from the profile's name"
     )
     public let nguid = ProfileKey<String>(
       "nguid", .text(.nguid),
       "16 bytes, which may be separated by colons and dashes; of one namespace only; zeros are none",
       [.init("device_nguid", "00000000-0000-0000-0000-000000000000")],
-      standard: "derived from the profile's name")
+      default: "derived from the profile's name")
     public let anaGroup = ProfileKey<UInt32>(
       "anaGroup", .integer(1...127), "The ANA group", [.init("ana_grpid", "1")],
       because: "Linux accepts 128 and then stores 0, which damages its counters")
@@ -169,15 +169,15 @@ extension Profile.Port: KeyedObject {
     public let maximumQueueSize = ProfileKey<Int32>(
       "maximumQueueSize", .integer(16...1024), "Entries of a queue",
       // The first link turns −1 into the transport's choice.
-      [.init("param_max_queue_size", "-1")], standard: "1024",
+      [.init("param_max_queue_size", "-1")], default: "1024",
       because: "the kernel would replace other values when the port is enabled")
     public let inlineDataSize = ProfileKey<Int32>(
       "inlineDataSize", .integer(0...Int(Int32.max)),
       "Bytes of data in a command; tcp and rdma", [.init("param_inline_data_size", "-1")],
-      standard: "the transport's")
+      default: "the transport's")
     public let mdts = ProfileKey<Int32>(
       "mdts", .integer(0...255),
       "Maximum data transfer size, as a power of two of 4 KiB; 0 is no limit",
-      [.init("param_mdts", .unwritable("-1"))], standard: "the kernel's")
+      [.init("param_mdts", .unwritable("-1"))], default: "the kernel's")
   }
 }

@@ -30,7 +30,7 @@ public enum ProfileSchema {
       SchemaRow(
         "driver", .words(Profile.DriverChoice.allCases.map(\.rawValue)),
         "The endpoint function driver; auto is the one that the kernel has",
-        standard: .value(.text(Profile.DriverChoice.auto.rawValue))),
+        default: .value(.text(Profile.DriverChoice.auto.rawValue))),
       SchemaRow(
         "backings", .named(.component("a backing's name", upTo: 64), "backing"),
         "The backings of namespaces, by the names that namespaces use"),
@@ -106,7 +106,7 @@ extension Profile.NullBlock: KeyedObject {
     public let device = ProfileKey<String>(
       "device", .text(.component("a device's name", upTo: 31)),
       "The name of the directory and of the device, /dev/DEVICE",
-      standard: "the profile's name, a dash and the backing's name, cut to 31 bytes")
+      default: "the profile's name, a dash and the backing's name, cut to 31 bytes")
     public let sizeMiB = ProfileKey<UInt64>(
       "sizeMiB", .integer(1...ProfileSchema.megabytes), "The size", [.init("size", "256000")])
     public let blockSize = ProfileKey<UInt32>(
@@ -129,7 +129,7 @@ extension Profile.NullBlock: KeyedObject {
     public let sharedTagBitmap = ProfileKey<Bool>(
       "sharedTagBitmap", .boolean,
       "Whether the queues share one set of tags, as a host adapter's do",
-      [.init("shared_tag_bitmap", "0")], wasRaw: true)
+      [.init("shared_tag_bitmap", "0")], wasAttribute: true)
     public let completionNanoseconds = ProfileKey<UInt64>(
       "completionNanoseconds", .integer(0...ProfileSchema.exact), "The latency with irqMode 2",
       [.init("completion_nsec", "10000")])
@@ -167,7 +167,7 @@ extension Profile.File: KeyedObject {
   public struct Keys: Sendable {
     public let sizeMiB = ProfileKey<UInt64>(
       "sizeMiB", .integer(1...ProfileSchema.megabytes), "The size of the file that create creates",
-      standard: "required with create")
+      default: "required with create")
     public let create = DefaultedKey<Bool>(
       "create", .boolean, "Creates the file, sparse, if it does not exist", default: false)
   }
@@ -179,7 +179,7 @@ extension Profile.LoopDevice: KeyedObject {
   public struct Keys: Sendable {
     public let blockSize = ProfileKey<UInt32>(
       "blockSize", .powerOfTwo(512...4096), "Bytes of a logical block",
-      standard: "the kernel's choice, usually 512")
+      default: "the kernel's choice, usually 512")
     public let directIO = DefaultedKey<Bool>(
       "directIO", .boolean, "Keeps the data out of the page cache", default: false)
     public let offset = DefaultedKey<UInt64>(

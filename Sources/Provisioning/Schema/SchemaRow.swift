@@ -54,7 +54,7 @@ public struct SchemaRow: Sendable {
   /// The meaning, for the JSON Schema and the guide: a sentence without its full stop; empty if the key's name says it.
   public var summary = ""
   /// The default of a key that the kernel has no default for.
-  public var standard: Standard?
+  public var defaultValue: Default?
   /// Whether the key is one of the object's ``KeyedObject/settings``.
   public internal(set) var isSetting = false
   /// The numbers that the key's Swift type holds.
@@ -62,12 +62,12 @@ public struct SchemaRow: Sendable {
   /// Exported as hexadecimal text of that many digits.
   var hexDigits: Int?
   /// Whether profiles had no key for the attribute at first, so that it may also be among the raw ones.
-  var wasRaw = false
+  var wasAttribute = false
 
   /// The key, or nothing.
   public var name: String { key ?? "" }
 
-  public enum Standard: Sendable {
+  public enum Default: Sendable {
     case value(Setting)
     case described(String)
   }
@@ -99,14 +99,14 @@ public struct SchemaRow: Sendable {
 
   init(
     _ key: String?, _ kind: Kind, _ summary: String = "", required: Bool = false,
-    standard: Standard? = nil, _ attributes: [KernelAttribute] = [],
+    default defaultValue: Default? = nil, _ attributes: [KernelAttribute] = [],
     upTo upperBounds: [Profile.DriverChoice: Int] = [:], because reason: String? = nil
   ) {
     self.key = key
     self.kind = kind
     self.summary = summary
     isRequired = required
-    self.standard = standard
+    self.defaultValue = defaultValue
     self.attributes = attributes
     self.upperBounds = upperBounds
     self.reason = reason
@@ -135,7 +135,7 @@ public struct SchemaRow: Sendable {
 extension SchemaRow {
   /// A setting, or nil if it is the default.
   func omittingStandard(_ setting: Setting) -> Setting? {
-    if case .value(let standard) = standard, setting == standard { return nil }
+    if case .value(let value) = defaultValue, setting == value { return nil }
     return setting
   }
 

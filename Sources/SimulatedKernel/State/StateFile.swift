@@ -39,21 +39,16 @@ struct StateFile: Sendable {
       nanoseconds: status.st_mtim.tv_nsec)
   }
 
-  /// The lock that serializes changes of processes; it is released when the descriptor is closed.
+  /// Takes the lock that serializes changes of processes.
   /// - Parameter failure: the error to throw if it cannot be opened or locked: without it no change is made.
   func lock<Failure: Error>(
     orThrow failure: (Errno) -> Failure
-  ) throws(Failure) -> Descriptor {
-    do { return try lock() } catch { throw failure(error) }
-  }
-
-  private func lock() throws(Errno) -> Descriptor {
-    let descriptor = try Descriptor(opening: FilePath(lockPath), O_RDWR | O_CREAT, mode: 0o600)
-    while flock(descriptor.number, LOCK_EX) != 0 {
-      let error = Errno.current
-      if error != .interrupted { throw error }
-    }
-    return descriptor
+  ) throws(Failure) -> FileLock {
+    do {
+      let lock = try FileLock(FilePath(lockPath))
+      try lock.lock()
+      return lock
+    } catch { throw failure(error) }
   }
 
   /// The state in the file; nil when there is no file.
