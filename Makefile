@@ -31,7 +31,7 @@ release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvm
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt generate demo lab lab-host examples bench bench-serve fuzz install static packages \
+.PHONY: help build test test-all check fmt generate demo lab lab-host lab-pair examples bench bench-serve fuzz install static packages \
   install-module uninstall-module
 
 help: ## list the targets
@@ -72,6 +72,9 @@ lab: packages ## run the suite on a real kernel in QEMU
 
 lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it there
 	Tests/HostLab/run.sh
+
+lab-pair: packages ## join a board's real driver and a stock Linux, each in QEMU, by a PCIe link in software
+	Tests/PairLab/run.sh
 
 examples: packages ## build and run the examples of the library
 	cd Tests/Examples && swift run ProvisionEndpoint && swift run DriveController && swift run ServeDisk

@@ -190,6 +190,14 @@ let package = Package(
         "VFIOUser", "NVMe", "ControllerEmulation", "HostDriver", "PCI", "CLinux", "ServedHost",
         "Numbers",
       ]),
+    // The real driver against its emulation, for the pair lab.
+    .executableTarget(
+      name: "CompareDriver",
+      dependencies: [
+        "LibC", "ControllerEmulation", "HostDriver", "LinuxFiles", "Numbers", "PCI",
+        "ProfileEmulation", "Provisioning", "ServedHost", "SimulatedKernel", "SpecificationHost",
+        "VFIOUser", systemPackage,
+      ], path: "Tests/CompareDriver"),
     .testTarget(
       name: "EndpointLinkTests",
       dependencies: ["EndpointLink", "PCI", "VFIOUser", "ServedHost", "Numbers"]),

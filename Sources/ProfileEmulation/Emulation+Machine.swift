@@ -11,6 +11,7 @@ extension Emulation {
     let named = Set(profile.functions.map(\.controller)).subtracting(["auto"]).sorted()
     if !named.isEmpty {
       machine.controllers = named.map { name in
+        if SimulatedKernel.EndpointController.isPCIAddress(name) { return .link(name) }
         var controller = SimulatedKernel.EndpointController.rock5B
         controller.name = name
         return controller

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
+import SpecificationHost
 import Testing
 
 /// Both tables on all behaviours; a driver deviates only where the table says so, and why.
 @Suite struct ConformanceTests {
-  static let all = Expectation.compliance + Expectation.regressions
+  static let all = HostExpectation.all
 
   @Test("the reference controller follows the specification", arguments: all)
-  func reference(_ expectation: Expectation) {
+  func reference(_ expectation: HostExpectation) {
     #expect(expectation.observe(.reference) == expectation.outcome)
   }
 
   @Test("pci_epf_nvme follows the specification, or its documented deviation", arguments: all)
-  func pciEPFNVMe(_ expectation: Expectation) {
+  func pciEPFNVMe(_ expectation: HostExpectation) {
     #expect(
       expectation.observe(.pciEPFNVMe) == expectation.pciEPFNVMe?.outcome ?? expectation.outcome)
   }
 
   @Test("nvmet_pci_epf follows the specification, or its documented deviation", arguments: all)
-  func nvmetPCIEPF(_ expectation: Expectation) {
+  func nvmetPCIEPF(_ expectation: HostExpectation) {
     #expect(
       expectation.observe(.nvmetPCIEPF) == expectation.nvmetPCIEPF?.outcome ?? expectation.outcome)
   }
@@ -26,7 +27,7 @@ import Testing
   @Test(
     "a deviation that is a quirk disappears when the quirk is disabled",
     arguments: all, [Behaviour.pciEPFNVMe, .nvmetPCIEPF])
-  func quirks(_ expectation: Expectation, _ behaviour: Behaviour) {
+  func quirks(_ expectation: HostExpectation, _ behaviour: Behaviour) {
     guard case .quirk(let quirk)? = expectation.deviation(of: behaviour)?.reason else {
       // Nothing to switch off: what it does is in the other tests.
       return #expect(behaviour != .reference)
@@ -36,14 +37,18 @@ import Testing
   }
 
   @Test("every deviation differs from the specification", arguments: all)
-  func deviations(_ expectation: Expectation) {
+  func deviations(_ expectation: HostExpectation) {
     #expect(expectation.pciEPFNVMe?.outcome != expectation.outcome)
     #expect(expectation.nvmetPCIEPF?.outcome != expectation.outcome)
   }
 
   @Test("the compliance list has 18 expectations with unique names")
   func counts() {
-    #expect(Expectation.compliance.count == 18)
+    #expect(HostExpectation.compliance.count == 18)
     #expect(Set(Self.all.map(\.name)).count == Self.all.count)
   }
+}
+
+extension HostExpectation: CustomTestStringConvertible {
+  public var testDescription: String { name }
 }

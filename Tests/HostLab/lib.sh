@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# Shared by the host lab's suites: serving a profile, booting guests on it, and checking their results. A suite is a
-# script NN-NAME.sh that run.sh sources in an empty directory $work, after this; the guest's part is guest/NAME.sh.
+# Shared by the suites of the host lab and of the pair lab: serving a profile, booting guests on it, and checking their results. A suite is
+# a script NN-NAME.sh that run.sh sources in an empty directory $work, after this; the guest's part is guest/NAME.sh. $hostlab is this
+# directory, $here that of the lab.
 
 # Booting a guest can take long: the limits of waits are longer than that of the guest.
 # shellcheck disable=SC2034 # for ktap.sh
@@ -118,15 +119,25 @@ own_disk() {
 # ---- The guest ----
 
 machine=
-# qemu BOOT ARGUMENT…: becomes the watcher of a QEMU, so that $! is its process. A guest is ended when the files of its boot have
-# not grown for $stall seconds, and not because it is slow.
-qemu() {
-  lib_boot=$1
-  shift
+# end_processes: ends what a suite started.
+end_processes() {
+  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null
+  [ -z "$machine" ] || kill -TERM "$machine" 2>/dev/null # the watcher, which hands it on to QEMU
+}
+
+# watch_qemu FILE… -- ARGUMENT…: becomes the watcher of a QEMU, so that $! is its process. A guest is ended when the files have not grown for
+# $stall seconds, and not because it is slow.
+watch_qemu() {
   QEMU_MODULE_DIR=$HOSTLAB_ROOT/usr/lib/x86_64-linux-gnu/qemu
   export QEMU_MODULE_DIR
-  exec "$here/../Lab/watch-progress.sh" "$stall" \
-    "$lib_boot.results" "$lib_boot.marks" "$lib_boot.kernel_log" "$lib_boot.console" -- \
+  lib_watched=
+  while [ "$1" != -- ]; do
+    lib_watched="$lib_watched $1"
+    shift
+  done
+  shift
+  # shellcheck disable=SC2086 # a list of files
+  exec "$hostlab/../Lab/watch-progress.sh" "$stall" $lib_watched -- \
     "$HOSTLAB_ROOT/usr/lib64/ld-linux-x86-64.so.2" --library-path "$HOSTLAB_ROOT/usr/lib/x86_64-linux-gnu" \
     --argv0 qemu-system-x86_64 "$HOSTLAB_ROOT/usr/bin/qemu-system-x86_64" \
     -L "$HOSTLAB_ROOT/usr/share/qemu" -L "$HOSTLAB_ROOT/usr/share/seabios" -L "$HOSTLAB_ROOT/usr/lib/ipxe/qemu" \
@@ -160,9 +171,9 @@ start_guest() {
   shift
   rm -rf overlay
   mkdir -p overlay/lab/bin overlay/lab/guest
-  cp "$here/guest/init.sh" overlay/init
+  cp "$hostlab/guest/init.sh" overlay/init
   chmod +x overlay/init
-  cp "$here/guest/main.sh" "$here/guest/lib.sh" "$here/../Lab/suite/ktap.sh" overlay/lab/
+  cp "$hostlab/guest/main.sh" "$hostlab/guest/lib.sh" "$hostlab/../Lab/suite/ktap.sh" overlay/lab/
   cp "$here/guest/$guest.sh" overlay/lab/guest/
   cp "$stripped" overlay/lab/bin/epfnvme
   [ ! -d files ] || cp -r files overlay/lab/files
@@ -192,7 +203,7 @@ start_guest() {
     -device virtio-blk-pci,drive=state,addr=11
   [ "${reboots:-no}" = yes ] || set -- "$@" -no-reboot
   # shellcheck disable=SC2046,SC2086 # lists of words
-  (qemu "$boot" $lib_memory "$@" -device "$device" $(own_namespaces) ${more:-} -kernel "$(kernel_image)" -initrd initrd \
+  (watch_qemu "$boot.results" "$boot.marks" "$boot.kernel_log" "$boot.console" -- $lib_memory "$@" -device "$device" $(own_namespaces) ${more:-} -kernel "$(kernel_image)" -initrd initrd \
     -append "$(echo $kernel_options)" </dev/null >"$boot.qemu" 2>&1) &
   machine=$!
 }
@@ -242,7 +253,7 @@ judge_log() {
   awk -F '\t' -v behaviour="${behaviour:-}" -v guest="$guest" '
     /^#/ || NF < 4 { next }
     ($1 == "*" || $1 == behaviour) && ($2 == "*" || index(" " $2 " ", " " guest " ")) { print $3 }
-  ' "$here/accepted.txt" >accepted.patterns
+  ' "$hostlab/accepted.txt" >accepted.patterns
   tr -d '\r' <"$boot.console" | grep -a -E '^\[ *[0-9.]+\] ' | grep -a -E "$interesting" | grep -a -v -E -f accepted.patterns >complaints
   if [ -s complaints ]; then
     fail "$1: the guest's kernel logged no error"

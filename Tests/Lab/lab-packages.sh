@@ -8,6 +8,18 @@ die() {
   exit 1
 }
 
+# build_product PRODUCT: builds it from the checkout $root with the search path $path, and prints its path. Other options, or another PATH, would
+# make SwiftPM build everything again here and in the next build outside.
+# shellcheck disable=SC2154 # root, path
+build_product() {
+  (
+    cd "$root"
+    PATH=$path
+    swift build -c release --static-swift-stdlib --product "$1" >&2
+    echo "$(swift build -c release --static-swift-stdlib --show-bin-path)/$1"
+  )
+}
+
 # need_packages PACKAGE…: installs those that are missing, with sudo when not root; names them when that is impossible.
 need_packages() {
   command -v dpkg-query >/dev/null || die "this is no Debian-like machine; install by hand what matches: $*"

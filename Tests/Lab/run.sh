@@ -20,39 +20,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# ---- The kernel ----
-
-module=
-if [ -n "${LAB_KERNEL:-}" ]; then
-  kernel=$LAB_KERNEL
-  modules=${LAB_MODULES:?LAB_KERNEL needs LAB_MODULES, the modules of that kernel}
-  # Its virtual endpoint controller lies among its modules, or is built from its build tree.
-  module=$(find "$modules/" -name 'epfnvme_epc.ko*' | head -n 1)
-  tree=${LAB_BUILD:-$modules/build}
-  if [ -z "$module" ] && [ -e "$tree/Makefile" ]; then
-    "$lab/build-module.sh" "$tree" "$work/module"
-    module=$work/module/epfnvme_epc.ko
-  fi
-  [ -n "$module" ] || say "no epfnvme_epc.ko for this kernel (LAB_BUILD names its build tree): most cases will be skipped"
-else
-  built=$("$lab/build-kernel.sh")
-  kernel=$(echo "$built" | sed -n 1p)
-  modules=$(echo "$built" | sed -n 2p)
-  module=$(echo "$built" | sed -n 3p)
-fi
+. "$lab/kernel.sh"
 
 # ---- The program ----
 
-# build_product PRODUCT: builds it, and prints its path. Other options, or another PATH, would make SwiftPM build everything again here and in the
-# next build outside.
-build_product() {
-  (
-    cd "$root"
-    PATH=$path
-    swift build -c release --static-swift-stdlib --product "$1" >&2
-    echo "$(swift build -c release --static-swift-stdlib --show-bin-path)/$1"
-  )
-}
 program=${LAB_EPFNVME:-}
 [ -n "$program" ] || program=$(build_product epfnvme)
 
@@ -78,33 +49,8 @@ esac
 # ---- The initramfs ----
 
 image=$work/image
-mkdir -p "$image/bin" "$image/dev" "$image/proc" "$image/sys" "$image/run" "$image/tmp" "$image/etc" "$image/root" \
-  "$image/var" "$image/srv" "$image/lib/modules"
-ln -s ../run "$image/var/run"
-# The kernel itself calls /sbin/modprobe.
-mkdir "$image/usr"
-ln -s bin "$image/sbin"
-ln -s ../bin "$image/usr/bin"
-ln -s ../bin "$image/usr/sbin"
-cp "$(command -v busybox)" "$image/bin/busybox"
-"$image/bin/busybox" --list | while read -r applet; do
-  [ -e "$image/bin/$applet" ] || ln -s busybox "$image/bin/$applet"
-done
-
-# add_program FILE [NAME]: with the shared libraries that it names.
-add_program() {
-  target=$image/bin/${2:-$(basename "$1")}
-  rm -f "$target"
-  cp -L "$1" "$target"
-  add_libraries "$1"
-}
-add_libraries() {
-  ldd "$1" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\) (.*/\1/p' |
-    while read -r library; do
-      mkdir -p "$image$(dirname "$library")"
-      [ -e "$image$library" ] || cp -L "$library" "$image$library"
-    done
-}
+. "$lab/image.sh"
+begin_image
 add_program "$program" epfnvme
 strip "$image/bin/epfnvme" 2>/dev/null || true
 [ -z "$static" ] || cp "$static" "$image/bin/epfnvme-static"
@@ -126,28 +72,10 @@ exec "$tree/bin/python3" -B -s "$tree/bin/nvmetcli" "$@"
 SCRIPT
   chmod +x "$image/bin/nvmetcli"
 fi
-# The kernel calls modprobe for nvmet's transports; busybox's own knows fewer compressions than kmod.
-add_program "$(command -v kmod)"
-for name in modprobe insmod rmmod lsmod modinfo depmod; do ln -sf kmod "$image/bin/$name"; done
-
-# Only the modules that the suites or the program may ask for: a distribution's kernel has thousands.
-first=$(find "$modules/" -name '*.ko*' ! -name 'epfnvme_epc*' | head -n 1)
-[ -n "$first" ] || die "no kernel modules in $modules"
-release=$(modinfo -F vermagic "$first" | cut -d ' ' -f 1)
-mkdir -p "$work/base/lib/modules" "$image/lib/modules/$release/extra"
-ln -s "$(cd "$modules" && pwd)" "$work/base/lib/modules/$release"
-for name in configfs nvmet nvme nvme-loop nvme-tcp nvmet-tcp nvmet-pci-epf pci-epf-nvme pci-epf-test null_blk loop \
-  virtio_pci virtio_console; do
-  modprobe -d "$work/base" -S "$release" --show-depends "$name" 2>/dev/null || true
-done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r file; do
-  cp "$file" "$image/lib/modules/$release/extra/"
-done
-[ -z "$module" ] || cp "$module" "$image/lib/modules/$release/extra/"
+add_modules configfs nvmet nvme nvme-loop nvme-tcp nvmet-tcp nvmet-pci-epf pci-epf-nvme pci-epf-test null_blk loop virtio_pci virtio_console
 # Without parameters the module waits for a link; here it has a controller without a host.
 mkdir -p "$image/etc/modprobe.d"
 echo 'options epfnvme_epc controllers=1' >"$image/etc/modprobe.d/lab.conf"
-cp "$modules"/modules.builtin* "$modules"/modules.order "$image/lib/modules/$release/" 2>/dev/null || true
-depmod -b "$image" "$release"
 
 mkdir -p "$image/lab"
 cp -r "$lab/suite" "$image/lab/suite"
@@ -163,8 +91,7 @@ fi
 cp "$lab/init.sh" "$image/init"
 chmod +x "$image/init"
 printf '%s\n' "${LAB_FILTER:-}" >"$image/lab/filter"
-# Not compressed: QEMU hands it over faster than the emulated machine unpacks.
-(cd "$image" && find . | cpio -o -H newc --quiet --owner 0:0) >"$work/initramfs"
+pack_image "$work/initramfs"
 
 # ---- The machine ----
 

@@ -22,14 +22,36 @@ public final class RemoteFunction: Function, HostClock {
   public var isHopeless = false
 
   /// - Parameter kind: by what the host is interrupted: 2 MSI-X, 1 MSI, 0 the line.
-  public init(
+  public convenience init(
     _ client: Client, like function: NVMeFunction, keeping shared: SharedMemory, kind: Int = 2,
+    vectors: Int
+  ) throws {
+    try self.init(
+      client, function.configuration, keeping: shared, kind: kind, vectors: vectors)
+  }
+
+  /// A function of which nothing is known but the socket: its configuration space is read.
+  public convenience init(_ client: Client, keeping shared: SharedMemory) throws {
+    let configuration = try ConfigurationSpace(reading: client)
+    var (kind, vectors) = (0, 1)
+    for capability in configuration.capabilities {
+      switch capability {
+      case .msix(let msix): (kind, vectors) = (2, msix.vectors)
+      case .msi(let msi) where kind == 0: (kind, vectors) = (1, msi.vectors)
+      default: break
+      }
+    }
+    try self.init(client, configuration, keeping: shared, kind: kind, vectors: vectors)
+  }
+
+  private init(
+    _ client: Client, _ configuration: ConfigurationSpace, keeping shared: SharedMemory, kind: Int,
     vectors: Int
   ) throws {
     self.client = client
     self.shared = shared
     self.kind = kind
-    configuration = function.configuration
+    self.configuration = configuration
     mapped = try client.map(region: 0)
     events = (0..<vectors).compactMap { _ in Client.Event() }
     // One after the other, as QEMU does.

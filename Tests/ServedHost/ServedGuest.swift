@@ -10,7 +10,7 @@ public struct ServedGuest {
   public enum Way: CaseIterable, Sendable { case shared, messages, oldMessages, both }
 
   /// No memory was to be had from the machine.
-  public struct NoMemory: Error {}
+  public struct NoMemory: Error { public init() {} }
 
   public let shared: SharedMemory
   public let memory: HostMemory

@@ -4,8 +4,8 @@ package import PCI
 
 /// A host that knows the specification and nothing of the device's inside: registers, queues in memory, doorbells.
 package final class Host {
-  package let controller: any EmulatedController
-  package let memory: HostMemory
+  package let device: any Device
+  package var memory: HostMemory { device.memory }
   package private(set) var log: [String] = []
   package private(set) var interrupts: [UInt16] = []
   package private(set) var diagnoses: [Diagnosis] = []
@@ -26,9 +26,20 @@ package final class Host {
 
   package static let adminDepth: UInt32 = 32
 
-  package init(_ model: ControllerModel, memoryBytes: Int = 8 << 20) {
-    memory = HostMemory(count: memoryBytes)
-    controller = model.makeController(memory: memory)
+  package init(_ device: any Device) { self.device = device }
+
+  /// In front of the emulation.
+  package convenience init(_ model: ControllerModel, memoryBytes: Int = 8 << 20) {
+    self.init(EmulatedDevice(model, memoryBytes: memoryBytes))
+  }
+
+  /// The emulated controller.
+  /// - Precondition: the device is one.
+  package var controller: any EmulatedController {
+    guard let emulated = device as? EmulatedDevice else {
+      preconditionFailure("the device is real")
+    }
+    return emulated.controller
   }
 
   package struct Completion: Equatable {
@@ -41,17 +52,10 @@ package final class Host {
   // MARK: Time and effects
 
   package func drain() {
-    var lines: [String] = []
-    var vectors: [UInt16] = []
-    var found: [Diagnosis] = []
-    controller.takeEffects { effects in
-      lines = effects.log.map(\.text)
-      vectors = effects.interrupts
-      found = effects.diagnoses
-    }
-    log += lines
-    interrupts += vectors
-    diagnoses += found
+    let events = device.takeEvents()
+    log += events.log
+    interrupts += events.interrupts
+    diagnoses += events.diagnoses
   }
 
   package func forgetInterrupts() {
@@ -63,31 +67,33 @@ package final class Host {
   package func pass(_ milliseconds: UInt64) { pass(nanoseconds: milliseconds * 1_000_000) }
 
   package func pass(nanoseconds: UInt64) {
-    controller.advance(to: VirtualTime(nanoseconds: controller.now.nanoseconds + nanoseconds))
+    device.pass(nanoseconds: nanoseconds)
     drain()
   }
 
   // MARK: Registers
 
   package func write(_ offset: Int, _ value: UInt32) {
-    controller.writeRegister(offset, value, at: controller.now)
+    device.write(offset, value)
     drain()
   }
 
-  package func read(_ offset: Int) -> UInt32 { controller.readRegister(offset) }
+  package func read(_ offset: Int) -> UInt32 { device.read(offset) }
   package var status: UInt32 { read(0x1c) }
   package var capabilities: UInt64 { UInt64(read(0)) | UInt64(read(4)) << 32 }
 
-  /// Memory that nothing else uses.
+  /// Memory that nothing else uses, zeroed: entries of an earlier host are not valid for this one.
   package func page(_ count: UInt64 = 1) -> UInt64 {
     let page = nextPage
     nextPage += 4096 * count
+    let zeroes = [UInt8](repeating: 0, count: Int(4096 * count))
+    unsafe zeroes.withUnsafeBytes { try? unsafe memory.write(at: page, from: $0) }
     return page
   }
 
   /// Link, admin queue, CC, and the wait for RDY.
   package func enable(configuration: UInt32 = 0x0046_0001) {
-    controller.linkUp(at: controller.now)
+    device.linkUp()
     let pair = Pair(submissions: page(), completions: page(), depth: Self.adminDepth)
     pairs = [0: pair]
     write(0x24, (Self.adminDepth - 1) << 16 | (Self.adminDepth - 1))
@@ -158,32 +164,39 @@ package final class Host {
     if let pair = pairs[queue] { write(0x1000 + 8 * queue, pair.tail) }
   }
 
-  /// The next completion of a queue; nil when there is none within a second.
+  /// The next completion of a queue; nil when there is none within the device's patience.
   package func reap(_ queue: Int = 0) -> (id: UInt16, Completion)? {
-    guard var pair = pairs[queue] else { return nil }
-    for _ in 0..<200 {
-      let address = pair.completions + UInt64(pair.head) * 16
-      guard let last = try? memory.load(at: address + 12, as: UInt32.self) else { return nil }
-      if last >> 16 & 1 == pair.phase {
-        let first = (try? memory.load(at: address, as: UInt64.self)) ?? 0
-        let middle = (try? memory.load(at: address + 8, as: UInt32.self)) ?? 0
-        pair.head += 1
-        if pair.head == pair.completionDepth ?? pair.depth {
-          pair.head = 0
-          pair.phase ^= 1
-        }
-        pairs[queue] = pair
-        write(0x1004 + 8 * queue, pair.head)
-        return (
-          UInt16(truncatingIfNeeded: last),
-          Completion(
-            result: first, status: UInt16(last >> 17),
-            submissionHead: UInt16(truncatingIfNeeded: middle), queue: UInt16(middle >> 16))
-        )
-      }
-      pass(5)
+    guard pairs[queue] != nil else { return nil }
+    let patience = device.patience
+    for _ in 0..<patience.pauses {
+      if let completion = completed(queue) { return completion }
+      pass(nanoseconds: patience.nanoseconds)
     }
     return nil
+  }
+
+  /// The next completion of a queue; nil when there is none yet.
+  package func completed(_ queue: Int) -> (id: UInt16, Completion)? {
+    guard var pair = pairs[queue] else { return nil }
+    let address = pair.completions + UInt64(pair.head) * 16
+    guard let last = try? memory.load(at: address + 12, as: UInt32.self),
+      last >> 16 & 1 == pair.phase
+    else { return nil }
+    let first = (try? memory.load(at: address, as: UInt64.self)) ?? 0
+    let middle = (try? memory.load(at: address + 8, as: UInt32.self)) ?? 0
+    pair.head += 1
+    if pair.head == pair.completionDepth ?? pair.depth {
+      pair.head = 0
+      pair.phase ^= 1
+    }
+    pairs[queue] = pair
+    write(0x1004 + 8 * queue, pair.head)
+    return (
+      UInt16(truncatingIfNeeded: last),
+      Completion(
+        result: first, status: UInt16(last >> 17),
+        submissionHead: UInt16(truncatingIfNeeded: middle), queue: UInt16(middle >> 16))
+    )
   }
 
   /// One command from beginning to end; nil when it never completes.

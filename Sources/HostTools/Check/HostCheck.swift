@@ -39,7 +39,7 @@ package struct HostCheck {
   ) throws(HostViewError) -> Check {
     var run = HostCheck(disk, prediction, unknowns)
     try run.examineConfiguration()
-    run.examineBAR()
+    try run.examineBAR()
     run.examineDriver()
     try run.examineRegisters()
     try run.examineController()
@@ -136,9 +136,14 @@ package struct HostCheck {
     return found
   }
 
-  private mutating func examineBAR() {
-    let least = prediction.bar0Size ?? 0
-    // Hardware with fixed sizes provides more.
+  /// The size depends on the board's endpoint controller; the host sees only whether it is enough.
+  private mutating func examineBAR() throws(HostViewError) {
+    var least = UInt64(Register.doorbells + 8 * (1 + (prediction.ioQueues ?? 0)))
+    for capability in try prediction.capabilities() where capability.id == 0x11 {
+      let vectors = try prediction.configuration(at: capability.offset + 2, count: 2) & 0x7ff + 1
+      let pendingBits = try prediction.configuration(at: capability.offset + 8, count: 4) & ~7
+      least = max(least, UInt64(pendingBits) + UInt64((vectors + 63) / 64 * 8))
+    }
     add(
       "pci bar0-size", is: disk.bar0Size.map { "\($0)" }, "at least \(least) bytes",
       "registers, doorbells and the MSI-X table are in BAR 0", (disk.bar0Size ?? 0) >= least)

@@ -63,6 +63,22 @@ extension SimulatedKernel {
       return controller
     }()
 
+    /// The controller of `epfnvme link`, whose name is its PCI address: MSI-X, MSI and INTx, DMA channels, BARs of any size.
+    public static func link(_ name: String) -> EndpointController {
+      var controller = EndpointController(name: name)
+      controller.isINTxCapable = true
+      controller.hasDMA = true
+      return controller
+    }
+
+    /// Whether a name is that of a controller that is itself a PCI device: `0000:00:03.0`.
+    public static func isPCIAddress(_ name: String) -> Bool {
+      let parts = name.split(separator: ":", omittingEmptySubsequences: false)
+      guard parts.count == 3, parts[0].count == 4, parts[1].count == 2 else { return false }
+      return UInt16(parts[0], radix: 16) != nil && UInt8(parts[1], radix: 16) != nil
+        && parts[2].split(separator: ".").count == 2
+    }
+
     /// A software controller as the lab's: MSI and MSI-X, no notifier, no DMA, small windows.
     public static func virtual(_ name: String) -> EndpointController {
       var controller = EndpointController(name: name)

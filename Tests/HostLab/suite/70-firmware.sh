@@ -57,7 +57,7 @@ from_firmware() {
   boots=$((${boots:-0} + 1))
   console=$output/$suite.$boots.console
   status=0
-  (qemu "$output/$suite.$boots" -machine q35,accel=tcg,vmport=off,memory-backend=m -object memory-backend-memfd,id=m,size=512M,share=on -m 512 \
+  (watch_qemu "$console" -- -machine q35,accel=tcg,vmport=off,memory-backend=m -object memory-backend-memfd,id=m,size=512M,share=on -m 512 \
     -cpu max -serial "file:$console" -no-reboot "$@" -device "$(echo "$device" | sed 's/}$/,"bootindex":0}/')" \
     </dev/null >qemu.err 2>&1) &
   machine=$!

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import ControllerEmulation
-import SpecificationHost
-import Testing
+package import ControllerEmulation
 
 /// Something that a host may expect of every NVMe controller, and where the drivers are known to do otherwise.
-struct Expectation: Sendable, CustomTestStringConvertible {
+package struct HostExpectation: Sendable {
   /// A driver's own outcome, and what makes it so.
-  struct Deviation: Sendable {
-    enum Reason: Sendable {
+  package struct Deviation: Sendable {
+    package enum Reason: Sendable {
       /// Can be switched off.
       case quirk(Quirk)
       /// A rule of the driver, by section of the reference.
       case rule(String)
     }
-    var outcome: String
-    var reason: Reason
+    package var outcome: String
+    package var reason: Reason
 
     static func quirk(_ quirk: Quirk, _ outcome: String) -> Self {
       Self(outcome: outcome, reason: .quirk(quirk))
@@ -24,13 +22,13 @@ struct Expectation: Sendable, CustomTestStringConvertible {
     }
   }
 
-  var name: String
+  package var name: String
   /// The behaviour of the specification and of the reference controller.
-  var outcome: String
-  var pciEPFNVMe: Deviation?
-  var nvmetPCIEPF: Deviation?
+  package var outcome: String
+  package var pciEPFNVMe: Deviation?
+  package var nvmetPCIEPF: Deviation?
   /// Drives an enabled controller, and says what came of it.
-  var run: @Sendable (Host) -> String
+  package var run: @Sendable (Host) -> String
 
   init(
     _ name: String, _ outcome: String, pciEPFNVMe: Deviation? = nil, nvmetPCIEPF: Deviation? = nil,
@@ -43,9 +41,10 @@ struct Expectation: Sendable, CustomTestStringConvertible {
     self.run = run
   }
 
-  var testDescription: String { name }
+  /// Both tables.
+  package static let all = compliance + regressions
 
-  func deviation(of behaviour: Behaviour) -> Deviation? {
+  package func deviation(of behaviour: Behaviour) -> Deviation? {
     switch behaviour {
     case .pciEPFNVMe: pciEPFNVMe
     case .nvmetPCIEPF: nvmetPCIEPF
@@ -54,10 +53,15 @@ struct Expectation: Sendable, CustomTestStringConvertible {
   }
 
   /// The result on a new, enabled controller.
-  func observe(_ behaviour: Behaviour, without quirk: Quirk? = nil) -> String {
+  package func observe(_ behaviour: Behaviour, without quirk: Quirk? = nil) -> String {
     var model = sheetModel(behaviour)
     if let quirk { model.quirks.remove(quirk) }
-    let host = Host(model)
+    return observe(EmulatedDevice(model))
+  }
+
+  /// The result on a new device, which is enabled first.
+  package func observe(_ device: any Device) -> String {
+    let host = Host(device)
     host.enable()
     return run(host)
   }

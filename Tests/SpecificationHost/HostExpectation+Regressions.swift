@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import ControllerEmulation
-import SpecificationHost
+internal import ControllerEmulation
 
-extension Expectation {
+extension HostExpectation {
   /// What hosts have stumbled over: enable, reset, shutdown, abort, deletion, events.
-  static let regressions: [Expectation] = [
-    Expectation("enable: CC without EN does not make it ready, EN does", "0 1") { host in
+  package static let regressions: [HostExpectation] = [
+    HostExpectation("enable: CC without EN does not make it ready, EN does", "0 1") { host in
       host.write(0x14, 0)
       host.pass(20)
       host.write(0x14, 0x0046_0000)
@@ -15,14 +14,14 @@ extension Expectation {
       host.pass(20)
       return "\(before) \(host.status & 1)"
     },
-    Expectation("reset: RDY goes, the admin queue's registers stay", "0 same") { host in
+    HostExpectation("reset: RDY goes, the admin queue's registers stay", "0 same") { host in
       let registers = [0x24, 0x28, 0x2c, 0x30, 0x34]
       let before = registers.map(host.read)
       host.write(0x14, 0x0046_0000)
       host.pass(20)
       return "\(host.status & 1) \(registers.map(host.read) == before ? "same" : "lost")"
     },
-    Expectation("reset: doorbells and phases start anew, three times", "0x0 0x0 0x0") { host in
+    HostExpectation("reset: doorbells and phases start anew, three times", "0x0 0x0 0x0") { host in
       text(
         (0..<3).map { _ in
           host.write(0x14, 0x0046_0000)
@@ -32,7 +31,8 @@ extension Expectation {
           return host.identify(1).0
         })
     },
-    Expectation("reset: I/O queues are gone and can be made again", "made 0x4101 made") { host in
+    HostExpectation("reset: I/O queues are gone and can be made again", "made 0x4101 made") {
+      host in
       let first = host.makeQueues()
       host.write(0x14, 0x0046_0000)
       host.pass(20)
@@ -40,7 +40,7 @@ extension Expectation {
       let gone = host.status(of: .init(opcode: 0, words: [1]))
       return "\(first ? "made" : "no") \(text(gone)) \(host.makeQueues() ? "made" : "no")"
     },
-    Expectation("reset with queues alive, as after kexec: nothing is left of them", "made") {
+    HostExpectation("reset with queues alive, as after kexec: nothing is left of them", "made") {
       host in
       _ = host.makeQueues(1)
       _ = host.makeQueues(2)
@@ -50,7 +50,7 @@ extension Expectation {
       host.enable()
       return host.makeQueues(1) && host.makeQueues(2) ? "made" : "no"
     },
-    Expectation(
+    HostExpectation(
       "reset: event requests end without a completion", "none",
       nvmetPCIEPF: .rule("nvmet_pci_epf.md, 8: they complete with 0x4006 before", "0x4006")
     ) { host in
@@ -60,14 +60,14 @@ extension Expectation {
       host.pass(20)
       return text(host.reap()?.1.status)
     },
-    Expectation("reset: the number of queues can be set again", "0x0") { host in
+    HostExpectation("reset: the number of queues can be set again", "0x0") { host in
       _ = host.makeQueues()
       host.write(0x14, 0x0046_0000)
       host.pass(20)
       host.enable()
       return text(host.status(of: .init(opcode: 9, words: [7, 0x0003_0003])))
     },
-    Expectation(
+    HostExpectation(
       "number of queues: not once there are queues", "0x400c",
       pciEPFNVMe: .rule("pci_epf_nvme.md, 11.6: the target does not know of the queues", "0x0"),
       nvmetPCIEPF: .rule("nvmet_pci_epf.md, 16: not looked at", "0x0")
@@ -75,19 +75,19 @@ extension Expectation {
       _ = host.makeQueues()
       return text(host.status(of: .init(opcode: 9, words: [7, 0x0001_0001])))
     },
-    Expectation("shutdown: normal completes", "2") { host in
+    HostExpectation("shutdown: normal completes", "2") { host in
       host.write(0x14, 0x0046_4001)
       host.pass(20)
       return "\(host.status >> 2 & 3)"
     },
-    Expectation(
+    HostExpectation(
       "shutdown: abrupt completes", "2", pciEPFNVMe: .quirk(.abruptShutdownIgnored, "0")
     ) { host in
       host.write(0x14, 0x0046_8001)
       host.pass(20)
       return "\(host.status >> 2 & 3)"
     },
-    Expectation(
+    HostExpectation(
       "shutdown: completes on a disabled controller, too", "2",
       pciEPFNVMe: .rule("pci_epf_nvme.md, 10.1: only while enabled", "0"),
       nvmetPCIEPF: .quirk(.shutdownWhileDisabledIgnored, "0")
@@ -98,7 +98,7 @@ extension Expectation {
       host.pass(20)
       return "\(host.status >> 2 & 3)"
     },
-    Expectation(
+    HostExpectation(
       "enable after shutdown: ready, no shutdown left, and commands work", "0x1 0x0",
       pciEPFNVMe: .quirk(.shutdownStatusSticks, "0x9 0x0")
     ) { host in
@@ -109,24 +109,25 @@ extension Expectation {
       host.enable()
       return "0x" + String(host.status, radix: 16) + " " + text(host.identify(1).0)
     },
-    Expectation("subsystem reset: not there, and the write does nothing", "1 0x0") { host in
+    HostExpectation("subsystem reset: not there, and the write does nothing", "1 0x0") { host in
       host.write(0x20, 0x4e56_4d65)
       host.pass(20)
       return "\(host.status & 1) \(text(host.identify(1).0))"
     },
-    Expectation("abort: a command that has ended is not aborted, and says so", "0x0 1") { host in
+    HostExpectation("abort: a command that has ended is not aborted, and says so", "0x0 1") {
+      host in
       guard host.makeQueues() else { return "no queues" }
       let completion = host.run(.init(opcode: 8, words: [1 | 99 << 16]))
       return "\(text(completion?.status)) \(completion.map { "\($0.result & 1)" } ?? "none")"
     },
-    Expectation("abort: a command that waits still completes", "0x0 0x0") { host in
+    HostExpectation("abort: a command that waits still completes", "0x0 0x0") { host in
       guard host.makeQueues() else { return "no queues" }
       let id = host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
       let abort = host.status(of: .init(opcode: 8, words: [1 | UInt32(id) << 16]))
       host.ring(1)
       return text([abort, host.reap(1)?.1.status])
     },
-    Expectation("delete SQ: what it has fetched completes before the answer", "0x0 0x0 0x0") {
+    HostExpectation("delete SQ: what it has fetched completes before the answer", "0x0 0x0 0x0") {
       host in
       guard host.makeQueues() else { return "no queues" }
       host.submitSilently(.init(opcode: 0, namespace: 1), to: 1)
@@ -136,7 +137,7 @@ extension Expectation {
       let answer = host.status(of: .init(opcode: 0, words: [1]))
       return text([answer, host.reap(1)?.1.status, host.reap(1)?.1.status])
     },
-    Expectation("delete and create: a queue's id is free again", "0x0 0x0 made") { host in
+    HostExpectation("delete and create: a queue's id is free again", "0x0 0x0 made") { host in
       guard host.makeQueues() else { return "no queues" }
       let deleted = [
         host.status(of: .init(opcode: 0, words: [1])),
@@ -144,7 +145,7 @@ extension Expectation {
       ]
       return text(deleted) + (host.makeQueues() ? " made" : " no")
     },
-    Expectation(
+    HostExpectation(
       "events: as many requests as AERL says wait, the next one is one too many", "0x4105",
       pciEPFNVMe: .quirk(.asyncEventsNeverComplete, "none")
     ) { host in
@@ -152,16 +153,16 @@ extension Expectation {
       host.pass(20)
       return text(host.reap()?.1.status)
     },
-    Expectation("a link that flaps: the controller comes back", "0 1 0x0") { host in
-      host.controller.linkDown(at: host.controller.now)
+    HostExpectation("a link that flaps: the controller comes back", "0 1 0x0") { host in
+      host.device.linkDown()
       host.pass(20)
       let down = host.status & 1
       host.write(0x14, 0)
       host.enable()
       return "\(down) \(host.status & 1) \(text(host.identify(1).0))"
     },
-    Expectation("a function-level reset: disabled, and enabled again", "0 1 0x0") { host in
-      host.controller.reset(at: host.controller.now)
+    HostExpectation("a function-level reset: disabled, and enabled again", "0 1 0x0") { host in
+      host.device.reset()
       let after = host.status & 1
       host.enable()
       return "\(after) \(host.status & 1) \(text(host.identify(1).0))"

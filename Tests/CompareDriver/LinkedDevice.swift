@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import HostDriver
+import PCI
+import ServedHost
+import SpecificationHost
+import VFIOUser
+
+/// The real driver's controller, behind the socket of `epfnvme link`, in real time.
+final class LinkedDevice: Device, HostInterface {
+  let memory: HostMemory
+  let function: RemoteFunction
+  private let configuration: ConfigurationSpace
+  private var events = DeviceEvents()
+
+  /// How much longer things may take than on the emulation, where each takes its time exactly: the board is an emulated machine.
+  static let slowness: UInt64 = 15
+
+  init(_ socket: String) throws {
+    guard let shared = SharedMemory(count: 16 << 20) else { throw ServedGuest.NoMemory() }
+    memory = HostMemory()
+    try unsafe memory.add(at: 0, backing: shared.bytes)
+    let client = try Client(connectingTo: socket, memory: memory)
+    try client.map(shared, at: 0)
+    function = try RemoteFunction(client, keeping: shared)
+    configuration = function.configuration
+    function.host = self
+  }
+
+  func interrupt(vector: Int) { events.interrupts.append(UInt16(clamping: vector)) }
+  func intx(asserted: Bool) { if asserted { events.interrupts.append(0) } }
+
+  // MARK: Device
+
+  var patience: (pauses: Int, nanoseconds: UInt64) { (5000, 100_000) }
+
+  func read(_ offset: Int) -> UInt32 {
+    var value: UInt32 = 0
+    withUnsafeMutableBytes(of: &value) { function.readBAR(0, offset: UInt64(offset), into: $0) }
+    return UInt32(littleEndian: value)
+  }
+
+  func write(_ offset: Int, _ value: UInt32) {
+    withUnsafeBytes(of: value.littleEndian) {
+      function.writeBAR(0, offset: UInt64(offset), from: $0)
+    }
+  }
+
+  func pass(nanoseconds: UInt64) {
+    function.wait(milliseconds: max(1, nanoseconds * Self.slowness / 1_000_000))
+  }
+
+  func linkUp() { enable() }
+
+  /// A hot reset: the link goes down, and comes up again at once.
+  func linkDown() {
+    function.reset(.conventional)
+    enable()
+  }
+
+  func reset() {
+    for offset in capabilityOffsets
+    where function.configuration.read(offset: offset, width: .byte) == 0x10 {
+      let control = function.configuration.read(offset: offset + 8, width: .word)
+      function.writeConfiguration(offset: offset + 8, width: .word, value: control | 0x8000)
+      function.wait(milliseconds: 100)
+    }
+    enable()
+  }
+
+  func takeEvents() -> DeviceEvents {
+    function.takeInterrupts()
+    defer { events = DeviceEvents() }
+    return events
+  }
+
+  private var capabilityOffsets: [Int] {
+    var offsets: [Int] = []
+    var offset = Int(configuration.read(offset: HeaderOffset.capabilitiesPointer, width: .byte))
+    while offset != 0 {
+      offsets.append(offset)
+      offset = Int(configuration.read(offset: offset + 1, width: .byte))
+    }
+    return offsets
+  }
+
+  /// Memory, bus mastering, and all vectors, as firmware and a driver do it.
+  private func enable() {
+    function.writeConfiguration(offset: 0x10, width: .doubleword, value: 0xfe00_0000)
+    function.writeConfiguration(offset: 0x14, width: .doubleword, value: 0)
+    function.writeConfiguration(offset: 0x04, width: .word, value: 6)
+    for offset in capabilityOffsets
+    where configuration.read(offset: offset, width: .byte) == 0x11 {
+      let control = function.configuration.read(offset: offset + 2, width: .word)
+      function.writeConfiguration(offset: offset + 2, width: .word, value: control | 0x8000)
+    }
+  }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import LibC
+import Numbers
+import SpecificationHost
+
+/// Random hosts that do the same to the real driver and to its emulation.
+///
+/// A sequence begins with a controller that was reset and enabled, and one pair of I/O queues. After each action the emulation is brought to rest;
+/// then the real controller has time until it shows the same, or the time class is exceeded: 3 s. Compared are CSTS, and the completions of both
+/// queues in their order: status, result, SQHD, SQID and CID. A sequence that differs is shortened.
+struct RandomComparison {
+  var seed: UInt64
+  var sequences: Int
+  var actions: Int
+  /// The first sequence.
+  var first: Int
+
+  static let limit: UInt64 = 3000
+
+  enum Action: CustomStringConvertible {
+    case configure(UInt32)
+    case register(Int, UInt32)
+    case doorbell(Int, UInt32)
+    case command(Host.Entry, queue: Int)
+    case functionReset
+    case linkFlap
+    /// Enable, and I/O queues.
+    case bringUp
+
+    var description: String {
+      func hex(_ value: some BinaryInteger) -> String { "0x" + String(value, radix: 16) }
+      switch self {
+      case .configure(let value): return "CC=\(hex(value))"
+      case .register(let offset, let value): return "[\(hex(offset))]=\(hex(value))"
+      case .doorbell(let index, let value): return "doorbell \(index)=\(value)"
+      case .command(let entry, let queue):
+        let words = entry.words.map { hex($0) }.joined(separator: " ")
+        return "queue \(queue): opcode \(hex(entry.opcode)) flags \(hex(entry.flags)) "
+          + "nsid \(hex(entry.namespace)) prp \(hex(entry.prp1)) \(hex(entry.prp2)) words \(words)"
+      case .functionReset: return "FLR"
+      case .linkFlap: return "link down and up"
+      case .bringUp: return "enable and create queues"
+      }
+    }
+  }
+
+  /// The actions of a sequence.
+  func sequence(_ number: Int) -> [Action] {
+    var numbers = SplitMix64(seed: seed &* 0x9e37_79b9 &+ UInt64(number))
+    func pick<T>(_ choices: [T]) -> T { choices[Int(numbers.next() % UInt64(choices.count))] }
+    return (0..<actions).map { _ in
+      switch numbers.next() % 32 {
+      case 0:
+        return .register(pick([0, 4, 8, 0x0c, 0x10, 0x1c, 0x20]), pick([0, .max, 0x4e56_4d65]))
+      case 1:
+        return .register(pick([0x24, 0x28, 0x2c, 0x30, 0x34]), UInt32(numbers.next() % 64) << 12)
+      case 2: return .configure(pick([0x0046_0000, 0x0046_4001, 0x0046_8001]))
+      case 3: return .functionReset
+      case 4: return .linkFlap
+      case 5: return .bringUp
+      case 6: return .doorbell(Int(numbers.next() % 12), UInt32(numbers.next() % 64))
+      default:
+        let isAdmin = numbers.next() % 3 == 0
+        return .command(
+          isAdmin ? Self.admin(&numbers) : Self.io(&numbers), queue: isAdmin ? 0 : 1)
+      }
+    }
+  }
+
+  /// Pages of the host's memory that no queue is in.
+  private static func buffer(_ numbers: inout SplitMix64) -> UInt64 {
+    (2048 + numbers.next() % 1024) << 12
+  }
+
+  private static func admin(_ numbers: inout SplitMix64) -> Host.Entry {
+    func pick<T>(_ choices: [T]) -> T { choices[Int(numbers.next() % UInt64(choices.count))] }
+    let opcode = pick(
+      [0, 1, 2, 4, 5, 6, 8, 9, 0x0a, 0x0d, 0x10, 0x14, 0x18, 0x7f, 0x80] as [UInt8])
+    var words = (0..<6).map { _ in UInt32(numbers.next() % 8) }
+    switch opcode {
+    case 2: words[0] = UInt32(numbers.next() % 12) | UInt32(numbers.next() % 512) << 16
+    case 6: words[0] = UInt32(pick([0, 1, 2, 3, 5, 6, 7, 8, 0x10, 0x11, 0x1c]))
+    case 9, 0x0a:
+      words[0] = UInt32(numbers.next() % 20)
+      words[1] = UInt32(truncatingIfNeeded: numbers.next())
+    case 1, 5:
+      words[0] = UInt32(numbers.next() % 6) | UInt32(pick([0, 1, 15, 63, 1023, 2000])) << 16
+      words[1] = UInt32(numbers.next() % 4) | UInt32(numbers.next() % 10) << 16
+    case 0, 4, 8: words[0] = UInt32(numbers.next() % 6) | UInt32(numbers.next() % 4) << 16
+    default: break
+    }
+    return Host.Entry(
+      opcode: opcode, flags: numbers.next() % 16 == 0 ? pick([1, 2, 0x40, 0x80]) : 0,
+      namespace: pick([0, 1, 1, 1, 2, 5, .max]), prp1: buffer(&numbers),
+      prp2: buffer(&numbers), words: words)
+  }
+
+  private static func io(_ numbers: inout SplitMix64) -> Host.Entry {
+    func pick<T>(_ choices: [T]) -> T { choices[Int(numbers.next() % UInt64(choices.count))] }
+    let opcode = pick([0, 1, 1, 2, 2, 2, 4, 5, 8, 9, 0x0c, 0x0d, 0x0e, 0x11, 0x7f] as [UInt8])
+    let block = numbers.next() % 8 == 0 ? numbers.next() % (1 << 40) : numbers.next() % 32768
+    // Up to two pages: the second pointer is no list.
+    return Host.Entry(
+      opcode: opcode, flags: numbers.next() % 32 == 0 ? pick([1, 2, 0x40]) : 0,
+      namespace: pick([1, 1, 1, 1, 1, 1, 0, 2, .max]), prp1: buffer(&numbers),
+      prp2: buffer(&numbers),
+      words: [
+        UInt32(truncatingIfNeeded: block), UInt32(block >> 32), UInt32(numbers.next() % 16), 0, 0,
+        0,
+      ])
+  }
+
+  /// What a host sees after an action.
+  struct View: Equatable, CustomStringConvertible {
+    var status: UInt32
+    var completions: [String]
+    var description: String {
+      "CSTS 0x\(String(status, radix: 16)) [\(completions.joined(separator: ", "))]"
+    }
+  }
+
+  private func perform(_ action: Action, _ host: Host) {
+    switch action {
+    case .configure(let value): host.write(0x14, value)
+    case .register(let offset, let value): host.write(offset, value)
+    case .doorbell(let index, let value): host.write(0x1000 + 4 * index, value)
+    case .command(let entry, let queue): host.submit(entry, to: queue)
+    case .functionReset: host.device.reset()
+    case .linkFlap:
+      host.device.linkDown()
+      host.device.linkUp()
+    case .bringUp: bringUp(host)
+    }
+  }
+
+  private func bringUp(_ host: Host) {
+    host.write(0x14, 0)
+    host.pass(20)
+    host.enable()
+    _ = host.makeQueues(1)
+  }
+
+  /// The completions since the last call, of both queues.
+  private func completions(_ host: Host) -> [String] {
+    (0...1).flatMap { queue in
+      var texts: [String] = []
+      while let (id, completion) = host.completed(queue) {
+        texts.append(
+          "\(queue): CID \(id) status 0x\(String(completion.status, radix: 16)) result "
+            + "0x\(String(completion.result, radix: 16)) SQHD \(completion.submissionHead) "
+            + "SQID \(completion.queue)")
+      }
+      return texts
+    }
+  }
+
+  /// Plays actions on both.
+  /// - Returns: the first difference: the action's index, and what both showed.
+  private func play(
+    _ actions: [Action], _ device: any Device, _ model: ControllerModel
+  ) -> (index: Int, real: View, emulated: View)? {
+    let emulated = Host(EmulatedDevice(model, memoryBytes: 16 << 20))
+    let real = Host(device)
+    device.reset()
+    bringUp(emulated)
+    bringUp(real)
+    for (index, action) in actions.enumerated() {
+      perform(action, emulated)
+      perform(action, real)
+      emulated.pass(30)
+      let wanted = View(status: emulated.status, completions: completions(emulated))
+      var seen = View(status: real.status, completions: completions(real))
+      var waited: UInt64 = 0
+      while seen != wanted, waited < Self.limit {
+        device.pass(nanoseconds: 200_000)
+        waited += 3
+        seen.status = real.status
+        seen.completions += completions(real)
+        // The queues have no order between them.
+        seen.completions.sort { $0.prefix(1) < $1.prefix(1) }
+      }
+      if seen != wanted { return (index, seen, wanted) }
+    }
+    return nil
+  }
+
+  func run(_ device: any Device, _ model: ControllerModel) throws {
+    var report = Report()
+    for number in first..<sequences {
+      var actions = sequence(number)
+      guard var difference = play(actions, device, model) else {
+        report.compare("sequence \(number)", real: "", emulated: "")
+        continue
+      }
+      // Without what comes after, and then without each action that is not needed.
+      actions = Array(actions.prefix(difference.index + 1))
+      var index = actions.count - 2
+      while index >= 0, CompareDriver.isAlive(device) {
+        var shorter = actions
+        shorter.remove(at: index)
+        if let again = play(shorter, device, model), again.index == shorter.count - 1 {
+          actions = shorter
+          difference = again
+        }
+        index -= 1
+      }
+      report.compare(
+        "seed \(seed) sequence \(number): " + actions.map { "\($0)" }.joined(separator: "; "),
+        real: "\(difference.real)", emulated: "\(difference.emulated)")
+      guard CompareDriver.isAlive(device) else {
+        report.write()
+        print("lost", number + 1, separator: "\t")
+        exit(3)
+      }
+    }
+    report.write()
+  }
+}
