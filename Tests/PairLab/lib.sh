@@ -40,6 +40,9 @@ stop_link() {
   cp link.out "$output/$suite.${boots:-0}.link"
 }
 
+# link_counted FILTER: what the link counted until its end.
+link_counted() { grep '"event":"end"' link.out | jq -e "$1"; }
+
 # ---- The two machines ----
 
 # pipe NAME: the FIFOs of a machine's agent, which stay open here.

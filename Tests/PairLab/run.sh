@@ -34,6 +34,8 @@ trap 'exit 130' INT TERM
 
 epfnvme=${PAIRLAB_EPFNVME:-}
 [ -n "$epfnvme" ] || epfnvme=$(build_product epfnvme)
+compare=
+case 60-compare in *"$filter"*) compare=${PAIRLAB_COMPARE:-$(build_product CompareDriver)} ;; esac
 # The name in the host lab's functions.
 server_program=$epfnvme
 

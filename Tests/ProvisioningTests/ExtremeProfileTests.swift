@@ -9,7 +9,7 @@ import Testing
 /// Profiles with extremes in any key: refused with a place, refused by the machine before the first write, or carried out.
 @Suite struct ExtremeProfileTests {
   /// 10,000 with `EPFNVME_TEST_SCALE=full`.
-  static let count: UInt64 = TestScale.isFull ? 10_000 : 200
+  static let count: UInt64 = TestScale.isFull ? 10_000 : 120
 
   /// The outcomes of profiles.
   struct Tally: Sendable {

@@ -23,7 +23,7 @@ import Testing
     "for generated profiles: the text describes the profile, the export describes the machine",
     arguments: 0..<(TestScale.isFull ? 20 : 1))
   func generated(_ block: UInt64) throws {
-    for seed in block * 50..<block * 50 + 50 {
+    for seed in block * 50..<block * 50 + (TestScale.isFull ? 50 : 20) {
       let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12
       let profile = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let located: Profile.Located
@@ -73,7 +73,7 @@ import Testing
     "nvmetcli JSON of a target gives the same target, for generated profiles",
     arguments: 0..<(TestScale.isFull ? 10 : 1))
   func nvmetcli(_ block: UInt64) throws {
-    for seed in block * 20..<block * 20 + 20 {
+    for seed in block * 20..<block * 20 + (TestScale.isFull ? 20 : 10) {
       let kernelRelease: SimulatedKernel.Release = seed % 2 == 0 ? .linux7_2 : .linux6_12
       let profile = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let original = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
