@@ -7,6 +7,15 @@ internal import PCI
 /// It continues after a violation if possible. It writes to the first blocks of the first namespace.
 /// - Source: NVM Express Base 2.1, NVM Command Set 1.1, PCIe Transport 1.1.
 public final class ConformanceHost: NVMeHost {
+  /// Rules of one command that are not examined, by id: some drivers do not survive them.
+  public var omitted: Set<String> = []
+  /// Rules whose command fails after the controller has set up its transfer to the host.
+  ///
+  /// `nvmet_pci_epf` does not survive them for long: nvmet_pci_epf.md, 20, Q2.
+  public static let failingReads: Set<String> = [
+    "identify-invalid-nsid", "identify-list-nsid", "identify-reserved", "log-reserved", "log-short",
+    "read-range",
+  ]
   /// The rules checked so far; complete after ``examine()`` has returned.
   public private(set) var examination = ConformanceReport()
   var capabilities = ControllerCapabilities()
@@ -62,6 +71,7 @@ public final class ConformanceHost: NVMeHost {
     _ id: String, _ source: String, _ requirement: String, _ command: SubmissionEntry,
     on queue: Int = 0, ends wanted: Status...
   ) -> CompletionEntry? {
+    if omitted.contains(id) { return nil }
     let end = run(command, on: queue)
     require(
       id, source, requirement,

@@ -14,7 +14,7 @@ public struct ConformanceReport: Sendable, Hashable {
   }
 
   /// In the order of the examination.
-  public internal(set) var rules: [Rule] = []
+  public var rules: [Rule] = []
 
   public init() {}
 

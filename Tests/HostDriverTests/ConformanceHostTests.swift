@@ -57,6 +57,26 @@ import Testing
     ),
   ]
 
+  @Test(
+    "without the rules of failing reads, no worker of nvmet_pci_epf hangs",
+    arguments: [true, false])
+  func failingReads(_ areOmitted: Bool) throws {
+    var model = ControllerModel(.nvmetPCIEPF)
+    model.namespaces = [Namespace(id: 1, backend: .memory(MemoryStore(count: 4 << 20)))]
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    function.linkUp()
+    let host = ConformanceHost(function, memory: memory, clock: DeviceClock(function))
+    host.omitted = areOmitted ? ConformanceHost.failingReads : []
+    let report = try host.examine()
+    let hangs = function.takeEvents().diagnoses.contains { $0.fault.hasSuffix("failed read") }
+    #expect(hangs == !areOmitted)
+    #expect(
+      ConformanceHost.failingReads.allSatisfy { id in
+        report.rules.contains { $0.id == id } == !areOmitted
+      })
+  }
+
   @Test("a controller violates only the rules of its quirks", arguments: broken)
   func rules(_ behaviour: Behaviour, _ broken: Set<String>) throws {
     let examination = try examine(behaviour)

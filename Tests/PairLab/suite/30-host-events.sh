@@ -9,7 +9,7 @@ for reset in hot perst; do
   set_up "$reset"
   reboots=yes
   start_host
-  guest=resets # for accepted.txt
+  guest=events # for accepted.txt
   host_finds_disk "$reset" || return
   check "$reset: a region is written" on host 'keep "$(disk 1)"'
 

@@ -53,8 +53,13 @@ judge() {
 }
 
 module_options=
-with_board conformance
+with_board conformance all
 judge 'rules of the conformance host' conformance
+# One board each.
+for rule in identify-invalid-nsid identify-list-nsid identify-reserved log-reserved log-short read-range; do
+  with_board conformance "$rule"
+  judge "rule $rule" "conformance.$rule"
+done
 with_board table
 judge 'rows of the conformance tables' table
 with_board random "${PAIRLAB_SEED:-1}" "${PAIRLAB_SEQUENCES:-25}" 20

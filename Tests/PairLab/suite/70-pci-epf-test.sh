@@ -55,10 +55,10 @@ for way in dma memory-to-memory windows; do
   start_link
   start_board || return
   check "$way: the board binds pci-epf-test" on board "
-    modprobe epfnvme_epc $module_options && modprobe pci-epf-test &&
+    mount -t configfs configfs /sys/kernel/config; modprobe epfnvme_epc $module_options && modprobe pci-epf-test &&
     c=/sys/kernel/config/pci_ep && f=\$c/functions/pci_epf_test/test && mkdir \$f &&
     echo 0x104c >\$f/vendorid && echo 0xb500 >\$f/deviceid && echo 32 >\$f/msi_interrupts && echo 64 >\$f/msix_interrupts &&
-    e=\$(ls -d \$c/controllers/*) && ln -s \$f \$e/ && echo 1 >\$e/start"
+    e=\$(ls -d \$c/controllers/*) && ln -s \$f \$e/ && echo 1 >\$e/start" || return
   start_test_host || return
   check "$way: the host finds the function" on host 'modprobe pci_endpoint_test && [ -e /dev/pci-endpoint-test.0 ]'
   selftest "$way" '-r pci_ep_basic.LEGACY_IRQ_TEST' '-r pci_ep_basic.MSI_TEST' '-r pci_ep_basic.MSIX_TEST'
