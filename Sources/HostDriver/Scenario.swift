@@ -162,10 +162,15 @@ public final class ScenarioPlayer {
   }
 
   /// Lets the conformance host examine the function.
-  /// - Parameter omitted: rules that are not examined.
-  public func examine(omitting omitted: Set<String> = []) throws(HostError) -> ConformanceReport {
+  /// - Parameters:
+  ///   - omitted: rules that are not examined.
+  ///   - last: the rule after which nothing more is examined.
+  public func examine(
+    omitting omitted: Set<String> = [], last: String? = nil
+  ) throws(HostError) -> ConformanceReport {
     let host = ConformanceHost(function, memory: memory, clock: clock)
     host.omitted = omitted
+    host.last = last
     return try host.examine()
   }
 

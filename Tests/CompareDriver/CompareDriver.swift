@@ -57,7 +57,7 @@ struct CompareDriver {
     // Each emulated controller has an empty disk, like the board's.
     model.namespaces = model.namespaces.map { namespace in
       var namespace = namespace
-      namespace.backend = .memory(MemoryStore(count: 16 << 20))
+      namespace.backend = .memory(MemoryStore(count: 128 << 20))
       return namespace
     }
     return model
@@ -65,17 +65,19 @@ struct CompareDriver {
 
   /// The rules of the conformance host, but those that the driver does not survive; or one of these alone.
   static func conformance(_ socket: String, _ emulation: Emulation, _ rule: String) throws {
+    let isAll = rule == "all"
     let omitted = ConformanceHost.failingReads.subtracting([rule])
     var emulated = ConformanceReport()
     try emulation.forEachEndpoint { (_, endpoint) throws(ProvisioningError) in
       try endpoint.play(.linkUp)
-      emulated = (try? endpoint.player.examine(omitting: omitted)) ?? emulated
+      emulated =
+        (try? endpoint.player.examine(omitting: omitted, last: isAll ? nil : rule)) ?? emulated
     }
-    let isAll = rule == "all"
     if !isAll { emulated.rules.removeAll { $0.id != rule } }
     let device = try LinkedDevice(socket)
     let host = ConformanceHost(device.function, memory: device.memory, clock: device.function)
     host.omitted = omitted
+    host.last = isAll ? nil : rule
     var real = ConformanceReport()
     do { real = try host.examine() } catch {
       print("failed", "\(error)", separator: "\t")

@@ -49,6 +49,12 @@ final class LinkedDevice: Device, HostInterface {
     function.wait(milliseconds: max(1, nanoseconds * Self.slowness / 1_000_000))
   }
 
+  func pass(nanoseconds: UInt64, until isDone: () -> Bool) {
+    for _ in 0..<max(1, nanoseconds * Self.slowness / 1_000_000) where !isDone() {
+      function.wait(milliseconds: 1)
+    }
+  }
+
   func linkUp() { enable() }
 
   /// A hot reset: the link goes down, and comes up again at once.
@@ -62,8 +68,8 @@ final class LinkedDevice: Device, HostInterface {
     where function.configuration.read(offset: offset, width: .byte) == 0x10 {
       let control = function.configuration.read(offset: offset + 8, width: .word)
       function.writeConfiguration(offset: offset + 8, width: .word, value: control | 0x8000)
-      function.wait(milliseconds: 100)
     }
+    // The link replies to the next access when the board has dealt with the reset.
     enable()
   }
 

@@ -12,6 +12,8 @@ package protocol Device: AnyObject {
   func read(_ offset: Int) -> UInt32
   func write(_ offset: Int, _ value: UInt32)
   func pass(nanoseconds: UInt64)
+  /// Lets time pass for an event that ends the wait in real time; virtual time passes whole.
+  func pass(nanoseconds: UInt64, until isDone: () -> Bool)
   func linkUp()
   func linkDown()
   /// A function-level reset.
@@ -47,6 +49,9 @@ package final class EmulatedDevice: Device {
   }
   package func pass(nanoseconds: UInt64) {
     controller.advance(to: VirtualTime(nanoseconds: controller.now.nanoseconds + nanoseconds))
+  }
+  package func pass(nanoseconds: UInt64, until isDone: () -> Bool) {
+    pass(nanoseconds: nanoseconds)
   }
   package func linkUp() { controller.linkUp(at: controller.now) }
   package func linkDown() { controller.linkDown(at: controller.now) }

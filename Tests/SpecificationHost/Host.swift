@@ -102,7 +102,8 @@ package final class Host {
     write(0x30, UInt32(truncatingIfNeeded: pair.completions))
     write(0x34, UInt32(pair.completions >> 32))
     write(0x14, configuration)
-    pass(12)
+    device.pass(nanoseconds: 12_000_000) { self.status & 3 != 0 }
+    drain()
   }
 
   // MARK: Commands
@@ -290,7 +291,7 @@ package final class Host {
   }
 
   package func fill(_ address: UInt64, _ bytes: [UInt8]) {
-    for (index, byte) in bytes.enumerated() { try? memory.store(byte, at: address + UInt64(index)) }
+    unsafe bytes.withUnsafeBytes { try? unsafe memory.write(at: address, from: $0) }
   }
 }
 
