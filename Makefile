@@ -27,6 +27,10 @@ swift_sources = Sources Tests Package.swift
 debug = --explicit-target-dependency-import-check error
 release = -c release --static-swift-stdlib -Xlinker --strip-all --product epfnvme
 
+# SwiftPM passes the traits' definitions to the compiler in the order of a set, which is another one in half of its runs, and would then compile
+# everything again. Tests keep the random order.
+swift_build = SWIFT_DETERMINISTIC_HASHING=1 swift build
+
 # A static executable for small boards: without shared libraries, libkmod and libudev.
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
@@ -39,18 +43,20 @@ help: ## list the targets
 
 build: packages ## build everything, tests included; a warning is an error
 	@mkdir -p .build
-	swift build $(debug) --build-tests 2>&1 | tee .build/build.log
+	$(swift_build) $(debug) --build-tests 2>&1 | tee .build/build.log
 	@if grep -n 'warning:' .build/build.log; then echo 'the build has warnings' >&2; exit 1; fi
 
 test: packages ## run the tests
 	@mkdir -p .build; rm -f .build/tests.xml
-	swift test $(debug) --disable-xctest --xunit-output .build/tests.xml
+	$(swift_build) $(debug) --build-tests
+	swift test $(debug) --skip-build --disable-xctest --xunit-output .build/tests.xml
 	@grep -q '<testsuite .*tests="[1-9]' .build/tests.xml || { echo 'no test ran' >&2; exit 1; }
 
 # Tables of faults, crashes and signals, and property tests have a short form and a full one, with every case and thousands of generated
 # profiles, which needs an optimised build.
 test-all: packages ## run the tests with the full form of tables and property tests (an optimised build)
-	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --disable-xctest --scratch-path .build/test-all
+	$(swift_build) -c release -Xswiftc -enable-testing --build-tests --scratch-path .build/test-all
+	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest --scratch-path .build/test-all
 
 check: packages ## check the format, build without warnings, run the tests
 	swift format lint --strict -r $(swift_sources)
@@ -64,7 +70,7 @@ generate: packages ## write the JSON Schema and the guide's tables of profile ke
 	swift run $(debug) SchemaDocuments .
 
 demo: packages ## plan, set up, show and tear down an endpoint on the simulated kernel
-	swift build $(debug) --product epfnvme
+	$(swift_build) $(debug) --product epfnvme
 	@.ci/demo "$$(swift build $(debug) --show-bin-path)/epfnvme"
 
 lab: packages ## run the suite on a real kernel in QEMU
@@ -93,7 +99,7 @@ fuzz: packages ## attack the vfio-user server with mutated sessions
 	cd Tests/Fuzz && swift run -c release FuzzVFIOUser --messages $(FUZZ_MESSAGES) --seed $(FUZZ_SEED) --connects 1000
 
 install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)
-	swift build $(release)
+	$(swift_build) $(release)
 	$(MAKE) install-files EPFNVME="$$(swift build $(release) --show-bin-path)/epfnvme"
 
 .PHONY: install-files uninstall
@@ -145,7 +151,7 @@ uninstall-module: ## remove the sources of the kernel module
 	rm -rf $(module_sources)
 
 static: packages ## build .build/static/epfnvme, which needs no shared library
-	swift build $(static)
+	$(swift_build) $(static)
 	cp "$$(swift build $(static) --show-bin-path)/epfnvme" .build/static/epfnvme
 
 packages:

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+import LibC
 
 /// What the real driver does differently than its emulation.
 struct Report {
   /// Things that were compared.
   private(set) var compared = 0
-  /// Name, and what each did.
-  private(set) var differences: [(name: String, real: String, emulated: String)] = []
+  private(set) var differences = 0
 
+  /// Prints a difference: its name, and what each did.
   mutating func compare(_ name: String, real: String, emulated: String) {
     compared += 1
-    if real != emulated { differences.append((name, real, emulated)) }
+    guard real != emulated else { return }
+    differences += 1
+    print("difference", name, real, emulated, separator: "\t")
+    fflush(nil)
   }
 
-  /// One line a difference, fields separated by tabs, and a line with the count.
-  func write() {
-    for difference in differences {
-      print("difference", difference.name, difference.real, difference.emulated, separator: "\t")
-    }
-    print("compared", compared, differences.count, separator: "\t")
-  }
+  /// A line with the counts.
+  func write() { print("compared", compared, differences, separator: "\t") }
 }

@@ -15,6 +15,8 @@ build_product() {
   (
     cd "$root"
     PATH=$path
+    SWIFT_DETERMINISTIC_HASHING=1 # as in the Makefile
+    export SWIFT_DETERMINISTIC_HASHING
     swift build -c release --static-swift-stdlib --product "$1" >&2
     echo "$(swift build -c release --static-swift-stdlib --show-bin-path)/$1"
   )
