@@ -66,7 +66,7 @@ check: packages ## check the format, build without warnings, run the tests
 fmt: ## format the Swift sources in place
 	swift format format -i -r $(swift_sources)
 
-generate: packages ## write the JSON Schema and the guide's tables of profile keys anew
+generate: packages ## write the JSON Schema, the guide's tables of profile keys and the page of kernel releases anew
 	swift run $(debug) SchemaDocuments .
 
 demo: packages ## plan, set up, show and tear down an endpoint on the simulated kernel

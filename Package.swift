@@ -52,24 +52,27 @@ let package = Package(
         .target(name: "CUdev", condition: .when(traits: ["Libudev"])), "LinuxFiles", "CLinux",
         systemPackage,
       ]),
+    // Behaviours of the kernel by release.
+    .target(name: "KernelHistory"),
     .target(
       name: "SimulatedKernel",
       dependencies: [
         "LibC",
-        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
-        "LinuxFiles", "Numbers", systemPackage,
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "KernelHistory", "PCI",
+        "ControllerEmulation", "LinuxFiles", "Numbers", systemPackage,
       ]),
     .target(
       name: "Provisioning",
       dependencies: [
         "LibC",
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "LinuxFiles", "Numbers", "CLinux", systemPackage,
+        "KernelHistory", "LinuxFiles", "Numbers", "CLinux", systemPackage,
       ]),
     .target(name: "PCI"),
     .target(name: "NVMe", dependencies: ["Numbers"]),
     .target(
-      name: "ControllerEmulation", dependencies: ["LibC", "NVMe", "Numbers", "PCI", "CLinux"]),
+      name: "ControllerEmulation",
+      dependencies: ["LibC", "KernelHistory", "NVMe", "Numbers", "PCI", "CLinux"]),
     .target(name: "HostDriver", dependencies: ["NVMe", "Numbers", "PCI"]),
     .target(name: "VFIOUser", dependencies: ["LibC", "PCI", "CLinux"]),
     // A PCIe link in software: an endpoint controller for a board, its functions for a host.
@@ -90,12 +93,14 @@ let package = Package(
       dependencies: [
         "LibC",
         "ConfigFS", "BlockDevices", "NVMe", "PCI", "ControllerEmulation", "HostDriver", "VFIOUser",
-        "SimulatedKernel", "Provisioning", "EndpointProvisioning", "Numbers", systemPackage,
+        "SimulatedKernel", "Provisioning", "EndpointProvisioning", "KernelHistory", "Numbers",
+        systemPackage,
       ]),
     .target(
       name: "Doctor",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents",
+        "KernelHistory",
         "ControllerEmulation", "Provisioning", "LinuxFiles", systemPackage,
       ]),
     .target(
@@ -110,8 +115,9 @@ let package = Package(
       name: "BoardTests",
       dependencies: [
         "LibC",
-        "ConfigFS", "BlockDevices", "KernelEvents", "SimulatedKernel", "Provisioning",
-        "ProfileEmulation", "HostTools", "LinuxFiles", "Numbers", "CLinux", systemPackage,
+        "ConfigFS", "BlockDevices", "KernelEvents", "KernelHistory", "SimulatedKernel",
+        "Provisioning", "ProfileEmulation", "HostTools", "LinuxFiles", "Numbers", "CLinux",
+        systemPackage,
       ]),
 
     // Tests: one suite a target, and what several share.
@@ -126,9 +132,11 @@ let package = Package(
     .executableTarget(
       name: "RandomProfiles", dependencies: ["Provisioning", "SimulatedKernel", "TestSupport"],
       path: "Tests/RandomProfiles"),
-    // The JSON Schema and the guide's tables, from the table of keys.
+    // The JSON Schema and the guide's tables, from the table of keys; the page of kernel releases.
     .executableTarget(
-      name: "SchemaDocuments", dependencies: ["Provisioning"], path: "Tests/SchemaDocuments"),
+      name: "SchemaDocuments",
+      dependencies: ["KernelHistory", "Provisioning", "SimulatedKernel"],
+      path: "Tests/SchemaDocuments"),
     .target(
       name: "RecordedConfigFS", dependencies: ["ConfigFS", systemPackage],
       path: "Tests/RecordedConfigFS"),
@@ -157,15 +165,19 @@ let package = Package(
       name: "SimulatedKernelTests",
       dependencies: [
         "LibC",
-        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "SimulatedKernel", "PCI",
-        "ControllerEmulation", "HostDriver", "NVMeEmulation", systemPackage,
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "KernelHistory",
+        "SimulatedKernel", "PCI", "ControllerEmulation", "HostDriver", "NVMeEmulation",
+        systemPackage,
       ]),
     .target(
       name: "SpecificationHost", dependencies: ["ControllerEmulation", "PCI"],
       path: "Tests/SpecificationHost"),
     .testTarget(
       name: "ControllerEmulationTests",
-      dependencies: ["LibC", "ControllerEmulation", "NVMe", "Numbers", "PCI", "SpecificationHost"]),
+      dependencies: [
+        "LibC", "ControllerEmulation", "KernelHistory", "NVMe", "Numbers", "PCI",
+        "SpecificationHost",
+      ]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
     .testTarget(
@@ -201,6 +213,12 @@ let package = Package(
     .testTarget(
       name: "EndpointLinkTests",
       dependencies: ["EndpointLink", "PCI", "VFIOUser", "ServedHost", "Numbers"]),
+    .testTarget(
+      name: "KernelHistoryTests",
+      dependencies: [
+        "KernelHistory", "ControllerEmulation", "SimulatedKernel", "Provisioning", "TestSupport",
+        systemPackage,
+      ]),
     .testTarget(name: "PCITests", dependencies: ["PCI", "Numbers"]),
     .testTarget(name: "NVMeTests", dependencies: ["NVMe"]),
     .testTarget(
@@ -214,7 +232,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "epfnvme", "TestSupport", "ConfigFS", "KernelModules", "SimulatedKernel",
+        "epfnvme", "TestSupport", "ConfigFS", "KernelHistory", "KernelModules", "SimulatedKernel",
         "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "PCI", "VFIOUser",
         systemPackage,
       ]),
@@ -225,7 +243,8 @@ let package = Package(
         "LibC",
         "ConfigFS", "NVMeTarget", "KernelModules", "KernelEvents",
         "SimulatedKernel", "Provisioning", "EndpointProvisioning", "NVMe", "ControllerEmulation",
-        "HostDriver", "VFIOUser", "EndpointLink", "ProfileEmulation", "Doctor", "HostTools",
+        "KernelHistory", "HostDriver", "VFIOUser", "EndpointLink", "ProfileEmulation", "Doctor",
+        "HostTools",
         "BoardTests", "LinuxFiles", "Numbers", "CLinux",
         systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

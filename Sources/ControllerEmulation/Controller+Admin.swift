@@ -26,6 +26,7 @@ enum Outcome {
 extension Controller {
   mutating func executeAdmin(_ command: SubmissionEntry) {
     if let refusal = B.refuseAdmin(&self, command) {
+      B.willRefuse(&self, command, on: 0, refusal)
       return finish(command, on: 0, .failure(refusal))
     }
     switch command.adminOpcode {
@@ -62,9 +63,7 @@ extension Controller {
     _ command: SubmissionEntry, count: Int, _ body: (inout Controller) -> Outcome
   ) {
     let pointer = parseDataPointer(command, count: count)
-    guard pointer == .success else {
-      return finish(command, on: 0, .failure(B.statusOfFailedTransfer(self, pointer)))
-    }
+    guard pointer == .success else { return fail(command, on: 0, pointer) }
     unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<count]).zero()
     let outcome = body(&self)
     if case .done(let status, _) = outcome, status != .success {
@@ -75,8 +74,18 @@ extension Controller {
 
   // MARK: The end of a command
 
-  mutating func finish(_ command: SubmissionEntry, on queue: UInt16, _ outcome: Outcome) {
-    var completion = Completion(queue: queue, commandID: command.id, status: Status.success)
+  /// A command fails before its execution, since its data cannot be transferred.
+  mutating func fail(_ command: SubmissionEntry, on queue: UInt16, _ status: Status) {
+    finish(
+      command, on: queue, .failure(B.statusOfFailedTransfer(self, status)),
+      isBlank: B.blanksFailures(self))
+  }
+
+  mutating func finish(
+    _ command: SubmissionEntry, on queue: UInt16, _ outcome: Outcome, isBlank: Bool = false
+  ) {
+    var completion = Completion(
+      queue: queue, commandID: command.id, status: Status.success, isBlank: isBlank)
     switch outcome {
     case .none: return
     case .done(let status, let result):

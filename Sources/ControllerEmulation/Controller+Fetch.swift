@@ -118,8 +118,9 @@ extension Controller {
     let phase: UInt16 = completions[queue].phase ? 1 : 0
     // The last word has the phase: once it is visible, the host may read the entry.
     let address = completions[queue].address &+ UInt64(tail) &<< completions[queue].entryShift
-    let middle = head | UInt32(completion.queue) << 16
-    let last = UInt32(completion.commandID) | UInt32(completion.status.rawValue << 1 | phase) << 16
+    let middle = completion.isBlank ? 0 : head | UInt32(completion.queue) << 16
+    let id = completion.isBlank ? 0 : UInt32(completion.commandID)
+    let last = id | UInt32(completion.status.rawValue << 1 | phase) << 16
     let inPlace: Void? = memory.withMutableBytes(at: address, count: 16) { bytes in
       bytes.storeBytes(of: completion.result.littleEndian, as: UInt64.self)
       bytes.storeBytes(of: middle.littleEndian, toByteOffset: 8, as: UInt32.self)
@@ -153,7 +154,7 @@ extension Controller {
   mutating func raise(_ queue: Int) {
     let vector = completions[queue].vector
     guard Int(vector) < model.interrupts.vectors else {
-      return log(.error, "CQ[\(queue)]: Failed to raise IRQ (err=-22)")
+      return log(.error, B.failedInterrupt(self, queue))
     }
     guard !B.isMasked(self, vector) else { return }
     trace(.interrupt(vector: vector))

@@ -8,6 +8,7 @@ extension Controller {
     counters.commands &+= 1
     let index = index(of: command.namespaceID)
     if let refusal = B.refuseIO(self, command, index) {
+      B.willRefuse(&self, command, on: queue, refusal)
       return finish(command, on: queue, .failure(refusal))
     }
     switch command.nvmOpcode {
@@ -15,7 +16,10 @@ extension Controller {
     case .read, .write: B.transferBlocks(&self, command, on: queue, index)
     case .writeZeroes: writeZeroes(command, queue, index)
     case .datasetManagement: B.manageDataset(&self, command, on: queue, index)
-    default: finish(command, on: queue, .failure(B.refuseIOOpcode(&self, command)))
+    default:
+      let refusal = B.refuseIOOpcode(&self, command)
+      B.willRefuse(&self, command, on: queue, refusal)
+      finish(command, on: queue, .failure(refusal))
     }
   }
 
@@ -80,7 +84,7 @@ extension Controller {
     if isWrite {
       let status = copyFromHost()
       guard status == .success else {
-        return finish(command, on: queue, .failure(B.statusOfFailedTransfer(self, status)))
+        return fail(command, on: queue, status)
       }
     }
     if let status = check(command.firstBlock, command.blockCount, index) {
@@ -127,9 +131,7 @@ extension Controller {
   ) {
     var status = parseDataPointer(command, bytes: ranges * 16)
     if status == .success { status = copyFromHost() }
-    guard status == .success else {
-      return finish(command, on: queue, .failure(B.statusOfFailedTransfer(self, status)))
-    }
+    guard status == .success else { return fail(command, on: queue, status) }
     guard command.cdw11 & 4 != 0 else { return finish(command, on: queue, .success) }
     let shift = UInt64(model.namespaces[index].blockShift)
     for range in 0..<Int(ranges) {

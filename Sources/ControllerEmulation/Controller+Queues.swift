@@ -40,7 +40,10 @@ extension Controller {
     queue.completionQueue = UInt16(request.completionQueue)
     queue.due = due
     submissions[request.id] = queue
-    completions[request.completionQueue].references += 1
+    // Not every release checks that it exists.
+    if request.completionQueue < completions.count {
+      completions[request.completionQueue].references += 1
+    }
     clearDoorbell(submission: request.id)
     hasCreatedQueues = true
     return .success

@@ -47,6 +47,8 @@ internal import Synchronization
   var events: EventState
   var keepAlive = KeepAliveState()
   var hasCreatedQueues = false
+  /// Completion queues with properties that outlive them, in some releases of nvmet_pci_epf.
+  var formerQueues = FormerQueues()
 
   /// Doorbells in the host's memory, when it has set them up.
   var doorbellBuffers: DoorbellBuffers?
@@ -103,5 +105,6 @@ internal import Synchronization
     unsafe pageList.deallocate()
   }
 
+  @inline(__always)
   func has(_ quirk: Quirk) -> Bool { model.quirks.contains(quirk) }
 }

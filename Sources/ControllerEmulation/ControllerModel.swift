@@ -4,8 +4,8 @@ public import NVMe
 /// The parameters of a controller: identity, limits, namespaces. They do not change during the controller's life.
 public struct ControllerModel: Sendable {
   public var behaviour: Behaviour
-  /// The deviations that are imitated; at first all that the driver has.
-  public var quirks: Set<Quirk>
+  /// The deviations that are imitated; at first all that the driver has in Linux 7.2.13.
+  public var quirks: QuirkSet
 
   // Identity.
   public var vendorID: UInt16 = 0

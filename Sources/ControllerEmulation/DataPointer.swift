@@ -155,7 +155,9 @@ extension Controller {
       case .segment, .lastSegment:
         // A chain that leads in a circle ends here; the data of one command fit in far fewer lists.
         lists += 1
-        if let refusal = B.refuseSegment(length: length, lists: lists) { return refusal }
+        if let refusal = B.refuseSegment(&self, length: length, lists: lists) {
+          return refusal
+        }
         let size = SGLDescriptor.byteCount
         let isLast = B.endsAtLastSegment && descriptor.type == .lastSegment
         var next: SGLDescriptor?

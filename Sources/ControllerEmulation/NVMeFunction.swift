@@ -49,8 +49,10 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
       capabilities.append(.msi(MSI(vectors: vectors)))
     case .intx: break
     }
+    let size = UInt64(model.bar0Size)
+    let bar0 = BAR(size: size, is64Bit: !model.quirks.contains(.bar0Is32Bit) || size > 1 << 31)
     configuration = ConfigurationSpace(
-      header: header, bars: [0: BAR(size: UInt64(model.bar0Size))], capabilities: capabilities)
+      header: header, bars: [0: bar0], capabilities: capabilities)
     (table, pendingBits) = (ranges.table, ranges.pending)
     vectors = InterruptVectors(for: configuration, tableKeeper: tableKeeper)
     controller = model.makeController(memory: memory)

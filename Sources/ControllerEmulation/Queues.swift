@@ -80,7 +80,7 @@ struct CompletionQueueRequest {
   let size: UInt32
   let address: UInt64
   let isContiguous: Bool
-  let raisesInterrupts: Bool
+  var raisesInterrupts: Bool
   let vector: UInt16
 
   /// - Source: NVM Express Base 2.1, 5.2.1.
@@ -120,4 +120,6 @@ struct Completion {
   var commandID: UInt16
   /// The 15 bits of the status field, DNR at bit 14.
   var status: Status
+  /// Whether the entry has no SQID, SQHD and CID.
+  var isBlank = false
 }

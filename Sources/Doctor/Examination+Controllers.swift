@@ -96,9 +96,10 @@ extension Examination {
       facts.append("\(windows) outbound windows")
       knowsWindows = true
     }
-    let compatible = (try? files.bytes(of: node.appending("compatible"))) ?? []
-    let known = KnownController(
-      compatible.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+    let compatible = ((try? files.bytes(of: node.appending("compatible"))) ?? [])
+      .split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    hardware += compatible
+    let known = KnownController(compatible)
     if let known { facts.append(known.interrupts) }
     if let group = try? files.linkText(of: device.appending("iommu_group")).lastPart {
       facts.append("IOMMU group \(group)")
@@ -118,9 +119,7 @@ extension Examination {
         .controllerUnsuitable, name,
         [
           Finding.Evidence(
-            node.appending("compatible").string,
-            compatible.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-              .joined(separator: ", "))
+            node.appending("compatible").string, compatible.joined(separator: ", "))
         ], refusal, remedy: "use another board: no configuration changes that")
     }
   }
@@ -192,7 +191,9 @@ extension Examination {
       switch link {
       case .up: "the driver reports the link as up, but"
       case .down: "the link has gone down again, and"
-      case nil: "the driver reported no link event, and"
+      case nil:
+        KernelWatch.silence(of: driver?.name ?? "", in: machine.facts.release).map { "\($0), and" }
+          ?? "the driver reported no link event, and"
       }
     find(
       .hostAbsent, name, [evidence("\(Self.directory)/\(name)/start")] + said,

@@ -22,6 +22,8 @@ struct Examination {
   var diagnosis: MachineDiagnosis
   /// The NVMe function drivers that the kernel has, loaded or not.
   var drivers: [FunctionDriver] = []
+  /// The compatibles of the endpoint controllers in the device tree.
+  var hardware: [String] = []
 
   var machine: Provisioning.Machine { provisioner.machine }
 

@@ -58,6 +58,8 @@ extension Finding {
     case moduleOverridden = "module-overridden"
     case moduleRefused = "module-refused"
     case configFSNotMounted = "configfs-not-mounted"
+    case knownKernelBug = "known-kernel-bug"
+    case possibleKernelBug = "possible-kernel-bug"
     // The endpoint controller.
     case controllerMissing = "controller-missing"
     case controllerDisabled = "controller-disabled"
@@ -119,12 +121,13 @@ extension Finding {
         .backingShared, .backingMounted, .journalDamaged, .kernelCrashed,
         .eventOnFailedFunction, .profileImpossible:
         .error
-      case .moduleOverridden, .moduleRefused, .controllerWithoutFunction, .functionUnbound,
+      case .knownKernelBug, .moduleOverridden, .moduleRefused, .controllerWithoutFunction,
+        .functionUnbound,
         .deviceLeaked, .vendorUnset, .classCode, .noVectors, .intxFallback, .queuesLimited,
         .headerConflict, .transferLimit, .noNamespace, .journalUnfinished,
         .unlinkedWhileStarted, .profileWarning:
         .warning
-      case .twoDrivers, .configFSNotMounted, .controllerNotStarted, .hostAbsent,
+      case .possibleKernelBug, .twoDrivers, .configFSNotMounted, .controllerNotStarted, .hostAbsent,
         .functionForeign, .functionWaits, .subsystemVendorIgnored, .subsystemUnused,
         .nullBlockForeign:
         .note

@@ -21,6 +21,7 @@ package struct MachineDoctor: Sendable {
     examination.examineKernel()
     examination.examineModules()
     examination.examineControllers()
+    examination.examineRelease()
     examination.examineFunctions()
     examination.examineDevices()
     examination.examineTargets()

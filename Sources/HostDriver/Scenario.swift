@@ -58,6 +58,12 @@ public struct Scenario: Sendable, Hashable {
       [.linkUp, .probe, .verify, .linkDown, .wait(milliseconds: 100), .linkUp, .probe, .verify]
         + [.shutDown]),
     Scenario(
+      "restart", "an orderly shutdown, the link goes down and up, then a new probe",
+      [
+        .linkUp, .probe, .verify, .shutDown, .linkDown, .wait(milliseconds: 5000), .linkUp, .probe,
+        .verify, .shutDown,
+      ]),
+    Scenario(
       "abrupt-shutdown", "CC.SHN = 10b, as at a power failure",
       [
         .linkUp, .probe, .verify, .write(offset: 0x14, value: 0x0046_8001),

@@ -37,6 +37,15 @@ public enum FunctionDriver: Hashable, Sendable {
     }
   }
 
+  /// The modules that stay loaded as long as the driver's module.
+  public var neededModules: [String] {
+    switch self {
+    case .pciEPFNVMe: ["nvme_fabrics", "nvme_core"]
+    case .nvmetPCIEPF: ["nvmet", "nvme_core"]
+    case .other: []
+    }
+  }
+
   /// The drivers of NVMe functions, `nvmet_pci_epf` first.
   public static let nvmeDrivers: [FunctionDriver] = [.nvmetPCIEPF, .pciEPFNVMe]
 }

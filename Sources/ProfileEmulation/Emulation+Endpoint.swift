@@ -32,7 +32,7 @@ extension Emulation {
           .different, "the controller failed: \(error)", operation: error.step,
           path: name,
           hint:
-            "see the trace; a quirk of the driver may be the cause (epfnvme emulate --list-quirks)"
+            "see the trace; a quirk of the driver (epfnvme emulate --list-quirks) or a bug of its kernel release (epfnvme predict) may be the cause"
         )
       }
     }
@@ -70,6 +70,7 @@ extension Emulation {
         .init("cap", .string(hexadecimal(found.capabilities.rawValue))),
         .init("vs", .string(hexadecimal(found.version.rawValue))),
         .init("bar0Size", JSONValue(model.bar0Size)),
+        .init("bar0Bits", JSONValue(function.configuration.bars[0]?.is64Bit == false ? 32 : 64)),
         .init("msixTableOffset", JSONValue(model.msixTableOffset)),
         .init("vectors", JSONValue(model.interrupts.vectors)),
         .init("ioQueues", JSONValue(found.ioQueues)),

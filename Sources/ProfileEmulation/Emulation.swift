@@ -32,17 +32,20 @@ package final class Emulation {
   package let kernel: SimulatedKernel
   /// The bound functions' directories below configfs.
   package let functions: [String]
+  /// The names of the machine's endpoint controllers.
+  let controllers: [String]
 
   /// - Parameter adjust: sets further properties of the machine.
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up on this kernel release.
   package init(
     _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release,
-    quirks: Set<Quirk>? = nil, adjust: (inout SimulatedKernel.Machine) -> Void = { _ in }
+    quirks: QuirkSet? = nil, adjust: (inout SimulatedKernel.Machine) -> Void = { _ in }
   ) throws(ProvisioningError) {
     self.kernelRelease = kernelRelease
     var machine = Self.machine(for: located.profile)
     machine.quirks = quirks
     adjust(&machine)
+    controllers = machine.controllers.map(\.name)
     let kernel = SimulatedKernel(kernelRelease, machine: machine)
     let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
     defer { Self.remove(run) }

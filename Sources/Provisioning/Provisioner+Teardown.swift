@@ -36,7 +36,8 @@ extension Provisioner {
           operation, reason: entry.isRestart ? "others use the controller" : "setup created it",
           disruption: teardown.disruption(of: operation)))
     }
-    return Plan(name: name, driver: nil, steps: steps, warnings: [])
+    let warnings = teardown.keptModules.map { ProfileIssue(.warning, path: "", message: $0) }
+    return Plan(name: name, driver: nil, steps: steps, warnings: warnings)
   }
 
   /// Removes everything that epfnvme created under a name, and nothing else.
@@ -71,6 +72,7 @@ extension Provisioner {
       throw Self.incomplete("\"\(name)\" could not be taken down completely", left)
     }
     Journal.remove(name, in: run)
+    for sentence in teardown.keptModules { progress(.kept(sentence)) }
     if !options.removesFiles {
       for file in teardown.files { progress(.kept("\(file) is kept: it holds data")) }
     }
@@ -84,6 +86,8 @@ struct Teardown {
   private(set) var entries: [JournalEntry]
   /// Files that setup created.
   private(set) var files: [String] = []
+  /// The modules that were to be unloaded and stay, as sentences.
+  private(set) var keptModules: [String] = []
   private let machine: Machine
   private let ownership: Ownership
   /// Controllers that are stopped for a moment, with the functions of others that are bound to them.
@@ -110,9 +114,31 @@ struct Teardown {
       default: break
       }
     }
+    keepDrivers()
     leaveShared()
     leaveHeaders()
     interruptControllers()
+  }
+
+  /// A driver of functions stays loaded where unloading it is dangerous, and with it the modules that it needs.
+  private mutating func keepDrivers() {
+    guard let reason = Hazard.reasonToKeepDrivers(on: machine) else { return }
+    let unloaded = entries.compactMap { entry in
+      if case .unloadModule(let module)? = entry.undo { module } else { nil }
+    }
+    let drivers = FunctionDriver.nvmeDrivers.filter { driver in
+      unloaded.contains { $0.replacingDashes == driver.moduleName.replacingDashes }
+    }
+    for driver in drivers {
+      let needed = driver.neededModules + [driver.moduleName]
+      for index in entries.indices {
+        guard case .unloadModule(let module)? = entries[index].undo,
+          needed.contains(where: { $0.replacingDashes == module.replacingDashes })
+        else { continue }
+        entries[index].undo = nil
+      }
+      keptModules.append("\(driver.moduleName) stays loaded: \(reason)")
+    }
   }
 
   /// The last profile that has an object removes it.

@@ -17,8 +17,8 @@ struct GlobalOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The release and driver of a new simulated kernel: 7.2 (nvmet_pci_epf) or 6.12 (pci_epf_nvme).",
-      valueName: "name"))
+      "The release of a new simulated kernel: 6.14 to 7.3 (nvmet_pci_epf), also with the stable release as 6.14.2, or 6.12 (pci_epf_nvme); 7.2 is 7.2.13.",
+      valueName: "release"))
   var kernelRelease: SimulatedKernel.Release?
 
   @Flag(help: "Print the result, or the error, as JSON.")

@@ -234,7 +234,8 @@ import Testing
   }
 
   private static let names = [
-    "linux", "firmware", "kexec", "reset", "function-reset", "link-flap", "abrupt-shutdown", "idle",
+    "linux", "firmware", "kexec", "reset", "function-reset", "link-flap", "restart",
+    "abrupt-shutdown", "idle",
   ]
 
   @Test(
@@ -267,7 +268,7 @@ import Testing
   func listing() throws {
     let result = try Program()("emulate", "--list-quirks", "--json")
     let rows = try #require(result.json?.arrayValue)
-    #expect(rows.count == 32)
+    #expect(rows.count == 45)
     #expect(rows.allSatisfy { $0["summary"]?.stringValue?.isEmpty == false })
     #expect(try Program()("emulate", howto, "--scenario", "none").status == 64)
   }

@@ -62,6 +62,8 @@ import Testing
     Row("smoke", ["smoke", "--list-cases"]),
     Row("doctor", ["doctor"]), Row("doctor", ["doctor", tcp], status: 1),
     Row("predict", ["predict", loop]), Row("predict", ["predict", loop, "--commands"]),
+    Row("predict", ["predict", loop, "--kernel-release", "6.14.2"]),
+    Row("emulate", ["emulate", loop, "--kernel-release", "6.14.2"]),
     Row("emulate", ["emulate", loop]),
     Row("emulate", ["emulate", loop, "--scenario", "conformance"]),
     Row("emulate", ["emulate", "--list-quirks"]),

@@ -12,6 +12,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
   var name: String
   var status: Int32
   var machine = SimulatedKernel.Machine()
+  var kernelRelease = "7.2"
   var fault: SimulatedKernel.Fault?
   var options: [String] = []
   /// The cases that fail.
@@ -67,6 +68,18 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
       $0.skipped = ["link-up", "link-stable"]
       $0.says = "does not report its link"
     },
+    SmokeSituation("the driver does not log its link", 0) {
+      $0.kernelRelease = "6.14.2"
+      $0.skipped = ["link-up", "link-stable"]
+      $0.says = "nvmet_pci_epf of Linux 6.14.2 does not log link changes, and no host has enabled"
+    },
+    SmokeSituation("the same, and the link is required", 1) {
+      $0.kernelRelease = "6.14.2"
+      $0.options = ["--require-link"]
+      $0.failed = ["link-up"]
+      $0.timedOut = "link-up"
+      $0.says = "nvmet_pci_epf of Linux 6.14.2 does not log link changes, and no host has enabled"
+    },
     SmokeSituation("the link never comes back", 1, .trainsOnce) {
       $0.failed = ["link-bounced"]
       $0.timedOut = "link-bounced"
@@ -114,7 +127,8 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
 
   /// Runs the command on the machine.
   func run(_ program: Program, _ more: [String] = []) throws -> Program.Result {
-    let kernel = try program.kernel(machine: machine)
+    let release = SimulatedKernel.Release(rawValue: kernelRelease) ?? .linux7_2
+    let kernel = try program.kernel(release, machine: machine)
     if let fault { kernel.inject(fault) }
     // Only one shipped profile names its controller.
     let profile = name.hasPrefix("the named") ? "rock5b.json" : "null_blk-loop.json"

@@ -305,7 +305,9 @@ import Testing
   @Test("every hazard has a row here")
   func covered() {
     let rows = Self.guarded.map(\.hazard.id) + Self.unwelcome.map(\.hazard.id)
-    let ownTests = [Hazard.zonedReuse, .failedStaysLinked, .tlsKernel, .freedBAR].map(\.id)
+    let ownTests = [
+      Hazard.zonedReuse, .failedStaysLinked, .tlsKernel, .freedBAR, .driverUnload,
+    ].map(\.id)
     for hazard in Hazard.all where hazard.prevention != .inexpressible {
       #expect(rows.contains(hazard.id) || ownTests.contains(hazard.id), "\(hazard.id)")
     }

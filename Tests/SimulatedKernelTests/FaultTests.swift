@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ConfigFS
+import KernelEvents
 import LibC
 import SimulatedKernel
 import SystemPackage
@@ -61,6 +62,17 @@ struct FaultTests {
     kernel.inject(.init(.create, action: .errnoAfterEffect(.interrupted)))
     #expect(kernel.errno { try $0.make("nvmet/hosts/a") } == .interrupted)
     #expect(try kernel.names("nvmet/hosts") == ["a"])
+  }
+
+  @Test("a kernel in a file keeps its release")
+  func kept() throws {
+    let release = try #require(SimulatedKernel.Release(rawValue: "6.14.2"))
+    let file = temporaryFile()
+    defer { remove(file) }
+    let kernel = try SimulatedKernel(contentsOf: file, kernelRelease: release)
+    try kernel.load("nvmet")
+    #expect(try SimulatedKernel(contentsOf: file).kernelRelease == release)
+    #expect(try SimulatedKernel(contentsOf: file).facts.release == "6.14.2")
   }
 
   @Test("a state file carries a kernel from one process to the next")

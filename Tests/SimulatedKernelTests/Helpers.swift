@@ -102,7 +102,8 @@ extension SimulatedKernel {
 
   /// Links the function to the one controller.
   func bind() throws(Errno) {
-    let function = kernelRelease == .linux7_2 ? Names.function : Names.pciEPFNVMeFunction
+    let function =
+      kernelRelease.generation == .linux7_2 ? Names.function : Names.pciEPFNVMeFunction
     try link(Names.controller + "/f0", function)
   }
 

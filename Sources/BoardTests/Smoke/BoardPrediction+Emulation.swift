@@ -15,8 +15,11 @@ extension BoardPrediction {
     guard !located.profile.functions.isEmpty else { return nil }
     let driver = (try? provisioner.plan(located))?.driver
     let facts = provisioner.machine.facts
+    let own = SimulatedKernel.Release(rawValue: facts.release).flatMap { release in
+      driver.map { $0 == release.functionDriver } ?? true ? release : nil
+    }
     let emulation = try Emulation(
-      located, driver.map { .init(functionDriver: $0) ?? .linux7_2 } ?? usual
+      located, own ?? driver.map { .init(functionDriver: $0) ?? .linux7_2 } ?? usual
     ) {
       $0.release = facts.release
       $0.onlineCPUs = facts.onlineCPUs

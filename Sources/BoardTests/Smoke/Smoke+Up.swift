@@ -22,8 +22,13 @@ extension Smoke {
     } else if isInterrupted {
       finish(.linkUp, .skipped(interruption))
     } else if options.requiresLink {
+      let reason = watch.silence.map { "\($0), and no host has enabled the controller" }
       finish(
-        .linkUp, .timedOut("no link within \(provisioner.timeout)"), since: startMark, began: began)
+        .linkUp, .timedOut(reason ?? "no link within \(provisioner.timeout)"), since: startMark,
+        began: began)
+    } else if let reason = watch.silence {
+      finish(
+        .linkUp, .skipped("\(reason), and no host has enabled the controller"), began: began)
     } else if watch.links(since: runMark).contains(.up) {
       // The driver reports it at bind, before the controller is started.
       finish(.linkUp, .skipped("this endpoint controller does not report its link"))

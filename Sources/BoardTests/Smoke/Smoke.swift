@@ -67,7 +67,9 @@ package final class Smoke {
     self.options = options
     self.hear = hear
     self.hostPart = hostPart
-    watch = KernelWatch(provisioner.machine.log, driver: prediction?.driver ?? "")
+    watch = KernelWatch(
+      provisioner.machine.log, driver: prediction?.driver ?? "",
+      release: provisioner.machine.facts.release)
     record = SmokeRecord(runs: options.runs)
     report = TestReport(suite: "smoke", subject: located.profile.name)
     report.runs = options.runs

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import KernelHistory
 
 /// The controller to emulate.
 public enum Behaviour: String, Sendable, Hashable, CaseIterable {
@@ -9,9 +10,19 @@ public enum Behaviour: String, Sendable, Hashable, CaseIterable {
   /// The reference controller: the behaviour of the specification.
   case reference
 
-  /// The deviations that the driver really has.
-  public var quirks: Set<Quirk> {
-    Set(Quirk.allCases.filter { $0.behaviour == self })
+  /// The quirks of the driver in Linux 7.2.13, or of the out-of-tree driver.
+  public var quirks: QuirkSet {
+    switch self {
+    case .nvmetPCIEPF: Self.newestQuirks
+    case .pciEPFNVMe, .reference: quirks(in: KernelVersion(6, 12))
+    }
+  }
+
+  private static let newestQuirks = nvmetPCIEPF.quirks(in: KernelVersion(7, 2, 13))
+
+  /// The quirks of the driver in a release.
+  public func quirks(in version: KernelVersion) -> QuirkSet {
+    QuirkSet(Quirk.allCases.filter { $0.behaviour == self && $0.isPresent(in: version) })
   }
 }
 

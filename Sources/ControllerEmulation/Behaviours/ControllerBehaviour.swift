@@ -21,7 +21,7 @@ protocol ControllerBehaviour: SendableMetatype {
   /// The largest transfer of a new model, bytes.
   static var maximumTransfer: Int { get }
   /// Whether a largest transfer of less than 8 KiB wraps in MDTS; otherwise it is raised to 8 KiB.
-  static func wrapsSmallTransferField(_ quirks: Set<Quirk>) -> Bool
+  static func wrapsSmallTransferField(_ quirks: QuirkSet) -> Bool
   /// Queue pairs for which the driver has doorbells.
   static var doorbellPairs: Int { get }
   /// Queue pairs that have doorbells in BAR 0.
@@ -125,6 +125,8 @@ protocol ControllerBehaviour: SendableMetatype {
   static func didPost(_ controller: inout Controller<Self>, to queue: Int)
   /// The end of a batch of completions.
   static func didPostBatch(_ controller: inout Controller<Self>, to queue: Int, count: Int)
+  /// The driver's message about an interrupt that cannot be raised.
+  static func failedInterrupt(_ controller: borrowing Controller<Self>, _ queue: Int) -> String
   /// Whether the host has masked a vector.
   static func isMasked(_ controller: borrowing Controller<Self>, _ vector: UInt16) -> Bool
   /// The level of the interrupt pin; nil if it is pulsed for each interrupt.
@@ -154,7 +156,9 @@ protocol ControllerBehaviour: SendableMetatype {
   static var unreadableList: Status { get }
   /// Checks an SGL segment descriptor.
   /// - Parameter lists: the segments of the command so far, this one included.
-  static func refuseSegment(length: Int, lists: Int) -> Status?
+  static func refuseSegment(
+    _ controller: inout Controller<Self>, length: Int, lists: Int
+  ) -> Status?
   /// Whether a Last Segment descriptor ends the chain.
   static var endsAtLastSegment: Bool { get }
   /// Checks the length of an SGL.
@@ -170,6 +174,12 @@ protocol ControllerBehaviour: SendableMetatype {
   static func statusOfFailedTransfer(
     _ controller: borrowing Controller<Self>, _ status: Status
   ) -> Status
+  /// The target will refuse a command, which is not executed.
+  static func willRefuse(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry, on queue: UInt16,
+    _ status: Status)
+  /// Whether a command that failed before its execution completes without its ids.
+  static func blanksFailures(_ controller: borrowing Controller<Self>) -> Bool
   /// A command that transfers data to the host has failed in its execution.
   static func readFailed(
     _ controller: inout Controller<Self>, _ command: SubmissionEntry, on queue: UInt16)
@@ -301,11 +311,22 @@ extension ControllerBehaviour {
   static func pinLevel(_ controller: borrowing Controller<Self>) -> Bool? { nil }
   static func isMasked(_ controller: borrowing Controller<Self>, _ vector: UInt16) -> Bool { false }
 
+  static func willRefuse(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry, on queue: UInt16,
+    _ status: Status
+  ) {}
+  static func blanksFailures(_ controller: borrowing Controller<Self>) -> Bool { false }
+  static func failedInterrupt(
+    _ controller: borrowing Controller<Self>, _ queue: Int
+  ) -> String { "CQ[\(queue)]: Failed to raise IRQ (err=-22)" }
+
   static var acceptsZeroPRPs: Bool { false }
   static var checksListAlignment: Bool { false }
   static var unreadableList: Status { .internalError }
   /// nvmet_pci_epf treats both segment types alike, and ignores half a descriptor at the end; pci_epf_nvme has no SGLs.
-  static func refuseSegment(length: Int, lists: Int) -> Status? {
+  static func refuseSegment(
+    _ controller: inout Controller<Self>, length: Int, lists: Int
+  ) -> Status? {
     length >= SGLDescriptor.byteCount && lists <= 64 ? nil : .internalError
   }
   static var endsAtLastSegment: Bool { false }

@@ -18,7 +18,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
   /// The target of Linux 6.12 reports 1.3.
   static var version: UInt32 { 0x0001_0300 }
   static var maximumTransfer: Int { 128 << 10 }
-  static func wrapsSmallTransferField(_ quirks: Set<Quirk>) -> Bool {
+  static func wrapsSmallTransferField(_ quirks: QuirkSet) -> Bool {
     quirks.contains(.smallTransferFieldWraps)
   }
   static var doorbellPairs: Int { 16 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A deviation of a driver from the specification: pci_epf_nvme.md, 13; nvmet_pci_epf.md, 20.
+public import KernelHistory
+
+/// A deviation of a driver from the specification, or of some releases from Linux 7.2.13: pci_epf_nvme.md, 13; nvmet_pci_epf.md, 20;
+/// releases.md, 1.
 ///
-/// If a quirk is disabled, the controller follows the specification there.
+/// If a quirk is disabled, the controller follows the specification there. A quirk that only some releases have is a row of
+/// ``KernelChange`` with the quirk's name.
 ///
 /// Races and leftovers that no host can observe of a controller with atomic steps (pci_epf_nvme.md, 13, Q5, Q13, Q14, Q24) and operations
 /// that the emulation always refuses or diagnoses (nvmet_pci_epf.md, 20, Q4, Q5, Q6, Q7, Q8, Q17) are not among them.
@@ -41,6 +45,20 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   case burstAndThresholdCut = "burst-and-threshold-cut"
   case transferFieldWraps = "transfer-field-wraps"
   case shutdownDoesNotFlush = "shutdown-does-not-flush"
+  // nvmet_pci_epf, in some releases
+  case largeEntrySizesEnabled = "large-entry-sizes-enabled"
+  case bar0Is32Bit = "bar0-32-bit"
+  case enableSurvivesShutdown = "enable-survives-shutdown"
+  case linkChangesNotLogged = "link-changes-not-logged"
+  case failedCompletionBlank = "failed-completion-blank"
+  case interruptEnableSurvivesDelete = "interrupt-enable-survives-delete"
+  case completionQueueMappedPerPost = "completion-queue-mapped-per-post"
+  case interruptFailuresNotLimited = "interrupt-failures-not-limited"
+  case completionQueueNotChecked = "completion-queue-id-not-checked"
+  case refusedCommandCompletesTwice = "refused-command-completes-twice"
+  case failedMappingKeepsQueueID = "failed-mapping-keeps-queue-id"
+  case shortSegmentReadBeyond = "short-sgl-segment-read-beyond"
+  case reservationMaskNamesNamespace = "reservation-mask-names-namespace"
 
   public var behaviour: Behaviour {
     switch self {
@@ -55,7 +73,11 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
     case .transferFailureSucceeds, .failedReadHangs, .completionQueueOfSameID,
       .fullTestWithoutWrap, .hostIdentifierHasNoLength, .readyDespiteFatal,
       .shutdownWhileDisabledIgnored, .registersWritable, .vectorNotChecked,
-      .burstAndThresholdCut, .transferFieldWraps, .shutdownDoesNotFlush:
+      .burstAndThresholdCut, .transferFieldWraps, .shutdownDoesNotFlush,
+      .largeEntrySizesEnabled, .bar0Is32Bit, .enableSurvivesShutdown, .linkChangesNotLogged,
+      .failedCompletionBlank, .interruptEnableSurvivesDelete, .completionQueueMappedPerPost,
+      .interruptFailuresNotLimited, .completionQueueNotChecked, .refusedCommandCompletesTwice,
+      .failedMappingKeepsQueueID, .shortSegmentReadBeyond, .reservationMaskNamesNamespace:
       .nvmetPCIEPF
     }
   }
@@ -100,6 +122,40 @@ extension Quirk {
     case .vectorNotChecked: "Create CQ accepts any vector"
     case .burstAndThresholdCut: "arbitration burst and threshold are truncated"
     case .shutdownDoesNotFlush: "a shutdown does not flush the backing"
+    case .largeEntrySizesEnabled: "I/O entries larger than 64 and 16 bytes can be enabled"
+    case .bar0Is32Bit: "BAR 0 has a 32-bit address"
+    case .enableSurvivesShutdown: "CC.EN stays set after a shutdown and a lost link"
+    case .linkChangesNotLogged: "the log does not have link up and link down"
+    case .failedCompletionBlank:
+      "a command that fails before its execution completes without SQID, SQHD and CID"
+    case .interruptEnableSurvivesDelete:
+      "a completion queue that was deleted raises interrupts when it is created without them"
+    case .completionQueueMappedPerPost: "completion queues occupy outbound windows only for a post"
+    case .interruptFailuresNotLimited: "the log does not have the queue of a failed interrupt"
+    case .completionQueueNotChecked: "Create SQ accepts the id of a queue that does not exist"
+    case .refusedCommandCompletesTwice: "a command that the target refuses completes twice"
+    case .failedMappingKeepsQueueID:
+      "a completion queue that could not be mapped can never be created again"
+    case .shortSegmentReadBeyond: "an SGL segment of less than 16 bytes is read beyond its end"
+    case .reservationMaskNamesNamespace:
+      "feature 82h of a missing namespace fails with Invalid Namespace"
     }
   }
+}
+
+extension Quirk {
+  /// Its row in the table of releases; nil for a quirk that every release of the driver has.
+  public var change: KernelChange? { KernelChange.named(rawValue) }
+
+  /// The releases with the quirk, in words; nil if all releases of the driver have it.
+  public var releases: String? {
+    guard let change else { return nil }
+    let since = change.since.map { "since \($0.text)" }
+    let until = change.until.map { "until \($0.text)" }
+    let both = [since, until].compactMap(\.self)
+    return both.isEmpty ? nil : both.joined(separator: ", ")
+  }
+
+  /// Whether a release of the driver has it.
+  func isPresent(in version: KernelVersion) -> Bool { change?.isEmulated(in: version) ?? true }
 }

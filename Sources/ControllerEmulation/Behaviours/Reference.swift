@@ -17,7 +17,7 @@ enum Reference: ControllerBehaviour {
 
   static var version: UInt32 { 0x0002_0100 }
   static var maximumTransfer: Int { 512 << 10 }
-  static func wrapsSmallTransferField(_ quirks: Set<Quirk>) -> Bool { false }
+  static func wrapsSmallTransferField(_ quirks: QuirkSet) -> Bool { false }
 
   static var doorbellPairs: Int { NVMetPCIEPF.doorbellPairs }
   /// As many as queues.
@@ -190,7 +190,9 @@ enum Reference: ControllerBehaviour {
   static var acceptsZeroPRPs: Bool { true }
   static var checksListAlignment: Bool { true }
   static var unreadableList: Status { .dataTransferError }
-  static func refuseSegment(length: Int, lists: Int) -> Status? {
+  static func refuseSegment(
+    _ controller: inout Controller<Self>, length: Int, lists: Int
+  ) -> Status? {
     let size = SGLDescriptor.byteCount
     return length >= size && length % size == 0 && lists <= 64 ? nil : .invalidField
   }

@@ -21,7 +21,7 @@ package struct ServedFunction {
   /// From a profile: set up on a simulated kernel, with the files and devices that it names.
   /// - Throws: ``ProvisioningError``.
   package init(
-    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release, quirks: Set<Quirk>?,
+    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release, quirks: QuirkSet?,
     named wanted: String?, as controller: Controller
   ) throws(ProvisioningError) {
     let files = try BackingFiles(located.profile)

@@ -2,6 +2,7 @@
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import KernelHistory
 internal import LinuxFiles
 internal import NVMeTarget
 internal import PCIEndpoint
@@ -66,6 +67,11 @@ public struct Hazard: Hashable, Sendable {
     consequence:
       "function directories hold no reference to their driver's module: unloading it frees memory that they point to",
     safeOrder: "remove the function directories, then unload the module", prevention: .guarded)
+  static let driverUnload = Hazard(
+    id: "driver-unload",
+    consequence:
+      "in this kernel the endpoint core uses the group of a function driver after unloading has freed it, with and without function directories",
+    safeOrder: "leave the driver loaded", prevention: .guarded)
   static let vectorsAfterBind = Hazard(
     id: "vectors-after-bind",
     consequence:
@@ -139,7 +145,8 @@ public struct Hazard: Hashable, Sendable {
 
   public static let all: [Hazard] = [
     limitUnderController, portUnderController, longName, wrongTarget, secondary, virtualFunction,
-    moduleUnderFunction, vectorsAfterBind, anaGroup128, addressLength, cutNQN, tlsKernel,
+    moduleUnderFunction, driverUnload, vectorsAfterBind, anaGroup128, addressLength, cutNQN,
+    tlsKernel,
     queuesBeyondVectors, sharedBacking, zonedReuse, unbindThroughSysfs, failedStaysLinked,
     lateHeader, dmaAfterBind, freedBAR, debugfsFatal, controllerDriver, repeatedInit,
   ]
@@ -278,7 +285,27 @@ extension Hazard {
       let functions = (try? endpoints.functions(of: driver).all()) ?? []
       if !functions.isEmpty { return moduleUnderFunction }
     }
-    return nil
+    return isFunctionDriver(name) && reasonToKeepDrivers(on: machine) != nil ? driverUnload : nil
+  }
+
+  static func isFunctionDriver(_ module: String) -> Bool {
+    FunctionDriver.nvmeDrivers.contains {
+      $0.moduleName.replacingDashes == module.replacingDashes
+    } || module.replacingDashes.hasPrefix("pci_epf_")
+  }
+
+  /// Why unloading a function driver is dangerous on this machine, or may be; nil if it is not.
+  static func reasonToKeepDrivers(on machine: Machine) -> String? {
+    let change = KernelChange.driverUnload
+    guard let release = KernelRelease(machine.facts.release) else { return nil }
+    switch change.presence(in: release) {
+    case .absent: return nil
+    case .present:
+      return "unloading it is a use after free in Linux \(release.text), fixed in \(change.endText)"
+    case .unknown:
+      return
+        "unloading it may be a use after free in Linux \(release.text), fixed in \(change.endText)"
+    }
   }
 
   /// Whether a subsystem has a PCI controller: its function's attributes are busy then, and only then.

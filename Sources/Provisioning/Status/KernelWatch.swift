@@ -1,15 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 package import KernelEvents
+internal import KernelHistory
 
 /// The kernel log during a run: messages about the endpoint, errors, and link events.
 package struct KernelWatch {
   private let log: any KernelLog
   private let driver: String
+  /// Why the log does not have the link's changes; nil if it has them.
+  package let silence: String?
 
-  /// - Parameter driver: the function driver; empty when it is not known.
-  package init(_ log: any KernelLog, driver: String) {
+  /// - Parameters:
+  ///   - driver: the function driver; empty when it is not known.
+  ///   - release: the release of the kernel that writes the log.
+  package init(_ log: any KernelLog, driver: String, release: String) {
     self.log = log
     self.driver = driver
+    silence = Self.silence(of: driver, in: release)
+  }
+
+  /// Why a driver's messages do not have the link's changes; nil if they have them, or if the release does not tell.
+  package static func silence(of driver: String, in release: String) -> String? {
+    let change = KernelChange.linkChangesNotLogged
+    guard driver == change.area.rawValue, let kernel = KernelRelease(release),
+      change.presence(in: kernel) == .present
+    else { return nil }
+    return "\(driver) of Linux \(kernel.version) does not log link changes"
   }
 
   /// The link state in a message.
@@ -69,10 +84,13 @@ package struct KernelWatch {
     mark.map { log.lines(since: $0) } ?? []
   }
 
-  /// The link events that the function driver reported since a mark.
+  /// The link events that the function driver reported since a mark. Where it does not log them, a host that enables the controller shows
+  /// that the link is up.
   package func links(since mark: KernelLogMark?) -> [Link] {
     lines(since: mark).compactMap { line in
-      line.text.contains(driver) ? Self.link(line.text) : nil
+      guard line.text.contains(driver) else { return nil }
+      if silence != nil, line.text.contains("Enabling controller") { return .up }
+      return Self.link(line.text)
     }
   }
 }

@@ -190,6 +190,7 @@ extension KernelState {
     _ backend: (SimulatedKernel.Backing) throws(Failure) -> Backend
   ) throws(Failure) -> ControllerModel {
     var model = ControllerModel(hasNVMetPCIEPF ? .nvmetPCIEPF : .pciEPFNVMe)
+    model.quirks = model.behaviour.quirks(in: kernelRelease.version)
     if let quirks = machine.quirks { model.quirks.formIntersection(quirks) }
     model.vendorID = header("vendorid", of: node)
     model.nqn = nvme.subsystem

@@ -36,7 +36,7 @@ extension AttributeTable {
 
   static func nullBlockRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
     var rules = deviceRules
-    if kernelRelease == .linux6_12 {
+    if kernelRelease.generation == .linux6_12 {
       let newer = ["badblocks_once", "badblocks_partial_io", "rotational"]
       rules.removeAll { newer.contains($0.name) }
       // Declared by topic, not by name, until the list was sorted.
@@ -44,7 +44,7 @@ extension AttributeTable {
       rules.sort { order.firstIndex(of: $0.name) ?? 99 < order.firstIndex(of: $1.name) ?? 99 }
     }
     let names = rules.map(\.name).joined(separator: ",")
-    let features = kernelRelease == .linux7_2 ? names : featuresOfLinux6_12
+    let features = kernelRelease.generation == .linux7_2 ? names : featuresOfLinux6_12
     return [
       .nullBlock: rules,
       .nullBlockRoot: [
@@ -199,7 +199,7 @@ extension KernelState {
     set("mbps", String(min(number("mbps"), 40960)), of: node)
     if isSet("zoned", of: node) { try normalizeZones(node) }
     let blockSize = number("blocksize")
-    let limit = UInt64(kernelRelease == .linux7_2 ? 65536 : machine.pageSize)
+    let limit = UInt64(kernelRelease.generation == .linux7_2 ? 65536 : machine.pageSize)
     if blockSize != 0, blockSize < 512 || blockSize > limit || blockSize.nonzeroBitCount != 1 {
       log(.error, "Invalid logical block size (\(blockSize))")
       throw .invalidArgument

@@ -18,7 +18,7 @@ extension KernelState {
     ]
     if machine.hasEndpointSupport {
       modules.append(.init("pci_epf_test"))
-      switch kernelRelease {
+      switch kernelRelease.generation {
       case .linux7_2:
         modules.append(.init("nvmet_pci_epf", needs: ["nvmet", "nvme_core"]))
       case .linux6_12: modules.append(.init("pci_epf_nvme", needs: ["nvme_fabrics", "nvme_core"]))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import ControllerEmulation
+internal import KernelHistory
 internal import Numbers
 internal import SystemPackage
 
@@ -58,6 +59,9 @@ extension KernelState {
     if controller.bar0 == .reserved || controller.bar0 == .disabled {
       log(.error, node, "BAR 0 is not free")
       throw .operationNotSupportedByDevice
+    }
+    if kernelRelease.has(.dmaBeforeInit), controller.initializesAtReset, controller.hasDMA {
+      return crash("registers of the DMA engine accessed before the host's reference clock")
     }
     let setup = setup(of: node, on: controller)
     guard setup.bar0Size != nil else {

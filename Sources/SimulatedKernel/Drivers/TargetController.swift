@@ -42,7 +42,7 @@ extension KernelState {
     let controller = TargetController(
       id: id, subsystem: subsystem, port: port, transport: transport, host: host)
     targetControllers.append(controller)
-    let verb = kernelRelease == .linux7_2 ? "Created" : "creating"
+    let verb = kernelRelease.generation == .linux7_2 ? "Created" : "creating"
     log(.info, "nvmet: \(verb) nvm controller \(id) for subsystem \(nqn) for NQN \(host).")
     return controller
   }

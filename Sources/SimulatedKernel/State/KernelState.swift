@@ -64,7 +64,7 @@ struct KernelState: Codable, Sendable {
 
   var release: String { machine.release ?? kernelRelease.uname }
   /// Whether the NVMe endpoint function driver is `nvmet_pci_epf`, and not `pci_epf_nvme`.
-  var hasNVMetPCIEPF: Bool { kernelRelease == .linux7_2 }
+  var hasNVMetPCIEPF: Bool { kernelRelease.generation == .linux7_2 }
 
   func has(_ option: SimulatedKernel.KernelOption) -> Bool { machine.options.contains(option) }
 

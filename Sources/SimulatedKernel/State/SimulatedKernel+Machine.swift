@@ -32,7 +32,7 @@ extension SimulatedKernel {
     public var localAddresses: Set<String> = ["0.0.0.0", "127.0.0.1", "::", "::1"]
 
     /// Which of the driver's deviations from the specification its devices have; nil is all.
-    public var quirks: Set<Quirk>?
+    public var quirks: QuirkSet?
 
     public init() {}
 

@@ -99,7 +99,7 @@ struct AttributeTable: Sendable {
   private static let linux6_12 = AttributeTable(.linux6_12)
 
   static func of(_ kernelRelease: Release) -> AttributeTable {
-    switch kernelRelease {
+    switch kernelRelease.generation {
     case .linux7_2: linux7_2
     case .linux6_12: linux6_12
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import ControllerEmulation
+internal import KernelHistory
 internal import Numbers
 internal import SystemPackage
 
@@ -9,7 +10,7 @@ internal import SystemPackage
 extension AttributeTable {
   static func endpointRules(_ kernelRelease: Release) -> [Node.Kind: [AttributeRule]] {
     var nvme: [AttributeRule]
-    switch kernelRelease {
+    switch kernelRelease.generation {
     case .linux7_2: nvme = nvmetPCIEPFGroupRules
     case .linux6_12: nvme = pciEPFNVMeGroupRules
     }
@@ -136,6 +137,9 @@ extension KernelState {
     guard let root = endpointRoot, let functions = tree.child(.functions, of: root),
       let node = tree.child(name, of: functions)
     else { return }
+    if kernelRelease.has(.driverUnload) {
+      crash("\(name) unloaded: the group of the driver is used after it is freed")
+    }
     if !tree[node].children.isEmpty {
       // pci_ep.md, 21, row 5
       crash("\(name) unloaded with function directories left")
@@ -151,7 +155,7 @@ extension KernelState {
     let driverName = tree[driver].name
     let node = tree.add(name, .function, in: driver)
     functions[node] = EndpointFunctionState(driver: driverName, number: number)
-    let isLate = machine.lateGroups ?? (kernelRelease != .linux7_2)
+    let isLate = machine.lateGroups ?? kernelRelease.has(.lateGroups)
     let appears = isLate ? clock + 1_000_000 : 0
     _ = tree.add("primary", .primary, in: node, isDefault: true, appears: appears)
     _ = tree.add("secondary", .secondary, in: node, isDefault: true, appears: appears)

@@ -80,7 +80,7 @@ extension AttributeTable {
           }
         }),
     ]
-    if kernelRelease == .linux7_2 {
+    if kernelRelease.generation == .linux7_2 {
       rules.append(
         AttributeRule(
           name: "resv_enable", initial: "0",
@@ -146,7 +146,8 @@ extension KernelState {
     }
     let node = tree.add(name, .namespace, in: parent, number: Int(id))
     set("device_uuid", randomUUID(), of: node)
-    let shown = kernelRelease == .linux7_2 ? String(id) : String(Int32(truncatingIfNeeded: id))
+    let shown =
+      kernelRelease.generation == .linux7_2 ? String(id) : String(Int32(truncatingIfNeeded: id))
     log(.info, "nvmet: adding nsid \(shown) to subsystem \(tree[tree[parent].parent].name)")
   }
 

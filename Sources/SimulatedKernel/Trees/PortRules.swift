@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
+internal import KernelHistory
 internal import SystemPackage
 
 /// `nvmet` ports, ANA groups and referrals.
@@ -82,7 +83,7 @@ extension AttributeTable {
   }
 
   private static func addresses(_ kernelRelease: Release, adrfam: String) -> [AttributeRule] {
-    let hasPCI = kernelRelease == .linux7_2
+    let hasPCI = kernelRelease.generation == .linux7_2
     let families = ["ipv4", "ipv6", "ib", "fc"] + (hasPCI ? ["pci"] : []) + ["loop"]
     let requirements = ["not specified", "required", "not required"]
     let types = ["rdma", "fc", "tcp"] + (hasPCI ? ["pci"] : []) + ["loop"]
@@ -125,7 +126,7 @@ extension AttributeTable {
       integer("param_inline_data_size", "inline_data_size"),
       integer("param_max_queue_size", "max_queue_size"),
     ]
-    if kernelRelease == .linux7_2 { rules.append(integer("param_mdts", "mdts")) }
+    if kernelRelease.generation == .linux7_2 { rules.append(integer("param_mdts", "mdts")) }
     let integrityLock = portLock("param_pi_enable")
     rules.append(
       AttributeRule.plain("param_pi_enable", "0", after: integrityLock, Parse.bool)
@@ -134,7 +135,7 @@ extension AttributeTable {
   }
 
   static func referralRules(_ kernelRelease: Release) -> [AttributeRule] {
-    let family = kernelRelease == .linux7_2 ? "pci" : ""
+    let family = kernelRelease.generation == .linux7_2 ? "pci" : ""
     var rules = addresses(kernelRelease, adrfam: family)
     rules.insert(
       AttributeRule.plain(
@@ -202,7 +203,12 @@ extension KernelState {
   private mutating func enablePort(_ port: Int) throws(Errno) {
     let type = value("addr_trtype", of: port)
     guard let transport = Self.transports[type] else {
-      if kernelRelease != .linux7_2 { log(.error, "nvmet: transport type 0 not supported") }
+      if kernelRelease.generation != .linux7_2 {
+        log(.error, "nvmet: transport type 0 not supported")
+      } else if kernelRelease.has(.portWithoutType) {
+        log(.error, "nvmet: transport type 255 not supported")
+        crash("a port without a transport type enabled")
+      }
       throw .invalidArgument
     }
     if modules[transport.module] == nil, transport.loadsItself {
@@ -223,7 +229,7 @@ extension KernelState {
     }
     let depth = number("param_max_queue_size", of: port)
     set("param_max_queue_size", String(depth < 0 ? 1024 : min(max(depth, 16), 1024)), of: port)
-    if kernelRelease == .linux7_2, !(0...255).contains(number("param_mdts", of: port)) {
+    if kernelRelease.generation == .linux7_2, !(0...255).contains(number("param_mdts", of: port)) {
       set("param_mdts", "0", of: port)
     }
   }

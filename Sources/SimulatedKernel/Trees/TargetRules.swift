@@ -52,7 +52,7 @@ extension AttributeTable {
           state.set("attr_allow_any_host", allows ? "1" : "0", of: node)
         }),
       .plain(
-        "attr_version", kernelRelease == .linux7_2 ? "2.1" : "1.3",
+        "attr_version", kernelRelease.generation == .linux7_2 ? "2.1" : "1.3",
         lock: { (state, node) throws(Errno) in
           let now = state.value("attr_version", of: node)
           try state.checkUndiscovered(
@@ -80,7 +80,7 @@ extension AttributeTable {
       guard rule.name.hasPrefix("attr_cntlid") else { return rule }
       return limited(rule)
     }
-    if kernelRelease == .linux7_2 {
+    if kernelRelease.generation == .linux7_2 {
       rules += ["attr_vendor_id", "attr_subsys_vendor_id"].map { name in
         AttributeRule.plain(
           name, "0x0", Parse.strict(upTo: 0xffff) { hexadecimal($0) })

@@ -74,7 +74,8 @@ extension KernelState {
       DirectoryEntry(name: tree[$0].name, kind: tree[$0].target == nil ? .directory : .link)
     }
     // Older kernels add new entries to the front of the list.
-    return kernelRelease == .linux7_2 ? attributes + children : children.reversed() + attributes
+    return kernelRelease.generation == .linux7_2
+      ? attributes + children : children.reversed() + attributes
   }
 
   // MARK: Attributes
@@ -147,7 +148,7 @@ extension KernelState {
   private func checkRemoval(of node: Int) throws(Errno) {
     guard tree[node].incomingLinks == 0 else { throw .resourceBusy }
     let children = tree[node].children
-    for child in kernelRelease == .linux7_2 ? children : children.reversed() {
+    for child in kernelRelease.generation == .linux7_2 ? children : children.reversed() {
       guard tree[child].isDefault else { throw .directoryNotEmpty }
       try checkRemoval(of: child)
     }

@@ -91,9 +91,9 @@ struct Written: Sendable {
       UInt8(ascii: "F"):
       return false
     case UInt8(ascii: "e"), UInt8(ascii: "E"):
-      if kernelRelease == .linux7_2 { return true }
+      if kernelRelease.generation == .linux7_2 { return true }
     case UInt8(ascii: "d"), UInt8(ascii: "D"):
-      if kernelRelease == .linux7_2 { return false }
+      if kernelRelease.generation == .linux7_2 { return false }
     case UInt8(ascii: "o"), UInt8(ascii: "O"):
       switch bytes.dropFirst().first {
       case UInt8(ascii: "n"), UInt8(ascii: "N"): return true

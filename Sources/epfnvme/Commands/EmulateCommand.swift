@@ -14,13 +14,13 @@ struct EmulateCommand: ParsableCommand {
     discussion: """
       Needs neither a board nor root and changes nothing. The profile is set up on a simulated kernel with backings in \
       memory, and a simulated host does what the Linux driver does: probe, Identify, verified I/O on every namespace, \
-      shutdown. --kernel-release selects the driver; --verbose also shows doorbells and interrupts.
+      shutdown. --kernel-release selects the driver and its behaviour in that release; --verbose also shows doorbells and interrupts.
 
       Scenarios:
       \(Scenario.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
 
-      A quirk is a deviation of a driver from the specification. All quirks of the driver are emulated unless --quirks \
-      selects some of them; --list-quirks lists them.
+      A quirk is a deviation of a driver from the specification, or of some releases from Linux 7.2.13. All quirks that the \
+      driver has in the release are emulated unless --quirks selects some of them; --list-quirks lists them.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -87,7 +87,9 @@ struct EmulateCommand: ParsableCommand {
           "personality": .string(emulation.kernelRelease.personality),
           "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "scenario": .string(scenario.scenario.name),
-          "bindLog": .array(emulation.bindLog.map { .string($0) }), "functions": .array(reports),
+          "bindLog": .array(emulation.bindLog.map { .string($0) }),
+          "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map(\.json)),
+          "functions": .array(reports),
         ]
         print(json.prettyText)
       }
@@ -99,7 +101,7 @@ struct EmulateCommand: ParsableCommand {
       let rows = Quirk.allCases.map { quirk -> JSONValue in
         [
           "name": .string(quirk.rawValue), "driver": .string(quirk.behaviour.rawValue),
-          "summary": .string(quirk.summary),
+          "summary": .string(quirk.summary), "releases": JSONValue(quirk.releases),
         ]
       }
       return print(JSONValue.array(rows).prettyText)
@@ -107,7 +109,8 @@ struct EmulateCommand: ParsableCommand {
     let width = (Quirk.allCases.map(\.rawValue.count).max() ?? 0) + 2
     for quirk in Quirk.allCases {
       let name = quirk.rawValue.padded(to: width)
-      print("\(name)\(quirk.behaviour.rawValue.padded(to: 15))\(quirk.summary)")
+      let releases = quirk.releases.map { " (\($0))" } ?? ""
+      print("\(name)\(quirk.behaviour.rawValue.padded(to: 15))\(quirk.summary)\(releases)")
     }
   }
 

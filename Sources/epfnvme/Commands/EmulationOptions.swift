@@ -28,8 +28,8 @@ struct QuirkOptions: ParsableArguments {
   var quirks = "all"
 
   /// Nil for all that the driver has.
-  var names: Set<Quirk>? {
-    quirks == "all" ? nil : Set(words.compactMap { Quirk(rawValue: $0) })
+  var names: QuirkSet? {
+    quirks == "all" ? nil : QuirkSet(words.compactMap { Quirk(rawValue: $0) })
   }
 
   private var words: [String] {

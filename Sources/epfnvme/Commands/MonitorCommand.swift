@@ -60,6 +60,10 @@ struct MonitorCommand: ParsableCommand {
       if !stream.hasDeviceEvents, !global.isSimulated {
         global.terminal.note("uevents are not available here")
       }
+      let release = provisioner.machine.facts.release
+      if let silence = KernelWatch.silence(of: "nvmet_pci_epf", in: release) {
+        global.terminal.note(silence)
+      }
       var view = MonitorView(global)
       var watch = EndpointWatch(provisioner)
       for event in watch.changes(at: stream.time) where !view.show(event) { return }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import HostDriver
+internal import KernelHistory
 internal import Numbers
 internal import NVMe
 internal import ProfileEmulation
@@ -14,7 +15,8 @@ struct PredictCommand: ParsableCommand {
     discussion: """
       Prints registers, queues, Identify data and kernel messages, from the emulation of the driver. The board is that of \
       the profile's controllerFeatures and of the options under Machine, by default a ROCK 5B with eight processors. \
-      Nothing is changed. --kernel-release selects the driver.
+      Nothing is changed. --kernel-release selects the driver and its behaviour in that release, and \
+      the known bugs of the release are listed.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -60,12 +62,18 @@ struct PredictCommand: ParsableCommand {
           "personality": .string(emulation.kernelRelease.personality),
           "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "kernelLog": .array(emulation.bindLog.map { .string($0) }),
+          "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map(\.json)),
           "functions": .array(functions),
         ]
         print(json.prettyText)
       } else {
         print("kernel log from loading the driver to binding:")
         for line in emulation.bindLog { print("  " + Terminal.printable(line)) }
+        if reference || emulation.kernelBugs.isEmpty { return }
+        print("bugs of Linux \(emulation.kernelRelease.version) that a host can meet:")
+        for bug in emulation.kernelBugs {
+          print(Terminal.printable("  \(bug.name): \(bug.shows); fixed in \(bug.endText)"))
+        }
       }
     }
   }

@@ -57,6 +57,10 @@ struct Breakage: Sendable, CustomTestStringConvertible {
     Breakage("a kernel with TLS in the target", .tlsKernel) {
       $0.machine.options.insert(.tcpTLS)
     },
+    Breakage(
+      "a kernel with bugs that later releases fix", .knownKernelBug, .knownKernelBug,
+      .knownKernelBug, .possibleKernelBug, .possibleKernelBug
+    ) { $0.machine.release = "6.16.9" },
   ]
 
   private static func usualModules(without name: String? = nil) -> [SimulatedKernel.Module] {

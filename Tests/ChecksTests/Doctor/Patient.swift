@@ -27,6 +27,8 @@ final class Patient {
 
   init(_ kernelRelease: SimulatedKernel.Release) {
     self.kernelRelease = kernelRelease
+    // A stable release without the known bugs of 6.12.
+    if kernelRelease == .linux6_12 { machine.release = "6.12.117" }
     for index in machine.controllers.indices { machine.controllers[index].cable = .host }
   }
 

@@ -57,7 +57,9 @@ extension NVMetPCIEPF {
       controller.keepAlive.restart(at: controller.now)
       return .success
     case .fabrics: return fabricsCommand(controller, command)
-    default: return .failure(.invalidOpcode.withMore)
+    default:
+      willRefuse(&controller, command, on: 0, .invalidOpcode.withMore)
+      return .failure(.invalidOpcode.withMore)
     }
   }
 
@@ -106,7 +108,7 @@ extension NVMetPCIEPF {
       // It has not been set; only the extended identifier is supported.
       return command.cdw11 & 1 != 0
         ? .data(count: command.hostIdentifierBytes) : .failure(.invalidField.withMore)
-    case .reservationNotificationMask: return .failure(.invalidField)
+    case .reservationNotificationMask: return refuseReservationMask(controller, command)
     default: return .failure(.invalidField.withMore)
     }
   }
@@ -143,7 +145,7 @@ extension NVMetPCIEPF {
       guard value & 1 != 0 else { return .failure(.invalidField.withMore) }
       return .failure(
         controller.has(.hostIdentifierHasNoLength) ? .invalidSGLLength.withMore : .sequenceError)
-    case .reservationNotificationMask: return .failure(.invalidField)
+    case .reservationNotificationMask: return refuseReservationMask(controller, command)
     default: return .failure(.invalidField.withMore)
     }
   }
@@ -410,7 +412,7 @@ extension NVMetPCIEPF {
     // For a file, nvmet checks that the data length matches the command; for a block device it does not.
     guard pointer == .invalidSGLLength, status == .success,
       controller.model.namespaces[index].isFile
-    else { return controller.finish(command, on: queue, .failure(status)) }
+    else { return controller.fail(command, on: queue, pointer) }
     if command.nvmOpcode == .read { readFailed(&controller, command, on: queue) }
     controller.finish(command, on: queue, .failure(.internalError.withMore))
   }

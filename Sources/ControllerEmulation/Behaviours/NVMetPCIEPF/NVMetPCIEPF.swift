@@ -16,7 +16,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
   /// Targets since Linux 6.14 report 2.1.
   static var version: UInt32 { 0x0002_0100 }
   static var maximumTransfer: Int { 512 << 10 }
-  static func wrapsSmallTransferField(_ quirks: Set<Quirk>) -> Bool {
+  static func wrapsSmallTransferField(_ quirks: QuirkSet) -> Bool {
     quirks.contains(.transferFieldWraps)
   }
   static var doorbellPairs: Int { 128 }
@@ -44,19 +44,19 @@ enum NVMetPCIEPF: ControllerBehaviour {
   // MARK: Link
 
   static func linkUp(_ controller: inout Controller<Self>) {
-    controller.log(.info, "PCI link up")
+    logLink(&controller, isUp: true)
     controller.registersDue = controller.now + registerPeriod
   }
 
   static func linkDown(_ controller: inout Controller<Self>) {
-    controller.log(.info, "PCI link down")
+    logLink(&controller, isUp: false)
     controller.disable(isShutdown: false)
-    clearRegisters(&controller)
+    if !controller.has(.enableSurvivesShutdown) { clearRegisters(&controller) }
   }
 
   static func willRemove(_ controller: inout Controller<Self>) {
     controller.log(.info, "Destroying PCI ctrl \"\(controller.model.nqn)\"")
-    controller.log(.info, "PCI link down")
+    logLink(&controller, isUp: false)
   }
 
   // MARK: Registers
@@ -71,7 +71,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     _ controller: inout Controller<Self>, from old: ControllerConfiguration,
     to new: ControllerConfiguration
   ) {
-    if !old[.enable], new[.enable], !controller.enable() { return clearRegisters(&controller) }
+    if !old[.enable], new[.enable], !controller.enable() { return failEnable(&controller) }
     if old[.enable], !new[.enable] { controller.disable(isShutdown: false) }
     if old[.shutdown] == .none, new[.shutdown] != .none {
       if controller.isEnabled {
@@ -86,7 +86,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     controller.writeStatus()
   }
 
-  private static func clearRegisters(_ controller: inout Controller<Self>) {
+  static func clearRegisters(_ controller: inout Controller<Self>) {
     controller.configuration = ControllerConfiguration()
     controller.status = ControllerStatus()
     controller.writeConfiguration()
@@ -95,16 +95,17 @@ enum NVMetPCIEPF: ControllerBehaviour {
 
   // MARK: Enable, disable
 
-  /// IOSQES of 64 and IOCQES of 16 bytes at least, already at enable.
+  /// IOSQES of 64 and IOCQES of 16 bytes, or at least that many, already at enable.
   static func mayEnable(_ controller: inout Controller<Self>) -> Bool {
     controller.log(.info, "Enabling controller")
     let submission = 1 << Int(controller.configuration[.submissionEntrySize])
     let completion = 1 << Int(controller.configuration[.completionEntrySize])
-    if submission < 64 {
+    let takesLarge = controller.has(.largeEntrySizesEnabled)
+    if submission < 64 || submission > 64 && !takesLarge {
       controller.log(.error, "Unsupported I/O SQES \(submission) (need 64)")
       return false
     }
-    if completion < 16 {
+    if completion < 16 || completion > 16 && !takesLarge {
       controller.log(.error, "Unsupported I/O CQES \(completion) (need 16)")
       return false
     }
@@ -135,7 +136,8 @@ enum NVMetPCIEPF: ControllerBehaviour {
 
   /// Outstanding event requests complete before their queue is removed, the last one first. Without a link nothing is posted.
   static func willDisable(_ controller: inout Controller<Self>, isShutdown: Bool) {
-    controller.log(.info, isShutdown ? "Shutting down controller" : "Disabling controller")
+    let isNamed = isShutdown && !controller.has(.enableSurvivesShutdown)
+    controller.log(.info, isNamed ? "Shutting down controller" : "Disabling controller")
     guard controller.isLinkUp else { return }
     for event in controller.events.requests.reversed() {
       controller.complete(Completion(queue: 0, commandID: event, status: .internalError))
@@ -147,6 +149,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     guard isShutdown else { return }
     if !controller.has(.shutdownDoesNotFlush) { controller.flushBackings() }
     controller.status[.shutdown] = .complete
+    if controller.has(.enableSurvivesShutdown) { return }
     controller.configuration[.enable] = false
     controller.writeStatus()
     controller.writeConfiguration()
@@ -174,7 +177,8 @@ enum NVMetPCIEPF: ControllerBehaviour {
   ) -> Outcome {
     let id = request.id
     guard id > 0, id <= controller.model.targetIOQueues,
-      !(id < controller.completions.count && controller.completions[id].isLive)
+      !(id < controller.completions.count && controller.completions[id].isLive),
+      !controller.formerQueues.lost.contains(id)
     else { return .failure(.invalidQueueID) }
     guard controller.isQueueSize(request.size) else { return .failure(.invalidQueueSize) }
     guard id < controller.completions.count else { return beyondArrays(&controller, id) }
@@ -185,8 +189,8 @@ enum NVMetPCIEPF: ControllerBehaviour {
     else { return .failure(.invalidVector) }
     guard
       canMap(&controller, completionQueue: id, at: request.address, depth: request.size + 1)
-    else { return .failure(.internalError) }
-    return controller.add(request)
+    else { return failMapping(&controller, id) }
+    return controller.add(withFormerInterrupts(&controller, request))
   }
 
   static func createSubmissionQueue(
@@ -196,7 +200,10 @@ enum NVMetPCIEPF: ControllerBehaviour {
     guard id > 0, id <= controller.model.targetIOQueues,
       !(id < controller.submissions.count && controller.submissions[id].isLive)
     else { return .failure(.invalidQueueID) }
-    guard controller.isIOCompletionQueue(request.completionQueue) else {
+    guard
+      controller.has(.completionQueueNotChecked)
+        || controller.isIOCompletionQueue(request.completionQueue)
+    else {
       controller.log(.error, "nvmet: SQ \(id): Invalid CQID \(request.completionQueue)")
       return .failure(.invalidQueueID)
     }
@@ -319,9 +326,10 @@ enum NVMetPCIEPF: ControllerBehaviour {
 
   // MARK: Outbound windows
 
-  /// Each completion queue has a window, from its creation on.
+  /// Each completion queue has a window, from its creation on; in older releases only for a post.
   private static func freeWindows(_ controller: borrowing Controller<Self>) -> Int {
     guard let windows = controller.model.windows else { return .max }
+    if controller.has(.completionQueueMappedPerPost) { return windows.count }
     return windows.count - controller.completions.count { $0.isLive }
   }
 
@@ -336,7 +344,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     }
     guard windows.reach(from: address) >= UInt64(depth) * 16 else {
       controller.log(.error, "Invalid partial mapping of queue \(id)")
-      return false
+      return controller.has(.completionQueueMappedPerPost) && diagnoseUnmapped(&controller, id)
     }
     return true
   }

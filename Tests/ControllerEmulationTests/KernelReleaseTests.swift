@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+import ControllerEmulation
+import KernelHistory
+import NVMe
+import PCI
+import SpecificationHost
+import Testing
+
+/// `nvmet_pci_epf` from release to release: each row of the table of kernel changes that a host can see of the controller, as a host sees
+/// it with the older and with the newer driver.
+@Suite("nvmet_pci_epf by kernel release")
+struct KernelReleaseTests {
+  /// What to do with a controller to see a quirk.
+  struct Probe: Sendable, CustomTestStringConvertible {
+    var quirk: Quirk
+    /// What is seen with the quirk, and without it.
+    var old: String
+    var new: String
+    var look: @Sendable (KernelVersion) throws -> String
+    var testDescription: String { quirk.rawValue }
+
+    init(
+      _ quirk: Quirk, old: String, new: String,
+      _ look: @escaping @Sendable (KernelVersion) throws -> String
+    ) {
+      self.quirk = quirk
+      self.old = old
+      self.new = new
+      self.look = look
+    }
+  }
+
+  static let releases: [KernelVersion] = [
+    .init(6, 14, 2), .init(6, 14, 11), .init(6, 15), .init(6, 16), .init(6, 16, 9), .init(6, 17),
+    .init(6, 18), .init(7, 0), .init(7, 2), .init(7, 2, 13), .init(7, 3),
+  ]
+
+  /// A change to the quirks of a release.
+  @TaskLocal static var quirks: @Sendable (inout QuirkSet) -> Void = { _ in }
+
+  private static func quirks(in version: KernelVersion) -> QuirkSet {
+    var set = Behaviour.nvmetPCIEPF.quirks(in: version)
+    quirks(&set)
+    return set
+  }
+
+  private static func host(
+    _ version: KernelVersion, configuration: UInt32 = 0x0046_0001,
+    _ change: (inout ControllerModel) -> Void = { _ in }
+  ) -> Host {
+    nvmetPCIEPF(configuration: configuration) { model in
+      model.quirks = quirks(in: version)
+      change(&model)
+    }
+  }
+
+  private static func text(_ status: UInt16?) -> String {
+    status.map { String($0, radix: 16) } ?? "none"
+  }
+
+  static let probes: [Probe] = [
+    Probe(.bar0Is32Bit, old: "0", new: "4") { version in
+      var model = sheetModel(.nvmetPCIEPF)
+      model.quirks = quirks(in: version)
+      let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
+      return String(function.configuration.read(offset: 0x10, width: .doubleword) & 6)
+    },
+    Probe(.enableSurvivesShutdown, old: "8, 0", new: "8, 1") { version in
+      let host = host(version)
+      host.configure(0x0046_4001)
+      let shutdown = host.status
+      host.linkDown()
+      host.pass(1000)
+      host.controller.linkUp(at: host.controller.now)
+      // The host starts again: it clears CC.EN, sees RDY clear, and sets CC.EN.
+      host.write(0x14, 0x0046_0000)
+      host.configure(0x0046_0001)
+      host.pass(1000)
+      return "\(shutdown), \(host.status)"
+    },
+    Probe(.linkChangesNotLogged, old: "", new: "PCI link up, PCI link down") { version in
+      let host = host(version)
+      host.linkDown()
+      return host.log.filter { $0.hasPrefix("PCI link") }.joined(separator: ", ")
+    },
+    Probe(
+      .failedCompletionBlank, old: "id missing, queue 0, head 0", new: "id there, queue 1, head 1"
+    ) { version in
+      let host = host(version)
+      #expect(host.makeQueues())
+      // PRP1 is not a multiple of four.
+      let id = host.submit(.init(opcode: 2, namespace: 1, prp1: host.page() + 2), to: 1)
+      let (found, completion) = try #require(host.reap(1))
+      let isThere = found == id ? "there" : "missing"
+      return "id \(isThere), queue \(completion.queue), head \(completion.submissionHead)"
+    },
+    Probe(.interruptEnableSurvivesDelete, old: "interrupts", new: "none") { version in
+      let host = host(version)
+      #expect(host.createCompletionQueue(1) == 0)
+      #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
+      #expect(host.createCompletionQueue(1, flags: 1) == 0)
+      #expect(host.createSubmissionQueue(1, on: 1) == 0)
+      host.forgetInterrupts()
+      #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+      return host.interrupts.contains(1) ? "interrupts" : "none"
+    },
+    Probe(.completionQueueMappedPerPost, old: "0", new: "4006") { version in
+      let host = host(version) {
+        $0.windows = OutboundWindows(count: 3, size: 1 << 16)
+        $0.usesDMA = true
+      }
+      #expect(host.makeQueues(1) && host.makeQueues(2))
+      return text(host.createCompletionQueue(3))
+    },
+    Probe(
+      .interruptFailuresNotLimited, old: "Failed to raise IRQ (err=-22)",
+      new: "CQ[1]: Failed to raise IRQ (err=-22)"
+    ) { version in
+      let host = host(version)
+      #expect(host.createCompletionQueue(1, vector: 20) == 0)
+      #expect(host.createSubmissionQueue(1, on: 1) == 0)
+      #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
+      return host.log.first { $0.contains("Failed to raise IRQ") } ?? ""
+    },
+    Probe(.completionQueueNotChecked, old: "0", new: "4101, nvmet: SQ 1: Invalid CQID 3") {
+      version in
+      let host = host(version)
+      let status = text(host.createSubmissionQueue(1, on: 3))
+      return ([status] + host.log.filter { $0.contains("Invalid CQID") }).joined(separator: ", ")
+    },
+    Probe(.refusedCommandCompletesTwice, old: "2 of 6001, 2 of 6001", new: "1 of 6001, 1 of 6001") {
+      version in
+      let host = host(version)
+      #expect(host.makeQueues())
+      // Security Receive, as an admin command and as an I/O command.
+      return [0, 1].map { queue in
+        let id = host.submit(.init(opcode: 0x82, namespace: 1), to: queue)
+        var count = 0
+        var status: UInt16?
+        while let (found, completion) = host.reap(queue), found == id {
+          count += 1
+          status = completion.status
+        }
+        return "\(count) of \(text(status))"
+      }.joined(separator: ", ")
+    },
+    Probe(.failedMappingKeepsQueueID, old: "4101", new: "0") { version in
+      let host = host(version) {
+        $0.windows = OutboundWindows(count: 3, size: 1 << 16)
+        $0.usesDMA = true
+      }
+      #expect(host.makeQueues(1) && host.makeQueues(2))
+      if host.createCompletionQueue(3) == 0 {
+        #expect(host.status(of: .init(opcode: 4, words: [3])) == 0)
+      }
+      #expect(host.status(of: .init(opcode: 0, words: [2])) == 0)
+      #expect(host.status(of: .init(opcode: 4, words: [2])) == 0)
+      return text(host.createCompletionQueue(3))
+    },
+    Probe(.shortSegmentReadBeyond, old: "nvmet_pci_epf: SGL segment", new: "") { version in
+      let host = host(version)
+      #expect(host.makeQueues())
+      // A segment descriptor of eight bytes.
+      host.submit(
+        .init(opcode: 2, flags: 0x40, namespace: 1, prp1: host.page(), prp2: 0x20 << 56 | 8), to: 1)
+      host.pass(100)
+      return host.diagnoses.map(\.fault).joined(separator: ", ")
+    },
+    Probe(.reservationMaskNamesNamespace, old: "600b, 4002", new: "4002, 4002") { version in
+      let host = host(version)
+      return [9, 1].map { text(host.getFeature(0x82, namespace: $0)?.status) }
+        .joined(separator: ", ")
+    },
+    Probe(.largeEntrySizesEnabled, old: "1", new: "0, Unsupported I/O SQES 128 (need 64)") {
+      version in
+      let host = host(version, configuration: 0x0047_0001)
+      return (["\(host.status)"] + host.log.filter { $0.contains("SQES") }).joined(separator: ", ")
+    },
+    Probe(.failedReadHangs, old: "hangs", new: "completes") { version in
+      let host = host(version)
+      let status = host.logPage(0xee, bytes: 512).0
+      #expect(status == 0x6002)
+      return host.isHanging ? "hangs" : "completes"
+    },
+    Probe(.transferFailureSucceeds, old: "0", new: "4013") { version in
+      let host = host(version)
+      #expect(host.makeQueues())
+      host.submit(.init(opcode: 2, namespace: 1, prp1: host.page() + 2), to: 1)
+      return text(host.reap(1)?.1.status)
+    },
+    Probe(.completionQueueOfSameID, old: "queue 2", new: "queue 1") { version in
+      let host = host(version)
+      #expect(host.createCompletionQueue(1) == 0)
+      #expect(host.createCompletionQueue(2) == 0)
+      #expect(host.createSubmissionQueue(2, on: 1) == 0)
+      host.submit(.init(opcode: 0, namespace: 1), to: 2)
+      return host.reap(2) == nil ? "queue 1" : "queue 2"
+    },
+  ]
+
+  @Test(
+    "a release behaves as its rows say", arguments: probes, releases)
+  func walk(probe: Probe, version: KernelVersion) throws {
+    let change = try #require(probe.quirk.change)
+    let expected = change.isEmulated(in: version) ? probe.old : probe.new
+    #expect(try probe.look(version) == expected)
+  }
+
+  @Test("the quirk alone makes the difference, in Linux 7.2.13", arguments: probes)
+  func alone(probe: Probe) throws {
+    for isOn in [true, false] {
+      let seen = try Self.$quirks.withValue({ quirks in
+        if isOn { quirks.insert(probe.quirk) } else { quirks.remove(probe.quirk) }
+      }) { try probe.look(KernelVersion(7, 2, 13)) }
+      #expect(seen == (isOn ? probe.old : probe.new))
+    }
+  }
+
+  @Test("two releases differ by exactly the quirks whose rows distinguish them")
+  func differences() {
+    for first in Self.releases {
+      for second in Self.releases {
+        let (one, other) = (
+          Behaviour.nvmetPCIEPF.quirks(in: first), Behaviour.nvmetPCIEPF.quirks(in: second)
+        )
+        let rows = KernelChange.all.filter {
+          Quirk(rawValue: $0.name) != nil && $0.isEmulated(in: first) != $0.isEmulated(in: second)
+        }
+        #expect(
+          one.symmetricDifference(other).quirks.map(\.rawValue).sorted()
+            == rows.map(\.name).sorted(), "\(first) and \(second)")
+      }
+    }
+  }
+
+  /// Rows that a host can see, though not of a controller in software: the reason.
+  static let others: [String: String] = [
+    "ready-set-late": "only candidates of 6.14",
+    "ats-capability-broken": "a capability of the hardware, and an IOMMU of the host",
+    "link-training-during-hot-reset": "registers of the hardware",
+    "msix-write-after-unmap": "a race in the hardware",
+    "msi-address-cached": "only a candidate of 7.0",
+    "configuration-lost-at-link-down": "the host's bridge",
+    "keep-alive-expiry-crashes": "diagnosed in every release",
+  ]
+
+  @Test("each row that a host can see has a scenario, or a reason why it has none")
+  func coverage() {
+    let probed = Set(Self.probes.map(\.quirk.rawValue))
+    let seen = KernelChange.all.filter { $0.place == .host }.map(\.name)
+    #expect(seen.filter { !probed.contains($0) }.sorted() == Self.others.keys.sorted())
+    // And each quirk that some releases do not have.
+    let quirks = Quirk.allCases.filter { $0.change != nil }.map(\.rawValue)
+    #expect(quirks.filter { !probed.contains($0) } == [])
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import KernelEvents
+import SimulatedKernel
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Provisioning
+
+/// What provisioning does not do, or does not expect, on a kernel with a known bug.
+@Suite("Provisioning by kernel release")
+struct KernelReleaseTests {
+  private func machine(_ release: String) throws -> SimulatedMachine {
+    SimulatedMachine(try #require(SimulatedKernel.Release(rawValue: release)))
+  }
+
+  private func profile(on machine: SimulatedMachine) throws -> Profile.Located {
+    let isMainline = machine.kernel.kernelRelease.functionDriver == "nvmet_pci_epf"
+    return try ShippedProfile(
+      name: isMainline ? "null_blk-pci" : "null_blk-loop",
+      kernelRelease: machine.kernel.kernelRelease
+    ).located()
+  }
+
+  /// A release, and the modules that teardown unloads on request.
+  static let unloading: [(release: String, unloaded: Set<String>, kept: String?)] = [
+    ("6.14.2", ["null_blk"], "nvmet-pci-epf stays loaded: unloading it may be a use after free"),
+    ("6.16.3", ["null_blk"], "nvmet-pci-epf stays loaded: unloading it is a use after free"),
+    ("6.16.4", ["null_blk", "nvmet", "nvmet_pci_epf"], nil),
+    ("7.2", ["null_blk", "nvmet", "nvmet_pci_epf"], nil),
+    (
+      "6.12", ["null_blk", "nvmet", "nvme_loop"],
+      "pci-epf-nvme stays loaded: unloading it may be a use after free"
+    ),
+    ("6.12.117", ["null_blk", "nvmet", "nvme_loop", "pci_epf_nvme"], nil),
+  ]
+
+  @Test(
+    "teardown leaves a driver loaded where unloading it is a use after free, with what the driver needs",
+    arguments: unloading)
+  func unloads(release: String, unloaded: Set<String>, kept: String?) throws {
+    let machine = try machine(release)
+    let located = try profile(on: machine)
+    try machine.setUp(located)
+    var options = Provisioner.TeardownOptions()
+    options.unloadsModules = true
+    let plan = try #require(
+      try machine.provisioner.teardownPlan(located.profile.name, options: options))
+    let planned = plan.steps.compactMap { step in
+      if case .unloadModule(let name) = step.operation {
+        name.replacing("-", with: "_")
+      } else {
+        nil
+      }
+    }
+    #expect(Set(planned) == unloaded)
+    #expect(plan.warnings.count == (kept == nil ? 0 : 1))
+    var sentences: [String] = []
+    let changed = try machine.provisioner.tearDown(located.profile.name, options: options) {
+      if case .kept(let sentence) = $0 { sentences.append(sentence) }
+    }
+    #expect(changed)
+    #expect(machine.kernel.crashes == [])
+    #expect(sentences.filter { $0.contains("stays loaded") } == plan.warnings.map(\.message))
+    if let kept {
+      #expect(sentences.contains { $0.hasPrefix(kept + " in Linux ") && $0.contains("fixed in") })
+    }
+    #expect(machine.journal(located.profile.name) == nil)
+  }
+
+  @Test(
+    "a driver of functions cannot be unloaded where that is a use after free, by any means",
+    arguments: [
+      ("6.16.3", "driver-unload"), ("6.14.2", "driver-unload"), ("6.17", nil), ("7.2", nil),
+    ] as [(String, String?)])
+  func guarded(release: String, hazard: String?) throws {
+    let machine = try machine(release)
+    try machine.kernel.load("nvmet_pci_epf")
+    let found = Hazard.refusal(of: .unloadModule("nvmet-pci-epf"), on: machine.provisioner.machine)
+    #expect(found?.id == hazard)
+    #expect(Hazard.refusal(of: .unloadModule("null_blk"), on: machine.provisioner.machine) == nil)
+  }
+
+  @Test(
+    "where the driver does not log its link, a host that enables the controller shows that it is up",
+    arguments: [("6.14.2", true), ("6.14.6", false), ("7.2", false)])
+  func link(release: String, isSilent: Bool) throws {
+    let machine = try machine(release)
+    let driver = "nvmet_pci_epf"
+    let watch = KernelWatch(machine.kernel, driver: driver, release: machine.kernel.facts.release)
+    #expect((watch.silence != nil) == isSilent)
+    if isSilent {
+      #expect(watch.silence == "nvmet_pci_epf of Linux 6.14.2 does not log link changes")
+    }
+    let mark = watch.mark()
+    try machine.setUp(try profile(on: machine))
+    machine.kernel.host(.linkUp, at: "a40000000.pcie-ep")
+    #expect(watch.links(since: mark) == (isSilent ? [] : [.up]))
+    machine.kernel.host(.enable, at: "a40000000.pcie-ep")
+    machine.kernel.advance(by: .seconds(1))
+    #expect(watch.links(since: mark) == [.up])
+  }
+}
