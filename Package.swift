@@ -96,7 +96,7 @@ let package = Package(
       name: "Doctor",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents",
-        "ControllerEmulation", "Provisioning", "LinuxFiles", systemPackage,
+        "ControllerEmulation", "Provisioning", "HostTools", "LinuxFiles", systemPackage,
       ]),
     .target(
       name: "HostTools",

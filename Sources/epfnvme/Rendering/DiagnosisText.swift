@@ -58,8 +58,12 @@ struct DiagnosisText {
     }
     let subject =
       diagnosis.profile.map { "\($0) on \(diagnosis.machine)" } ?? diagnosis.machine
-    let verdict =
-      diagnosis.isFit ? "no problem found" : "cannot be an NVMe endpoint"
+    let problem =
+      switch diagnosis.role {
+      case .board: "cannot be an NVMe endpoint"
+      case .host: "has a problem with an NVMe device"
+      }
+    let verdict = diagnosis.isFit ? "no problem found" : problem
     return "\(subject) (\(diagnosis.release)): \(counts.joined(separator: ", ")); \(verdict)"
   }
 }
