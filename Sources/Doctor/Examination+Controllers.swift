@@ -152,7 +152,8 @@ extension Examination {
     find(
       .cmaLow, name, [Finding.Evidence(path.string, "CmaFree \(free) kB of \(total) kB")],
       "BAR 0 needs 1 MiB of contiguous memory when a function is bound to this controller, and less is free: the link will fail with ENOMEM",
-      remedy: "boot with a larger area (cma=128M), or free it: end what uses the GPU, VPU or camera")
+      remedy: "boot with a larger area (cma=128M), or free it: end what uses the GPU, VPU or camera"
+    )
   }
 
   private func kilobytes(_ name: String, in text: String) -> UInt64? {

@@ -175,7 +175,9 @@ extension Examination {
     let directory: FilePath = "/sys/fs/pstore"
     let names: [String]
     do { names = try files.names(in: directory).filter { $0.hasPrefix("dmesg-") } } catch {
-      if error != .noSuchFileOrDirectory { hide("log of a crash before this boot", directory, error) }
+      if error != .noSuchFileOrDirectory {
+        hide("log of a crash before this boot", directory, error)
+      }
       return
     }
     guard let signature = Signature.board.first(where: { $0.id == .systemError }) else { return }

@@ -2,8 +2,8 @@
 
 /// Features in the source of an endpoint controller's driver that are the same on all chips; the kernel does not export them.
 /// - Source: `struct pci_epc_features` in `drivers/pci/controller`, Linux 7.2 (Docs/Reference/Kernel/pci_ep.md, 16); `Kconfig` there.
-struct KnownController: Sendable {
-  enum BAR0: Sendable, Hashable {
+package struct KnownController: Sendable {
+  package enum BAR0: Sendable, Hashable {
     case programmable
     /// Of 1 MiB at least, in contiguous memory.
     case resizable
@@ -14,22 +14,22 @@ struct KnownController: Sendable {
   /// Compatible strings of the device tree; one that ends with `*` is a prefix.
   var compatible: [String]
   /// The option that builds the driver of the hardware; nil for a driver outside the kernel's sources.
-  var option: String?
+  package var option: String?
   /// nil where it depends on the hardware's configuration.
-  var hasMSI: Bool? = true
-  var hasMSIX: Bool? = false
-  var hasINTx = false
+  package var hasMSI: Bool? = true
+  package var hasMSIX: Bool? = false
+  package var hasINTx = false
   /// Of outbound windows, in bytes.
-  var alignment: Int?
-  var bar0 = BAR0.programmable
+  package var alignment: Int?
+  package var bar0 = BAR0.programmable
   /// Whether it is initialised when the host releases PERST#, and not at the driver's probe.
-  var waitsForHost = false
+  package var waitsForHost = false
   /// What its vendor, or its users, report.
-  var notes: [String] = []
+  package var notes: [String] = []
 
   /// The controller of a device tree node; nil for an unknown one.
   /// - Parameter compatible: of the node, most specific first.
-  static func of(_ compatible: [String]) -> KnownController? {
+  package static func of(_ compatible: [String]) -> KnownController? {
     for name in compatible {
       if let known = all.first(where: { $0.matches(name) }) { return known }
     }
@@ -41,10 +41,10 @@ struct KnownController: Sendable {
   }
 
   /// Why the NVMe drivers cannot use it; nil when they can.
-  var refusal: String? { if case .unusable(let reason) = bar0 { reason } else { nil } }
+  package var refusal: String? { if case .unusable(let reason) = bar0 { reason } else { nil } }
 
   /// The features in words.
-  var facts: String {
+  package var facts: String {
     let kinds: [(String, Bool?)] = [("MSI", hasMSI), ("MSI-X", hasMSIX), ("INTx", hasINTx)]
     var facts = [
       kinds.filter { $0.1 == true }.map(\.0).joined(separator: " and "),

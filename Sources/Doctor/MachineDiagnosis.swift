@@ -47,7 +47,8 @@ package struct MachineDiagnosis: Hashable, Sendable {
 
   package var json: JSONValue {
     [
-      "role": .string(role.rawValue), "machine": .string(machine), "release": .string(release), "profile": JSONValue(profile),
+      "role": .string(role.rawValue), "machine": .string(machine), "release": .string(release),
+      "profile": JSONValue(profile),
       "fit": .bool(isFit), "errors": JSONValue(count(.error)),
       "warnings": JSONValue(count(.warning)), "notes": JSONValue(count(.note)),
       "findings": .array(findings.map(\.json)),

@@ -182,7 +182,9 @@ extension Smoke {
       }
     } catch {
       if error.kind == .disruptive {
-        return .skipped("\(error.message); --force bounces it, as --role does, whose host removes the device and rescans")
+        return .skipped(
+          "\(error.message); --force bounces it, as --role does, whose host removes the device and rescans"
+        )
       }
       return error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message)
     }

@@ -41,6 +41,10 @@ package enum HostDoctor {
     if log.lines.isEmpty {
       examination.hide("kernel log", "\(name): no line; save it with sudo dmesg > FILE")
     }
+    for (controller, function) in log.functions.sorted(by: { $0.key < $1.key }) {
+      examination.see(controller, "PCI function \(function)")
+    }
+    if let type = log.defaultDomainType { examination.see("IOMMU", "domains of type \(type)") }
     examination.hide(
       "PCI bus, IOMMU groups and disks", "only the log was examined; omit --log on the host itself")
     examination.examineLog()

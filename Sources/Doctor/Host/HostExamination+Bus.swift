@@ -162,7 +162,9 @@ extension HostExamination {
     let aspm = device.names(in: "link").filter {
       $0.hasSuffix("aspm") && device.text("link/\($0)") == "1"
     }
-    if !aspm.isEmpty { facts.append("ASPM " + aspm.map { String($0.dropLast(5)) }.joined(separator: "+")) }
+    if !aspm.isEmpty {
+      facts.append("ASPM " + aspm.map { String($0.dropLast(5)) }.joined(separator: "+"))
+    }
     if let group = device.linkName("iommu_group") {
       let type = device.text("iommu_group/type").map { " (\($0))" } ?? ""
       facts.append("IOMMU group \(group)\(type)")

@@ -54,7 +54,8 @@ extension HostExamination {
       if !counts.isEmpty, counts.allSatisfy({ $0.allSatisfy { $0 == "0" } }) {
         find(
           .interruptsLost, function,
-          [Finding.Evidence(path.string, "no interrupt of \(name)q0 on \(counts.count) processors")])
+          [Finding.Evidence(path.string, "no interrupt of \(name)q0 on \(counts.count) processors")]
+        )
       }
     }
   }

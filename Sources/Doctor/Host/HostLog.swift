@@ -50,6 +50,16 @@ struct HostLog {
       || classes.values.contains { if case .function = $0 { true } else { false } }
   }
 
+  /// `Translated` or `Passthrough`; nil if the log does not have it.
+  /// - Source: `drivers/iommu/iommu.c`, `iommu_subsys_init`.
+  var defaultDomainType: String? {
+    for line in lines {
+      guard let range = line.text.firstRange(of: "iommu: Default domain type: ") else { continue }
+      return String(line.text[range.upperBound...].prefix { !$0.isWhitespace })
+    }
+    return nil
+  }
+
   private mutating func append(_ text: String, at place: String) {
     if text.hasPrefix("Linux version "), let word = text.split(separator: " ").dropFirst(2).first {
       // Another boot: its devices have new names and new states.
@@ -82,7 +92,8 @@ struct HostLog {
       // An endpoint that does not answer has no class.
       if code == "010802" || code == "ffffff" {
         classes[address] = .function(address)
-      } else if code.hasPrefix("0604") {
+      } else if code.hasPrefix("06") {
+        // A request without a bus number is that of the host bridge.
         classes[address] = .port(address)
       } else {
         classes[address] = .other(address)

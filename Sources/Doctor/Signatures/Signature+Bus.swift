@@ -22,7 +22,7 @@ extension Signature {
       meaning:
         "a function has the profile's IDs, but its class is not 010802, so the NVMe driver does not bind to it. Some controllers have the class code in their hardware or bitstream (Cannot set class-code, must be set in IP)",
       fix:
-        "on the board: set the class code in the hardware design, or leave the class out of the profile; on the host: echo VENDOR DEVICE > /sys/bus/pci/drivers/nvme/new_id binds the driver by ID"
+        "on the board: set the class code in the hardware design, or classCode in the profile if that has another one; on the host: echo VENDOR DEVICE > /sys/bus/pci/drivers/nvme/new_id binds the driver by ID"
     ),
     Signature(
       id: .driverAbsent, rank: .aftermath, patterns: [],

@@ -17,7 +17,7 @@ extension Signature {
         "on the board: use 6.15 or later, which hides the capability; on the host until then: boot with pci=noats; or without translation: intel_iommu=off, amd_iommu=off, or the firmware's setting"
     ),
     Signature(
-      id: .interruptRemapping, rank: .cause,
+      id: .interruptRemapping, rank: .cause, scope: .ports,
       patterns: [
         "INTR-REMAP: Request device", "INTR-REMAP:[fault reason", "INVALID_DEVICE_REQUEST",
         "IO_PAGE_FAULT * address=0xfee", "IO_PAGE_FAULT * address=0x00000000fee",
@@ -29,7 +29,7 @@ extension Signature {
         "on the board: stop and start the endpoint controller after the firmware of the host has run, and avoid 7.0-rc1; on the host: epfnvme host remove and rescan; to find out whether remapping is the reason: intremap=off"
     ),
     Signature(
-      id: .requesterUnknown, rank: .cause,
+      id: .requesterUnknown, rank: .cause, scope: .ports,
       patterns: [
         "[fault reason 0x01]", "[fault reason 0x02]", "[fault reason 01]", "[fault reason 02]",
         "fault reason 0x01]", "Present bit in context entry is clear",
@@ -42,7 +42,7 @@ extension Signature {
         "on the host: epfnvme host remove, then epfnvme host rescan, which writes the configuration again; use a slot without a PCIe-to-PCI bridge; to try: iommu=pt"
     ),
     Signature(
-      id: .dmaFault, rank: .cause,
+      id: .dmaFault, rank: .cause, scope: .ports,
       patterns: [
         "F_TRANSLATION", "F_PERMISSION", "F_ADDR_SIZE", "F_ACCESS", "event 0x10 received",
         "event 0x13 received", "IO_PAGE_FAULT", "DMAR: [DMA Write", "DMAR: [DMA Read",

@@ -4,7 +4,7 @@
 /// - Source: `drivers/nvme/host/{core,multipath}.c`; `block/blk-core.c`, `block/partitions/core.c`.
 extension Signature {
   private static let ownIdentity =
-    "on the boards: give each one its own NQN, serial number, UUID and NGUID in the profile, and its own attr_cntlid_min, then teardown and setup; on the host: epfnvme host remove and rescan"
+    "on the boards: give each one its own NQN, serial number, UUID and NGUID in the profile, and its own range of controller IDs (controllerIDMinimum and controllerIDMaximum), then teardown and setup; on the host: epfnvme host remove and rescan"
 
   static let disk: [Signature] = [
     Signature(
@@ -82,7 +82,7 @@ extension Signature {
       meaning:
         "the namespace is there, but its ANA group is not accessible through the function's port, so the host has no usable path and no disk",
       fix:
-        "on the board: echo optimized > the ana_state of that group below the port of type pci (ana_groups of the profile), then the host learns it by itself; otherwise epfnvme host rebind"
+        "on the board: set the state of that group to optimized for the port of type pci (anaGroups in the profile, then epfnvme setup), which notifies the host; if no disk appears, on the host: epfnvme host rebind"
     ),
     Signature(
       id: .identifyBlank, rank: .symptom, patterns: [],
@@ -114,7 +114,8 @@ extension Signature {
     Signature(
       id: .noPath, rank: .consequence,
       patterns: ["no available path - failing I/O", "no usable path - requeuing I/O"],
-      meaning: "the disk has no usable path: every controller of its subsystem is gone or resetting",
+      meaning:
+        "the disk has no usable path: every controller of its subsystem is gone or resetting",
       fix:
         "on the board: epfnvme status; on the host: epfnvme host find shows the controllers; epfnvme host rebind, or remove and rescan"
     ),

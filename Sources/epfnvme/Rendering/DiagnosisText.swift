@@ -16,7 +16,7 @@ struct DiagnosisText {
       }
     }
     if !isBrief {
-      lines.append(terminal.paint("found", .bold))
+      if !diagnosis.seen.isEmpty { lines.append(terminal.paint("found", .bold)) }
       let width = diagnosis.seen.map(\.name.count).max() ?? 0
       for fact in diagnosis.seen {
         lines.append(
