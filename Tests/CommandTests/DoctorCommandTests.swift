@@ -46,7 +46,8 @@ import Testing
       switch value {
       case .string(let string): strings.append(string)
       case .array(let items): items.forEach(collect)
-      case .object(let members): members.forEach { collect($0.value) }
+      // The text has the role in other words.
+      case .object(let members): members.filter { $0.key != "role" }.forEach { collect($0.value) }
       default: break
       }
     }

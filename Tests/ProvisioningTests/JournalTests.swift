@@ -125,7 +125,8 @@ import Testing
     #expect(lines[0].contains("\"boot\":\"\(try Self.presentBoot)\""))
     let start = try #require(lines.lastIndex { $0.contains("\"do\"") && $0.contains("/start") })
     let header = #"{"epfnvme":1,"name":"\#(located.profile.name)","boot":"\#(boot)"}"#
-    return ([header] + lines[1...start]).joined(separator: "\n") + "\n"
+    let step = lines[start].replacing(#","done":true"#, with: "")
+    return ([header] + lines[1..<start] + [step]).joined(separator: "\n") + "\n"
   }
 
   private static var presentBoot: String {

@@ -125,6 +125,7 @@ struct HostExamination {
     guard let first = cause.signature.rank, let second = problem.signature.rank, first < second
     else { return false }
     return !cause.device.isFunction || cause.device == problem.device
+      || cause.device.isUnlocated || problem.device.isUnlocated
   }
 
   private func finding(_ problem: Problem) -> Finding {
@@ -148,6 +149,11 @@ struct HostExamination {
 
 extension HostLog.Device {
   var isFunction: Bool { if case .function = self { true } else { false } }
+
+  /// Whether only the driver's name of it is known, so that it may be any function.
+  var isUnlocated: Bool {
+    if case .function(let name) = self { name.hasPrefix("nvme") } else { false }
+  }
 }
 
 extension Signature {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pattern for a message of the kernel: literal parts in their order, `*` between them for any text.
+/// A pattern for a message of the kernel: literal parts in their order, `*` between them for any text, `?` for any byte.
 ///
 /// It matches anywhere in a line; a `$` at its end requires the end of the line.
 struct LinePattern: Sendable, Hashable, ExpressibleByStringLiteral {
@@ -29,11 +29,15 @@ struct LinePattern: Sendable, Hashable, ExpressibleByStringLiteral {
     return true
   }
 
+  private static let any = UInt8(ascii: "?")
+
   private static func find(_ part: [UInt8], in line: [UInt8], from start: Int) -> Int? {
     guard let first = part.first, line.count - part.count >= start else { return nil }
     for place in start...(line.count - part.count) where line[place] == first {
       var offset = 1
-      while offset < part.count, line[place + offset] == part[offset] { offset += 1 }
+      while offset < part.count, part[offset] == line[place + offset] || part[offset] == any {
+        offset += 1
+      }
       if offset == part.count { return place }
     }
     return nil

@@ -25,7 +25,7 @@ extension Signature {
         "on the board: set the class code in the hardware design, or classCode in the profile if that has another one; on the host: echo VENDOR DEVICE > /sys/bus/pci/drivers/nvme/new_id binds the driver by ID"
     ),
     Signature(
-      id: .driverAbsent, rank: .aftermath, patterns: [],
+      id: .driverAbsent, rank: .suspicion, patterns: [],
       meaning: "an NVMe controller without a driver: the driver is missing, or its probe failed",
       fix:
         "on the host: modprobe nvme, then epfnvme host rebind; if the driver gives up again, the kernel log has the reason"
@@ -42,7 +42,7 @@ extension Signature {
         "BAR 0 [mem size *]: can't assign", "BAR 0 [mem size *]: failed to assign",
         "BAR 0 [*]: can't claim", "can't claim BAR 0 [mem", "can't enable device: BAR 0",
         "not available because of resource collisions", "BAR 0 [*]: not assigned",
-        "BAR 0 [*]: not claimed",
+        "BAR 0 [*]: not claimed", "device not available (can't reserve", "can't ioremap BAR 0",
       ],
       ends: ["BAR 0 [mem *]: assigned", "BAR 0: assigned [mem"],
       meaning:
@@ -80,7 +80,7 @@ extension Signature {
       id: .linkUntrained, rank: .cause, scope: .ports,
       patterns: [
         "Phy link never came up", "Link failed to come up", "link training failed",
-        "retraining non-functional downstream link", "retraining failed",
+        "Cannot train link", "retraining non-functional downstream link", "retraining failed",
       ],
       onlyWithoutDisk: true,
       meaning:
@@ -104,7 +104,7 @@ extension Signature {
       id: .uncorrectedErrors, rank: .cause, scope: .ports,
       patterns: [
         "PCIe Bus Error: severity=Uncorrect", "AER: Uncorrect", "AER: Multiple Uncorrect",
-        "DPC: containment event", "frozen state error detected",
+        "AER: device recovery failed", "DPC: containment event", "frozen state error detected",
       ],
       meaning:
         "PCIe reported an uncorrectable error between the host and the board: completion timeout (the board did not answer a read), unsupported request (an access to what the board does not map), malformed or poisoned packets",
@@ -113,7 +113,7 @@ extension Signature {
     ),
     Signature(
       id: .correctedErrors, rank: nil,
-      patterns: ["PCIe Bus Error: severity=Correct"],
+      patterns: ["PCIe Bus Error: severity=Correct", "AER: Correct", "AER: Multiple Correct"],
       meaning:
         "PCIe corrected errors on the link: bad signal, clock or cable, or ASPM. The disk works, slower",
       fix:

@@ -116,14 +116,14 @@ extension Signature {
         "on the board: epfnvme predict shows queues and vectors of the profile; set msixVectors or msiVectors to the queues plus one, and attr_qid_max to at most the vectors less one; see its log for Create CQ errors; then epfnvme host rebind on the host"
     ),
     Signature(
-      id: .controllerNotLive, rank: .aftermath, patterns: [],
+      id: .controllerNotLive, rank: .suspicion, patterns: [],
       meaning:
         "the NVMe driver is bound, but the controller is not usable: a reset is under way or has failed",
       fix:
         "see the NVMe messages of the kernel log; on the board: epfnvme status; on the host: epfnvme host rebind, or epfnvme host remove and rescan"
     ),
     Signature(
-      id: .probeFailed, rank: .consequence,
+      id: .probeFailed, rank: .aftermath,
       patterns: [
         "probe with driver nvme failed with error", "nvme: probe of * failed with error",
         "Removing after probe failure", "Disabling device after reset failure",

@@ -9,7 +9,7 @@ extension Signature {
       patterns: [
         "VT-d detected Invalidation Time-out", "DMAR: Invalidation Time-out Error",
         "DRHD: handling fault status reg 40", "IOTLB_INV_TIMEOUT", "ATC invalidate timeout",
-        "Completion-Wait loop timed out",
+        "CMD_SYNC timeout", "Completion-Wait loop timed out",
       ],
       meaning:
         "the device advertises ATS, so the IOMMU asks it to invalidate translations, and it never answers. RK3588 in endpoint mode advertises an ATS capability that does not work, before 6.15 on the board",
@@ -20,8 +20,8 @@ extension Signature {
       id: .interruptRemapping, rank: .cause, scope: .ports,
       patterns: [
         "INTR-REMAP: Request device", "INTR-REMAP:[fault reason", "INVALID_DEVICE_REQUEST",
-        "IO_PAGE_FAULT * address=0xfee", "IO_PAGE_FAULT * address=0x00000000fee",
-        "fault addr 0xfee", "fault addr fee", "Blocked a compatibility format interrupt",
+        "IO_PAGE_FAULT * address=0xfee????? ", "IO_PAGE_FAULT * address=0x00000000fee????? ",
+        "fault addr 0xfee????? ", "fault addr fee????? ", "Blocked a compatibility format interrupt",
       ],
       meaning:
         "the IOMMU blocked an interrupt of the device: the board wrote an MSI message with an address or data that the host has not set, or no longer uses. With 7.0-rc1 on the board, the MSI address that the host's firmware had set stays in use after Linux has changed it (fixed in 7.0-rc2)",

@@ -94,7 +94,8 @@ extension Signature {
     Signature(
       id: .descriptorsFailed, rank: .cause,
       patterns: [
-        "Identify Descriptors failed", "Command set not reported for nsid",
+        "Identify Descriptors failed", "Identify namespace failed", "Identify NS List failed",
+        "Command set not reported for nsid",
         "ctrl returned bogus length:",
       ],
       meaning:

@@ -120,6 +120,7 @@ extension Patient {
     let place = try #require(
       lines.firstIndex { $0.contains("\"do\"") && $0.contains("/controllers/") })
     let header = "{\"epfnvme\":1,\"name\":\"\(name)\",\"boot\":\"\(boot)\"}"
-    journals = [name: ([header] + lines[1...place]).joined(separator: "\n") + "\n"]
+    let step = lines[place].replacing(",\"done\":true", with: "")
+    journals = [name: ([header] + lines[1..<place] + [step]).joined(separator: "\n") + "\n"]
   }
 }

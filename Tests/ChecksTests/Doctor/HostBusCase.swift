@@ -43,8 +43,9 @@ struct HostBusCase: Sendable, CustomTestStringConvertible {
         ("aer_dev_fatal", "Undefined 0\nCmpltTO 0\nUnsupReq 0\nTOTAL_ERR_FATAL 0"),
         ("aer_dev_nonfatal", "CmpltTO 0\nUnsupReq 3\nTOTAL_ERR_NONFATAL 3"),
         ("aer_dev_correctable", "RxErr 2\nBadTLP 0\nTOTAL_ERR_COR 2"), ("msi_irqs/40", "msix"),
-        ("iommu_group/type", "DMA-FQ"),
       ] { try fake.write(text + "\n", to: "\(device)/\(file)") }
+      try fake.write("DMA-FQ\n", to: "sys/kernel/iommu_groups/\(number)/type")
+      try fake.link("\(device)/iommu_group", to: "../../../../kernel/iommu_groups/\(number)")
       try fake.write("uuid-\(number)\n", to: "sys/class/block/nvme\(number)n1/uuid")
     }
     try fake.make("sys/class/iommu/dmar0")

@@ -143,7 +143,7 @@ struct HostDoctorTests {
     let fact = try #require(diagnosis.seen.first { $0.name == "nvme1" }?.value)
     for text in [
       "0000:01:00.0", "15b7:5fff", "driver nvme", "live", "4 I/O queues", "8.0 GT/s PCIe x4",
-      "D0", "ASPM l1", "(DMA-FQ)", "1 vectors of MSIX",
+      "D0", "ASPM l1", "IOMMU group 1 (DMA-FQ)", "1 vectors of MSIX",
     ] { #expect(fact.contains(text), "\(text): \(fact)") }
     #expect(diagnosis.seen.contains { $0.name == "IOMMU" && $0.value == "dmar0" })
     #expect(

@@ -151,6 +151,11 @@ extension HostLogCase {
         [ 80.0] nvme 0000:01:00.0:   device [15b7:5fff] error status/mask=00000001/0000e000
         """),
     HostLogCase(
+      "a corrected error that its port received", .correctedErrors, subject: "0000:01:00.0",
+      log: """
+        [ 80.0] pcieport 0000:00:1c.0: AER: Corrected error message received from 0000:01:00.0
+        """),
+    HostLogCase(
       "corrected errors of a wireless card",
       log: """
         [  1.5] ath10k_pci 0000:3a:00.0: enabling device (0000 -> 0002)
@@ -192,6 +197,9 @@ extension HostLogCase {
     HostLogCase(
       "the identifiers cannot be read", .descriptorsFailed,
       log: "[  2.0] nvme nvme0: Identify Descriptors failed (nsid=1, status=0x6)"),
+    HostLogCase(
+      "the list of namespaces cannot be read", .descriptorsFailed,
+      log: "[  2.0] nvme nvme0: Identify NS List failed (status=0x6)"),
     HostLogCase(
       "no command set in the identifiers", .descriptorsFailed,
       log: "[  2.0] nvme nvme0: Command set not reported for nsid: 1"),

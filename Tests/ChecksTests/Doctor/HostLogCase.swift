@@ -256,6 +256,16 @@ struct HostLogCase: Sendable, CustomTestStringConvertible {
         [  61.0] nvme 0000:01:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0011 address=0xfee00000 flags=0x0020]
         """),
     HostLogCase(
+      "a fault at an address that only begins like that of interrupts", .dmaFault,
+      log: """
+        [  61.0] nvme 0000:01:00.0: AMD-Vi: Event logged [IO_PAGE_FAULT domain=0x0011 address=0xfee0000000 flags=0x0020]
+        """),
+    HostLogCase(
+      "the same of an older kernel", .dmaFault, subject: "0000:01:00.0",
+      log: """
+        [  61.0] AMD-Vi: Event logged [IO_PAGE_FAULT device=01:00.0 domain=0x0011 address=0x00000000b3c40000 flags=0x0020]
+        """),
+    HostLogCase(
       "a requester that the IOMMU does not know", .requesterUnknown, subject: "0000:00:00.0",
       log: """
         [   0.4] pci 0000:00:00.0: [8086:3ec2] type 00 class 0x060000 conventional PCI endpoint
