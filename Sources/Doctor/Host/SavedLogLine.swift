@@ -9,6 +9,10 @@ enum SavedLogLine {
     text = withoutPriority(text)
     text = withoutHost(text)
     while let rest = withoutTimestamp(text) { text = rest }
+    // `journalctl -o short-monotonic` has the host after the time.
+    if let range = text.firstRange(of: " kernel: "), !text[..<range.lowerBound].contains(" ") {
+      text = text[range.upperBound...]
+    }
     return String(text)
   }
 

@@ -21,7 +21,8 @@ extension Signature {
       patterns: [
         "INTR-REMAP: Request device", "INTR-REMAP:[fault reason", "INVALID_DEVICE_REQUEST",
         "IO_PAGE_FAULT * address=0xfee????? ", "IO_PAGE_FAULT * address=0x00000000fee????? ",
-        "fault addr 0xfee????? ", "fault addr fee????? ", "Blocked a compatibility format interrupt",
+        "fault addr 0xfee????? ", "fault addr fee????? ",
+        "Blocked a compatibility format interrupt",
       ],
       meaning:
         "the IOMMU blocked an interrupt of the device: the board wrote an MSI message with an address or data that the host has not set, or no longer uses. With 7.0-rc1 on the board, the MSI address that the host's firmware had set stays in use after Linux has changed it (fixed in 7.0-rc2)",

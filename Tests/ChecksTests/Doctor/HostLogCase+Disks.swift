@@ -257,6 +257,16 @@ extension HostLogCase {
         [    2.132101] EXT4-fs (nvme0n1p2): mounted filesystem 4a1c0c8e ro with ordered data mode. Quota mode: none.
         """),
     HostLogCase(
+      "Intel without an IOMMU, journalctl -o short-monotonic",
+      log: """
+        [    0.000000] desk kernel: Linux version 6.1.0-28-amd64 (debian-kernel@lists.debian.org) #1 SMP
+        [    0.512001] desk kernel: pci 0000:01:00.0: [8086:f1a8] type 00 class 0x010802
+        [    1.112101] desk kernel: nvme nvme0: pci function 0000:01:00.0
+        [    1.122101] desk kernel: nvme nvme0: allocated 32 MiB host memory buffer.
+        [    1.132101] desk kernel: nvme nvme0: 4/0/0 default/read/poll queues
+        [    9.132101] desk kernel: pcieport 0000:00:1c.0: AER: enabled with IRQ 122
+        """),
+    HostLogCase(
       "AMD with an IOMMU and a board, journalctl",
       log: """
         Nov 30 16:14:28 desk kernel: Linux version 6.14.2-arch1-1 (linux@archlinux) #1 SMP
