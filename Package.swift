@@ -101,7 +101,7 @@ let package = Package(
       dependencies: [
         "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents",
         "KernelHistory",
-        "ControllerEmulation", "Provisioning", "LinuxFiles", systemPackage,
+        "ControllerEmulation", "Provisioning", "HostTools", "LinuxFiles", systemPackage,
       ]),
     .target(
       name: "HostTools",

@@ -49,57 +49,5 @@ struct DeviceTreeEndpoint {
   private static let buses = ["soc", "bus", "axi", "interconnect", "fabric"]
 
   /// The option that builds the driver of the hardware; nil when it is not known here.
-  /// - Source: `drivers/pci/controller/dwc/Kconfig`, `drivers/pci/controller/Kconfig`, `drivers/pci/controller/cadence/Kconfig`.
-  var option: String? {
-    for name in compatible {
-      switch name {
-      case "rockchip,rk3568-pcie-ep", "rockchip,rk3588-pcie-ep": return "PCIE_ROCKCHIP_DW_EP"
-      case "rockchip,rk3399-pcie-ep": return "PCIE_ROCKCHIP_EP"
-      case _ where name.hasPrefix("fsl,imx"): return "PCI_IMX6_EP"
-      case _ where name.hasPrefix("fsl,ls"): return "PCI_LAYERSCAPE_EP"
-      case _ where name.hasPrefix("qcom,"): return "PCIE_QCOM_EP"
-      case _ where name.hasPrefix("nvidia,tegra"): return "PCIE_TEGRA194_EP"
-      case _ where name.hasPrefix("ti,am654"): return "PCI_KEYSTONE_EP"
-      case _ where name.hasPrefix("ti,dra7"): return "PCI_DRA7XX_EP"
-      case _ where name.hasPrefix("ti,"): return "PCI_J721E_EP"
-      case _ where name.hasPrefix("renesas,rcar-gen4"): return "PCIE_RCAR_GEN4_EP"
-      case _ where name.hasPrefix("renesas,"): return "PCIE_RCAR_EP"
-      case "snps,dw-pcie-ep": return "PCIE_DW_PLAT_EP"
-      default: continue
-      }
-    }
-    return nil
-  }
-}
-
-/// Features in the source of the endpoint controller's driver that are the same on all chips; the kernel does not export them.
-/// - Source: `struct pci_epc_features` in `drivers/pci/controller`, Linux 7.2.
-struct KnownController {
-  var interrupts: String
-  /// Why the NVMe drivers cannot use it; nil when they can.
-  var refusal: String?
-
-  init?(_ compatible: [String]) {
-    for name in compatible {
-      switch name {
-      case "rockchip,rk3568-pcie-ep", "rockchip,rk3588-pcie-ep":
-        interrupts = "MSI and MSI-X; BAR 0 is resizable, so 1 MiB; windows aligned to 64 KiB"
-      case "rockchip,rk3399-pcie-ep": interrupts = "MSI and INTx, no MSI-X"
-      case _ where name.hasPrefix("ti,am654"):
-        interrupts = "MSI and MSI-X"
-        refusal = "its BAR 0 is reserved, and the drivers need BAR 0 (ENODEV)"
-      case _ where name.hasPrefix("renesas,rcar-gen3"), "renesas,r8a774c0-pcie-ep":
-        interrupts = "MSI, no MSI-X"
-        refusal = "its BAR 0 has 128 bytes, too few for NVMe's registers (ENOMEM)"
-      case _ where name.hasPrefix("renesas,rcar-gen4"):
-        interrupts = "MSI, no MSI-X; BAR 0 is resizable, so 1 MiB"
-      case _ where name.hasPrefix("nvidia,tegra"), _ where name.hasPrefix("qcom,"):
-        interrupts = "MSI, no MSI-X; initialised when the host releases PERST#"
-      case _ where name.hasPrefix("fsl,imx"): interrupts = "MSI, no MSI-X"
-      default: continue
-      }
-      return
-    }
-    return nil
-  }
+  var option: String? { KnownController.of(compatible)?.option }
 }

@@ -99,8 +99,8 @@ extension Examination {
     let compatible = ((try? files.bytes(of: node.appending("compatible"))) ?? [])
       .split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     hardware += compatible
-    let known = KnownController(compatible)
-    if let known { facts.append(known.interrupts) }
+    let known = KnownController.of(compatible)
+    if let known { facts.append(known.facts) }
     if let group = try? files.linkText(of: device.appending("iommu_group")).lastPart {
       facts.append("IOMMU group \(group)")
     }
@@ -122,6 +122,7 @@ extension Examination {
             node.appending("compatible").string, compatible.joined(separator: ", "))
         ], refusal, remedy: "use another board: no configuration changes that")
     }
+    if known?.bar0 == .resizable { lookForMemory(of: name) }
   }
 
   /// A big-endian cell of the device tree.
@@ -135,6 +136,32 @@ extension Examination {
     let line = log?.last { $0.text.contains("\(name): iATU:") }
     let words = line?.text.split(whereSeparator: { $0 == " " || $0 == "," }) ?? []
     return words.firstIndex(of: "ob").flatMap { $0 > 0 ? Int(words[$0 - 1]) : nil }
+  }
+
+  /// The contiguous memory that a BAR 0 of 1 MiB takes when a function is bound.
+  /// - Source: `drivers/pci/endpoint/pci-epf-core.c`, `pci_epf_alloc_space`; `fs/proc/meminfo.c`.
+  private mutating func lookForMemory(of name: String) {
+    let path: FilePath = "/proc/meminfo"
+    guard let text = try? files.text(of: path),
+      let total = kilobytes("CmaTotal", in: text), let free = kilobytes("CmaFree", in: text)
+    else { return }
+    see("CMA", "\(free) kB of \(total) kB free")
+    // Without an area the memory comes from the page allocator; a bound function has its memory.
+    guard total > 0, free < 1024, !functions.contains(where: { $0.controller == name }) else {
+      return
+    }
+    find(
+      .cmaLow, name, [Finding.Evidence(path.string, "CmaFree \(free) kB of \(total) kB")],
+      "BAR 0 needs 1 MiB of contiguous memory when a function is bound to this controller, and less is free: the link will fail with ENOMEM",
+      remedy: "boot with a larger area (cma=128M), or free it: end what uses the GPU, VPU or camera"
+    )
+  }
+
+  private func kilobytes(_ name: String, in text: String) -> UInt64? {
+    for line in text.split(separator: "\n") where line.hasPrefix("\(name):") {
+      return line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
+    }
+    return nil
   }
 
   // MARK: Its use

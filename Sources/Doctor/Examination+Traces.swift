@@ -92,10 +92,14 @@ extension Examination {
           "the objects that epfnvme created under this name are unknown, so teardown cannot remove them",
           remedy: problem.hint ?? "remove the remaining objects by hand, then rm \(journal.path)")
       } else if let effect = journal.unfinished {
+        var evidence = [Finding.Evidence(journal.path.string, "not finished from: \(effect)")]
+        if let step = journal.interruption?.step {
+          evidence.append(Finding.Evidence(journal.path.string, "under way: \(step)"))
+        }
+        let end = journal.interruption?.sentence ?? "was cut off"
         find(
-          .journalUnfinished, journal.name,
-          [Finding.Evidence(journal.path.string, "not finished from: \(effect)")],
-          "a run of epfnvme was killed, or its rollback is incomplete; its objects are incomplete",
+          .journalUnfinished, journal.name, evidence,
+          "the last run of epfnvme \(end); its objects are incomplete",
           remedy: "epfnvme teardown \(journal.name)")
       } else {
         see("profile \(journal.name)", "set up by epfnvme")
@@ -106,7 +110,10 @@ extension Examination {
   // MARK: The kernel's log
 
   mutating func examineLog() {
+    examineEarlierLogs()
     guard let log else { return }
+    let lines = log.map { BoardLine(place: "/dev/kmsg", text: $0.text) }
+    for signature in Signature.board { look(for: signature, in: lines) }
     if let index = log.indices.first(where: { Self.isCrash(log, $0) }) {
       find(
         .kernelCrashed, "kernel", [evidence(log[index])],
@@ -127,6 +134,60 @@ extension Examination {
         .eventOnFailedFunction, "nvmet_pci_epf", [evidence(line)],
         "a link event has reached a function whose NVMe controller was never created; at link down the kernel crashes",
         remedy: "unlink that function at once: rm its link below \(full("pci_ep/controllers"))")
+    }
+  }
+
+  /// A message of the board's kernel.
+  private struct BoardLine: LoggedLine {
+    var place: String
+    var text: String
+    var bytes: [UInt8]
+
+    init(place: String, text: String) {
+      self.place = place
+      self.text = text
+      bytes = Array(text.utf8)
+    }
+  }
+
+  private mutating func look(for signature: Signature, in lines: [BoardLine]) {
+    let found = lines.indices.filter { signature.matches(lines, at: $0) }
+    guard let last = found.last, !lines[last...].contains(where: { signature.ends(with: $0) })
+    else { return }
+    var evidence = [Finding.Evidence(lines[last].place, lines[last].text)]
+    if found.count > 1 {
+      evidence.append(Finding.Evidence(lines[last].place, "and \(found.count - 1) more"))
+    }
+    var explanation = signature.meaning
+    for journal in journals ?? [] {
+      guard signature.id == .systemError, let step = journal.interruption?.step else { continue }
+      evidence.append(Finding.Evidence(journal.path.string, "under way: \(step)"))
+      explanation += "; the run of \"\(journal.name)\" was at this step: \(step)"
+    }
+    find(
+      signature.id, lines[last].text.split(separator: " ").first.map(String.init) ?? "kernel",
+      evidence, explanation, remedy: signature.fix)
+  }
+
+  /// The end of the log of an earlier boot, which the kernel saves when it fails.
+  /// - Source: `Documentation/admin-guide/ramoops.rst`, `Documentation/ABI/testing/pstore`.
+  private mutating func examineEarlierLogs() {
+    let directory: FilePath = "/sys/fs/pstore"
+    let names: [String]
+    do { names = try files.names(in: directory).filter { $0.hasPrefix("dmesg-") } } catch {
+      if error != .noSuchFileOrDirectory {
+        hide("log of a crash before this boot", directory, error)
+      }
+      return
+    }
+    guard let signature = Signature.board.first(where: { $0.id == .systemError }) else { return }
+    for name in names.sorted() {
+      let path = directory.appending(name)
+      guard let bytes = try? files.bytes(of: path) else { continue }
+      let lines = bytes.split(separator: UInt8(ascii: "\n")).map {
+        BoardLine(place: path.string, text: SavedLogLine.message(of: $0))
+      }
+      look(for: signature, in: lines)
     }
   }
 

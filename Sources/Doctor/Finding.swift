@@ -106,9 +106,74 @@ extension Finding {
     case kernelCrashed = "kernel-crashed"
     case unlinkedWhileStarted = "unlinked-while-started"
     case eventOnFailedFunction = "event-on-failed-function"
+    // Messages of the board's kernel.
+    case cmaExhausted = "cma-exhausted"
+    case cmaLow = "cma-low"
+    case dmaFailed = "dma-failed"
+    case interruptFailed = "interrupt-failed"
+    case classFixed = "class-code-fixed"
+    case featuresMissing = "controller-features-missing"
+    case systemError = "system-error"
     // The profile.
     case profileImpossible = "profile-impossible"
     case profileWarning = "profile-warning"
+    // On the host: the PCI device.
+    case noController = "nvme-controller-missing"
+    case diskAbsent = "disk-absent"
+    case classDiffers = "class-differs"
+    case driverAbsent = "nvme-driver-missing"
+    case driverOther = "nvme-driver-other"
+    case barUnassigned = "bar-unassigned"
+    case configurationUnreadable = "configuration-unreadable"
+    case configurationLost = "configuration-lost"
+    case functionGone = "function-gone"
+    case linkLost = "link-lost"
+    case linkUntrained = "link-untrained"
+    case powerState = "power-state"
+    case uncorrectedErrors = "pcie-errors-uncorrected"
+    case correctedErrors = "pcie-errors-corrected"
+    case busAbort = "bus-abort"
+    // On the host: DMA, interrupts and the IOMMU.
+    case atsTimeout = "ats-timeout"
+    case dmaFault = "dma-fault"
+    case interruptRemapping = "interrupt-remapping-fault"
+    case requesterUnknown = "requester-unknown"
+    case bounceBufferFull = "bounce-buffer-full"
+    case interruptsLost = "interrupts-lost"
+    case unexpectedInterrupt = "unexpected-interrupt"
+    // On the host: the NVMe controller.
+    case probeTimeout = "probe-timeout"
+    case readyStuck = "ready-stuck"
+    case controllerFatal = "controller-fatal"
+    case registersAllOnes = "registers-all-ones"
+    case shutdownIncomplete = "shutdown-incomplete"
+    case pageSize = "page-size-mismatch"
+    case adminTimeout = "admin-timeout"
+    case ioTimeout = "io-timeout"
+    case duplicateCompletion = "duplicate-completion"
+    case noIOQueues = "no-io-queues"
+    case controllerNotLive = "controller-not-live"
+    case probeFailed = "probe-failed"
+    case featureFailed = "feature-failed"
+    // On the host: identities.
+    case duplicateControllerID = "duplicate-controller-id"
+    case subsystemNotShared = "subsystem-not-shared"
+    case duplicateNamespaceIDs = "duplicate-namespace-ids"
+    case sharedNamespaceDiffers = "shared-namespace-differs"
+    case namespaceIDsCleared = "namespace-ids-cleared"
+    case namespaceIDsChanged = "namespace-ids-changed"
+    case mergedControllers = "merged-controllers"
+    case equalIdentities = "equal-identities"
+    // On the host: disks and data.
+    case namespaceMissing = "namespace-missing"
+    case anaInaccessible = "ana-inaccessible"
+    case identifyBlank = "identify-blank"
+    case descriptorsFailed = "descriptors-failed"
+    case namespaceFormat = "namespace-format"
+    case noPath = "no-path"
+    case ioErrors = "io-errors"
+    case dataSuspect = "data-suspect"
+    case hostHung = "host-hung"
 
     package var severity: Severity {
       switch self {
@@ -119,17 +184,30 @@ extension Finding {
         .deviceWithoutDriver, .idInvisible, .tooFewVectors, .vectorsBelowQueues, .optionsEmpty,
         .optionsMalformed, .targetUnset, .targetUnreachable, .hostNotAllowed, .connectionLost,
         .backingShared, .backingMounted, .journalDamaged, .kernelCrashed,
-        .eventOnFailedFunction, .profileImpossible:
+        .eventOnFailedFunction, .profileImpossible, .cmaExhausted, .dmaFailed, .featuresMissing,
+        .systemError:
+        .error
+      case .diskAbsent, .classDiffers, .driverAbsent, .barUnassigned, .configurationUnreadable,
+        .configurationLost, .functionGone, .linkLost, .linkUntrained, .powerState,
+        .uncorrectedErrors, .busAbort, .atsTimeout, .dmaFault, .interruptRemapping,
+        .requesterUnknown, .bounceBufferFull, .interruptsLost, .probeTimeout, .readyStuck,
+        .controllerFatal, .registersAllOnes, .pageSize, .adminTimeout, .ioTimeout,
+        .duplicateCompletion, .noIOQueues, .controllerNotLive, .probeFailed,
+        .duplicateControllerID, .subsystemNotShared, .duplicateNamespaceIDs,
+        .sharedNamespaceDiffers, .namespaceMissing, .anaInaccessible, .identifyBlank,
+        .descriptorsFailed, .namespaceFormat, .noPath, .ioErrors, .dataSuspect, .hostHung:
         .error
       case .knownKernelBug, .moduleOverridden, .moduleRefused, .controllerWithoutFunction,
         .functionUnbound,
         .deviceLeaked, .vendorUnset, .classCode, .noVectors, .intxFallback, .queuesLimited,
         .headerConflict, .transferLimit, .noNamespace, .journalUnfinished,
-        .unlinkedWhileStarted, .profileWarning:
+        .unlinkedWhileStarted, .profileWarning, .cmaLow, .interruptFailed, .correctedErrors,
+        .unexpectedInterrupt, .shutdownIncomplete, .namespaceIDsCleared, .namespaceIDsChanged,
+        .mergedControllers, .equalIdentities:
         .warning
       case .possibleKernelBug, .twoDrivers, .configFSNotMounted, .controllerNotStarted, .hostAbsent,
         .functionForeign, .functionWaits, .subsystemVendorIgnored, .subsystemUnused,
-        .nullBlockForeign:
+        .nullBlockForeign, .classFixed, .noController, .driverOther, .featureFailed:
         .note
       }
     }

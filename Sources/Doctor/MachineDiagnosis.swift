@@ -3,6 +3,10 @@ package import Provisioning
 
 /// The diagnosis of a machine: findings, facts, and facts that could not be read.
 package struct MachineDiagnosis: Hashable, Sendable {
+  /// The end of the cable that the machine is.
+  package enum Role: String, Sendable, Hashable { case board, host }
+
+  package var role = Role.board
   /// `this kernel`, `the simulated kernel`.
   package var machine: String
   /// `uname -r`.
@@ -43,7 +47,8 @@ package struct MachineDiagnosis: Hashable, Sendable {
 
   package var json: JSONValue {
     [
-      "machine": .string(machine), "release": .string(release), "profile": JSONValue(profile),
+      "role": .string(role.rawValue), "machine": .string(machine), "release": .string(release),
+      "profile": JSONValue(profile),
       "fit": .bool(isFit), "errors": JSONValue(count(.error)),
       "warnings": JSONValue(count(.warning)), "notes": JSONValue(count(.note)),
       "findings": .array(findings.map(\.json)),

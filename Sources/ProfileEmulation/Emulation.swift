@@ -47,7 +47,9 @@ package final class Emulation {
     adjust(&machine)
     controllers = machine.controllers.map(\.name)
     let kernel = SimulatedKernel(kernelRelease, machine: machine)
-    let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
+    // Each has its own lock: a process may emulate several profiles at a time.
+    let suffix = String(UInt32.random(in: 0...(.max)), radix: 16)
+    let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate-\(suffix)")
     defer { Self.remove(run) }
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
     _ = try provisioner.setUp(located, force: false) { _ in }

@@ -71,6 +71,15 @@ extension Provisioner {
     _ = try write(true, name)
   }
 
+  /// What the host must do after a forced stop or bounce of a controller; nil if no host has a function of it enabled.
+  public func hostRecovery(afterStopping name: String) -> String? {
+    let use = HostUse(machine)
+    let functions = use.enabledFunctions(of: EndpointTree(on: machine.configFS).controller(name))
+    guard !functions.isEmpty else { return nil }
+    let names = functions.map(\.name).joined(separator: ", ")
+    return "a host had enabled the NVMe controller of \(names); \(HostUse.recovery)"
+  }
+
   private func write(_ isStarted: Bool, _ name: String) throws(ProvisioningError) -> Bool {
     let start = EndpointTree(on: machine.configFS).controller(name).isStarted
     let current: Bool

@@ -24,8 +24,10 @@ public struct Provisioner: Sendable {
   public struct Outcome: Sendable {
     public var plan: Plan
     public var changed: Bool
+    /// The interrupted run whose leftovers were removed first; nil if there was none.
+    public var interruption: Interruption?
     /// Whether leftovers of an interrupted run were removed first.
-    public var recovered: Bool
+    public var recovered: Bool { interruption != nil }
     public var elapsed: Duration
   }
 
@@ -132,7 +134,7 @@ public struct Provisioner: Sendable {
     defer { withExtendedLifetime(lock) {} }
     let start = ContinuousClock.now
     let name = located.profile.name
-    let recovered = try recover(name, progress)
+    let interruption = try recover(name, progress)
     let ownership = try Ownership(name, in: run)
     let plan = try plan(located, ownership)
     progress(.planned(plan))
@@ -149,18 +151,19 @@ public struct Provisioner: Sendable {
       try transaction.apply(plan.steps)
     }
     return Outcome(
-      plan: plan, changed: plan.changesAnything, recovered: recovered,
+      plan: plan, changed: plan.changesAnything, interruption: interruption,
       elapsed: ContinuousClock.now - start)
   }
 
   /// Finishes the undo of a run that a crash cut off.
-  /// - Returns: whether there was one.
+  /// - Returns: where it was cut off; nil if there was none.
   private func recover(
     _ name: String, _ progress: @escaping (Progress) -> Void
-  ) throws(ProvisioningError) -> Bool {
+  ) throws(ProvisioningError) -> Interruption? {
     guard let contents = try Journal.contents(name, in: run), !contents.unfinished.isEmpty else {
-      return false
+      return nil
     }
+    let interruption = Interruption(name, contents)
     let left = unwind(contents.unfinished, progress, loops: contents.all.loops)
     let committed = Ledger(contents.committed)
     guard left.entries.isEmpty else {
@@ -173,7 +176,7 @@ public struct Provisioner: Sendable {
     } else {
       _ = try Journal(name, in: run, committed: committed)
     }
-    return true
+    return interruption
   }
 
   static func incomplete(_ message: String, _ left: Left) -> ProvisioningError {

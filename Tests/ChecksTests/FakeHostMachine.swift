@@ -96,6 +96,8 @@ final class FakeHostMachine: Sendable {
       configuration[offset] = UInt8(truncatingIfNeeded: number)
       configuration[offset + 1] = UInt8(truncatingIfNeeded: number >> 8)
     }
+    // Memory decoding and bus mastering.
+    configuration[4] = 6
     try Data(configuration).write(to: URL(fileURLWithPath: at("\(directory)/config")))
     try write("\(controller.number)", to: "\(directory)/.number")
     if let driver = controller.driver {
@@ -111,7 +113,10 @@ final class FakeHostMachine: Sendable {
     let number = try String(contentsOfFile: at("\(directory)/.number"), encoding: .utf8)
     let controller = "\(directory)/nvme/nvme\(number)"
     try make("\(controller)/nvme\(number)n1")
-    try write("live\n", to: "\(controller)/state")
+    for (file, text) in [
+      ("state", "live"), ("serial", "serial-\(number)"), ("model", "Linux"), ("queue_count", "5"),
+      ("subsysnqn", "nqn.2026-01.org.example:\(number)"), ("cntlid", "1"),
+    ] { try write(text + "\n", to: "\(controller)/\(file)") }
     try link("sys/class/nvme/nvme\(number)/device", to: "../../../bus/pci/devices/\(name)")
     let block = "sys/class/block/nvme\(number)n1"
     try make("\(block)/holders")
@@ -141,6 +146,9 @@ final class FakeHostMachine: Sendable {
 
   private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: at(path)) }
 
+  /// Removes a file, a link or a directory.
+  func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: at(path)) }
+
   func make(_ path: String) throws {
     try FileManager.default.createDirectory(atPath: at(path), withIntermediateDirectories: true)
   }
@@ -152,7 +160,11 @@ final class FakeHostMachine: Sendable {
     try Data(text.utf8).write(to: url)
   }
 
-  private func link(_ path: String, to target: String) throws {
+  func overwrite(_ bytes: [UInt8], of path: String) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: at(path)))
+  }
+
+  func link(_ path: String, to target: String) throws {
     let url = URL(fileURLWithPath: at(path))
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)

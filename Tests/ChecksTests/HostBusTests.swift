@@ -78,6 +78,15 @@ struct HostBusTests {
     }
   }
 
+  @Test("a disk whose hardware has another class code is found by its IDs, if no other has them")
+  func otherClass() throws {
+    let query = DiskQuery(Self.ours)
+    let fixed = FakeHostMachine.Controller(name: "0000:03:00.0", classCode: "0x058000")
+    #expect(try FakeHostMachine([fixed]).bus.device("auto", with: query).name == fixed.name)
+    let both = try FakeHostMachine([fixed, .init(name: Self.name, driver: "nvme")])
+    #expect(try both.bus.device("auto", with: query).name == Self.name)
+  }
+
   @Test("a rescan finds new disks, on one bus or on all")
   func rescan() throws {
     let fake = try FakeHostMachine([], hidden: [.init(name: Self.name, driver: "nvme")])

@@ -9,7 +9,7 @@ import Testing
 ///
 /// A guide's lines run in their order, in one shell each, in a directory of the guide's own that has `Configs`, on a simulated
 /// kernel; `/tmp` is that directory. A line must succeed unless a comment at its end says `# exit N`. What the guides
-/// show as a file is one: a block with a file's name after its language, or a whole profile under its own name.
+/// show as a file is one: a block of JSON or of text with a file's name after its language, or a whole profile under its own name.
 ///
 /// The simulated kernel is the one that the guide exports as `EPFNVME_KERNEL`, or one of the test for guides that are for a board.
 ///
@@ -71,6 +71,7 @@ import Testing
         } else if let profile = try? Profile.decode(Array(text.utf8)).profile {
           files["\(profile.name).json"] = text
         }
+      case "text": if words.count > 1 { files[String(words[1])] = text }
       default: break
       }
     }

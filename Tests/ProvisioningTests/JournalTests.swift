@@ -114,6 +114,47 @@ import Testing
     }
   }
 
+  // MARK: Interruptions
+
+  /// The journal of a setup that ended while it started the controller, in a boot of the machine.
+  private func cutOff(_ located: Profile.Located, boot: String) throws -> String {
+    let machine = SimulatedMachine()
+    try machine.setUp(located)
+    let lines = try #require(machine.journal(located.profile.name))
+      .split(separator: "\n").map(String.init)
+    #expect(lines[0].contains("\"boot\":\"\(try Self.presentBoot)\""))
+    let start = try #require(lines.lastIndex { $0.contains("\"do\"") && $0.contains("/start") })
+    let header = #"{"epfnvme":1,"name":"\#(located.profile.name)","boot":"\#(boot)"}"#
+    let step = lines[start].replacing(#","done":true"#, with: "")
+    return ([header] + lines[1..<start] + [step]).joined(separator: "\n") + "\n"
+  }
+
+  private static var presentBoot: String {
+    get throws {
+      let text = String(decoding: try readFile("/proc/sys/kernel/random/boot_id"), as: UTF8.self)
+      return String(text.prefix { $0 != "\n" })
+    }
+  }
+
+  @Test(
+    "status and setup name the step at which a run was cut off, and whether the machine restarted",
+    arguments: [true, false])
+  func interruption(hasRestarted: Bool) throws {
+    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
+    let boot = hasRestarted ? "00000000-0000-0000-0000-000000000000" : try Self.presentBoot
+    let machine = SimulatedMachine(
+      kernel: SimulatedKernel(.linux7_2),
+      journals: [located.profile.name: try cutOff(located, boot: boot)])
+    let found = try #require(try machine.provisioner.status().interruptions.first)
+    #expect(found.name == located.profile.name)
+    #expect(found.step?.contains("/controllers/\(Self.controller)/start") == true)
+    #expect(found.isOfEarlierBoot == hasRestarted)
+    #expect(found.sentence.contains("loss of power") == hasRestarted)
+    let outcome = try machine.setUp(located)
+    #expect(outcome.interruption == found)
+    #expect(try machine.provisioner.status().interruptions == [])
+  }
+
   // MARK: Hosts
 
   private static let controller = "a40000000.pcie-ep"
@@ -133,10 +174,15 @@ import Testing
     for attempt in attempts {
       let error = attempt.failure(of: located, on: machine)
       #expect(error?.kind == .disruptive)
-      #expect(error?.hint?.contains("--force") == true)
+      for text in ["--force", "epfnvme host remove ADDRESS", "epfnvme host rescan"] {
+        #expect(error?.hint?.contains(text) == true, "\(error?.hint ?? "")")
+      }
       #expect(machine.state() == before)
     }
+    let recovery = machine.provisioner.hostRecovery(afterStopping: Self.controller)
+    #expect(recovery?.contains("remove the device and rescan the bus") == true)
     machine.kernel.host(.disable, at: Self.controller)
+    #expect(machine.provisioner.hostRecovery(afterStopping: Self.controller) == nil)
     try machine.provisioner.bounce(Self.controller)
     machine.kernel.host(.linkUp, at: Self.controller)
     machine.kernel.host(.enable, at: Self.controller)

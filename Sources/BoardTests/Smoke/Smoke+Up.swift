@@ -182,8 +182,15 @@ extension Smoke {
 
   private func bounceOnce(_ number: Int, _ mark: KernelLogMark?) -> TestReport.Outcome? {
     do throws(ProvisioningError) {
-      for controller in controllers { try provisioner.bounce(controller, force: true) }
+      for controller in controllers {
+        try provisioner.bounce(controller, force: options.bouncesEnabled)
+      }
     } catch {
+      if error.kind == .disruptive {
+        return .skipped(
+          "\(error.message); --force bounces it, as --role does, whose host removes the device and rescans"
+        )
+      }
       return error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message)
     }
     defer { startMark = mark }

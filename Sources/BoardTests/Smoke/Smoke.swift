@@ -17,6 +17,9 @@ package final class Smoke {
     package var keeps = false
     /// The time for which the link is monitored after the last bounce.
     package var hold: Duration = .milliseconds(500)
+    /// Whether a controller is bounced although a host has enabled it. Such a host must remove the device and rescan, as the host's
+    /// part of a two-sided run does.
+    package var bouncesEnabled = false
     /// Whether a missing link is a failure instead of a skip.
     package var requiresLink = false
     package init() {}

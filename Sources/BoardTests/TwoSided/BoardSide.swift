@@ -4,22 +4,27 @@ package import Provisioning
 /// The board's side of a two-sided run: requests the host's part of each run, and sends it the whole result.
 ///
 /// The host sends hello with a unique id, so that messages of earlier or other runs are not accepted as replies: `hello {id}` from the
-/// host; `up-N {id, ready}` from the board; `result-N {id, results}`; `report {id, report}`.
+/// host; `up-N {id, ready, staysUp}` from the board; `result-N {id, results}`; `report {id, report}`.
 package final class BoardSide {
   private let exchange: any Exchange
   private let limit: Duration
   private let runs: Int
+  private let keeps: Bool
   private let name: String
   private var id: String?
   private var lastRun = 0
 
   /// - Parameters:
   ///   - name: the profile's.
-  /// - limit: the limit for each step of the host.
-  package init(_ exchange: any Exchange, _ name: String, runs: Int, limit: Duration) {
+  ///   - keeps: whether the last run leaves everything up.
+  ///   - limit: the limit for each step of the host.
+  package init(
+    _ exchange: any Exchange, _ name: String, runs: Int, keeps: Bool = false, limit: Duration
+  ) {
     self.name = name
     self.exchange = exchange
     self.runs = runs
+    self.keeps = keeps
     self.limit = limit
   }
 
@@ -43,7 +48,11 @@ package final class BoardSide {
   private func invite(_ run: Int, _ id: String) throws(ProvisioningError) {
     lastRun = run
     try exchange.post(
-      "\(name).up-\(run)", ["id": .string(id), "ready": true, "runs": JSONValue(runs)])
+      "\(name).up-\(run)",
+      [
+        "id": .string(id), "ready": true, "runs": JSONValue(runs),
+        "staysUp": .bool(keeps && run == runs),
+      ])
   }
 
   private func answer(_ run: Int) throws(ProvisioningError) -> [TestReport.Result] {

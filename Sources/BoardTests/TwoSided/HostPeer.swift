@@ -16,12 +16,12 @@ package struct HostPeer {
     id = String(random.next(), radix: 16)
   }
 
-  /// - Parameter part: the host's part of one run.
+  /// - Parameter part: the host's part of one run, and whether the board stays up after it.
   /// - Returns: the result of both sides.
   /// - Throws: ``ProvisioningError`` of kind `timedOut` when the board does not connect, or ends without a result.
-  package func run(_ part: (_ run: Int) -> [TestReport.Result]) throws(ProvisioningError)
-    -> TestReport
-  {
+  package func run(
+    _ part: (_ run: Int, _ staysUp: Bool) -> [TestReport.Result]
+  ) throws(ProvisioningError) -> TestReport {
     let mine = id
     try exchange.post("\(name).hello", ["id": .string(id)])
     var run = 1
@@ -33,7 +33,7 @@ package struct HostPeer {
       else { throw late("the board was not up within \(limit)") }
       runs = up["runs"]?.integerValue.map { Int(clamping: $0) } ?? 1
       if up["ready"]?.boolValue == true {
-        let results = part(run)
+        let results = part(run, up["staysUp"]?.boolValue == true)
         try exchange.post(
           "\(name).result-\(run)", ["id": .string(id), "results": .array(results.map(\.json))])
       }

@@ -23,15 +23,22 @@ extension HostSide {
   }
 
   /// Runs all cases of the host once.
-  /// - Parameter limit: how long to wait for the disk.
-  package func smoke(within limit: Duration, _ test: DataTest) -> [TestReport.Result] {
+  /// - Parameters:
+  ///   - limit: how long to wait for the disk.
+  ///   - staysUp: whether the board stays up afterwards; otherwise the disk is removed from the bus, before the board goes away.
+  package func smoke(
+    within limit: Duration, _ test: DataTest, staysUp: Bool = false
+  ) -> [TestReport.Result] {
     let log = LiveKernelLog()
     let mark = log.mark()
     var run = HostRun()
+    run.refresh(self)
     if let device = run.find(self, within: limit) {
       run.compare(self)
       run.verifyData(on: device, self, test)
       run.fio(on: device, test)
+      // The kernel's messages about a device that is gone are not those of a test.
+      if !staysUp { try? device.remove(force: false) }
     }
     run.kernel(log, mark)
     return run.results
@@ -61,6 +68,8 @@ extension HostSide {
 /// The cases of one run on the host.
 private struct HostRun {
   private(set) var results: [TestReport.Result] = []
+  /// What was done before the disk was looked for.
+  private var preparation: [String] = []
 
   private func passed(_ item: HostSmokeCase) -> Bool {
     results.contains { $0.id == item.rawValue && $0.outcome == .passed }
@@ -76,6 +85,18 @@ private struct HostRun {
     results.append(result)
   }
 
+  /// Removes a disk that was there before and rescans the bus: the board was started again since, and the host keeps a stale configuration.
+  mutating func refresh(_ side: HostSide) {
+    guard let device = try? side.device() else { return }
+    do throws(HostViewError) {
+      try device.remove(force: false)
+      try side.bus.rescan()
+      preparation = ["\(device.name) was removed from the bus and found again by a rescan"]
+    } catch {
+      preparation = ["\(device.name) was not removed before: \(ProvisioningError(error).message)"]
+    }
+  }
+
   /// The disk, once the driver has bound it; rescans the bus for a host that booted before the board.
   mutating func find(_ side: HostSide, within limit: Duration) -> BusDevice? {
     let start = ContinuousClock.now
@@ -85,7 +106,7 @@ private struct HostRun {
       do {
         let device = try side.device()
         if device.isUsable {
-          add(.found, .passed, [device.name], since: start)
+          add(.found, .passed, [device.name] + preparation, since: start)
           return device
         }
         reason =

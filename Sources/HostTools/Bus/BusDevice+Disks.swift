@@ -52,7 +52,9 @@ extension BusDevice {
   }
 
   /// A file of the function's directory, without its line feed.
-  func text(_ file: String) -> String? { (try? readFile(directory.appending(file)))?.trimmed }
+  package func text(_ file: String) -> String? {
+    (try? readFile(directory.appending(file)))?.trimmed
+  }
 
   private func block(_ name: String) -> FilePath {
     machine.sysfs.appending("class/block").appending(name)

@@ -36,7 +36,9 @@ extension HostBus {
     do throws(HostViewError) {
       guard name == "auto" else { return try device(name) }
       for item in query.items {
-        let names = try functions([item.ids])
+        // A controller whose hardware has another class code is still found.
+        var names = try functions([item.ids])
+        if names.isEmpty { names = try functions([item.ids], ofAnyClass: true) }
         if names.count == 1 { return try device(names[0]) }
         several = names.isEmpty ? nil : (item.name, names)
         if several != nil { break }

@@ -26,9 +26,12 @@ package struct HostBus: Sendable {
   package init(_ machine: HostMachine = .live) { self.machine = machine }
 
   /// The functions of class 01.08.02 with one of the ids, all of that class without ids; in the order of their names.
+  /// - Parameter ofAnyClass: also functions of other classes.
   /// - Throws: ``HostViewError`` when the bus cannot be listed.
   /// - Source: `include/linux/pci_ids.h`, `PCI_CLASS_STORAGE_EXPRESS`; `drivers/pci/pci-sysfs.c`.
-  package func functions(_ ids: [DiskIDs]? = nil) throws(HostViewError) -> [String] {
+  package func functions(
+    _ ids: [DiskIDs]? = nil, ofAnyClass: Bool = false
+  ) throws(HostViewError) -> [String] {
     let directory = machine.sysfs.appending("bus/pci/devices")
     let names: [String]
     do { names = try directoryNames(directory) } catch .noSuchFileOrDirectory {
@@ -41,7 +44,7 @@ package struct HostBus: Sendable {
     return names.filter { name in
       let path = directory.appending(name)
       func number(_ file: String) -> UInt32? { Self.number(path.appending(file)) }
-      guard number("class") == 0x010802 else { return false }
+      guard ofAnyClass || number("class") == 0x010802 else { return false }
       guard let ids else { return true }
       guard let vendor = number("vendor").flatMap({ UInt16(exactly: $0) }),
         let device = number("device").flatMap({ UInt16(exactly: $0) })

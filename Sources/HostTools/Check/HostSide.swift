@@ -9,7 +9,7 @@ package import SimulatedKernel
 /// `check --host`: the host of the disk.
 package struct HostSide {
   package let located: Profile.Located
-  package let bus = HostBus()
+  package let bus: HostBus
   private let emulation: Emulation
   private let disk: String
   private let way: Emulation.Way
@@ -17,14 +17,16 @@ package struct HostSide {
   /// - Parameters:
   ///   - kernelRelease: of the board, which determines the driver.
   ///   - disk: a PCI function, a node of the driver, or `auto`.
+  ///   - bus: where the disk is.
   ///   - isReference: whether the disk is expected to behave like the reference controller instead of the driver's.
   /// - Throws: ``ProvisioningError`` when the profile cannot be emulated.
   package init(
     _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release, disk: String,
-    isReference: Bool = false
+    on bus: HostBus = HostBus(), isReference: Bool = false
   ) throws(ProvisioningError) {
     self.located = located
     self.disk = disk
+    self.bus = bus
     way = .init(isReference: isReference)
     emulation = try Emulation(located, kernelRelease)
   }

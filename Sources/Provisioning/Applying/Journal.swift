@@ -5,7 +5,7 @@ public import SystemPackage
 
 /// The journal of one profile: created objects and replaced values, written and fsynced before each effect.
 ///
-/// A file of JSON lines, mode 0600. The first line is the header; then follow entries (`do`, with their undo), confirmations (`done`),
+/// A file of JSON lines, mode 0600. The first line is the header, which names the boot of its run; then follow entries (`do`, with their undo), confirmations (`done`),
 /// withdrawals (`failed`, `undone`) and `commit`. Lines after the last `commit` belong to an unfinished run. A crash during a write leaves
 /// a truncated last line: the effect that it announces has not begun.
 struct Journal: ~Copyable {
@@ -15,11 +15,29 @@ struct Journal: ~Copyable {
     var committed: [JournalEntry] = []
     /// Effects of a run that did not finish.
     var unfinished: [JournalEntry] = []
+    /// The boot in which the unfinished run was; nil if the journal does not have it.
+    var boot: String?
+
+    /// The last announced effect of the unfinished run that was not confirmed.
+    var step: Operation? { unfinished.last.flatMap { $0.state == .intended ? $0.operation : nil } }
+
+    /// Whether the machine has been restarted since.
+    var isOfEarlierBoot: Bool {
+      guard let boot, let present = Journal.presentBoot, !unfinished.isEmpty else { return false }
+      return boot != present
+    }
 
     var all: Ledger { Ledger(committed + unfinished) }
   }
 
   private static let version: Int64 = 1
+
+  /// The kernel's name for this boot; nil without procfs.
+  /// - Source: `drivers/char/random.c`, `boot_id`.
+  static var presentBoot: String? {
+    guard let bytes = try? readBytes("/proc/sys/kernel/random/boot_id") else { return nil }
+    return String(decoding: bytes, as: UTF8.self).trimmed
+  }
 
   let name: String
   private let path: FilePath
@@ -61,6 +79,7 @@ struct Journal: ~Copyable {
             path: path.string,
             hint: "use the version that wrote it to tear it down")
         }
+        contents.boot = json["boot"]?.stringValue
         continue
       }
       if let number = json["n"]?.integerValue, let effect = json["do"] {
@@ -108,9 +127,10 @@ struct Journal: ~Copyable {
     try run.create()
     let path = run.journalPath(name)
     var text =
-      JSONValue.object([
-        .init("epfnvme", .integer(Self.version)), .init("name", .string(name)),
-      ]).compactText + "\n"
+      JSONValue.object(
+        [.init("epfnvme", .integer(Self.version)), .init("name", .string(name))]
+          + (Self.presentBoot.map { [.init("boot", .string($0))] } ?? [])
+      ).compactText + "\n"
     for (index, entry) in committed.entries.enumerated() { text += Self.line(index + 1, entry) }
     if isFinished { text += #"{"commit":true}"# + "\n" }
     let file = try Self.replace(path, with: text, by: run.path.appending(".\(name).new"))

@@ -99,25 +99,35 @@ struct HostUse {
     return (try? FabricsGroup(directory: group).controllerOptions.read())?.nqn
   }
 
+  /// The functions of a controller that a host has enabled.
+  func enabledFunctions(of controller: EndpointController) -> [EndpointFunction] {
+    let bound = Set(((try? controller.directory.links()) ?? []).map(\.target))
+    let all = (try? EndpointTree(on: machine.configFS).allFunctions()) ?? []
+    return all.filter {
+      bound.contains($0.directory.path) && FunctionDriver.nvmeDrivers.contains($0.driver)
+        && isEnabled($0)
+    }
+  }
+
   /// - Throws: ``ProvisioningError`` of kind `disruptive` when a host has a function of a controller enabled.
   func checkUnused(
     controller name: String, _ consequence: String, only functions: Set<String>? = nil
   ) throws(ProvisioningError) {
-    let tree = EndpointTree(on: machine.configFS)
-    let controller = tree.controller(name)
-    let bound = Set(((try? controller.directory.links()) ?? []).map(\.target))
-    for function in (try? tree.allFunctions()) ?? []
-    where bound.contains(function.directory.path)
-      && functions?.contains(function.directory.path.string) ?? true
-      && FunctionDriver.nvmeDrivers.contains(function.driver) && isEnabled(function)
-    {
+    let controller = EndpointTree(on: machine.configFS).controller(name)
+    for function in enabledFunctions(of: controller)
+    where functions?.contains(function.directory.path.string) ?? true {
       throw ProvisioningError(
         .disruptive,
         "a host has enabled the NVMe controller of \(function.name): \(consequence) removes its disk",
         operation: "write", path: controller.directory.path.string,
-        hint:
-          "remove the device on the host first (echo 1 >/sys/bus/pci/devices/ADDRESS/remove), or use --force"
-      )
+        hint: "first, on the host: \(Self.removal); or use --force, and \(Self.recovery)")
     }
   }
+
+  private static let removal =
+    "epfnvme host remove ADDRESS, or echo 1 >/sys/bus/pci/devices/ADDRESS/remove"
+
+  /// What a host must do that had the controller enabled: it keeps the earlier configuration of the device.
+  static let recovery =
+    "on the host afterwards: remove the device and rescan the bus (epfnvme host remove ADDRESS, then epfnvme host rescan), since it keeps a stale configuration"
 }

@@ -71,6 +71,8 @@ public struct MachineStatus: Hashable, Sendable {
   public var profiles: [String] = []
   /// The reason why they are unknown.
   public var profilesProblem: ProvisioningError?
+  /// The profiles whose last run did not finish.
+  public var interruptions: [Interruption] = []
 }
 
 extension Provisioner {
@@ -83,6 +85,7 @@ extension Provisioner {
   ) throws(ProvisioningError) -> MachineStatus {
     var status = MachineStatus()
     do { status.profiles = try run.names() } catch { status.profilesProblem = error }
+    status.interruptions = ((try? journals()) ?? []).compactMap(\.interruption)
     status.isConfigFSMounted = machine.isConfigFSMounted()
     guard status.isConfigFSMounted else { return status }
     let reader = StatusReader(machine: machine, isWithoutWriting: withoutWriting)
@@ -231,6 +234,13 @@ extension MachineStatus {
       "configFSMounted": .bool(isConfigFSMounted),
       "profiles": profilesProblem == nil ? .array(profiles.map { .string($0) }) : .null,
       "profilesProblem": JSONValue(profilesProblem?.message),
+      "interrupted": .array(
+        interruptions.map { item in
+          [
+            "profile": .string(item.name), "step": JSONValue(item.step),
+            "earlierBoot": .bool(item.isOfEarlierBoot),
+          ]
+        }),
       "endpoints": .array(
         endpoints.map { endpoint in
           [

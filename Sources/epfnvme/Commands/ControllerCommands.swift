@@ -49,7 +49,9 @@ struct BounceCommand: ParsableCommand {
       let name = try provisioner.controller(controller)
       // Between stop and start no signal may end the process.
       Signals.remember()
+      let recovery = provisioner.hostRecovery(afterStopping: name)
       try provisioner.bounce(name, force: force)
+      if let recovery { global.terminal.note(Terminal.printable(recovery)) }
       try ControllerSwitch.checkSignal("\(name) was stopped and started", "bounce")
       ControllerSwitch.show(name, isStarted: true, changed: true, "stopped and started", global)
     }
@@ -104,7 +106,9 @@ private enum ControllerSwitch {
       let provisioner = try global.provisioner()
       let name = try provisioner.controller(controller)
       Signals.remember()
+      let recovery = isStarted ? nil : provisioner.hostRecovery(afterStopping: name)
       let changed = try provisioner.setStarted(isStarted, name, force: force)
+      if let recovery { global.terminal.note(Terminal.printable(recovery)) }
       let word = isStarted ? "started" : "stopped"
       try checkSignal("\(name) is \(word)", isStarted ? "start" : "stop")
       show(name, isStarted: isStarted, changed: changed, changed ? word : "already \(word)", global)

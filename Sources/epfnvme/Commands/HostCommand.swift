@@ -9,18 +9,20 @@ internal import SystemPackage
 struct HostCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "host",
-    abstract: "Find, rescan, rebind or remove the disk on the host.",
+    abstract: "Find, explain, rescan, rebind or remove the disk on the host.",
     discussion: """
       For the machine at the other end of the cable. Disks are found by PCI class and by the IDs of --profile, or of \
       --vendor and --device.
 
         epfnvme host find
+        epfnvme host explain
         epfnvme host rescan --profile my.json
         epfnvme host rebind --vendor 0x15b7 --device 0x5fff
         epfnvme host remove 0000:01:00.0
       """,
     subcommands: [
-      HostFindCommand.self, HostRescanCommand.self, HostRebindCommand.self, HostRemoveCommand.self,
+      HostFindCommand.self, HostExplainCommand.self, HostRescanCommand.self, HostRebindCommand.self,
+      HostRemoveCommand.self,
     ])
 }
 
@@ -48,6 +50,21 @@ struct HostFindCommand: ParsableCommand {
       DiskList.show(disks, global)
     }
   }
+}
+
+struct HostExplainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "explain", abstract: "Explain why a disk does not work on this machine.",
+    usage: "epfnvme host explain [<options>]",
+    discussion: """
+      The same as the command doctor with --host: findings from the kernel log, the PCI bus, IOMMU and interrupts, each \
+      with evidence, meaning and fix. Exit code 0: no finding is an error; 1: at least one is.
+      """)
+
+  @OptionGroup var global: GlobalOptions
+  @OptionGroup var saved: SavedLogOption
+
+  func run() throws { try global.run { try global.explainHost(saved, nil) } }
 }
 
 struct HostRescanCommand: ParsableCommand {

@@ -51,6 +51,7 @@ struct SetupCommand: ParsableCommand {
       let json: JSONValue = [
         "name": .string(plan.name), "driver": JSONValue(plan.driver),
         "changed": .bool(outcome.changed), "recovered": .bool(outcome.recovered),
+        "interruptedAt": JSONValue(outcome.interruption?.step),
         "adopted": .bool(plan.isAdoption),
         "steps": JSONValue(plan.steps.count),
         "milliseconds": JSONValue(outcome.elapsed.milliseconds),
@@ -60,8 +61,9 @@ struct SetupCommand: ParsableCommand {
       return
     }
     guard !global.quiet else { return }
-    if outcome.recovered {
-      global.terminal.note("an interrupted earlier run was rolled back first")
+    if let interruption = outcome.interruption {
+      global.terminal.note(
+        "an interrupted earlier run was rolled back first: it \(interruption.sentence)")
     }
     let driver = plan.driver.map { " with \($0)" } ?? ""
     print(

@@ -80,10 +80,10 @@ struct SideOptions: ParsableArguments {
 
   /// The board's half; nil for a run of the board alone.
   func board(
-    _ name: String, runs: Int, _ run: RunDirectory
+    _ name: String, runs: Int, keeps: Bool, _ run: RunDirectory
   ) throws(ProvisioningError) -> BoardSide? {
     guard role == .board else { return nil }
-    return BoardSide(try exchange(run), name, runs: runs, limit: limit)
+    return BoardSide(try exchange(run), name, runs: runs, keeps: keeps, limit: limit)
   }
 }
 

@@ -18,7 +18,9 @@ struct SmokeCommand: ParsableCommand {
 
       With --role the machine that sees the disk takes part, and both sides report one result: run board on the board and \
       host on that machine, with the same profile. They exchange messages in a LAVA MultiNode job, in a directory that \
-      both can access (--exchange), or through a command that runs epfnvme on the other machine (--peer):
+      both can access (--exchange), or through a command that runs epfnvme on the other machine (--peer). The host removes \
+      a disk that it had before from its bus and rescans, since the board was started again, and removes it before the \
+      board is torn down. Without --role, a controller that a host has enabled is bounced with --force only:
 
         board# epfnvme smoke --role board board.json
         host#  epfnvme smoke --role host board.json --peer 'ssh board epfnvme'
@@ -45,7 +47,11 @@ struct SmokeCommand: ParsableCommand {
   @Flag(help: "Fail when the link does not come up; by default that case is skipped.")
   var requireLink = false
   @OptionGroup var sides: SideOptions
-  @Flag(help: "First tear down an existing setup of the profile.") var force = false
+  @Flag(
+    help:
+      "First tear down an existing setup of the profile, and bounce a controller that a host has enabled."
+  )
+  var force = false
   @Flag(help: "List the cases and their meanings.") var listCases = false
 
   func validate() throws {
@@ -88,7 +94,7 @@ struct SmokeCommand: ParsableCommand {
   ) throws {
     let provisioner = try global.provisioner(for: located.profile)
     known.describe(provisioner, text: source.text, version: EPFNVMe.version)
-    let board = try sides.board(located.profile.name, runs: runs, provisioner.run)
+    let board = try sides.board(located.profile.name, runs: runs, keeps: keep, provisioner.run)
     do throws(ProvisioningError) {
       if force, try provisioner.names().contains(located.profile.name) {
         var options = Provisioner.TeardownOptions()
@@ -98,6 +104,7 @@ struct SmokeCommand: ParsableCommand {
       var options = Smoke.Options()
       options.runs = runs
       options.bounces = bounces
+      options.bouncesEnabled = force || board != nil
       options.hold = .seconds(hold)
       options.keeps = keep
       options.requiresLink = requireLink
@@ -152,9 +159,9 @@ struct SmokeCommand: ParsableCommand {
     let limit = Duration.seconds(global.timeout ?? 5)
     let peer = HostPeer(
       try sides.exchange(RunDirectory()), located.profile.name, limit: sides.limit)
-    var report = try peer.run { run in
+    var report = try peer.run { (run, staysUp) in
       global.terminal.note("the board is up: run \(run)")
-      return side.smoke(within: limit, sides.dataTest)
+      return side.smoke(within: limit, sides.dataTest, staysUp: staysUp)
     }
     report.profile = source.text
     outputs.begin(report, count: report.results.count)

@@ -83,6 +83,9 @@ struct ManualExample {
         "List all NVMe controllers on the bus; a star marks those of the profile.",
         "epfnvme host find --profile board.json --all")
     ],
+    "epfnvme-host-explain": [
+      ManualExample("Explain why a disk does not work on this host.", "epfnvme host explain")
+    ],
     "epfnvme-host-rescan": [
       ManualExample(
         "After the board has started, wait up to 30 seconds for its disk.",

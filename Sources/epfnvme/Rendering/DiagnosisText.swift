@@ -16,7 +16,7 @@ struct DiagnosisText {
       }
     }
     if !isBrief {
-      lines.append(terminal.paint("found", .bold))
+      if !diagnosis.seen.isEmpty { lines.append(terminal.paint("found", .bold)) }
       let width = diagnosis.seen.map(\.name.count).max() ?? 0
       for fact in diagnosis.seen {
         lines.append(
@@ -58,8 +58,12 @@ struct DiagnosisText {
     }
     let subject =
       diagnosis.profile.map { "\($0) on \(diagnosis.machine)" } ?? diagnosis.machine
-    let verdict =
-      diagnosis.isFit ? "no problem found" : "cannot be an NVMe endpoint"
+    let problem =
+      switch diagnosis.role {
+      case .board: "cannot be an NVMe endpoint"
+      case .host: "has a problem with an NVMe device"
+      }
+    let verdict = diagnosis.isFit ? "no problem found" : problem
     return "\(subject) (\(diagnosis.release)): \(counts.joined(separator: ", ")); \(verdict)"
   }
 }

@@ -15,7 +15,7 @@ struct StatusText {
   var text: String {
     guard status.isConfigFSMounted else {
       return "configfs is not mounted: nothing can be set up here yet (epfnvme setup mounts it)"
-        + (problem.map { "\n\($0)" } ?? "")
+        + (interruptions + [problem].compactMap(\.self)).map { "\n\($0)" }.joined()
     }
     var roots = status.endpoints.map(endpoint)
     let shown = Set(status.endpoints.flatMap(\.functions).compactMap(\.nqn))
@@ -36,8 +36,19 @@ struct StatusText {
       lines.append(
         terminal.paint("set up by epfnvme: \(status.profiles.joined(separator: ", "))", .dim))
     }
+    lines += interruptions
     if let problem { lines.append(problem) }
     return lines.joined(separator: "\n")
+  }
+
+  /// Runs that were cut off, with the step that was under way.
+  private var interruptions: [String] {
+    status.interruptions.map { item in
+      terminal.paint(
+        clean(
+          "the last run of \(item.name) \(item.sentence) (epfnvme teardown \(item.name) removes its objects)"
+        ), .yellow)
+    }
   }
 
   /// State that cannot be read is listed, not omitted.

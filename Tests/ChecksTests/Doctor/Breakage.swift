@@ -35,7 +35,8 @@ struct Breakage: Sendable, CustomTestStringConvertible {
     return patient
   }
 
-  static let all = kernels + modules + controllers + functions + targets + past + profiles
+  static let all =
+    kernels + modules + controllers + functions + targets + past + messages + profiles
 
   // MARK: The kernel
 

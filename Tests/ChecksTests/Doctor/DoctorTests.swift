@@ -132,9 +132,32 @@ struct DoctorTests {
     #expect(diagnosis.notSeen.contains { $0.what == "host of \(Patient.controller)" })
   }
 
-  @Test("the table of breakages has every id")
+  @Test("a journal that survived a loss of power names the step that was under way")
+  func powerLoss() throws {
+    let patient = Patient(.linux7_2)
+    try patient.cutOff(boot: "00000000-0000-0000-0000-000000000000")
+    let finding = try #require(patient.examine().findings.first { $0.id == .journalUnfinished })
+    #expect(finding.explanation.contains("a loss of power of the machine at this step: link /sys"))
+    #expect(
+      finding.evidence.contains {
+        $0.text.hasPrefix("under way: link /sys/kernel/config/pci_ep/controllers/")
+      }, "\(finding.evidence)")
+  }
+
+  @Test("the step that was under way is named with an SError")
+  func abortedStep() throws {
+    let breakage = try #require(
+      Breakage.all.first { $0.name == "an SError, and the step of epfnvme" })
+    let finding = try #require(
+      try breakage.patient().examine().findings.first { $0.id == .systemError })
+    #expect(finding.explanation.contains("was at this step: link /sys/kernel/config/pci_ep"))
+  }
+
+  @Test("the tables of breakages, of the host's logs and of its bus have every id")
   func coverage() {
-    let covered = Set(Breakage.all.flatMap(\.expected))
+    let covered = Set(
+      Breakage.all.flatMap(\.expected) + HostLogCase.all.flatMap(\.expected)
+        + HostBusCase.all.flatMap(\.expected))
     let missing = Finding.ID.allCases.filter { !covered.contains($0) }
     #expect(missing.map(\.rawValue) == [])
   }

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import KernelEvents
+
+/// The host's kernel log since its last boot, each line with its place and the device that it is about.
+struct HostLog {
+  struct Line: LoggedLine {
+    /// `/dev/kmsg`, or the file's name and the line's number.
+    var place: String
+    var text: String
+    var bytes: [UInt8]
+    var device: Device
+  }
+
+  /// The device of a message.
+  enum Device: Hashable {
+    /// An NVMe function, or one that nothing identifies: `0000:01:00.0`, or `nvme0` if its function is not known.
+    case function(String)
+    case port(String)
+    /// A function of another class, or of another driver.
+    case other(String)
+    /// No device; the IOMMU for example.
+    case none
+  }
+
+  private(set) var lines: [Line] = []
+  /// `uname -r`, from the first message of a boot.
+  private(set) var release: String?
+  /// The function of each name of the NVMe driver, as of the last line.
+  private(set) var functions: [String: String] = [:]
+  private var classes: [String: Device] = [:]
+
+  init(_ log: [KernelLogLine]) {
+    for line in log { append(line.text, at: "/dev/kmsg") }
+    classify()
+  }
+
+  /// A saved log: the output of `dmesg` with any options, of `journalctl -k`, a file of syslog, or a capture of a serial console.
+  init(saved bytes: [UInt8], as name: String) {
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() {
+      let text = SavedLogLine.message(of: line)
+      if !text.isEmpty { append(text, at: "\(name):\(index + 1)") }
+    }
+    classify()
+  }
+
+  /// Whether the log names an NVMe function.
+  var hasFunction: Bool {
+    !functions.isEmpty
+      || classes.values.contains { if case .function = $0 { true } else { false } }
+  }
+
+  /// `Translated` or `Passthrough`; nil if the log does not have it.
+  /// - Source: `drivers/iommu/iommu.c`, `iommu_subsys_init`.
+  var defaultDomainType: String? {
+    for line in lines {
+      guard let range = line.text.firstRange(of: "iommu: Default domain type: ") else { continue }
+      return String(line.text[range.upperBound...].prefix { !$0.isWhitespace })
+    }
+    return nil
+  }
+
+  private mutating func append(_ text: String, at place: String) {
+    if text.hasPrefix("Linux version "), let word = text.split(separator: " ").dropFirst(2).first {
+      // Another boot: its devices have new names and new states.
+      lines = []
+      functions = [:]
+      classes = [:]
+      release = String(word)
+    }
+    if let range = text.firstRange(of: ": pci function "), let name = Self.controller(in: text) {
+      functions[name] = String(text[range.upperBound...].prefix { !$0.isWhitespace })
+    }
+    learn(text)
+    lines.append(
+      Line(place: place, text: text, bytes: Array(text.utf8), device: device(of: text)))
+  }
+
+  // MARK: Devices
+
+  /// What a message says about the kind of a function.
+  private mutating func learn(_ text: String) {
+    let words = text.split(separator: " ", maxSplits: 2)
+    guard words.count == 3, words[1].hasSuffix(":"), Self.isAddress(words[1].dropLast()) else {
+      return
+    }
+    let address = String(words[1].dropLast())
+    switch words[0] {
+    case "pci":
+      guard let range = text.firstRange(of: " class 0x") else { return }
+      let code = text[range.upperBound...].prefix(6)
+      // An endpoint that does not answer has no class.
+      if code == "010802" || code == "ffffff" {
+        classes[address] = .function(address)
+      } else if code.hasPrefix("06") {
+        // A request without a bus number is that of the host bridge.
+        classes[address] = .port(address)
+      } else {
+        classes[address] = .other(address)
+      }
+    case "pcieport": classes[address] = .port(address)
+    case "nvme": classes[address] = .function(address)
+    case "vfio-pci", "iommu", "dmar": break
+    default: if classes[address] == nil { classes[address] = .other(address) }
+    }
+  }
+
+  /// Names become functions, and functions get their kinds, which a later line may have told.
+  private mutating func classify() {
+    for index in lines.indices {
+      if case .function(let name) = lines[index].device, let kind = classes[name] {
+        lines[index].device = kind
+      }
+    }
+  }
+
+  private func device(of text: String) -> Device {
+    if let address = Self.lastAddress(in: text) { return .function(address) }
+    guard let name = Self.controller(in: text) else { return .none }
+    return .function(functions[name] ?? name)
+  }
+
+  /// `nvme1` of `nvme nvme1: …`, `block nvme1n1: …`, `dev nvme1n1`.
+  private static func controller(in text: String) -> String? {
+    for word in text.split(whereSeparator: { " ():,".contains($0) })
+    where word.hasPrefix("nvme") && word.dropFirst(4).first?.isNumber == true {
+      return "nvme" + word.dropFirst(4).prefix { $0.isNumber }
+    }
+    return nil
+  }
+
+  private static func isAddress(_ word: Substring) -> Bool {
+    let parts = word.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 3, (4...8).contains(parts[0].count) else { return false }
+    return parts[0].allSatisfy(\.isHexDigit) && isShortAddress(word.dropFirst(parts[0].count + 1))
+  }
+
+  /// `01:00.0`
+  private static func isShortAddress(_ word: Substring) -> Bool {
+    let digits = word.filter(\.isHexDigit)
+    return word.count == 7 && digits.count == 5
+      && Array(word)[2] == ":" && Array(word)[5] == "."
+  }
+
+  /// The last address, since a port reports errors of the function that it names after itself; the IOMMU omits the domain.
+  private static func lastAddress(in text: String) -> String? {
+    var found: String?
+    for word in text.split(whereSeparator: { " []=,()".contains($0) }) {
+      let trimmed = word.last == ":" ? word.dropLast() : word
+      if isAddress(trimmed) {
+        found = String(trimmed)
+      } else if isShortAddress(trimmed) {
+        found = "0000:" + trimmed
+      }
+    }
+    return found
+  }
+}

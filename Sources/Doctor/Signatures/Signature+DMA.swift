@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What Linux as the host reports about DMA and interrupts of a board, the IOMMU's messages above all.
+/// - Source: `drivers/iommu/{amd/iommu,intel/dmar,intel/irq_remapping}.c`, `drivers/iommu/arm/arm-smmu*/`, `kernel/dma/swiotlb.c`.
+extension Signature {
+  static let dma: [Signature] = [
+    Signature(
+      id: .atsTimeout, rank: .cause,
+      patterns: [
+        "VT-d detected Invalidation Time-out", "DMAR: Invalidation Time-out Error",
+        "DRHD: handling fault status reg 40", "IOTLB_INV_TIMEOUT", "ATC invalidate timeout",
+        "CMD_SYNC timeout", "Completion-Wait loop timed out",
+      ],
+      meaning:
+        "the device advertises ATS, so the IOMMU asks it to invalidate translations, and it never answers. RK3588 in endpoint mode advertises an ATS capability that does not work, before 6.15 on the board",
+      fix:
+        "on the board: use 6.15 or later, which hides the capability; on the host until then: boot with pci=noats; or without translation: intel_iommu=off, amd_iommu=off, or the firmware's setting"
+    ),
+    Signature(
+      id: .interruptRemapping, rank: .cause, scope: .ports,
+      patterns: [
+        "INTR-REMAP: Request device", "INTR-REMAP:[fault reason", "INVALID_DEVICE_REQUEST",
+        "IO_PAGE_FAULT * address=0xfee????? ", "IO_PAGE_FAULT * address=0x00000000fee????? ",
+        "fault addr 0xfee????? ", "fault addr fee????? ",
+        "Blocked a compatibility format interrupt",
+      ],
+      meaning:
+        "the IOMMU blocked an interrupt of the device: the board wrote an MSI message with an address or data that the host has not set, or no longer uses. With 7.0-rc1 on the board, the MSI address that the host's firmware had set stays in use after Linux has changed it (fixed in 7.0-rc2)",
+      fix:
+        "on the board: stop and start the endpoint controller after the firmware of the host has run, and avoid 7.0-rc1; on the host: epfnvme host remove and rescan; to find out whether remapping is the reason: intremap=off"
+    ),
+    Signature(
+      id: .requesterUnknown, rank: .cause, scope: .ports,
+      patterns: [
+        "[fault reason 0x01]", "[fault reason 0x02]", "[fault reason 01]", "[fault reason 02]",
+        "fault reason 0x01]", "Present bit in context entry is clear",
+        "Present bit in root entry is clear", "C_BAD_STREAMID", "C_BAD_STE",
+        "F_STREAM_DISABLED", "ILLEGAL_DEV_TABLE_ENTRY",
+      ],
+      meaning:
+        "a DMA request has a requester ID for which the IOMMU has no domain: the board does not know its bus number, which it takes from configuration writes and loses with a reset, or the request passes a bridge that changes the ID",
+      fix:
+        "on the host: epfnvme host remove, then epfnvme host rescan, which writes the configuration again; use a slot without a PCIe-to-PCI bridge; to try: iommu=pt"
+    ),
+    Signature(
+      id: .dmaFault, rank: .cause, scope: .ports,
+      patterns: [
+        "F_TRANSLATION", "F_PERMISSION", "F_ADDR_SIZE", "F_ACCESS", "event 0x10 received",
+        "event 0x13 received", "IO_PAGE_FAULT", "DMAR: [DMA Write", "DMAR: [DMA Read",
+        "DMAR:[DMA Write", "DMAR:[DMA Read", "Unhandled context fault",
+      ],
+      meaning:
+        "the device accessed host memory that is not mapped for it. With DesignWare endpoints (RK3568, RK3588 and others) and MSI-X, before 7.0 and its backports (6.12.y and later, February 2026) on the board, an MSI-X write races with the unmapping of its ATU entry and lands at a random address under load (queue depth 32, not 1); without an IOMMU it damages host memory",
+      fix:
+        "on the board: use 7.0 or a stable release with the fix, or MSI instead of MSI-X (\"msixVectors\": 0, \"msiVectors\": 32 in the profile); on the host: keep the IOMMU on, since it protects the memory"
+    ),
+    Signature(
+      id: .bounceBufferFull, rank: .cause,
+      patterns: ["swiotlb buffer is full"],
+      meaning:
+        "the host copies the device's data through bounce buffers (encrypted guest, device without 64-bit DMA, or an untrusted port), and they are exhausted",
+      fix:
+        "on the host: boot with swiotlb=65536 or larger, or use the IOMMU instead; on the board: a smaller mdtsKiB"
+    ),
+    Signature(
+      id: .interruptsLost, rank: .symptom,
+      patterns: ["timeout, completion polled"],
+      meaning:
+        "the completion was in the queue, but its interrupt did not arrive: the board cannot raise the kind of interrupt that the host uses (INTx on most controllers, MSI-X on those without), or the message does not reach the interrupt controller. With 7.0-rc1 on the board, an MSI address of the host's firmware stays in use",
+      fix:
+        "on the board: request both kinds in the profile (msixVectors and msiVectors 32), look for Failed to raise IRQ in its log, and avoid 7.0-rc1; on the host: cat /proc/interrupts shows whether the counters of nvmeNqN grow; to try: intremap=off, or pci=nomsi for INTx"
+    ),
+    Signature(
+      id: .unexpectedInterrupt, rank: nil,
+      patterns: ["No irq handler for vector", "irq *: nobody cared"],
+      meaning:
+        "an interrupt arrived that no driver expects: a board that still uses an earlier MSI message, for example that of the host's firmware, or an INTx line that stays asserted",
+      fix:
+        "on the board: stop and start the endpoint controller after the host's firmware has run, and avoid 7.0-rc1; on the host: epfnvme host rebind"
+    ),
+  ]
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One problem that the kernel log shows: its messages, its meaning and its fix.
+///
+/// A problem that also sysfs can show has its meaning and fix here as well, so that each is in one place.
+struct Signature: Sendable {
+  /// How close a problem is to the cause. A problem is not reported if one that is closer to the cause affects the same device.
+  enum Rank: Int, Sendable, Comparable {
+    case cause, symptom, consequence, aftermath, suspicion
+
+    static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  /// The devices that a message must be about.
+  enum Scope: Sendable {
+    /// NVMe functions, and devices that the log does not identify.
+    case function
+    /// Also PCIe ports.
+    case ports
+  }
+
+  var id: Finding.ID
+  /// nil for a problem that explains no other one.
+  var rank: Rank?
+  var scope: Scope = .function
+  /// Messages, any of which shows the problem; none if only sysfs shows it.
+  var patterns: [LinePattern]
+  /// Later messages about the same device, any of which shows that the problem is over.
+  var ends: [LinePattern] = []
+  /// Functions of the kernel, one of which the stack trace after the message must have; none if no trace is required.
+  var trace: [LinePattern] = []
+  /// Whether it is reported only if no NVMe function was found.
+  var onlyWithoutDisk = false
+  var meaning: String
+  var fix: String
+
+  /// Whether a message, with the messages after it, shows the problem.
+  func matches<Lines: RandomAccessCollection>(_ lines: Lines, at index: Lines.Index) -> Bool
+  where Lines.Element: LoggedLine {
+    guard patterns.contains(where: { $0.matches(lines[index].bytes) }) else { return false }
+    guard !trace.isEmpty else { return true }
+    // The length of a stack trace with its registers.
+    return lines[index...].prefix(60).contains { line in
+      trace.contains { $0.matches(line.bytes) }
+    }
+  }
+
+  /// Whether a later message shows that the problem is over.
+  func ends(with line: some LoggedLine) -> Bool { ends.contains { $0.matches(line.bytes) } }
+}
+
+/// A message of a log, with its bytes.
+protocol LoggedLine {
+  var bytes: [UInt8] { get }
+}
