@@ -56,8 +56,8 @@ let package = Package(
       name: "SimulatedKernel",
       dependencies: [
         "LibC",
-        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "PCI", "ControllerEmulation",
-        "LinuxFiles", "Numbers", systemPackage,
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "NVMe", "PCI",
+        "ControllerEmulation", "LinuxFiles", "Numbers", systemPackage,
       ]),
     .target(
       name: "Provisioning",
@@ -82,7 +82,7 @@ let package = Package(
       name: "EndpointProvisioning",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "Provisioning", "SimulatedKernel", systemPackage,
+        "LinuxFiles", "Numbers", "Provisioning", "SimulatedKernel", systemPackage,
       ]),
     // A profile on a simulated kernel, driven by a host in process or served to one in QEMU.
     .target(

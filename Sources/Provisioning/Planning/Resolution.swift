@@ -7,8 +7,10 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// Resolves the open values of a profile for one machine: the driver, the controllers, the port of the functions.
+/// Resolves the open values of a profile for one machine: identities, the driver, the controllers, the port of the functions.
 struct Resolution {
+  /// The profile with its identities on the machine.
+  let profile: Profile
   var driver: FunctionDriver?
   /// The endpoint controller of each function, in the profile's order.
   var controllers: [String] = []
@@ -21,8 +23,10 @@ struct Resolution {
 
   /// - Throws: ``ProvisioningError`` of kind `unsupported`, `impossible`.
   init(
-    _ profile: Profile, on machine: Machine, _ ownership: Ownership
+    _ given: Profile, on machine: Machine, _ ownership: Ownership
   ) throws(ProvisioningError) {
+    profile = given.identified(on: machine.facts.machineID)
+    try checkIdentity(given, on: machine)
     guard !profile.functions.isEmpty else { return }
     let isMounted = machine.isConfigFSMounted()
     let endpoints = EndpointTree(on: machine.configFS)
@@ -41,6 +45,29 @@ struct Resolution {
         .unsupported,
         "this kernel is built with CONFIG_NVME_TARGET_TCP_TLS, and nvmet_pci_epf crashes it as soon as a controller is created",
         hint: "build the kernel without CONFIG_NVME_TARGET_TCP_TLS")
+    }
+  }
+
+  /// Identities that another board may have too, or another namespace of this one.
+  private mutating func checkIdentity(
+    _ given: Profile, on machine: Machine
+  ) throws(ProvisioningError) {
+    if given.identity == .machine, machine.facts.machineID == nil, !given.functions.isEmpty {
+      warnings.append(
+        ProfileIssue(
+          .warning, path: "identity",
+          message:
+            "\(machine.label) has no machine ID (/etc/machine-id), so that identities follow from the names in the profile: a host refuses a second board with the same ones",
+          hint:
+            "systemd-machine-id-setup creates one; or set \"identity\": \"seed\" and an \"identitySeed\" for each board"
+        ))
+    }
+    // An identifier that the profile sets can be one that is derived for this machine.
+    let collector = IssueCollector()
+    ProfileCheck(profile: profile, issues: collector).identifiers()
+    if let first = collector.issues.first(where: { $0.severity == .error }) {
+      throw ProvisioningError(
+        .impossible, "\(first.path): \(first.message)", path: first.path, hint: first.hint)
     }
   }
 
