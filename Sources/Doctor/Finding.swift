@@ -97,6 +97,7 @@ extension Finding {
     case backingShared = "backing-shared"
     case backingMounted = "backing-mounted"
     case subsystemUnused = "subsystem-unused"
+    case portUnused = "port-unused"
     case nullBlockForeign = "null-block-foreign"
     // The past.
     case journalUnfinished = "journal-unfinished"
@@ -121,7 +122,7 @@ extension Finding {
         .error
       case .moduleOverridden, .moduleRefused, .controllerWithoutFunction, .functionUnbound,
         .deviceLeaked, .vendorUnset, .classCode, .noVectors, .intxFallback, .queuesLimited,
-        .headerConflict, .transferLimit, .noNamespace, .journalUnfinished,
+        .headerConflict, .transferLimit, .noNamespace, .portUnused, .journalUnfinished,
         .unlinkedWhileStarted, .profileWarning:
         .warning
       case .twoDrivers, .configFSNotMounted, .controllerNotStarted, .hostAbsent,

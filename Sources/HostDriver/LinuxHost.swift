@@ -43,7 +43,8 @@ public final class LinuxHost: NVMeHost {
     try requestEvents(controller)
     let namespaces = try scan(instance)
     return ProbeResult(
-      name: LinuxMachine.name(instance), vendorID: UInt16(truncatingIfNeeded: identity), deviceID: UInt16(identity >> 16),
+      name: LinuxMachine.name(instance), vendorID: UInt16(truncatingIfNeeded: identity),
+      deviceID: UInt16(identity >> 16),
       capabilities: capabilities, version: version, identifyController: controller,
       ioQueues: queues.count - 1, namespaces: namespaces)
   }

@@ -66,7 +66,7 @@ public struct Provisioner: Sendable {
     plan.warnings =
       located.warnings
       + (resolution.warnings + headerWarnings(planner)
-        + (fromNothing ? [] : stateWarnings(&plan, planner, desired.profile))).map { warning in
+      + (fromNothing ? [] : stateWarnings(&plan, planner, desired.profile))).map { warning in
         var warning = warning
         warning.position = Profile.place(of: warning.path, in: located.places)
         return warning
@@ -189,7 +189,9 @@ public struct Provisioner: Sendable {
         return !error.isMissingInput || Signals.caught != nil
       }
     }
-    if !attempt(), inputTimeout > .zero { _ = machine.clock.wait(upTo: inputTimeout, until: attempt) }
+    if !attempt(), inputTimeout > .zero {
+      _ = machine.clock.wait(upTo: inputTimeout, until: attempt)
+    }
     guard let result else { throw ProvisioningError(.internal, "nothing was planned") }
     return try result.get()
   }

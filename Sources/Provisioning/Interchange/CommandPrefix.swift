@@ -9,7 +9,8 @@ enum CommandPrefix {
       "--chdir", "-R", "--chroot", "-T", "--command-timeout", "-U", "--other-user", "-r", "--role",
       "-t", "--type",
     ],
-    "doas": ["-u", "-C"], "env": ["-u", "--unset", "-C", "--chdir"], "nice": ["-n", "--adjustment"],
+    "doas": ["-u", "-C"], "env": ["-u", "--unset", "-C", "--chdir"],
+    "nice": ["-n", "--adjustment"],
     "ionice": ["-c", "-n", "--class", "--classdata"], "bash": ["-o", "+o"], "sh": ["-o", "+o"],
     "dash": ["-o", "+o"], "nohup": [], "setsid": [], "time": [], "exec": [], "command": [],
   ]

@@ -27,6 +27,7 @@ struct Resolution {
   ) throws(ProvisioningError) {
     profile = given.identified(on: machine.facts.machineID)
     try checkIdentity(given, on: machine)
+    checkDisks()
     guard !profile.functions.isEmpty else { return }
     let isMounted = machine.isConfigFSMounted()
     let endpoints = EndpointTree(on: machine.configFS)
@@ -68,6 +69,22 @@ struct Resolution {
     if let first = collector.issues.first(where: { $0.severity == .error }) {
       throw ProvisioningError(
         .impossible, "\(first.path): \(first.message)", path: first.path, hint: first.hint)
+    }
+  }
+
+  /// A null_blk device without memory completes writes and stores nothing.
+  /// - Source: `drivers/block/null_blk/main.c`, `null_handle_cmd`.
+  private mutating func checkDisks() {
+    for backing in profile.backings {
+      guard case .nullBlock(let device) = backing.store, device.memoryBacked != true else {
+        continue
+      }
+      warnings.append(
+        ProfileIssue(
+          .warning, path: "backings.\(backing.name).nullBlock",
+          message:
+            "the disk keeps nothing: null_blk without memory discards what is written, so that a file system can be made on it but not mounted",
+          hint: "set \"memoryBacked\": true, unless it is for measurements only"))
     }
   }
 

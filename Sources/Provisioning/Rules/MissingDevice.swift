@@ -22,7 +22,8 @@ package enum BackingHint {
     let rest = parts.dropFirst().joined(separator: "/")
     switch first {
     case "disk":
-      return "udev creates this link when it finds the disk: lsblk -o +PARTLABEL,UUID shows its names"
+      return
+        "udev creates this link when it finds the disk: lsblk -o +PARTLABEL,UUID shows its names"
     case "mapper":
       return
         "activate the volume: vgchange -ay for LVM (lvs lists volumes), cryptsetup open for LUKS, multipath -ll for multipath"

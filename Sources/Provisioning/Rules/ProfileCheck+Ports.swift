@@ -52,8 +52,7 @@ extension ProfileCheck {
           "the address is taken by port \(other.port.id)"
             + (isEqual
               ? ""
-              : ": \((other.address.isWildcard ? other.port : port).address ?? "") is every address of the machine"
-            ),
+              : ": \((other.address.isWildcard ? other.port : port).address ?? "") is every address of the machine"),
           hint:
             "one port can offer several subsystems; or use another \"service\" than \(number)")
       }

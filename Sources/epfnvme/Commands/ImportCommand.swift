@@ -51,7 +51,7 @@ struct ImportCommand: ParsableCommand {
           if let fromScript {
             try Import(script: fromScript, as: name)
           } else {
-            try Import(nvmetcli: bytes ?? [], as: name ?? Self.name(of: source))
+            try Import(document: bytes ?? [], as: name ?? Self.name(of: source))
           }
       } catch { throw LocatedIssues(file: source, issues: error) }
       for warning in found.warnings { global.terminal.complain(warning, in: source) }
@@ -65,7 +65,7 @@ struct ImportCommand: ParsableCommand {
     } catch {
       throw ProvisioningError(
         .inputMissing, "cannot read \(path): \(error.nameAndText)", operation: "read", path: path,
-        errno: error, hint: "nvmetcli save FILE writes one")
+        errno: error, hint: "nvmetcli save FILE writes one, nvmet state save FILE too")
     }
   }
 
