@@ -199,6 +199,7 @@ let package = Package(
       name: "ChecksTests",
       dependencies: [
         "Doctor", "HostTools", "BoardTests", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
+        "ProfileEmulation",
         "Provisioning", "ConfigFS", "KernelModules", "KernelEvents", "LinuxFiles",
         "SimulatedKernel",
         "NVMeEmulation", "TestSupport", systemPackage,
