@@ -106,7 +106,7 @@ struct EmulateCommand: ParsableCommand {
   }
 
   /// Several boards in one host.
-  private func runBoards(_ located: Profile.Located) throws(ProvisioningError) {
+  private func runBoards(_ located: Profile.Located) throws {
     let host = try BoardsInOneHost(
       located, global.emulatedRelease(for: located.profile), count: boards)
     try host.run(transfers: transfers)
@@ -123,11 +123,14 @@ struct EmulateCommand: ParsableCommand {
       for line in host.log { print(Terminal.printable("host kernel: \(line)")) }
     }
     guard let line = host.log.first else { return }
-    throw ProvisioningError(
-      .different, "the host does not take every board: \(line)", operation: "probe",
-      hint:
-        "the boards have one identity: use \"identity\": \"machine\", or another \"identitySeed\" on each board"
-    )
+    // The result has been printed; it includes the refusal.
+    global.terminal.complain(
+      ProvisioningError(
+        .different, "the host does not take every board: \(line)", operation: "probe",
+        hint:
+          "the boards have one identity: use \"identity\": \"machine\", or another \"identitySeed\" on each board"
+      ))
+    throw Ending(code: 1)
   }
 
   private func showQuirks() {
