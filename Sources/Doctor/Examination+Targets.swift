@@ -126,6 +126,8 @@ extension Examination {
         let transport = tree.text("nvmet/ports/\(port)/addr_trtype")
       else { continue }
       let isNetwork = transport == "tcp" || transport == "rdma"
+      // A function that needs it has a finding of its own.
+      guard isNetwork || functions.isEmpty else { continue }
       find(
         .portUnused, port,
         [

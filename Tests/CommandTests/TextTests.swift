@@ -115,7 +115,8 @@ import Testing
 
   /// Options of other programs that sources name.
   private static let foreignOptions: Set<String> = [
-    "--setrw", "--scan", "--sector-size", "--direct-io", "--show", "--size", "--help", "--version",
+    "--setrw", "--scan", "--assemble", "--sector-size", "--direct-io", "--show", "--size", "--help",
+    "--version",
     "--result", "--measurement", "--nrioq", "--units", "--experimental-dump-help",
     "--generate-completion-script", "--showconfig",
   ]
