@@ -44,7 +44,9 @@ package final class Emulation {
     machine.quirks = quirks
     adjust(&machine)
     let kernel = SimulatedKernel(kernelRelease, machine: machine)
-    let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate")
+    // One process can make several at a time.
+    let number = UInt32.random(in: 0...(.max))
+    let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate-\(number)")
     defer { Self.remove(run) }
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
     _ = try provisioner.setUp(located, force: false) { _ in }
