@@ -58,7 +58,8 @@ let package = Package(
       name: "SimulatedKernel",
       dependencies: [
         "LibC",
-        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "KernelHistory", "PCI",
+        "ConfigFS", "BlockDevices", "KernelModules", "KernelEvents", "KernelHistory", "NVMe",
+        "PCI",
         "ControllerEmulation", "LinuxFiles", "Numbers", systemPackage,
       ]),
     .target(
@@ -85,7 +86,7 @@ let package = Package(
       name: "EndpointProvisioning",
       dependencies: [
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
-        "Provisioning", "SimulatedKernel", systemPackage,
+        "LinuxFiles", "Numbers", "Provisioning", "SimulatedKernel", systemPackage,
       ]),
     // A profile on a simulated kernel, driven by a host in process or served to one in QEMU.
     .target(
@@ -225,6 +226,7 @@ let package = Package(
       name: "ChecksTests",
       dependencies: [
         "Doctor", "HostTools", "BoardTests", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
+        "ProfileEmulation",
         "Provisioning", "ConfigFS", "KernelModules", "KernelEvents", "LinuxFiles",
         "SimulatedKernel",
         "NVMeEmulation", "TestSupport", systemPackage,

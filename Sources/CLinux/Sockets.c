@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unix sockets that carry descriptors, and descriptors that are memory, events or signals.
+// Unix sockets that carry descriptors, descriptors that are memory, events or signals, and a test of IP addresses.
 #define _GNU_SOURCE
 #include "CLinux.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -181,4 +182,17 @@ int epfnvme_read_signal(int descriptor) {
   struct signalfd_siginfo information;
   ssize_t count = read(descriptor, &information, sizeof information);
   return count == (ssize_t)sizeof information ? (int)information.ssi_signo : 0;
+}
+
+int epfnvme_bind_address(const char *address) {
+  struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+  struct addrinfo *found = NULL;
+  if (getaddrinfo(address, NULL, &hints, &found) != 0) return -EINVAL;
+  int status = 0;
+  int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  // Port 0: any free one, so that only the address decides.
+  if (descriptor < 0 || bind(descriptor, found->ai_addr, found->ai_addrlen) != 0) status = -errno;
+  if (descriptor >= 0) close(descriptor);
+  freeaddrinfo(found);
+  return status;
 }

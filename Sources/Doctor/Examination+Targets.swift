@@ -103,6 +103,7 @@ extension Examination {
         examineUnused(nqn)
       }
     }
+    examinePorts()
     examineBackings(of: spaces)
     examineNullBlockDevices()
   }
@@ -114,6 +115,29 @@ extension Examination {
         let device = tree.text("\(root)/\(id)/device_path")
       else { return nil }
       return Namespace(path: "\(root)/\(id)", device: device)
+    }
+  }
+
+  /// A port without a subsystem, which the kernel has not enabled.
+  private mutating func examinePorts() {
+    for port in directories(in: "nvmet/ports") {
+      let links = "nvmet/ports/\(port)/subsystems"
+      guard !isHidden(links), !isInterrupted("nvmet/ports/\(port)"), self.links(in: links).isEmpty,
+        let transport = tree.text("nvmet/ports/\(port)/addr_trtype")
+      else { continue }
+      let isNetwork = transport == "tcp" || transport == "rdma"
+      // A function that needs it has a finding of its own.
+      guard isNetwork || functions.isEmpty else { continue }
+      find(
+        .portUnused, port,
+        [
+          evidence("nvmet/ports/\(port)/addr_trtype"),
+          Finding.Evidence(full(links), "no subsystem is linked"),
+        ],
+        "the port serves nothing: \(isNetwork ? "the kernel does not listen" : "no function can use it") until a subsystem is linked to it",
+        remedy:
+          "ln -s \(full("nvmet/subsystems/NQN")) \(full(links))/, or if it is not needed: rmdir \(full("nvmet/ports/\(port)"))"
+      )
     }
   }
 

@@ -99,6 +99,7 @@ extension Finding {
     case backingShared = "backing-shared"
     case backingMounted = "backing-mounted"
     case subsystemUnused = "subsystem-unused"
+    case portUnused = "port-unused"
     case nullBlockForeign = "null-block-foreign"
     // The past.
     case journalUnfinished = "journal-unfinished"
@@ -200,7 +201,7 @@ extension Finding {
       case .knownKernelBug, .moduleOverridden, .moduleRefused, .controllerWithoutFunction,
         .functionUnbound,
         .deviceLeaked, .vendorUnset, .classCode, .noVectors, .intxFallback, .queuesLimited,
-        .headerConflict, .transferLimit, .noNamespace, .journalUnfinished,
+        .headerConflict, .transferLimit, .noNamespace, .portUnused, .journalUnfinished,
         .unlinkedWhileStarted, .profileWarning, .cmaLow, .interruptFailed, .correctedErrors,
         .unexpectedInterrupt, .shutdownIncomplete, .namespaceIDsCleared, .namespaceIDsChanged,
         .mergedControllers, .equalIdentities:

@@ -3,6 +3,7 @@ internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
 internal import KernelModules
+internal import LinuxFiles
 public import Provisioning
 public import SimulatedKernel
 internal import SystemPackage
@@ -12,7 +13,7 @@ extension Machine {
   public static func live() -> Machine {
     let mount = ConfigFSMount()
     let facts = KernelFacts.live()
-    return Machine(
+    var machine = Machine(
       configFS: LiveConfigFS(mountPoint: mount.path), modules: LiveModules(), log: LiveKernelLog(),
       clock: LiveEvents(), storage: LiveBackingStore(), fabrics: LiveFabricsConnections(),
       facts: facts, label: "this kernel",
@@ -20,6 +21,8 @@ extension Machine {
       mountConfigFS: { () throws(Errno) in _ = try mount.mountIfNeeded() },
       endpointControllers: { ((try? EndpointDevice.all()) ?? []).map(\.name) },
       kernelOption: { KernelConfiguration.ofRunningKernel(release: facts.release)?.has($0) })
+    machine.addressProblem = bindProblem
+    return machine
   }
 
   /// A machine without hardware: a kernel in memory with a ROCK 5B's endpoint controller.
@@ -33,6 +36,7 @@ extension Machine {
       mountConfigFS: { () throws(Errno) in try kernel.mountConfigFS() },
       endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
+    machine.addressProblem = { kernel.hasAddress($0) ? nil : .addressNotAvailable }
     machine.hintForDriver = { driver in
       SimulatedKernel.Release(functionDriver: driver).map {
         "a new simulated kernel with --kernel-release \($0.rawValue) has \(driver)"

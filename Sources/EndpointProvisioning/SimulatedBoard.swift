@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 package import Provisioning
 package import SimulatedKernel
 
@@ -7,8 +8,12 @@ package import SimulatedKernel
 package enum SimulatedBoard {
   /// - Parameter profile: the profile for which the board is created. It is a RockPro64 for a profile that names the controller of one and
   ///   a ROCK 5B otherwise, and its controller has the features that the profile states.
-  package static func machine(for profile: Profile?) -> SimulatedKernel.Machine {
+  /// - Parameter name: tells the board from others: it determines the machine's ID.
+  package static func machine(
+    for profile: Profile?, named name: String = ""
+  ) -> SimulatedKernel.Machine {
     var machine = SimulatedKernel.Machine()
+    machine.machineID = machineID(of: name)
     let isRockPro64 =
       profile?.functions.contains { $0.controller == Controller.rockPro64.name } ?? false
     machine.controllers = [isRockPro64 ? .rockPro64 : .rock5B]
@@ -20,6 +25,11 @@ package enum SimulatedBoard {
       .symbolicLink, target: "../../sda")
     machine.tcpTargets = [.init("192.0.2.10", subsystems: ["nqn.2026-01.org.example:remote"])]
     return machine
+  }
+
+  /// The ID of a simulated machine, which depends on its name only.
+  package static func machineID(of name: String) -> String {
+    String(SHA256.hexadecimalDigest("simulated machine\n\(name)").prefix(32))
   }
 
   private typealias Controller = SimulatedKernel.EndpointController

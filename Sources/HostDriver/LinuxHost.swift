@@ -8,6 +8,10 @@ internal import PCI
 /// - Source: `drivers/nvme/host/{pci,core}.c`.
 public final class LinuxHost: NVMeHost {
   private var isReady = false
+  /// The machine of the host, with its other controllers; by default one without others.
+  public var machine = LinuxMachine()
+  /// The number of its controller, while the machine has it.
+  private var instance: Int?
 
   // MARK: Probe
 
@@ -26,6 +30,10 @@ public final class LinuxHost: NVMeHost {
     try enable(capabilities)
     let version = Version(rawValue: read(.version))
     let controller = try identify(.controller, as: IdentifyController.self)
+    if let instance { machine.remove(instance) }
+    instance = nil
+    let instance = try machine.add(controller)
+    self.instance = instance
     // Other drivers also read it: a controller without the page refuses.
     _ = try? logPage(.commandEffects, count: 4096)
     _ = try? logPage(.health, count: 512)
@@ -33,9 +41,10 @@ public final class LinuxHost: NVMeHost {
     // After a refused queue the driver continues with the existing ones.
     for id in 1..<granted + 1 { guard try makeQueue(id, capabilities) else { break } }
     try requestEvents(controller)
-    let namespaces = try scan()
+    let namespaces = try scan(instance)
     return ProbeResult(
-      vendorID: UInt16(truncatingIfNeeded: identity), deviceID: UInt16(identity >> 16),
+      name: LinuxMachine.name(instance), vendorID: UInt16(truncatingIfNeeded: identity),
+      deviceID: UInt16(identity >> 16),
       capabilities: capabilities, version: version, identifyController: controller,
       ioQueues: queues.count - 1, namespaces: namespaces)
   }
@@ -115,13 +124,14 @@ public final class LinuxHost: NVMeHost {
     ring(0)
   }
 
-  private func scan() throws(HostError) -> [ProbeResult.FoundNamespace] {
+  private func scan(_ instance: Int) throws(HostError) -> [ProbeResult.FoundNamespace] {
     let list = try identify(.activeNamespaces)
     var found: [ProbeResult.FoundNamespace] = []
     for index in 0..<1024 {
       let id = Self.number(list, 4 * index, 4)
       guard id != 0 else { break }
-      _ = try identify(.namespaceDescriptors, UInt32(id))
+      let descriptors = NamespaceDescriptor.decode(
+        try identify(.namespaceDescriptors, UInt32(id)))
       let data = try identify(
         .namespace, UInt32(id), as: IdentifyNamespace.self)
       let blocks = data[.size]
@@ -130,8 +140,13 @@ public final class LinuxHost: NVMeHost {
       guard (9...16).contains(shift) else {
         throw HostError(step: "namespace \(id)", message: "invalid LBA data size \(shift)")
       }
+      let disk = machine.add(
+        UInt32(id), LinuxMachine.Identifiers(descriptors, data),
+        isShared: data[.sharing] & 1 != 0, of: instance)
+      guard let disk else { continue }
       found.append(
-        .init(id: UInt32(id), identify: data, blocks: blocks, blockSize: 1 << Int(shift)))
+        .init(
+          id: UInt32(id), disk: disk, identify: data, blocks: blocks, blockSize: 1 << Int(shift)))
     }
     return found
   }
@@ -282,5 +297,7 @@ public final class LinuxHost: NVMeHost {
     }
     function.writeConfiguration(offset: 0x04, width: .word, value: 0)
     isReady = false
+    if let instance { machine.remove(instance) }
+    instance = nil
   }
 }

@@ -15,6 +15,8 @@ public struct HostError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// The properties of a controller that a host finds at probe.
 public struct ProbeResult: Sendable {
+  /// The controller's name on its machine: `nvme0`.
+  public var name: String
   public var vendorID: UInt16
   public var deviceID: UInt16
   public var capabilities: ControllerCapabilities
@@ -25,6 +27,8 @@ public struct ProbeResult: Sendable {
 
   public struct FoundNamespace: Sendable {
     public var id: UInt32
+    /// The disk on the host: `nvme0n1`. Two controllers of one subsystem can lead to one disk.
+    public var disk: String
     public var identify: IdentifyNamespace
     /// Logical blocks.
     public var blocks: UInt64

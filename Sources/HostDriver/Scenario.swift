@@ -122,6 +122,8 @@ public final class ScenarioPlayer {
   public private(set) var examination: ConformanceReport?
   /// Of 4 KiB, on each namespace.
   public var transfers = 64
+  /// The machine that the host's controllers are on; nil for a new one at each probe.
+  public var machine: LinuxMachine?
 
   /// - Parameter memory: at least 16 MiB from address 0.
   public init(
@@ -143,6 +145,7 @@ public final class ScenarioPlayer {
     case .probe:
       // A new host without knowledge of the previous one.
       host = LinuxHost(function, memory: memory, clock: clock)
+      if let machine { host.machine = machine }
       found = try host.probe()
     case .verify:
       for namespace in found?.namespaces ?? [] {

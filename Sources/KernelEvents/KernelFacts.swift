@@ -9,7 +9,13 @@ public struct KernelFacts: Sendable, Hashable, Codable {
   /// Whether the process may configure the kernel.
   public var isPrivileged: Bool
 
-  public init(release: String, onlineCPUs: Int, pageSize: Int, isPrivileged: Bool) {
+  /// 32 hexadecimal digits that only this machine has (`/etc/machine-id`); nil if it has none.
+  public var machineID: String?
+
+  public init(
+    release: String, onlineCPUs: Int, pageSize: Int, isPrivileged: Bool, machineID: String? = nil
+  ) {
+    self.machineID = machineID
     self.release = release
     self.onlineCPUs = onlineCPUs
     self.pageSize = pageSize

@@ -31,10 +31,21 @@ extension Emulation {
         throw ProvisioningError(
           .different, "the controller failed: \(error)", operation: error.step,
           path: name,
-          hint:
-            "see the trace; a quirk of the driver (epfnvme emulate --list-quirks) or a bug of its kernel release (epfnvme predict) may be the cause"
-        )
+          hint: Self.hint(error))
       }
+    }
+
+    private static func hint(_ error: HostError) -> String {
+      if error.message.contains("Asymmetric Access") {
+        return
+          "the namespace's ANA group has this state on the function's port: set it to \"optimized\" in the port's \"anaGroups\""
+      }
+      if error.message.contains("Duplicate cntlid") {
+        return
+          "two boards have one identity: use \"identity\": \"machine\", or another \"identitySeed\" on each board"
+      }
+      return
+        "see the trace; a quirk of the driver (epfnvme emulate --list-quirks) or a bug of its kernel release (epfnvme predict) may be the cause"
     }
 
     /// The results of nvme-cli commands.

@@ -14,6 +14,8 @@ public struct Provisioner: Sendable {
   public var timeout: Duration = .seconds(5)
   /// The limit of the wait for another run to end.
   public var lockTimeout: Duration = .zero
+  /// The limit of the wait of ``setUp(_:force:progress:)`` for devices, files and addresses that the machine does not have yet.
+  public var inputTimeout: Duration = .zero
 
   public init(_ machine: Machine, run: RunDirectory) {
     self.machine = machine
@@ -57,7 +59,7 @@ public struct Provisioner: Sendable {
   ) throws(ProvisioningError) -> Plan {
     let profile = located.profile
     let resolution = try Resolution(profile, on: machine, ownership)
-    let desired = try DesiredState(profile, resolution, ownership, on: machine)
+    let desired = try DesiredState(resolution, ownership, on: machine)
     if !fromNothing { try Preflight(machine: machine).check(profile) }
     var planner = try Planner(desired, ownership, on: machine, fromNothing: fromNothing)
     var plan = Plan(
@@ -65,7 +67,8 @@ public struct Provisioner: Sendable {
     if !fromNothing { try check(&plan, planner, desired, ownership) }
     plan.warnings =
       located.warnings
-      + (resolution.warnings + headerWarnings(planner)).map { warning in
+      + (resolution.warnings + headerWarnings(planner)
+      + (fromNothing ? [] : stateWarnings(&plan, planner, desired.profile))).map { warning in
         var warning = warning
         warning.position = Profile.place(of: warning.path, in: located.places)
         return warning
@@ -122,6 +125,23 @@ public struct Provisioner: Sendable {
     return []
   }
 
+  /// Identifiers and addresses that the machine uses already, or does not have.
+  private func stateWarnings(
+    _ plan: inout Plan, _ planner: Planner, _ profile: Profile
+  ) -> [ProfileIssue] {
+    var own: Set<String> = []
+    for fact in planner.facts {
+      if case .directory(let path) = fact.content { own.insert(path.string) }
+    }
+    let addresses = AddressCheck(machine: machine).problems(profile, plan.steps)
+    plan.obstacles = addresses.map(\.error)
+    return IdentityCheck(machine, except: own).warnings(profile)
+      + addresses.map { path, error in
+        ProfileIssue(
+          .warning, path: path, message: "setup would fail: \(error.message)", hint: error.hint)
+      }
+  }
+
   // MARK: Setup
 
   /// Applies a profile in one transaction.
@@ -136,7 +156,7 @@ public struct Provisioner: Sendable {
     let name = located.profile.name
     let interruption = try recover(name, progress)
     let ownership = try Ownership(name, in: run)
-    let plan = try plan(located, ownership)
+    let plan = try planOnceInputsExist(located, ownership)
     progress(.planned(plan))
     if let first = plan.disruptions.first, !force {
       throw ProvisioningError(
@@ -153,6 +173,29 @@ public struct Provisioner: Sendable {
     return Outcome(
       plan: plan, changed: plan.changesAnything, interruption: interruption,
       elapsed: ContinuousClock.now - start)
+  }
+
+  /// The plan, as soon as the machine has every device, file and address, within ``inputTimeout``.
+  private func planOnceInputsExist(
+    _ located: Profile.Located, _ ownership: Ownership
+  ) throws(ProvisioningError) -> Plan {
+    var result: Result<Plan, ProvisioningError>?
+    func attempt() -> Bool {
+      do throws(ProvisioningError) {
+        let plan = try plan(located, ownership)
+        if let obstacle = plan.obstacles.first { throw obstacle }
+        result = .success(plan)
+        return true
+      } catch {
+        result = .failure(error)
+        return !error.isMissingInput || Signals.caught != nil
+      }
+    }
+    if !attempt(), inputTimeout > .zero {
+      _ = machine.clock.wait(upTo: inputTimeout, until: attempt)
+    }
+    guard let result else { throw ProvisioningError(.internal, "nothing was planned") }
+    return try result.get()
   }
 
   /// Finishes the undo of a run that a crash cut off.

@@ -77,7 +77,8 @@ public final class SimulatedKernel: Sendable {
     observe { kernel in
       KernelFacts(
         release: kernel.release, onlineCPUs: kernel.machine.onlineCPUs,
-        pageSize: kernel.machine.pageSize, isPrivileged: kernel.machine.isPrivileged)
+        pageSize: kernel.machine.pageSize, isPrivileged: kernel.machine.isPrivileged,
+        machineID: kernel.machine.machineID)
     }
   }
 
@@ -107,6 +108,11 @@ public final class SimulatedKernel: Sendable {
     observe { kernel in
       kernel.machine.hasEndpointSupport ? kernel.machine.controllers.map(\.name) : []
     }
+  }
+
+  /// Whether a listening socket can be bound to an IP address.
+  public func hasAddress(_ address: String) -> Bool {
+    observe { $0.machine.localAddresses.contains(address) }
   }
 
   /// A kernel configuration option without `CONFIG_`; nil for options that this kernel does not simulate.

@@ -57,7 +57,7 @@ struct GlobalOptions: ParsableArguments {
     case .live:
       provisioner = Provisioner(.live(), run: RunDirectory())
     case .simulated(let file):
-      let board = SimulatedBoard.machine(for: profile)
+      let board = SimulatedBoard.machine(for: profile, named: file ?? "")
       if let file {
         let kernel = try Self.simulatedKernel(in: file, kernelRelease, board)
         provisioner = Provisioner(.simulated(kernel), run: RunDirectory(FilePath(file + ".run")))
@@ -84,12 +84,13 @@ struct GlobalOptions: ParsableArguments {
   /// - Throws: ``ProvisioningError`` when the file cannot be used, or when its kernel is another one.
   static func simulatedKernel(
     in file: String, _ kernelRelease: SimulatedKernel.Release? = nil,
-    _ board: SimulatedKernel.Machine = SimulatedBoard.machine(for: nil)
+    _ board: SimulatedKernel.Machine? = nil
   ) throws(ProvisioningError) -> SimulatedKernel {
     let kernel: SimulatedKernel
     do {
       kernel = try SimulatedKernel(
-        contentsOf: FilePath(file), kernelRelease: kernelRelease ?? .linux7_2, machine: board)
+        contentsOf: FilePath(file), kernelRelease: kernelRelease ?? .linux7_2,
+        machine: board ?? SimulatedBoard.machine(for: nil, named: file))
     } catch {
       throw ProvisioningError(
         .cannotCreate, "cannot use the simulated kernel: \(error)", path: file,

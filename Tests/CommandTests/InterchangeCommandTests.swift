@@ -48,6 +48,8 @@ import Testing
   @Test("diff reports differences and the effect of their fixes, and exits with 1")
   func diff() throws {
     let program = Program()
+    // A machine without an ID, so that the subsystem has the profile's NQN.
+    _ = try program.kernel()
     #expect(try program("setup", shipped).status == 0)
     let same = try program("diff", shipped)
     #expect(same.status == 0)

@@ -69,6 +69,7 @@ import Testing
     Row("emulate", ["emulate", loop]),
     Row("emulate", ["emulate", loop, "--scenario", "conformance"]),
     Row("emulate", ["emulate", "--list-quirks"]),
+    Row("emulate", ["emulate", loop, "--boards", "2"]),
     Row("serve", ["serve", loop, "--print-qemu"]),
     Row("monitor", ["monitor", "--timeout", "0"]),
     Row("error", ["setup", "bad.json"], status: 65),

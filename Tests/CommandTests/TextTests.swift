@@ -115,7 +115,8 @@ import Testing
 
   /// Options of other programs that sources name.
   private static let foreignOptions: Set<String> = [
-    "--setrw", "--sector-size", "--direct-io", "--show", "--size", "--help", "--version",
+    "--setrw", "--scan", "--assemble", "--sector-size", "--direct-io", "--show", "--size", "--help",
+    "--version",
     "--result", "--measurement", "--nrioq", "--units", "--experimental-dump-help",
     "--generate-completion-script", "--showconfig",
   ]
@@ -123,6 +124,7 @@ import Testing
   /// Sources that are about the options of other programs, or about style sheets.
   private static let foreignSources = [
     "Inquiry.swift", "Inquiry+All.swift", "ScriptOptions.swift", "ScriptImport.swift",
+    "CommandPrefix.swift",
     "HostSide+Smoke.swift", "LAVA.swift", "BashCompletions.swift", "HTMLReport.swift",
     "Timeline.swift",
   ]
@@ -161,7 +163,7 @@ import Testing
       let file = try program.write(
         """
         { "version": 1, "name": "x",
-          "backings": { "disk": { "\(backing)": { "path": "/dev/nothing" } } },
+          "backings": { "disk": { "\(backing)": { "path": "/nothing" } } },
           "subsystems": [ { "nqn": "nqn.2026-01.org.example:x",
             "namespaces": [ { "id": 1, "backing": "disk" } ] } ] }
         """, to: "x.json")

@@ -143,7 +143,7 @@ import Testing
         #""addressFamily": "ipv6", "address": "2001:DB8:0::1", "service": "0x1144""#)),
     row("two services of one address", ports(v4("192.0.2.1", 4420), v4("192.0.2.1", 4421))),
     row(
-      "every address and one of them", warning: "ports[1].address",
+      "every address and one of them", error: "ports[1].address",
       ports(v4("0.0.0.0", 4420), v4("192.0.2.1", 4420))),
     row(
       "a remote target by name", error: "functions[0].target.tcp.address",

@@ -37,6 +37,11 @@ import Testing
   }
 
   static let functionLines: [(String, String)] = [
+    ("sudo nvmet-pci-epf --nsdev /dev/sdb --nrioq 2 start", "ioQueues 2"),
+    ("sudo -E -u root -- /root/pci-ep/nvmet-pci-epf --nrioq 2 start", "ioQueues 2"),
+    ("doas nvme-epf -q 2 start", "ioQueues 2"),
+    ("DEBUG=1 sudo env A=b bash -x ./nvme-epf -q 2 start", "ioQueues 2"),
+    ("nvme-epf-script -q 4 -l /dev/sdb1 --threads 2 start", "ioQueues 4"),
     ("nvmet-pci-epf --nrioq 8 start", "ioQueues 8"),
     ("nvmet-pci-epf --mdts 256 start", "mdtsKiB 256"),
     ("nvmet-pci-epf --mqes 512 start", "queueSize 512"),
@@ -47,6 +52,18 @@ import Testing
     ("nvme-epf --disable-dma start", "dma false"),
     ("nvme-epf --mmio start", "dma false"),
   ]
+
+  @Test(
+    "an option without a counterpart is named in a warning",
+    arguments: [
+      ("nvme-epf-script -q 4 -l /dev/sdb1 --threads 2 start", "--threads 2"),
+      ("nvme-epf-script --fancy 3 -l /dev/sdb1 start", "--fancy"),
+    ])
+  func withoutCounterpart(_ line: String, _ option: String) throws {
+    let result = try Import(script: line)
+    #expect(result.warnings.contains { $0.message.hasPrefix("\(option) is left out") })
+    #expect(result.profile.backings.first?.store == .block(path: "/dev/sdb1"))
+  }
 
   @Test("options of the function", arguments: functionLines)
   func functionOptions(_ line: String, _ expected: String) throws {

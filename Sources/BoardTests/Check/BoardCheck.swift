@@ -16,11 +16,12 @@ package enum BoardCheck {
     let emulation = try Emulation(located, .init(functionDriver: driver) ?? .linux7_2) {
       $0.onlineCPUs = facts.onlineCPUs
       $0.pageSize = facts.pageSize
+      $0.machineID = facts.machineID
     }
     let lines = (provisioner.machine.log.allLines() ?? []).map(\.text)
     check.cases += BoardLog.cases(
       expected: emulation.bindLog, lines: lines, driver: driver,
-      nqns: located.profile.functions.map(\.target.nqn))
+      nqns: located.profile.identified(on: facts.machineID).functions.map(\.target.nqn))
     return check
   }
 }

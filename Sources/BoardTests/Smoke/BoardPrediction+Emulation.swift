@@ -24,6 +24,7 @@ extension BoardPrediction {
       $0.release = facts.release
       $0.onlineCPUs = facts.onlineCPUs
       $0.pageSize = facts.pageSize
+      $0.machineID = facts.machineID
     }
     var unknown: Set<String> = []
     for subsystem in located.profile.subsystems {

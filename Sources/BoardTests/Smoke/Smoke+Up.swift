@@ -95,7 +95,8 @@ extension Smoke {
     let lines = watch.lines(since: runMark).map(\.text)
     let spoken = BoardLog.cases(
       expected: prediction.log, lines: lines, driver: prediction.driver,
-      nqns: located.profile.functions.map(\.target.nqn))
+      nqns: located.profile.identified(on: provisioner.machine.facts.machineID).functions
+        .map(\.target.nqn))
     let queues = spoken.filter {
       $0.id.hasSuffix(" controller-created") || $0.id.hasSuffix(" io-queues")
     }

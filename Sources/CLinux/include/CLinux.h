@@ -127,3 +127,6 @@ enum { EPFNVME_GUEST_MAPPINGS = 4096 };
 int epfnvme_map_guest_memory(int descriptor, uint64_t offset, uint64_t length, int is_writable,
                              void **start);
 void epfnvme_unmap_guest_memory(void *start, uint64_t length);
+
+/// Binds a TCP socket to an IP address and closes it: whether this machine has the address (-EADDRNOTAVAIL).
+int epfnvme_bind_address(const char *address);

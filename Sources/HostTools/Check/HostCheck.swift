@@ -13,11 +13,23 @@ package struct HostCheck {
     package var version: Bool
     /// Namespaces whose size is that of a device or file of the board.
     package var sizes: Set<UInt32>
+    /// Whether the serial number is derived from the board's machine ID.
+    package var serial: Bool
+    /// Whether the subsystem's name ends with the board's suffix.
+    package var nqn: Bool
+    /// Namespaces whose UUID or NGUID is derived from the board's machine ID.
+    package var identifiers: Set<UInt32>
 
-    package init(firmware: Bool = false, version: Bool = false, sizes: Set<UInt32> = []) {
+    package init(
+      firmware: Bool = false, version: Bool = false, sizes: Set<UInt32> = [], serial: Bool = false,
+      nqn: Bool = false, identifiers: Set<UInt32> = []
+    ) {
       self.firmware = firmware
       self.version = version
       self.sizes = sizes
+      self.serial = serial
+      self.nqn = nqn
+      self.identifiers = identifiers
     }
   }
 
@@ -238,6 +250,14 @@ package struct HostCheck {
       let id = "identify \(wanted.name)"
       switch wanted.name {
       case "cntlid": add(id, is: found.value, "any", meaning, true)
+      case "sn" where unknowns.serial:
+        add(
+          id, is: found.value, "20 hexadecimal digits of the board", meaning,
+          found.value.count == 20 && found.value.allSatisfy(\.isHexDigit))
+      case "subnqn" where unknowns.nqn:
+        add(
+          id, is: found.value, "\(wanted.value), with the board's suffix", meaning,
+          found.value == wanted.value || found.value.hasPrefix(wanted.value + "."))
       case "fr" where unknowns.firmware:
         let text = found.value.filter { $0 != " " }
         add(id, is: found.value, "the board's kernel release", meaning, !text.isEmpty)
@@ -309,22 +329,29 @@ package struct HostCheck {
         try view.identify(.namespaceDescriptors, id)
       })
     {
+      let found = NamespaceDescriptor.decode(bytes)
+      let isOfBoard = unknowns.identifiers.contains(id)
       add(
-        "\(prefix) descriptors", is: Self.text(NamespaceDescriptor.decode(bytes)),
-        Self.text(wanted), meaning)
+        "\(prefix) descriptors", is: Self.text(found),
+        isOfBoard
+          ? "\(wanted.map(Self.name).joined(separator: ", ")) of the board" : Self.text(wanted),
+        meaning, isOfBoard ? found.map(\.type) == wanted.map(\.type) : nil)
+    }
+  }
+
+  private static func name(_ descriptor: NamespaceDescriptor) -> String {
+    switch descriptor {
+    case .eui64: "eui64"
+    case .nguid: "nguid"
+    case .uuid: "uuid"
+    case .commandSet: "csi"
     }
   }
 
   private static func text(_ list: [NamespaceDescriptor]) -> String {
     list.map { descriptor in
-      let name =
-        switch descriptor {
-        case .eui64: "eui64"
-        case .nguid: "nguid"
-        case .uuid: "uuid"
-        case .commandSet: "csi"
-        }
-      return name + " " + descriptor.identifier.map { hexadecimalDigits($0, count: 2) }.joined()
+      name(descriptor) + " "
+        + descriptor.identifier.map { hexadecimalDigits($0, count: 2) }.joined()
     }.joined(separator: ", ")
   }
 }

@@ -128,8 +128,12 @@ package struct HostSide {
       case .nullBlock?, nil: false
       }
     }
+    // The board's machine ID is not known here.
+    let isOfBoard = profile.identity == .machine
+    let derived = subsystem.namespaces.filter { isOfBoard && ($0.uuid == nil || $0.nguid == nil) }
     return .init(
       firmware: subsystem.firmware == nil, version: subsystem.version == nil,
-      sizes: Set(ofBoard.map(\.id)))
+      sizes: Set(ofBoard.map(\.id)), serial: isOfBoard && subsystem.serial == nil,
+      nqn: isOfBoard, identifiers: Set(derived.map(\.id)))
   }
 }

@@ -45,6 +45,26 @@ public struct IPAddress: Hashable, Sendable {
   /// Whether it is `0.0.0.0` or `::`, every address of the machine.
   public var isWildcard: Bool { bytes.allSatisfy { $0 == 0 } }
 
+  /// Whether one socket cannot listen on an address while another listens on the other one, with the same port number.
+  ///
+  /// `::` includes the IPv4 addresses, unless the machine's `bindv6only` is set.
+  /// - Source: `net/ipv6/inet_connection_sock.c`, `ipv6_rcv_saddr_equal`.
+  public func overlaps(_ other: IPAddress) -> Bool {
+    if let own = ipv4Bytes, let others = other.ipv4Bytes {
+      return own == others || !own.contains { $0 != 0 } || !others.contains { $0 != 0 }
+    }
+    return self == other || isDualWildcard || other.isDualWildcard
+  }
+
+  private var isDualWildcard: Bool { family == .ipv6 && isWildcard }
+
+  /// Of an IPv4 address, also in its IPv6 form (`::ffff:192.0.2.1`).
+  private var ipv4Bytes: [UInt8]? {
+    if family == .ipv4 { return bytes }
+    let prefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+    return bytes.starts(with: prefix) ? Array(bytes.dropFirst(12)) : nil
+  }
+
   private static func bytes(of text: String, _ family: Int32, count: Int) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: count)
     // The buffer has the size of the family's address, which is all that is written.

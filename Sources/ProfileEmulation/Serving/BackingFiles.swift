@@ -22,7 +22,7 @@ struct BackingFiles {
       case .nullBlock: break
       case .file(let file): try add(file)
       case .block(let path):
-        try add(path, created: nil, BackingHint.missingDevice)
+        try add(path, created: nil, BackingHint.missingDevice(path))
       case .loopDevice(let loop):
         try add(loop.file)
         offsets[loop.file.path] = loop.offset

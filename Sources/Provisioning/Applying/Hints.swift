@@ -38,6 +38,12 @@ enum Hints {
       return "another process started or stopped this controller"
     case (.write, .noSuchFileOrDirectory):
       return "this kernel has no such attribute; remove the key from the profile"
+    case (.link, .addressNotAvailable) where operation.path.contains("/ports/"):
+      return
+        "no interface of this machine has the port's address (ip -brief address); --wait-for SECONDS waits for it"
+    case (.link, .addressInUse) where operation.path.contains("/ports/"):
+      return
+        "another port or program listens on the port's address and service: epfnvme status lists the ports, ss -ltnp the programs"
     case (.link, .resourceBusy): return "the function is already bound to a controller"
     case (.link, .invalidArgument) where operation.path.contains("/ports/"):
       return "the transport of the port is missing or refused its address"

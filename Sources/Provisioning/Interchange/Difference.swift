@@ -88,7 +88,7 @@ extension Provisioner {
   ) throws(ProvisioningError) -> (desired: DesiredState, planner: Planner) {
     let ownership = try Ownership(profile.name, in: run)
     let resolution = try Resolution(profile, on: machine, ownership)
-    let desired = try DesiredState(profile, resolution, ownership, on: machine)
+    let desired = try DesiredState(resolution, ownership, on: machine)
     return (desired, try Planner(desired, ownership, on: machine))
   }
 

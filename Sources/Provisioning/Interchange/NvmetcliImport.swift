@@ -161,11 +161,7 @@ private struct NvmetcliReader {
     let name = stores.name(for: device)
     if profile.backing(named: name) == nil {
       profile.backings.append(
-        Profile.Backing(
-          name: name,
-          store: device.hasPrefix("/dev/")
-            ? .block(path: device) : .file(Profile.File(path: device))
-        ))
+        Profile.Backing(name: name, importing: device))
       collector.places["backings.\(name)"] = (object.place("device_path"), "\(path).device.path")
     }
     let namespace = Profile.Namespace(id: id, backing: name, &texts)

@@ -8,6 +8,8 @@ extension Profile {
     object.add("name", .string(name))
     object.add("description", description)
     if driver != .auto { object.add("driver", driver.rawValue) }
+    if identity != .machine { object.add("identity", identity.rawValue) }
+    object.add("identitySeed", identitySeed)
     object.add(
       "backings", object: backings.map { JSONValue.Member($0.name, $0.store.json) })
     object.add("hosts", array: hosts.map(\.json))

@@ -8,7 +8,7 @@ extension Import {
   ///   - name: the profile's name; by default the script's.
   /// - Throws: ``ProfileIssues``, each with the column in the command line.
   public init(script: String, as name: String? = nil) throws(ProfileIssues) {
-    let words = try CommandWords.split(script)
+    let words = CommandPrefix.removed(from: try CommandWords.split(script))
     guard let first = words.first else {
       throw ProfileIssues([
         ProfileIssue(
@@ -93,6 +93,11 @@ private struct ScriptReader {
 
   private func unknown(_ word: CommandWords.Word) {
     let names = script.options.flatMap(\.names)
+    if script.hasMoreOptions {
+      return warn(
+        word, "\(word.text.prefix(60)) is left out: epfnvme knows no counterpart of it",
+        hint: "known options: " + names.joined(separator: ", "))
+    }
     error(
       word, "\(script.rawValue) has no option \"\(word.text.prefix(60))\"",
       hint: nearestName(to: word.text, in: names).map { "did you mean \"\($0)\"?" }
@@ -135,6 +140,11 @@ private struct ScriptReader {
       warn(
         word, "\(word.text) is left out: a profile does not turn kernel debug messages on",
         hint: "use /sys/kernel/debug/dynamic_debug/control")
+    case .threads:
+      warn(
+        word,
+        "\(word.text) \(values[0].text.prefix(20)) is left out: the number of transfer threads is a property of that driver, which profiles do not have"
+      )
     case .scheduler:
       warn(
         word, "\(word.text) is left out: profiles do not choose the I/O scheduler of a backing",

@@ -2,15 +2,21 @@
 
 /// The public shell scripts that set endpoint functions up, and their options.
 ///
+/// `nvme-epf-script` is the copy of `nvme-epf` in images for computational storage, whose driver has transfer threads.
 /// - Source: `board/radxa/rock5b-ep/overlay/root/pci-ep` of the buildroot tree of the drivers' author: `nvmet-pci-epf` for
-/// `nvmet_pci_epf`, `nvme-epf` for `pci_epf_nvme`, the latter with the spellings of its earlier versions.
+/// `nvmet_pci_epf`, `nvme-epf` for `pci_epf_nvme`, the latter with the spellings of its earlier versions; the README of
+/// `rick-heig/nvme_csd` for `nvme-epf-script`.
 enum EndpointScript: String, CaseIterable {
   case nvmetPCIEPF = "nvmet-pci-epf"
   case nvmeEPF = "nvme-epf"
+  case nvmeEPFScript = "nvme-epf-script"
+
+  /// Whether there are versions with options that are not listed here.
+  var hasMoreOptions: Bool { self == .nvmeEPFScript }
 
   /// The meaning of an option.
   enum Meaning: Equatable {
-    case help, debugging, scheduler, rotational, bufferedIO, noDMA
+    case help, debugging, scheduler, threads, rotational, bufferedIO, noDMA
     case transferLimit, queueSize, ioQueues, model, device, tcp
     /// Meant different things in different versions of the script.
     case ambiguous(String)
@@ -40,6 +46,8 @@ enum EndpointScript: String, CaseIterable {
         Option(names: ["--sched"], meaning: .scheduler, values: 1),
         Option(names: ["--rot"], meaning: .rotational),
       ]
+    case .nvmeEPFScript:
+      EndpointScript.nvmeEPF.options + [Option(names: ["--threads"], meaning: .threads, values: 1)]
     case .nvmeEPF:
       Self.common + [
         Option(names: ["-d"], meaning: .debugging),
@@ -71,7 +79,7 @@ enum EndpointScript: String, CaseIterable {
       function.subsystemVendorID = 0x1b96
       function.ioQueues = 4
       function.queueSize = 128
-    case .nvmeEPF:
+    case .nvmeEPF, .nvmeEPFScript:
       profile.driver = .pciEPFNVMe
       subsystem = Profile.Subsystem(nqn: "pci_epf_nvme.0.nqn")
       function = Profile.Function(

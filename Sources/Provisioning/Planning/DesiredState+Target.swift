@@ -70,9 +70,7 @@ extension DesiredState {
     let identity = "identity that hosts see"
     set(item.model, try convert(subsystem.model, ModelNumber.init), identity)
     set(
-      item.serial, try SerialNumber(subsystem.serial ?? derivedSerial(subsystem.nqn)),
-      subsystem.serial == nil
-        ? "derived from the profile's name, so that it survives a restart" : identity)
+      item.serial, try convert(subsystem.serial, SerialNumber.init), identity)
     set(item.firmware, try convert(subsystem.firmware, FirmwareRevision.init), identity)
     set(item.organization, try convert(subsystem.ieeeOUI, OUI.init), identity)
     set(item.version, try convert(subsystem.version, SpecificationVersion.init), identity)
@@ -183,16 +181,13 @@ extension DesiredState {
         space.devicePath, try DevicePath(devicePath(of: backing)), reason, needs: [directory])
     }
     frozen.append(path)
-    let seed = "\(subsystem.nqn)\n\(namespace.id)"
     let identity = "identity that the host's device links use"
-    frozen.append(
-      list.add(
-        space.uuid, try UUIDText(namespace.uuid ?? derivedUUID(seed)), identity,
-        needs: [directory]))
-    frozen.append(
-      list.add(
-        space.nguid, try NGUID(namespace.nguid ?? derivedUUID(seed + "\nnguid")), identity,
-        needs: [directory]))
+    if let uuid = try convert(namespace.uuid, UUIDText.init) {
+      frozen.append(list.add(space.uuid, uuid, identity, needs: [directory]))
+    }
+    if let nguid = try convert(namespace.nguid, NGUID.init) {
+      frozen.append(list.add(space.nguid, nguid, identity, needs: [directory]))
+    }
     // The ANA group may change while the namespace is enabled.
     frozen += settings(
       namespace.settings, of: ProfileSchema.namespace,

@@ -14,6 +14,7 @@ internal import SystemPackage
 /// order never enters a state that is unsafe for the kernel. Keys that the profile does not set also have a fact, with the value of a new
 /// object: it is written only if the current value differs.
 struct DesiredState {
+  /// With its identities.
   let profile: Profile
   let resolution: Resolution
   let ownership: Ownership
@@ -43,9 +44,9 @@ struct DesiredState {
   }()
 
   init(
-    _ profile: Profile, _ resolution: Resolution, _ ownership: Ownership, on machine: Machine
+    _ resolution: Resolution, _ ownership: Ownership, on machine: Machine
   ) throws(ProvisioningError) {
-    self.profile = profile
+    profile = resolution.profile
     self.resolution = resolution
     self.ownership = ownership
     self.machine = machine

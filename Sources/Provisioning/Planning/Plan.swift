@@ -14,6 +14,8 @@ public struct Plan: Hashable, Sendable {
   public var isAdoption = false
   /// Objects that are left to the other profiles which have them, too.
   var released: [String] = []
+  /// Reasons why the kernel would refuse a step, which may go away.
+  var obstacles: [ProvisioningError] = []
 
   /// Whether anything would change on the machine.
   public var changesAnything: Bool { !steps.isEmpty }

@@ -7,8 +7,10 @@ internal import NVMeTarget
 internal import PCIEndpoint
 internal import SystemPackage
 
-/// Resolves the open values of a profile for one machine: the driver, the controllers, the port of the functions.
+/// Resolves the open values of a profile for one machine: identities, the driver, the controllers, the port of the functions.
 struct Resolution {
+  /// The profile with its identities on the machine.
+  let profile: Profile
   var driver: FunctionDriver?
   /// The endpoint controller of each function, in the profile's order.
   var controllers: [String] = []
@@ -21,8 +23,11 @@ struct Resolution {
 
   /// - Throws: ``ProvisioningError`` of kind `unsupported`, `impossible`.
   init(
-    _ profile: Profile, on machine: Machine, _ ownership: Ownership
+    _ given: Profile, on machine: Machine, _ ownership: Ownership
   ) throws(ProvisioningError) {
+    profile = given.identified(on: machine.facts.machineID)
+    try checkIdentity(given, on: machine)
+    checkDisks()
     guard !profile.functions.isEmpty else { return }
     let isMounted = machine.isConfigFSMounted()
     let endpoints = EndpointTree(on: machine.configFS)
@@ -41,6 +46,45 @@ struct Resolution {
         .unsupported,
         "this kernel is built with CONFIG_NVME_TARGET_TCP_TLS, and nvmet_pci_epf crashes it as soon as a controller is created",
         hint: "build the kernel without CONFIG_NVME_TARGET_TCP_TLS")
+    }
+  }
+
+  /// Identities that another board may have too, or another namespace of this one.
+  private mutating func checkIdentity(
+    _ given: Profile, on machine: Machine
+  ) throws(ProvisioningError) {
+    if given.identity == .machine, machine.facts.machineID == nil, !given.functions.isEmpty {
+      warnings.append(
+        ProfileIssue(
+          .warning, path: "identity",
+          message:
+            "\(machine.label) has no machine ID (/etc/machine-id), so that identities follow from the names in the profile: a host refuses a second board with the same ones",
+          hint:
+            "systemd-machine-id-setup creates one; or set \"identity\": \"seed\" and an \"identitySeed\" for each board"
+        ))
+    }
+    // An identifier that the profile sets can be one that is derived for this machine.
+    let collector = IssueCollector()
+    ProfileCheck(profile: profile, issues: collector).identifiers()
+    if let first = collector.issues.first(where: { $0.severity == .error }) {
+      throw ProvisioningError(
+        .impossible, "\(first.path): \(first.message)", path: first.path, hint: first.hint)
+    }
+  }
+
+  /// A null_blk device without memory completes writes and stores nothing.
+  /// - Source: `drivers/block/null_blk/main.c`, `null_handle_cmd`.
+  private mutating func checkDisks() {
+    for backing in profile.backings {
+      guard case .nullBlock(let device) = backing.store, device.memoryBacked != true else {
+        continue
+      }
+      warnings.append(
+        ProfileIssue(
+          .warning, path: "backings.\(backing.name).nullBlock",
+          message:
+            "the disk keeps nothing: null_blk without memory discards what is written, so that a file system can be made on it but not mounted",
+          hint: "set \"memoryBacked\": true, unless it is for measurements only"))
     }
   }
 

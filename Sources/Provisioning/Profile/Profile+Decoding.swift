@@ -78,6 +78,8 @@ private struct ProfileDecoder {
     var profile = Profile(name: name)
     profile.description = object.string("description")
     profile.driver = object.word("driver") ?? .auto
+    profile.identity = object.word("identity") ?? .machine
+    profile.identitySeed = object.string("identitySeed")
     profile.backings = backings(object)
     profile.hosts = object.objects("hosts").compactMap(host)
     profile.subsystems = object.objects("subsystems").compactMap(subsystem)

@@ -8,6 +8,10 @@ public struct Profile: Sendable, Hashable {
   public var name: String
   public var description: String?
   public var driver = DriverChoice.auto
+  /// Where identities come from that the profile leaves open.
+  public var identity = IdentitySource.machine
+  /// The text that identities are derived from with ``IdentitySource/seed``.
+  public var identitySeed: String?
   /// In the order of the document.
   public var backings: [Backing] = []
   /// Hosts with attributes; a host that is only allowed needs no entry.

@@ -11,12 +11,52 @@ struct Preflight {
 
   /// - Throws: ``ProvisioningError`` of kind `needsPrivileges`, `inputMissing` or `impossible`.
   func check(_ profile: Profile) throws(ProvisioningError) {
+    // One message for all, since they usually have one reason.
+    var missing: [Failure] = []
+    var withoutDirectIO: [Failure] = []
     for subsystem in profile.subsystems {
       for namespace in subsystem.namespaces {
         guard let backing = profile.backing(named: namespace.backing) else { continue }
-        try check(backing, of: namespace)
+        do { try check(backing, of: namespace) } catch {
+          switch error {
+          case .refused(let error): throw error
+          case .missing(let failure): missing.append(failure)
+          case .withoutDirectIO(let failure): withoutDirectIO.append(failure)
+          }
+        }
       }
     }
+    if let first = missing.first {
+      throw wrong(first, missing.count, "does not exist", "do not exist", .noSuchFileOrDirectory)
+    }
+    if let first = withoutDirectIO.first {
+      throw wrong(
+        first, withoutDirectIO.count, "is on a file system without O_DIRECT",
+        "are on file systems without O_DIRECT", nil)
+    }
+  }
+
+  /// A backing that cannot be used.
+  private struct Failure {
+    var name: String
+    var path: String
+    var hint: String
+  }
+
+  private enum Refusal: Error {
+    case refused(ProvisioningError)
+    case missing(Failure)
+    case withoutDirectIO(Failure)
+  }
+
+  private func wrong(
+    _ first: Failure, _ count: Int, _ one: String, _ several: String, _ errno: Errno?
+  ) -> ProvisioningError {
+    guard count > 1 else { return wrong(first.path, first.name, one, first.hint, errno) }
+    return ProvisioningError(
+      .inputMissing,
+      "\(first.name): \(first.path) and the paths of \(count - 1) more backing\(count > 2 ? "s" : "") \(several)",
+      operation: "open", path: first.path, errno: errno, hint: first.hint)
   }
 
   func checkPrivileges() throws(ProvisioningError) {
@@ -29,19 +69,25 @@ struct Preflight {
 
   private func check(
     _ backing: Profile.Backing, of namespace: Profile.Namespace
-  ) throws(ProvisioningError) {
+  ) throws(Refusal) {
+    let failure: Refusal?
+    do { failure = try refusal(backing, of: namespace) } catch { throw .refused(error) }
+    if let failure { throw failure }
+  }
+
+  /// Nil for a backing that can be used.
+  private func refusal(
+    _ backing: Profile.Backing, of namespace: Profile.Namespace
+  ) throws(ProvisioningError) -> Refusal? {
     let name = "backings.\(backing.name)"
     switch backing.store {
     case .nullBlock: break
     case .block(let path):
       guard let found = try describe(path, name) else {
-        throw missing(path, name, BackingHint.missingDevice)
+        return .missing(
+          Failure(name: name, path: path, hint: BackingHint.missingDevice(path)))
       }
-      guard found.kind == .blockDevice else {
-        throw wrong(
-          path, name, "is \(Self.words[found.kind] ?? "not a block device")",
-          "use the backing \"file\" for a regular file")
-      }
+      guard found.kind == .blockDevice else { throw notABlockDevice(found, path, name) }
       if found.isReadOnly {
         throw wrong(
           path, name, "is read-only", "nvmet opens it for writing: blockdev --setrw \(path)")
@@ -53,15 +99,53 @@ struct Preflight {
       }
       try checkSize(found, path, name)
     case .file(let file):
-      guard let found = try checkFile(file, name) else { return }
+      if try isMissing(file, name) { return .missing(missing(file, name)) }
+      guard let found = try checkFile(file, name) else { return nil }
       if !found.allowsDirectIO, namespace.bufferedIO != true {
-        throw wrong(
-          file.path, name, "is on a file system without O_DIRECT",
-          "set \"bufferedIO\": true for namespace \(namespace.id)")
+        return .withoutDirectIO(
+          Failure(
+            name: name, path: file.path,
+            hint:
+              "set \"bufferedIO\": true for namespace \(namespace.id), and for the others on such a file system"
+          ))
       }
     case .loopDevice(let loop):
-      guard let found = try checkFile(loop.file, name) else { return }
+      if try isMissing(loop.file, name) { return .missing(missing(loop.file, name)) }
+      guard let found = try checkFile(loop.file, name) else { return nil }
       try checkOffset(loop, found, name)
+    }
+    return nil
+  }
+
+  private func isMissing(
+    _ file: Profile.File, _ name: String
+  ) throws(ProvisioningError) -> Bool {
+    guard !file.create else { return false }
+    return try describe(file.path, name) == nil
+  }
+
+  private func missing(_ file: Profile.File, _ name: String) -> Failure {
+    Failure(
+      name: name, path: file.path,
+      hint: file.path.hasPrefix("/dev/")
+        ? BackingHint.missingDevice(file.path) : BackingHint.missingFile)
+  }
+
+  private func notABlockDevice(
+    _ found: BackingDescription, _ path: String, _ name: String
+  ) -> ProvisioningError {
+    switch found.kind {
+    case .characterDevice:
+      wrong(
+        path, name,
+        CharacterDevice.description(of: path) ?? "is a character device, not a block device",
+        "name the block device of the disk; lsblk lists them")
+    case .regularFile:
+      wrong(path, name, "is a regular file", "use the backing \"file\" for a regular file")
+    default:
+      wrong(
+        path, name, "is \(Self.words[found.kind] ?? "not a block device")",
+        "name a block device; lsblk lists them")
     }
   }
 
@@ -70,11 +154,11 @@ struct Preflight {
     _ file: Profile.File, _ name: String
   ) throws(ProvisioningError) -> BackingDescription? {
     guard let found = try describe(file.path, name) else {
-      guard file.create else {
-        throw missing(file.path, name, BackingHint.missingFile)
-      }
       try checkDirectory(of: file, name)
       return nil
+    }
+    guard found.kind != .characterDevice else {
+      throw notABlockDevice(found, file.path, name)
     }
     guard found.kind == .regularFile else {
       throw wrong(
@@ -136,12 +220,6 @@ struct Preflight {
     }
   }
 
-  private func missing(_ path: String, _ name: String, _ hint: String) -> ProvisioningError {
-    ProvisioningError(
-      .inputMissing, "\(name): \(path) does not exist", operation: "open", path: path,
-      errno: .noSuchFileOrDirectory, hint: hint)
-  }
-
   private func wrong(
     _ path: String, _ name: String, _ what: String, _ hint: String?, _ errno: Errno? = nil
   ) -> ProvisioningError {
@@ -154,11 +232,4 @@ struct Preflight {
     .regularFile: "a regular file", .blockDevice: "a block device", .directory: "a directory",
     .characterDevice: "a character device", .other: "neither a file nor a block device",
   ]
-}
-
-/// The hint for a missing backing.
-package enum BackingHint {
-  package static let missingDevice = "name an existing block device; lsblk lists them"
-  package static let missingFile =
-    "create it, or set \"create\": true and \"sizeMiB\" in the profile"
 }

@@ -8,7 +8,10 @@ extension ProfileCheck {
     switch backing.store {
     case .nullBlock(let device): check(device, backing, "\(path).nullBlock")
     case .file(let file): check(file, "\(path).file")
-    case .block: break
+    case .block(let device):
+      if let description = CharacterDevice.description(of: device) {
+        warn("\(path).block.path", "\(device) \(description)")
+      }
     case .loopDevice(let loop):
       check(loop.file, "\(path).loopDevice")
       check(loop, "\(path).loopDevice")

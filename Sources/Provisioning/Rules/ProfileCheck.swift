@@ -22,9 +22,12 @@ struct ProfileCheck {
       check(subsystem, "subsystems[\(index)]")
     }
     namespaceStores()
+    identity()
     identifiers()
     for (index, port) in profile.ports.enumerated() { check(port, "ports[\(index)]") }
     portAddresses()
+    servedSubsystems()
+    namespaceAccess()
     for (index, function) in profile.functions.enumerated() {
       check(function, "functions[\(index)]")
     }
@@ -91,46 +94,13 @@ struct ProfileCheck {
     twice(subsystem.namespaces.map { "\($0.id)" }, "\(path).namespaces", "id", "the NSID")
   }
 
-  /// A Linux host refuses the second of two namespaces with one identifier; zeros are no identifier.
-  func identifiers() {
-    struct Owner {
-      var subsystem: Int
-      var path: String
-    }
-    var owners: [String: Owner] = [:]
-    for (s, subsystem) in profile.subsystems.enumerated() {
-      for (n, namespace) in subsystem.namespaces.enumerated() {
-        let path = "subsystems[\(s)].namespaces[\(n)]"
-        // Both kinds have 16 bytes, and hosts compare each kind separately.
-        for (key, name, text) in [
-          ("uuid", "UUID", namespace.uuid), ("nguid", "NGUID", namespace.nguid),
-        ] {
-          guard let text, let value = try? NGUID(text), value.bytes.contains(where: { $0 != 0 })
-          else { continue }
-          guard let owner = owners["\(key) \(value)"] else {
-            owners["\(key) \(value)"] = Owner(subsystem: s, path: path)
-            continue
-          }
-          if owner.subsystem == s {
-            error(
-              "\(path).\(key)", "the \(name) is already used by \(owner.path)",
-              hint: "Linux hosts refuse the second namespace of a subsystem with this \(name)")
-          } else {
-            warn(
-              "\(path).\(key)", "the \(name) is already used by \(owner.path)",
-              hint: "Linux hosts that see both subsystems refuse one of the namespaces")
-          }
-        }
-      }
-    }
-  }
-
   // MARK: Ports
 
   func check(_ port: Profile.Port, _ path: String) {
     for (index, nqn) in port.subsystems.enumerated() {
       checkSubsystemExists(nqn, "\(path).subsystems[\(index)]")
     }
+    checkIsUsed(port, path)
     guard port.transport == .tcp || port.transport == .rdma else { return }
     let name = port.transport.rawValue
     for (key, value) in [
@@ -163,31 +133,6 @@ struct ProfileCheck {
       return nil
     }
     return number
-  }
-
-  /// The second of two ports with one address is refused by the kernel when its first subsystem is linked.
-  func portAddresses() {
-    var seen: [(index: Int, transport: Profile.Port.Transport, address: IPAddress, number: Int)] =
-      []
-    for (index, port) in profile.ports.enumerated()
-    where port.transport == .tcp || port.transport == .rdma {
-      guard let address = port.address.flatMap({ IPAddress($0) }),
-        let number = port.service.flatMap(Self.portNumber)
-      else { continue }
-      let same = seen.filter { $0.transport == port.transport && $0.number == number }
-      if let other = same.first(where: { $0.address == address }) {
-        error(
-          "ports[\(index)].address",
-          "\(port.transport.rawValue) port \(number) of this address is already used by ports[\(other.index)]",
-          hint: "a port can offer several subsystems")
-      } else if let other = same.first(where: { $0.address.isWildcard || address.isWildcard }) {
-        warn(
-          "ports[\(index)].address",
-          "\(port.transport.rawValue) port \(number) may be in use by ports[\(other.index)]: one of the two listens on every address"
-        )
-      }
-      seen.append((index, port.transport, address, number))
-    }
   }
 
   func checkSubsystemExists(_ nqn: String, _ path: String) {

@@ -23,7 +23,7 @@ extension ProfileSchema {
     [
       SchemaRow(
         "nqn", .text(.nqn),
-        "The NVMe qualified name: one path component, at most 223 bytes; 222 behind a PCI function",
+        "The NVMe qualified name: one path component, at most 223 bytes; 222 behind a PCI function. That of a function's subsystem gets the board's suffix, see identity, unless a tcp or rdma port offers it too",
         required: true)
     ] + Profile.Subsystem.schemaRows + [
       SchemaRow(
@@ -90,7 +90,7 @@ extension Profile.Subsystem: KeyedObject {
     public let serial = ProfileKey<String>(
       "serial", .text(.printable("a serial number", upTo: 20)), "The serial number",
       [.init("attr_serial", .varies("20 random hexadecimal digits"))],
-      default: "derived from the profile's name")
+      default: "derived, see identity")
     public let firmware = ProfileKey<String>(
       "firmware", .text(.printable("a firmware revision", upTo: 8)), "The firmware revision",
       [.init("attr_firmware", .varies("the first 8 bytes of the kernel's release"))])
@@ -113,10 +113,12 @@ extension Profile.Subsystem: KeyedObject {
       [.init("attr_qid_max", "128")])
     public let controllerIDMinimum = ProfileKey<UInt16>(
       "controllerIDMinimum", .integer(1...0xffff), "The smallest controller ID",
-      [.init("attr_cntlid_min", "1")])
+      [.init("attr_cntlid_min", "1")],
+      default: "derived for the subsystem of a function, see identity; otherwise 1")
     public let controllerIDMaximum = ProfileKey<UInt16>(
       "controllerIDMaximum", .integer(1...0xffff), "The largest controller ID",
-      [.init("attr_cntlid_max", "65519")])
+      [.init("attr_cntlid_max", "65519")],
+      default: "derived for the subsystem of a function, see identity; otherwise 65519")
     public let allowAnyHost = ProfileKey<Bool>(
       "allowAnyHost", .boolean,
       "Whether any host may connect; a PCI function connects with a random host NQN, so it requires true",
@@ -130,13 +132,13 @@ extension Profile.Namespace: KeyedObject {
   public struct Keys: Sendable {
     public let uuid = ProfileKey<String>(
       "uuid", .text(.uuid), "The UUID, with dashes; of one namespace only",
-      [.init("device_uuid", .varies("a random UUID"))], default: "derived from the profile's name"
+      [.init("device_uuid", .varies("a random UUID"))], default: "derived, see identity"
     )
     public let nguid = ProfileKey<String>(
       "nguid", .text(.nguid),
       "16 bytes, which may be separated by colons and dashes; of one namespace only; zeros are none",
       [.init("device_nguid", "00000000-0000-0000-0000-000000000000")],
-      default: "derived from the profile's name")
+      default: "derived, see identity")
     public let anaGroup = ProfileKey<UInt32>(
       "anaGroup", .integer(1...127), "The ANA group", [.init("ana_grpid", "1")],
       because: "Linux accepts 128 and then stores 0, which damages its counters")

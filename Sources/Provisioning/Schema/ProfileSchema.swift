@@ -32,6 +32,13 @@ public enum ProfileSchema {
         "The endpoint function driver; auto is the one that the kernel has",
         default: .value(.text(Profile.DriverChoice.auto.rawValue))),
       SchemaRow(
+        "identity", .words(Profile.IdentitySource.allCases.map(\.rawValue)),
+        "The source of serial numbers, UUIDs, NGUIDs, controller IDs and the end of the NQN of a function's subsystem that the profile does not set: the machine's ID (/etc/machine-id), identitySeed, or the names in the profile, which are the same on every board",
+        default: .value(.text(Profile.IdentitySource.machine.rawValue))),
+      SchemaRow(
+        "identitySeed", .text(.printable("a seed", upTo: 128)),
+        "A text that only this board has, such as its asset number; requires identity seed"),
+      SchemaRow(
         "backings", .named(.component("a backing's name", upTo: 64), "backing"),
         "The backings of namespaces, by the names that namespaces use"),
       SchemaRow(

@@ -54,6 +54,8 @@ public struct MachineStatus: Hashable, Sendable {
     public var isEnabled: Bool
     public var backing: String?
     public var sizeBytes: UInt64?
+    /// Whether the disk keeps what a host writes; false for null_blk without memory, nil if unknown.
+    public var keepsData: Bool?
   }
 
   public struct Device: Hashable, Sendable {
@@ -208,9 +210,14 @@ private struct StatusReader {
     status.sizeBytes = found.size
     let isLoop = path.hasPrefix("/dev/loop")
     let file = isLoop ? (try? machine.storage.loopFile(of: FilePath(path))) ?? nil : nil
-    let isNull = NullBlockTree(on: machine.configFS).devices[
-      FilePath(path).name
-    ].exists
+    let device = NullBlockTree(on: machine.configFS).devices[FilePath(path).name]
+    let isNull = device.exists
+    // The module's own devices have no directory.
+    let isOfModule = !isNull && path.hasPrefix("/dev/nullb")
+    status.keepsData =
+      isOfModule
+      ? nil
+      : isNull ? text(device.directory.path.appending("memory_backed")).map { $0 == "1" } : true
     status.backing =
       file.map { "loop device of \($0)" }
       ?? (isNull ? "null_blk" : found.kind == .regularFile ? "file" : "block device")
@@ -262,6 +269,7 @@ extension MachineStatus {
                   "enabled": .bool(space.isEnabled), "devicePath": JSONValue(space.devicePath),
                   "backing": JSONValue(space.backing),
                   "sizeBytes": space.sizeBytes.map { JSONValue($0) } ?? .null,
+                  "keepsData": space.keepsData.map { .bool($0) } ?? .null,
                 ]
               }),
           ]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ControllerEmulation
+internal import NVMe
 public import PCI
 
 extension SimulatedKernel {
@@ -253,9 +254,28 @@ extension KernelState {
         nguid: Self.identifier(value("device_nguid", of: space)))
       namespace.standsForFile = backing.kind == .file
       namespace.anaGroup = UInt32(clamping: number("ana_grpid", of: space))
+      namespace.accessState = accessState(of: namespace.anaGroup, for: nvme)
       model.namespaces.append(namespace)
     }
     return model
+  }
+
+  /// The ANA state of a group on the port through which a function's controller reaches the subsystem.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`; a group without a directory is inaccessible.
+  private func accessState(
+    of group: UInt32, for nvme: FunctionController
+  ) -> NamespaceAccessState {
+    guard let port = targetControllers.first(where: { $0.id == nvme.controllerID })?.port,
+      let groups = tree.child(.anaGroups, of: port)
+    else { return .optimized }
+    let directory = tree[groups].children.first { tree[$0].number == Int(group) }
+    switch directory.map({ value("ana_state", of: $0) }) ?? "inaccessible" {
+    case "optimized": return .optimized
+    case "non-optimized": return .nonOptimized
+    case "persistent-loss": return .persistentLoss
+    case "change": return .change
+    default: return .inaccessible
+    }
   }
 
   /// The bytes of a UUID or NGUID.

@@ -14,6 +14,8 @@ extension SimulatedKernel {
     /// Bytes.
     public var pageSize = 4096
     public var isPrivileged = true
+    /// The text of `/etc/machine-id`; nil if there is none.
+    public var machineID: String?
     /// Whether configfs is mounted at `/sys/kernel/config` from the start.
     public var isConfigFSMounted = true
     /// `CONFIG_PCI_ENDPOINT_CONFIGFS`: without it there is no `pci_ep`.

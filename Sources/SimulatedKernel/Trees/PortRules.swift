@@ -260,8 +260,10 @@ extension KernelState {
     if !machine.localAddresses.contains(address) {
       failure = .addressNotAvailable
     } else if others.contains(where: {
-      let other = value("addr_traddr", of: $0)
-      return other == address || other == "0.0.0.0" || address == "0.0.0.0"
+      let both = [value("addr_traddr", of: $0), address]
+      // :: includes the IPv4 addresses.
+      return both[0] == both[1] || both.contains("::")
+        || both.contains("0.0.0.0") && both.allSatisfy { !$0.contains(":") }
     }) {
       failure = .addressInUse
     }

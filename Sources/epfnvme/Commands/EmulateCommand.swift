@@ -38,6 +38,11 @@ struct EmulateCommand: ParsableCommand {
       "Run the reference controller instead of the driver's: same identity and namespaces, behaviour of the specification."
   )
   var reference = false
+  @Option(
+    help: ArgumentHelp(
+      "Set the profile up on this many boards, each with its own machine ID, and probe all of them with one Linux host.",
+      valueName: "count"))
+  var boards = 1
   @Flag(help: "Wait in real time; by default waiting takes no time.")
   var realTime = false
   @Option(
@@ -57,6 +62,11 @@ struct EmulateCommand: ParsableCommand {
     guard !reference || quirks.names == nil else {
       throw ValidationError("The reference has no quirks: omit --quirks.")
     }
+    guard (1...16).contains(boards) else { throw ValidationError("--boards takes 1 to 16.") }
+    guard boards == 1 || !reference && !realTime && trace == nil && quirks.names == nil else {
+      throw ValidationError(
+        "--boards cannot be combined with --reference, --real-time, --trace and --quirks.")
+    }
     guard (1...1_000_000).contains(transfers) else {
       throw ValidationError("--transfers takes 1 to 1000000.")
     }
@@ -66,6 +76,7 @@ struct EmulateCommand: ParsableCommand {
     try global.run {
       if listQuirks { return showQuirks() }
       let located = try source.located()
+      if boards > 1 { return try runBoards(located) }
       let emulation = try Emulation(
         located, global.emulatedRelease(for: located.profile), quirks: quirks.names)
       if printsText {
@@ -94,6 +105,34 @@ struct EmulateCommand: ParsableCommand {
         print(json.prettyText)
       }
     }
+  }
+
+  /// Several boards in one host.
+  private func runBoards(_ located: Profile.Located) throws {
+    let host = try BoardsInOneHost(
+      located, global.emulatedRelease(for: located.profile), count: boards)
+    try host.run(transfers: transfers)
+    if global.json {
+      let json: JSONValue = [
+        "name": .string(located.profile.name),
+        "disks": .array(host.disks.map { .string($0) }),
+        "hostLog": .array(host.log.map { .string($0) }),
+        "boards": .array(host.found.map(\.json)),
+      ]
+      print(json.prettyText)
+    } else if !global.quiet {
+      for one in host.found { print(Terminal.printable(one.text)) }
+      for line in host.log { print(Terminal.printable("host kernel: \(line)")) }
+    }
+    guard let line = host.log.first else { return }
+    // The result has been printed; it includes the refusal.
+    global.terminal.complain(
+      ProvisioningError(
+        .different, "the host does not take every board: \(line)", operation: "probe",
+        hint:
+          "the boards have one identity: use \"identity\": \"machine\", or another \"identitySeed\" on each board"
+      ))
+    throw Ending(code: 1)
   }
 
   private func showQuirks() {
@@ -219,6 +258,26 @@ struct EmulateCommand: ParsableCommand {
       print("\nNVME Identify Namespace \(namespace.id):")
       for line in IdentifyText.lines(namespace.identify) { print(line) }
     }
+  }
+}
+
+extension BoardsInOneHost.Found {
+  fileprivate var text: String {
+    if let refusal { return "board \(board), \(function): \(refusal)" }
+    return
+      "board \(board), \(function): \(controller ?? ""), \(nqn), serial \(serial), controller ID \(controllerID), "
+      + (disks.isEmpty ? "no disk" : disks.joined(separator: ", "))
+      + ", \(verified / 1024) KiB verified"
+  }
+
+  fileprivate var json: JSONValue {
+    [
+      "board": JSONValue(board), "function": .string(function),
+      "controller": JSONValue(controller), "nqn": .string(nqn), "serial": .string(serial),
+      "controllerID": JSONValue(controllerID),
+      "disks": .array(disks.map { .string($0) }), "refusal": JSONValue(refusal),
+      "verifiedBytes": JSONValue(verified),
+    ]
   }
 }
 

@@ -8,7 +8,7 @@ internal import SystemPackage
 struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
-    abstract: "Convert nvmetcli JSON or a script's command line to a profile.",
+    abstract: "Convert nvmetcli JSON, nvmetcfg YAML or a script's command line to a profile.",
     usage: "epfnvme import [<options>] [<input>]",
     discussion: """
       Needs neither root nor a board and changes nothing. What cannot be converted is an error or a warning with its \
@@ -17,12 +17,14 @@ struct ImportCommand: ParsableCommand {
         epfnvme import /etc/nvmet/config.json --output disk.json
         epfnvme import --from-script 'nvmet-pci-epf --nrioq 4 --mdts 256 start'
 
-      Scripts: nvmet-pci-epf (nvmet_pci_epf) and nvme-epf (pci_epf_nvme). Exit code 65: the input is malformed.
+      Scripts: nvmet-pci-epf (nvmet_pci_epf), nvme-epf and nvme-epf-script (pci_epf_nvme), also behind sudo. A file that \
+      does not begin with { is the YAML that nvmet state save of nvmetcfg writes. Exit code 65: the input is malformed.
       """)
 
   @OptionGroup var global: GlobalOptions
   @Argument(
-    help: "The JSON of nvmetcli; - is standard input.", completion: .file(extensions: ["json"]))
+    help: "The JSON of nvmetcli or the YAML of nvmetcfg; - is standard input.",
+    completion: .file(extensions: ["json", "yaml", "yml"]))
   var input: String?
   @Option(help: ArgumentHelp("The command line of a script.", valueName: "command"))
   var fromScript: String?
@@ -49,7 +51,7 @@ struct ImportCommand: ParsableCommand {
           if let fromScript {
             try Import(script: fromScript, as: name)
           } else {
-            try Import(nvmetcli: bytes ?? [], as: name ?? Self.name(of: source))
+            try Import(document: bytes ?? [], as: name ?? Self.name(of: source))
           }
       } catch { throw LocatedIssues(file: source, issues: error) }
       for warning in found.warnings { global.terminal.complain(warning, in: source) }
@@ -63,7 +65,7 @@ struct ImportCommand: ParsableCommand {
     } catch {
       throw ProvisioningError(
         .inputMissing, "cannot read \(path): \(error.nameAndText)", operation: "read", path: path,
-        errno: error, hint: "nvmetcli save FILE writes one")
+        errno: error, hint: "nvmetcli save FILE writes one, nvmet state save FILE too")
     }
   }
 

@@ -13,6 +13,11 @@ struct MachineFacts: ParsableArguments {
   var pageSize = 4096
   @Option(
     help: ArgumentHelp(
+      "The board's /etc/machine-id, from which the profile's identities are derived; without it they follow from names.",
+      valueName: "id"))
+  var machineID: String?
+  @Option(
+    help: ArgumentHelp(
       "Features of the endpoint controller, separated by commas: msix, msi, intx, notifier and dma as NAME=yes or NAME=no, align=BYTES, and bar0=programmable, resizable, reserved, disabled or fixed:BYTES.",
       valueName: "features"))
   var epc: ControllerFeatures?
@@ -22,12 +27,16 @@ struct MachineFacts: ParsableArguments {
     guard [4096, 16384, 65536].contains(pageSize) else {
       throw ValidationError("--page-size takes 4096, 16384 or 65536.")
     }
+    if let machineID, machineID.utf8.count != 32 || !machineID.allSatisfy(\.isHexDigit) {
+      throw ValidationError("--machine-id takes the 32 hexadecimal digits of /etc/machine-id.")
+    }
   }
 
   func apply(to machine: inout SimulatedKernel.Machine) {
     machine.onlineCPUs = cpus
     machine.pageSize = pageSize
     if let release { machine.release = release }
+    machine.machineID = machineID?.lowercased()
     for index in machine.controllers.indices { epc?.apply(to: &machine.controllers[index]) }
   }
 }

@@ -16,17 +16,30 @@ struct SetupCommand: ParsableCommand {
   @Flag(help: "Also make changes that a host would notice.")
   var force = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Wait this long for block devices, files and addresses of the profile that the machine does not have yet.",
+      valueName: "seconds"))
+  var waitFor: Double?
+
   @Flag(help: "Only show the plan, like the plan command.")
   var dryRun = false
+
+  func validate() throws {
+    if let waitFor, !(waitFor >= 0 && waitFor <= 86400) {
+      throw ValidationError("--wait-for takes 0 to 86400 seconds.")
+    }
+  }
 
   func run() throws {
     try global.run {
       let located = try source.located()
-      let provisioner = try global.provisioner(for: located.profile)
+      var provisioner = try global.provisioner(for: located.profile)
       if dryRun {
         try PlanCommand.show(provisioner.plan(located), nil, source.name, global)
         return
       }
+      if let waitFor { provisioner.inputTimeout = .seconds(waitFor) }
       Signals.remember()
       let view = ProgressView(global.terminal)
       defer { view.finish() }

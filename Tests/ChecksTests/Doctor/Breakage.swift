@@ -361,6 +361,11 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.write("loop", to: "nvmet/ports/1/addr_trtype")
       try $0.link("nvmet/ports/1/subsystems/left", to: "nvmet/subsystems/left")
     },
+    Breakage("a port without a subsystem", .portUnused) {
+      try $0.kernel.load("nvmet")
+      try $0.make("nvmet/ports/1")
+      try $0.write("tcp", to: "nvmet/ports/1/addr_trtype")
+    },
     Breakage("a left-over null_blk device", .nullBlockForeign) {
       try $0.kernel.load("null_blk", parameters: ["nr_devices=0"])
       try $0.make("nullb/left")

@@ -29,6 +29,7 @@ final class Patient {
     self.kernelRelease = kernelRelease
     // A stable release without the known bugs of 6.12.
     if kernelRelease == .linux6_12 { machine.release = "6.12.117" }
+    machine.machineID = "0123456789abcdef0123456789abcdef"
     for index in machine.controllers.indices { machine.controllers[index].cable = .host }
   }
 
@@ -49,7 +50,13 @@ final class Patient {
         name: kernelRelease == .linux7_2 ? "null_blk-pci" : "null_blk-loop",
         kernelRelease: kernelRelease)
       let text = String(decoding: try readFile(profile.file), as: UTF8.self)
-      return try Profile.decode(Array(text.replacing("pci_epf_nvme.0.nqn", with: nqn).utf8))
+      // A disk that keeps its data, and a name that the machine does not complete.
+      return try Profile.decode(
+        Array(
+          text.replacing("pci_epf_nvme.0.nqn", with: nqn)
+            .replacing("\"memoryBacked\": false", with: "\"memoryBacked\": true")
+            .replacing("\"version\": 1,", with: "\"version\": 1, \"identity\": \"profile\",").utf8
+        ))
     }
   }
 

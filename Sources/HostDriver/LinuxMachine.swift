@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NVMe
+
+/// The NVMe core of one Linux machine: subsystems and namespaces of all its controllers, and the messages about them.
+///
+/// ``LinuxHost``s of one machine share it. It refuses what Linux refuses when two devices have one identity.
+/// - Source: `drivers/nvme/host/core.c`, `nvme_init_subsystem`, `nvme_validate_cntlid`, `nvme_init_ns_head`.
+public final class LinuxMachine {
+  /// The kernel's messages, without their times.
+  public private(set) var log: [String] = []
+  private var controllers: [Controller] = []
+  private var subsystems: [Subsystem] = []
+
+  public init() {}
+
+  private struct Controller {
+    var instance: Int
+    var id: UInt16
+    var nqn: String
+    /// CMIC, bit 1: the subsystem may have several controllers.
+    var allowsOthers: Bool
+  }
+
+  private struct Subsystem {
+    var instance: Int
+    var nqn: String
+    var heads: [Head] = []
+  }
+
+  /// A disk, with the controllers that lead to it.
+  private struct Head {
+    var number: Int
+    var namespace: UInt32
+    var identifiers: Identifiers
+    var isShared: Bool
+    var paths: Set<Int>
+  }
+
+  /// The names of a namespace; all zero is none.
+  struct Identifiers: Hashable {
+    var uuid: [UInt8] = []
+    var nguid: [UInt8] = []
+    var eui64: [UInt8] = []
+
+    init(_ descriptors: [NamespaceDescriptor], _ data: IdentifyNamespace) {
+      nguid = data[.nguid]
+      eui64 = data[.eui64]
+      for descriptor in descriptors {
+        switch descriptor {
+        case .uuid(let bytes): uuid = bytes
+        case .nguid(let bytes): nguid = bytes
+        case .eui64(let bytes): eui64 = bytes
+        case .commandSet: break
+        }
+      }
+    }
+
+    /// Whether one of them is the same.
+    func clashes(with other: Self) -> Bool {
+      [(uuid, other.uuid), (nguid, other.nguid), (eui64, other.eui64)].contains {
+        $0 == $1 && $0.contains { $0 != 0 }
+      }
+    }
+
+    mutating func clear() { (uuid, nguid, eui64) = ([], [], []) }
+  }
+
+  /// The name of a controller: `nvme0`.
+  static func name(_ instance: Int) -> String { "nvme\(instance)" }
+
+  // MARK: Controllers
+
+  /// A controller that its driver has identified.
+  /// - Returns: its number.
+  /// - Throws: ``HostError`` with the kernel's message, if the subsystem cannot have this controller.
+  func add(_ data: IdentifyController) throws(HostError) -> Int {
+    let used = Set(controllers.map(\.instance))
+    let instance = (0...).first { !used.contains($0) } ?? 0
+    let controller = Controller(
+      instance: instance, id: data[.controllerID], nqn: data[.nqn],
+      allowsOthers: data[.multipath] & 2 != 0)
+    for other in controllers where other.nqn == controller.nqn {
+      if other.id == controller.id {
+        throw refuse(
+          instance,
+          "Duplicate cntlid \(controller.id) with \(Self.name(other.instance)), subsys \(controller.nqn), rejecting"
+        )
+      }
+      guard controller.allowsOthers else {
+        throw refuse(instance, "Subsystem does not support multiple controllers")
+      }
+    }
+    if !subsystems.contains(where: { $0.nqn == controller.nqn }) {
+      // A subsystem has the number of its first controller, unless another one has it already.
+      let taken = Set(subsystems.map(\.instance))
+      let number = taken.contains(instance) ? (0...).first { !taken.contains($0) } : instance
+      subsystems.append(Subsystem(instance: number ?? instance, nqn: controller.nqn))
+    }
+    controllers.append(controller)
+    return instance
+  }
+
+  private func refuse(_ instance: Int, _ message: String) -> HostError {
+    say(instance, message)
+    // -EINVAL of nvme_init_subsystem.
+    say(instance, "Removing after probe failure status: -22")
+    return HostError(step: "nvme \(Self.name(instance))", message: message)
+  }
+
+  private func say(_ instance: Int, _ message: String) {
+    log.append("nvme \(Self.name(instance)): \(message)")
+  }
+
+  /// A controller leaves, and with it the disks that no other controller leads to.
+  func remove(_ instance: Int) {
+    controllers.removeAll { $0.instance == instance }
+    for index in subsystems.indices {
+      for head in subsystems[index].heads.indices {
+        subsystems[index].heads[head].paths.remove(instance)
+      }
+      subsystems[index].heads.removeAll { $0.paths.isEmpty }
+    }
+    let names = Set(controllers.map(\.nqn))
+    subsystems.removeAll { !names.contains($0.nqn) }
+  }
+
+  // MARK: Namespaces
+
+  /// A namespace that a controller reports.
+  /// - Returns: its disk, `nvme0n1`; nil if Linux makes none of it.
+  func add(
+    _ id: UInt32, _ identifiers: Identifiers, isShared: Bool, of instance: Int
+  ) -> String? {
+    guard let controller = controllers.first(where: { $0.instance == instance }),
+      let index = subsystems.firstIndex(where: { $0.nqn == controller.nqn })
+    else { return nil }
+    var identifiers = identifiers
+    let isKnownElsewhere = subsystems.contains { other in
+      other.nqn != controller.nqn
+        && other.heads.contains { $0.identifiers.clashes(with: identifiers) }
+    }
+    if isKnownElsewhere {
+      guard !(controller.allowsOthers && isShared) else {
+        say(instance, "ignoring nsid \(id) because of duplicate IDs")
+        return nil
+      }
+      say(instance, "clearing duplicate IDs for nsid \(id)")
+      say(instance, "use of /dev/disk/by-id/ may cause data corruption")
+      identifiers.clear()
+    }
+    let heads = subsystems[index].heads
+    if let head = heads.firstIndex(where: { $0.namespace == id }) {
+      guard isShared, heads[head].isShared else {
+        say(instance, "Duplicate unshared namespace \(id)")
+        return nil
+      }
+      guard heads[head].identifiers == identifiers else {
+        say(instance, "IDs don't match for shared namespace \(id)")
+        return nil
+      }
+      subsystems[index].heads[head].paths.insert(instance)
+      return disk(subsystems[index], heads[head].number)
+    }
+    guard !heads.contains(where: { $0.identifiers.clashes(with: identifiers) }) else {
+      say(instance, "duplicate IDs in subsystem for nsid \(id)")
+      return nil
+    }
+    let numbers = Set(heads.map(\.number))
+    let number = (1...).first { !numbers.contains($0) } ?? 1
+    subsystems[index].heads.append(
+      Head(
+        number: number, namespace: id, identifiers: identifiers, isShared: isShared,
+        paths: [instance]))
+    return disk(subsystems[index], number)
+  }
+
+  private func disk(_ subsystem: Subsystem, _ number: Int) -> String {
+    "nvme\(subsystem.instance)n\(number)"
+  }
+
+  /// The disks, each once, in the order in which they were found.
+  public var disks: [String] {
+    subsystems.flatMap { subsystem in subsystem.heads.map { disk(subsystem, $0.number) } }
+  }
+}

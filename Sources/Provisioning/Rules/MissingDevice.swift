@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import SystemPackage
+
+/// The hint for a missing backing.
+package enum BackingHint {
+  package static let missingFile =
+    "create it, or set \"create\": true and \"sizeMiB\" in the profile"
+
+  /// What makes a block device appear, and what to wait for at boot.
+  package static func missingDevice(_ path: String) -> String {
+    guard path.hasPrefix("/dev/"), let source = source(of: path) else {
+      return "name an existing block device; lsblk lists them"
+    }
+    return
+      "\(source); at boot, order the unit after \(DeviceUnit.name(of: path)) (After= and Requires= in systemctl edit epfnvme@NAME), or wait: setup --wait-for 30"
+  }
+
+  /// How a device comes into being; nil for the disks that a kernel finds itself.
+  private static func source(of path: String) -> String? {
+    let parts = path.split(separator: "/").dropFirst().map(String.init)
+    guard let first = parts.first else { return nil }
+    let rest = parts.dropFirst().joined(separator: "/")
+    switch first {
+    case "disk":
+      return
+        "udev creates this link when it finds the disk: lsblk -o +PARTLABEL,UUID shows its names"
+    case "mapper":
+      return
+        "activate the volume: vgchange -ay for LVM (lvs lists volumes), cryptsetup open for LUKS, multipath -ll for multipath"
+    case "zvol": return "import the pool: zpool import \(parts.dropFirst().first ?? "POOL")"
+    case "md": return "assemble the array: mdadm --assemble --scan"
+    case "rbd", "drbd", "nbd", "loop", "bcache", "vdo", "cxl", "pmem", "shm", "input", "bus":
+      return "it appears when its driver or service is up"
+    default: break
+    }
+    // /dev/GROUP/VOLUME.
+    if !rest.isEmpty {
+      return "activate the volume: lvchange -ay \(first)/\(rest) (lvs lists volumes)"
+    }
+    if first[...].isNumbered("md") {
+      return "assemble the array: mdadm --assemble --scan"
+    }
+    return "its disk is not there (lsblk lists those that are)"
+  }
+}
+
+/// The unit of systemd for a device, which becomes active when udev has found the device.
+enum DeviceUnit {
+  /// `dev-vg-lv.device` for `/dev/vg/lv`.
+  /// - Source: systemd.unit(5), string escaping for inclusion in unit names.
+  static func name(of path: String) -> String {
+    let trimmed = path.split(separator: "/").joined(separator: "/")
+    var name = ""
+    for (index, byte) in trimmed.utf8.enumerated() {
+      switch byte {
+      case UInt8(ascii: "/"): name += "-"
+      case UInt8(ascii: ".") where index > 0: name += "."
+      case UInt8(ascii: ":"), UInt8(ascii: "_"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):
+        name.unicodeScalars.append(Unicode.Scalar(byte))
+      default: name += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }
+    }
+    return name + ".device"
+  }
+}
+
+/// A character device that is named where a block device is needed, because it belongs to the disk.
+enum CharacterDevice {
+  /// What it is and which block device its disk is; nil for another path.
+  static func description(of path: String) -> String? {
+    guard path.hasPrefix("/dev/") else { return nil }
+    let name = path.dropFirst("/dev/".count)
+    if name.isNumbered("nvme") {
+      return
+        "is a character device (an NVMe controller); its namespaces are block devices such as \(path)n1"
+    }
+    let parts = name.split(separator: "n", omittingEmptySubsequences: false)
+    if parts.count == 3, parts[0].isEmpty, parts[1].isNumbered("g"), parts[2].isNumbered("") {
+      return
+        "is a character device (the generic device of an NVMe namespace); its disk is /dev/nvme\(name.dropFirst(2))"
+    }
+    if name.isNumbered("sg") || name.hasPrefix("bsg/") {
+      return
+        "is a character device (a SCSI generic device); its disk is a block device such as /dev/sda, which lsscsi -g shows"
+    }
+    if name.isNumbered("mtd") {
+      return
+        "is a character device (a flash partition); its block device is /dev/mtdblock\(name.dropFirst(3))"
+    }
+    return nil
+  }
+}
+
+extension Substring {
+  /// Whether it is a prefix and a decimal number.
+  fileprivate func isNumbered(_ prefix: String) -> Bool {
+    let number = dropFirst(prefix.count)
+    return hasPrefix(prefix) && !number.isEmpty && number.allSatisfy { ("0"..."9").contains($0) }
+  }
+}

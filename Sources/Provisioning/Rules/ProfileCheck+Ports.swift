@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import NVMeTarget
+
+/// What hosts can reach: ports, their addresses and the access that they give.
+extension ProfileCheck {
+  /// A port is enabled by its first subsystem.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_port_subsys_allow_link`.
+  func checkIsUsed(_ port: Profile.Port, _ path: String) {
+    guard port.subsystems.isEmpty else { return }
+    let effect =
+      switch port.transport {
+      case .tcp, .rdma: "the kernel will not listen"
+      case .pci, .loop: "no function can use it"
+      }
+    warn(
+      path,
+      "port \(port.id) serves nothing: no subsystem is linked to it, so that \(effect)",
+      hint: "list a subsystem's NQN in its \"subsystems\", or remove the port")
+  }
+
+  func servedSubsystems() {
+    for (index, subsystem) in profile.subsystems.enumerated() {
+      let isServed =
+        profile.ports.contains { $0.subsystems.contains(subsystem.nqn) }
+        || profile.functions.contains { function in
+          if case .local(subsystem.nqn, _) = function.target { true } else { false }
+        }
+      guard !isServed else { continue }
+      warn(
+        "subsystems[\(index)]",
+        "nothing serves this subsystem: no function has it as its target, and no port offers it",
+        hint: "add a function for it, or list its NQN in the \"subsystems\" of a port")
+    }
+  }
+
+  // MARK: Addresses
+
+  /// The second of two ports with one address is refused by the kernel when its first subsystem is linked.
+  func portAddresses() {
+    var seen: [(port: Profile.Port, address: IPAddress, number: Int)] = []
+    for (index, port) in profile.ports.enumerated()
+    where port.transport == .tcp || port.transport == .rdma {
+      guard let address = port.address.flatMap({ IPAddress($0) }),
+        let number = port.service.flatMap(Self.portNumber)
+      else { continue }
+      if let other = seen.first(where: {
+        $0.port.transport == port.transport && $0.number == number && $0.address.overlaps(address)
+      }) {
+        let isEqual = other.address == address
+        error(
+          "ports[\(index)].address",
+          "the address is taken by port \(other.port.id)"
+            + (isEqual
+              ? ""
+              : ": \((other.address.isWildcard ? other.port : port).address ?? "") is every address of the machine"),
+          hint:
+            "one port can offer several subsystems; or use another \"service\" than \(number)")
+      }
+      seen.append((port, address, number))
+    }
+  }
+
+  // MARK: Asymmetric namespace access
+
+  /// The access of a function's host to a namespace is that of the namespace's ANA group on the function's port.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`.
+  func namespaceAccess() {
+    for (s, subsystem) in profile.subsystems.enumerated() {
+      guard let port = accessPort(of: subsystem.nqn) else { continue }
+      for (n, namespace) in subsystem.namespaces.enumerated() where namespace.enabled {
+        let group = namespace.anaGroup ?? 1
+        let path = "subsystems[\(s)].namespaces[\(n)]"
+        let declared = port.declared?.anaGroups.first { $0.id == group }
+        let state = declared?.state ?? (group == 1 ? "optimized" : "inaccessible")
+        guard let effect = Self.effects[state] else { continue }
+        let cause =
+          declared != nil
+          ? "which \(port.name) makes \(state)"
+          : "which \(port.name) does not have, so that it is inaccessible there"
+        warn(
+          namespace.anaGroup == nil ? path : "\(path).anaGroup",
+          "namespace \(namespace.id) is in ANA group \(group), \(cause): the host gets no usable disk, since I/O ends with \(effect)",
+          hint: port.declared == nil
+            ? "declare a port of type pci with the group in \"anaGroups\", or remove \"anaGroup\""
+            : "set the group's state to \"optimized\" in the \"anaGroups\" of \(port.name)")
+      }
+    }
+  }
+
+  private static let effects = [
+    "inaccessible": "status 2302h (Asymmetric Access Inaccessible)",
+    "persistent-loss": "status 2301h (Asymmetric Access Persistent Loss)",
+    "change": "status 2303h (Asymmetric Access Transition)",
+  ]
+
+  /// The port that a function of `nvmet_pci_epf` uses for a subsystem; nil without such a function.
+  private func accessPort(of nqn: String) -> (name: String, declared: Profile.Port?)? {
+    guard profile.driver != .pciEPFNVMe,
+      profile.functions.contains(where: { function in
+        if case .local(nqn, _) = function.target { true } else { false }
+      })
+    else { return nil }
+    let port = profile.ports.first { $0.transport == .pci && $0.subsystems.contains(nqn) }
+    return (port.map { "port \($0.id)" } ?? "the function's port", port)
+  }
+}

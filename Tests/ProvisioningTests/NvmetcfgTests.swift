@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import Provisioning
+import Testing
+
+/// The YAML of nvmetcfg, and what a hand may write into it.
+@Suite struct NvmetcfgTests {
+  private static let subsystem = """
+    version: 0
+    subsystems:
+      nqn.2023-11.org.example:a:
+        model: Linux
+        serial: e6dd0f7cc6c83cb1e065
+        allowed_hosts: []
+        namespaces:
+          1:
+            enabled: true
+            device_path: /dev/loop0
+            device_uuid: 75db752f-9c96-4e3b-ae08-e0feebe08138
+            device_nguid: 00000000-0000-0000-0000-000000000000
+
+    """
+
+  private func read(_ text: String) throws -> Import {
+    try Import(document: Array(text.utf8), as: "x")
+  }
+
+  @Test("a saved state is the same profile as nvmetcli's of the same target")
+  func saved() throws {
+    let found = try read(
+      Self.subsystem + """
+        ports:
+          1:
+            port_type: Tcp
+            port_addr: 0.0.0.0:4420
+            subsystems:
+            - nqn.2023-11.org.example:a
+
+        """)
+    let same = try read(
+      """
+      { "subsystems": [ { "nqn": "nqn.2023-11.org.example:a", "allowed_hosts": [],
+          "attr": { "allow_any_host": "1", "model": "Linux", "serial": "e6dd0f7cc6c83cb1e065" },
+          "namespaces": [ { "nsid": 1, "enable": 1, "device": { "path": "/dev/loop0",
+            "uuid": "75db752f-9c96-4e3b-ae08-e0feebe08138", "nguid": "00000000-0000-0000-0000-000000000000" } } ] } ],
+        "ports": [ { "portid": 1, "subsystems": ["nqn.2023-11.org.example:a"],
+          "addr": { "trtype": "tcp", "adrfam": "ipv4", "traddr": "0.0.0.0", "trsvcid": "4420" } } ] }
+      """)
+    #expect(found.profile == same.profile)
+    #expect(found.warnings.isEmpty)
+  }
+
+  @Test(
+    "spellings of a port",
+    arguments: [
+      ("port_type: Tcp\n    port_addr: \"[::1]:4420\"", "ipv6 ::1 4420"),
+      ("port_type: 'Rdma' # fast\n    port_addr: 192.0.2.1:7", "ipv4 192.0.2.1 7"),
+      ("port_type: Loop", "  "),
+    ])
+  func ports(_ lines: String, _ expected: String) throws {
+    let port = try #require(
+      try read(
+        Self.subsystem
+          + "ports:\n  3:\n    \(lines)\n    subsystems: [\"nqn.2023-11.org.example:a\"]\n"
+      ).profile.ports.first)
+    #expect(port.id == 3 && port.subsystems == ["nqn.2023-11.org.example:a"])
+    #expect(
+      [port.addressFamily, port.address, port.service].map { $0 ?? "" }.joined(separator: " ")
+        == expected)
+  }
+
+  @Test("allowed hosts close the subsystem")
+  func hosts() throws {
+    let subsystem = try #require(
+      try read(
+        "---\nsubsystems: {\"nqn.2023-11.org.example:a\": {allowed_hosts: [nqn.2023-11.org.example:h], namespaces: {}}}\nports: {}\n"
+      ).profile.subsystems.first)
+    #expect(subsystem.allowedHosts == ["nqn.2023-11.org.example:h"])
+    #expect(subsystem.allowAnyHost == nil)
+  }
+
+  /// A text → line, column and words of its first error.
+  @Test(
+    "what is wrong has its place",
+    arguments: [
+      ("version: 1\nsubsystems: {}\n", 1, 10, "version 0"),
+      ("a: 1\n", 1, 1, "neither"),
+      ("subsystems:\n\t- a\n", 2, 1, "tab"),
+      ("subsystems:\n  a: &x 1\n", 2, 6, "anchors"),
+      ("subsystems:\n  a: |\n    text\n", 2, 6, "several lines"),
+      ("subsystems:\n  a: {}\n  a: {}\n", 3, 3, "duplicate key"),
+      ("subsystems: [1, 2\n", 1, 18, "was expected on this line"),
+      ("subsystems: \"a\n", 1, 15, "does not end"),
+      ("ports:\n  1:\n    port_type: Tcp\n", 3, 5, "an address"),
+      ("ports:\n  1:\n    port_type: Carrier\n", 3, 16, "unknown transport"),
+      ("ports:\n  x:\n    port_type: Loop\n", 3, 5, "not a number"),
+      ("subsystems:\n  nqn.a:\n    namespaces:\n      1: {enabled: true}\n", 4, 10, "device_path"),
+      ("subsystems: {}\n---\nports: {}\n", 2, 1, "second document"),
+      ("ports:\n  1:\n    port_type: Loop\n   subsystems: []\n", 4, 4, "like those above"),
+    ])
+  func problems(_ text: String, _ line: Int, _ column: Int, _ words: String) {
+    let error = #expect(throws: ProfileIssues.self) { try read(text) }
+    let first = error?.issues.first { $0.severity == .error }
+    #expect(first?.position == TextPosition(line: line, column: column), "\(first?.message ?? "")")
+    #expect(first?.message.contains(words) == true, "\(first?.message ?? "")")
+  }
+
+  @Test("a Fibre Channel port and unknown keys are left out with warnings")
+  func leftOut() throws {
+    let found = try read(
+      Self.subsystem
+        + "ports:\n  1:\n    port_type: FibreChannel\n    port_addr: {wwnn: 1, wwpn: 2}\n"
+        + "    subsystems: []\n    colour: red\n")
+    #expect(found.profile.ports.isEmpty)
+    #expect(found.warnings.contains { $0.path == "ports.1" })
+    #expect(found.warnings.contains { $0.path == "ports.1.colour" })
+  }
+
+  @Test("damaged texts end in an error or a profile, and never abort")
+  func damaged() {
+    let text = Array(
+      (Self.subsystem + "ports:\n  1: {port_type: Loop, subsystems: [a, 'b']}\n").utf8)
+    for index in text.indices {
+      for byte in Array("\"'[]{}:#-\n\t \\\u{80}".utf8) {
+        var copy = text
+        copy[index] = byte
+        _ = try? Import(document: copy, as: "x")
+      }
+      _ = try? Import(document: Array(text.prefix(index)), as: "x")
+    }
+  }
+}
