@@ -41,7 +41,7 @@ extension Controller {
     for index in bar.indices { bar[index] = 0 }
     clearDoorbellPages()
     isEnabled = false
-    isFatal = false
+    coreFailure = nil
     coalescing.reset()
     events = EventState(configuration: B.eventConfiguration)
     keepAlive = KeepAliveState()
@@ -116,7 +116,7 @@ extension Controller {
     for queue in submissions.indices { submissions[queue] = SubmissionQueue() }
     for queue in completions.indices { completions[queue] = CompletionQueue() }
     isEnabled = false
-    isFatal = false
+    coreFailure = nil
     status[.ready] = false
     B.didDisable(&self, isShutdown: isShutdown)
   }
@@ -132,4 +132,15 @@ extension ControllerConfiguration {
     self[.memoryPageSize] == 0 && self[.arbitration] == .roundRobin
       && [.nvm, .all].contains(self[.commandSet])
   }
+}
+
+/// Why nvmet executes no commands of a controller that its driver has enabled.
+enum CoreFailure {
+  /// It does not support the settings in CC.
+  case fatal
+  /// It has seen a shutdown in CC that the driver has not.
+  case stopped
+
+  /// CSTS of nvmet's core.
+  var status: UInt32 { self == .fatal ? 2 : 8 }
 }

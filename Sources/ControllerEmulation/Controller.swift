@@ -32,8 +32,8 @@ internal import Synchronization
   /// Whether some host has asked for Identify Controller.
   var hasBeenIdentified = false
   var pageSize: UInt64 = 4096
-  /// The state of nvmet: enabled with unsupported settings.
-  var isFatal = false
+  /// Why nvmet executes no commands although the controller is enabled; nil if it does.
+  var coreFailure: CoreFailure?
   var registersDue = VirtualTime.never
   var submissions: [SubmissionQueue]
   var completions: [CompletionQueue]

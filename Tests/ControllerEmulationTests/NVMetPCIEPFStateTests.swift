@@ -260,6 +260,27 @@ import Testing
     #expect(nvmetPCIEPF(configuration: configuration, without: .readyDespiteFatal).status == 2)
   }
 
+  // nvmet_pci_epf.md, 8
+  @Test("an enable with SHN still set shows RDY, and every command is a sequence error")
+  func enabledWithShutdown() {
+    let host = nvmetPCIEPF()
+    host.configure(0x0046_4001)
+    host.configure(0x0046_8001)
+    #expect(host.status == 1)
+    #expect(host.identify(1).0 == 0x400c)
+    #expect(
+      host.log.suffix(2) == [
+        "nvmet: got cmd 6 while CC.EN == 0 on qid = 0",
+        "CQ[0]: Command Admin Cmd (0x6) status 0x400c",
+      ])
+    // Property Get of CC and CSTS.
+    #expect(host.run(.init(opcode: 0x7f, namespace: 4, words: [0, 0x14]))?.result == 0)
+    #expect(host.run(.init(opcode: 0x7f, namespace: 4, words: [0, 0x1c]))?.result == 8)
+    host.configure(0)
+    host.enable()
+    #expect(host.identify(1).0 == 0)
+  }
+
   // nvmet_pci_epf.md, 7
   @Test(
     "command sets that it can serve", arguments: [0x0046_0001, 0x0046_0061] as [UInt32])

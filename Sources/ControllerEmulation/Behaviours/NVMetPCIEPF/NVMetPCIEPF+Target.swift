@@ -37,10 +37,9 @@ extension NVMetPCIEPF {
     if command.isFused { return .invalidField.withMore }
     // nvmet has another parser for them, which does not check whether it is enabled.
     if command.adminOpcode == .fabrics { return nil }
-    if controller.isFatal {
-      let line = "nvmet: got cmd \(command.opcode) while CSTS.RDY == 0 on qid = 0"
-      controller.log(.error, line)
-      controller.log(.error, line)
+    if let failure = controller.coreFailure {
+      let state = failure == .fatal ? "CSTS.RDY" : "CC.EN"
+      controller.log(.error, "nvmet: got cmd \(command.opcode) while \(state) == 0 on qid = 0")
       return .sequenceError
     }
     return command.usesSGL ? .invalidField : nil
@@ -73,10 +72,11 @@ extension NVMetPCIEPF {
       switch (command.cdw10 & 1 != 0, Int(command.cdw11)) {
       case (true, 0): return .done(status: .success, result: controller.model.capabilities)
       case (false, Register.version.offset): return .value(controller.model.version)
+      // CC and CSTS of nvmet's core, which the registers do not show to the host.
       case (false, Register.configuration.offset):
-        return .value(controller.configuration.rawValue)
-      // The status of nvmet's core, which the register does not show to the host.
-      case (false, Register.status.offset): return .value(controller.isFatal ? 2 : 1)
+        return .value(controller.coreFailure == .stopped ? 0 : controller.configuration.rawValue)
+      case (false, Register.status.offset):
+        return .value(controller.coreFailure?.status ?? 1)
       default: return .failure(.invalidField.withMore)
       }
     // Property Set and authentication.
@@ -374,7 +374,7 @@ extension NVMetPCIEPF {
     if command.isFused { return .invalidField.withMore }
     let opcode = command.nvmOpcode
     if opcode == .fabrics { return .invalidOpcode.withMore }
-    if controller.isFatal { return .sequenceError }
+    if controller.coreFailure != nil { return .sequenceError }
     if let refusal = controller.refuseNamespace(index) ?? refuseAccess(controller, index) {
       return refusal
     }

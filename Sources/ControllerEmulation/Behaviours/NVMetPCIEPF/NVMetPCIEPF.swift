@@ -72,6 +72,10 @@ enum NVMetPCIEPF: ControllerBehaviour {
     to new: ControllerConfiguration
   ) {
     if !old[.enable], new[.enable], !controller.enable() { return failEnable(&controller) }
+    // nvmet's core forgets CC at a shutdown, and so finds one here that the driver does not: it stops again.
+    if !old[.enable], new[.enable], old[.shutdown] != .none, new[.shutdown] != .none {
+      controller.coreFailure = .stopped
+    }
     if old[.enable], !new[.enable] { controller.disable(isShutdown: false) }
     if old[.shutdown] == .none, new[.shutdown] != .none {
       if controller.isEnabled {
@@ -125,9 +129,9 @@ enum NVMetPCIEPF: ControllerBehaviour {
 
   /// The register has no other bit than RDY, whatever the state of nvmet.
   static func becomeReady(_ controller: inout Controller<Self>) {
-    controller.isFatal = !isServable(controller.configuration)
+    controller.coreFailure = isServable(controller.configuration) ? nil : .fatal
     controller.status = ControllerStatus()
-    if controller.isFatal, !controller.has(.readyDespiteFatal) {
+    if controller.coreFailure != nil, !controller.has(.readyDespiteFatal) {
       controller.status[.fatal] = true
     } else {
       controller.status[.ready] = true
