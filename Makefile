@@ -35,7 +35,7 @@ swift_build = SWIFT_DETERMINISTIC_HASHING=1 swift build
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt generate demo lab lab-host lab-pair examples bench bench-serve fuzz install static packages \
+.PHONY: help build test test-all check fmt generate demo lab lab-host lab-pair examples bench bench-serve bench-link fuzz install static packages \
   install-module uninstall-module
 
 help: ## list the targets
@@ -91,11 +91,14 @@ bench: packages ## measure the emulated controller's commands
 bench-serve: packages ## measure a host in process at the reference controller's socket
 	cd Tests/Benchmarks && swift run -c release ServedDisk
 
+bench-link: packages ## measure the endpoint link, and check that it does not allocate
+	cd Tests/Benchmarks && swift run -c release LinkOperations
+
 # The duration and the seed of the random numbers: make fuzz FUZZ_MESSAGES=1000000 FUZZ_SEED=7
 FUZZ_MESSAGES ?= 100000
 FUZZ_SEED ?= 1
 
-fuzz: packages ## attack the vfio-user server with mutated sessions
+fuzz: packages ## attack the vfio-user server and both sides of the endpoint link with mutated sessions
 	cd Tests/Fuzz && swift run -c release FuzzVFIOUser --messages $(FUZZ_MESSAGES) --seed $(FUZZ_SEED) --connects 1000
 
 install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)

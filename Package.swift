@@ -10,6 +10,7 @@ let package = Package(
     .executable(name: "epfnvme", targets: ["epfnvme"]),
     .library(name: "NVMeEmulation", targets: ["NVMeEmulation"]),
     .library(name: "EndpointProvisioning", targets: ["EndpointProvisioning"]),
+    .library(name: "EndpointLink", targets: ["EndpointLink"]),
   ],
   traits: [
     .trait(name: "Libkmod", description: "Load kernel modules with libkmod."),

@@ -16,7 +16,7 @@
 // Read by the handler on any thread, changed under the lock. An empty row has end 0.
 static struct {
   _Atomic uintptr_t start, end;
-} guarded[EPFNVME_GUEST_MAPPINGS];
+} guarded[EPFNVME_GUARDED_MAPPINGS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction former;
 static int is_installed;
@@ -25,7 +25,7 @@ static void replace_page(int number, siginfo_t *information, void *context) {
   uintptr_t address = (uintptr_t)information->si_addr;
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
   int error = errno;
-  for (size_t row = 0; row < EPFNVME_GUEST_MAPPINGS; row++) {
+  for (size_t row = 0; row < EPFNVME_GUARDED_MAPPINGS; row++) {
     uintptr_t end = atomic_load_explicit(&guarded[row].end, memory_order_acquire);
     if (end == 0 || address >= end) continue;
     if (address < atomic_load_explicit(&guarded[row].start, memory_order_acquire)) continue;
@@ -53,7 +53,7 @@ static int guard(void *start, size_t length) {
     sigemptyset(&action.sa_mask);
     if (sigaction(SIGBUS, &action, &former) == 0) is_installed = 1;
   }
-  for (size_t row = 0; is_installed && row < EPFNVME_GUEST_MAPPINGS; row++) {
+  for (size_t row = 0; is_installed && row < EPFNVME_GUARDED_MAPPINGS; row++) {
     if (atomic_load(&guarded[row].end) != 0) continue;
     atomic_store(&guarded[row].start, (uintptr_t)start);
     atomic_store(&guarded[row].end, (uintptr_t)start + length);
@@ -66,7 +66,7 @@ static int guard(void *start, size_t length) {
 
 static void unguard(void *start) {
   pthread_mutex_lock(&lock);
-  for (size_t row = 0; row < EPFNVME_GUEST_MAPPINGS; row++) {
+  for (size_t row = 0; row < EPFNVME_GUARDED_MAPPINGS; row++) {
     if (atomic_load(&guarded[row].end) == 0) continue;
     if (atomic_load(&guarded[row].start) != (uintptr_t)start) continue;
     atomic_store(&guarded[row].end, 0);

@@ -26,7 +26,7 @@ final class Channel {
   private var waited: [pollfd]
   /// The longest message that is accepted, bytes.
   private let limit: Int
-  private let sendPatience: UInt64
+  private let waitsToSend: Bool
 
   private var buffer: [UInt8]
   /// The range of unparsed bytes.
@@ -39,15 +39,20 @@ final class Channel {
   private var arrived: [(end: Int, descriptors: [OpenDescriptor])] = []
   /// Room for the descriptors that arrive at once.
   private var numbers = [CInt](repeating: 0, count: Int(EPFNVME_DESCRIPTORS))
+  /// The message that is sent; empty when it is.
+  private var outgoing: [UInt8] = []
+  /// The number of its bytes that have been sent, and the descriptors that travel with the first.
+  private var sent = 0
+  private var travelling: [OpenDescriptor] = []
+  /// The memory of earlier bodies, so that messages do not allocate.
+  private var spares: [[UInt8]] = []
 
   /// - Parameters:
   ///   - stop: becomes readable to stop; nil if there is none.
-  ///   - sendPatience: how long the peer may leave its messages unread, nanoseconds.
-  init(
-    _ socket: OpenDescriptor, stop: CInt?, limit: Int, sendPatience: UInt64 = Channel.patience
-  ) {
+  ///   - waitsToSend: whether sending waits for the peer to make room; otherwise ``flush()`` sends the rest of a message.
+  init(_ socket: OpenDescriptor, stop: CInt?, limit: Int, waitsToSend: Bool = true) {
     self.socket = socket
-    self.sendPatience = sendPatience
+    self.waitsToSend = waitsToSend
     waited = [socket.number, stop].compactMap { number in
       number.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     }
@@ -71,7 +76,8 @@ final class Channel {
       }
       return nil
     }
-    let body = [UInt8](buffer[start + MessageHeader.byteCount..<start + size])
+    var body = takeBody()
+    body.append(contentsOf: buffer[start + MessageHeader.byteCount..<start + size])
     start += size
     position += size
     var descriptors: [OpenDescriptor] = []
@@ -85,10 +91,7 @@ final class Channel {
   /// Receives available bytes, without waiting.
   /// - Returns: whether there was anything.
   func receive() throws(Failure) -> Bool {
-    if start > 0 {
-      buffer.replaceSubrange(0..<end - start, with: buffer[start..<end])
-      (start, end) = (0, end - start)
-    }
+    moveUnparsed()
     // The buffer has grown for a message that did not fit.
     guard end < buffer.count else { return false }
     var count: CInt = 0
@@ -111,37 +114,92 @@ final class Channel {
     return true
   }
 
+  /// Moves the unparsed bytes to the start of the buffer, in place.
+  private func moveUnparsed() {
+    guard start > 0 else { return }
+    if start < end {
+      unsafe buffer.withUnsafeMutableBytes { bytes in
+        unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[0..<end - start])
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+      }
+    }
+    (start, end) = (0, end - start)
+  }
+
+  // MARK: Bodies
+
+  /// An empty body, with the memory of an earlier one.
+  func takeBody() -> [UInt8] {
+    guard var body = spares.popLast() else { return [] }
+    body.removeAll(keepingCapacity: true)
+    return body
+  }
+
+  /// Keeps the memory of a body for the next ones, unless it is much. Another reference to the body keeps its contents.
+  func giveBack(_ body: [UInt8]) {
+    guard spares.count < 4, (1...1 << 16).contains(body.capacity) else { return }
+    spares.append(body)
+  }
+
   // MARK: Sending
 
+  /// - Precondition: not ``isSending``.
   func send(
     _ header: MessageHeader, body: [UInt8] = [], descriptors: [OpenDescriptor] = []
   ) throws(Failure) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(MessageHeader.byteCount + body.count)
-    header.append(to: &bytes)
-    bytes += body
-    try send(bytes, descriptors)
+    // What is left of a message to a client that has failed is dropped.
+    outgoing.removeAll(keepingCapacity: true)
+    header.append(to: &outgoing)
+    outgoing += body
+    (sent, travelling) = (0, descriptors)
+    while try !flush(), waitsToSend { try waitForRoom() }
   }
 
-  /// Sends bytes as they are, with descriptors beside the first.
+  /// Whether a message is sent in part only.
+  var isSending: Bool { !outgoing.isEmpty }
+
+  /// Sends more of the message, without waiting.
+  /// - Returns: whether all of it is sent.
+  func flush() throws(Failure) -> Bool {
+    while sent < outgoing.count {
+      let count = try push(outgoing, from: sent, travelling)
+      guard count > 0 else { return false }
+      sent += count
+      travelling = []
+    }
+    outgoing.removeAll(keepingCapacity: outgoing.capacity <= 1 << 17)
+    return true
+  }
+
+  /// Sends bytes as they are, with descriptors beside the first; waits for the peer to make room.
   func send(_ bytes: [UInt8], _ descriptors: [OpenDescriptor] = []) throws(Failure) {
-    let numbers = descriptors.map(\.number)
     var sent = 0
     while sent < bytes.count {
-      let status = unsafe bytes.withUnsafeBytes { buffer in
-        unsafe epfnvme_send(
-          socket.number, buffer.baseAddress.map { unsafe $0 + sent }, buffer.count - sent, numbers,
-          sent == 0 ? CInt(numbers.count) : 0)
-      }
-      if status == -Int64(EAGAIN) {
-        guard try wait(POLLOUT, nanoseconds: sendPatience) else { throw .unresponsive }
-        continue
-      }
-      guard status >= 0 else {
-        throw [EPIPE, ECONNRESET].contains(CInt(-status)) ? .closed : .system(errno: CInt(-status))
-      }
-      sent += Int(status)
+      let count = try push(bytes, from: sent, sent == 0 ? descriptors : [])
+      if count == 0 { try waitForRoom() }
+      sent += count
     }
+  }
+
+  /// - Returns: the number of bytes that there was room for.
+  private func push(
+    _ bytes: [UInt8], from start: Int, _ descriptors: [OpenDescriptor]
+  ) throws(Failure) -> Int {
+    let numbers = descriptors.map(\.number)
+    let status = unsafe bytes.withUnsafeBytes { buffer in
+      unsafe epfnvme_send(
+        socket.number, buffer.baseAddress.map { unsafe $0 + start }, buffer.count - start, numbers,
+        CInt(numbers.count))
+    }
+    if status == -Int64(EAGAIN) { return 0 }
+    guard status >= 0 else {
+      throw [EPIPE, ECONNRESET].contains(CInt(-status)) ? .closed : .system(errno: CInt(-status))
+    }
+    return Int(status)
+  }
+
+  private func waitForRoom() throws(Failure) {
+    guard try wait(POLLOUT, nanoseconds: Self.patience) else { throw .unresponsive }
   }
 
   /// The limit for a peer to read or reply: the limit of QEMU is 5 s.

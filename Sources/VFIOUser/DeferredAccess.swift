@@ -3,7 +3,7 @@ internal import PCI
 
 /// An access of the guest that the function may execute after the reply.
 enum DeferredAccess {
-  case bar(Int, offset: UInt64, [UInt8])
+  case bar(Int, offset: UInt64, ArraySlice<UInt8>)
   case configuration(offset: Int, ConfigurationSpace.Width, UInt32)
   case reset
   case all([DeferredAccess])
@@ -16,7 +16,16 @@ enum DeferredAccess {
     }
   }
 
-  /// Its approximate memory usage while it is queued, bytes.
+  /// The same without the rest of the message in whose memory its data is.
+  var compact: Self {
+    switch self {
+    case .bar(let bar, let offset, let data): .bar(bar, offset: offset, Array(data)[...])
+    case .configuration, .reset: self
+    case .all(let accesses): .all(accesses.map(\.compact))
+    }
+  }
+
+  /// Its approximate memory usage while it is queued and ``compact``, bytes.
   var weight: Int {
     switch self {
     case .bar(_, offset: _, let data): 64 + data.count
@@ -59,15 +68,5 @@ struct RegisterSnapshot {
       let place = offset + UInt64(index)
       return place < UInt64(bytes.count) ? bytes[Int(place)] : 0
     }
-  }
-}
-
-extension Function {
-  func bytes(ofBAR bar: Int, offset: UInt64, count: Int) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    unsafe bytes.withUnsafeMutableBytes {
-      unsafe readBAR(bar, offset: offset, into: $0)
-    }
-    return bytes
   }
 }

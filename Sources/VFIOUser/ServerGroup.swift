@@ -24,7 +24,7 @@ public protocol ServerGroupObserver: AnyObject {
 
 /// Serves several functions on one thread, each to one vfio-user client after the other.
 ///
-/// Never waits for one client alone. The functions reach only memory that is mapped, and have no work in real time. A client of a
+/// Never waits for one client alone: one that does not read its replies gets no more of them. The functions reach only memory that is mapped, and have no work in real time. A client of a
 /// ``PausingFunction`` waits while an access is not complete.
 public final class ServerGroup {
   public struct Member {
@@ -57,9 +57,6 @@ public final class ServerGroup {
   private var places: [Place]
   /// The stop descriptor, and one of each member. (Stored, so that waiting does not allocate.)
   private var polled: [pollfd]
-
-  /// The time that a client may leave replies unread while the others wait, nanoseconds.
-  private static let patience: UInt64 = 1_000_000_000
 
   public init(_ members: [Member]) {
     places = members.map { Place(member: $0) }
@@ -102,6 +99,8 @@ public final class ServerGroup {
         polled[index + 1].fd = connection.number
         if session.isPaused {
           events = 0
+        } else if session.isSending {
+          events = POLLOUT
         } else if place.hasMore || session.canResume {
           isIdle = false
         }
@@ -111,30 +110,42 @@ public final class ServerGroup {
     return isIdle
   }
 
+  /// Serves a place whose descriptor may be ready.
   private func step(_ index: Int, until stop: CInt, _ observer: any ServerGroupObserver) {
+    if let ending = advance(index, until: stop, observer) { end(index, ending.reason, observer) }
+  }
+
+  /// The end of a client.
+  private struct Ending {
+    /// Nil if the client disconnected.
+    var reason: String?
+  }
+
+  /// - Returns: nil while there is no client, or it goes on.
+  private func advance(
+    _ index: Int, until stop: CInt, _ observer: any ServerGroupObserver
+  ) -> Ending? {
     let ready = CInt(polled[index + 1].revents)
     let hasEnded = ready & (POLLHUP | POLLERR) != 0 && ready & POLLIN == 0
     switch places[index].client {
     case .none:
-      guard ready != 0 else { return }
+      guard ready != 0 else { return nil }
       let connection = epfnvme_unix_accept(places[index].member.listener.descriptor.number)
-      guard connection >= 0 else { return }
+      guard connection >= 0 else { return nil }
       places[index].client = .waiting(OpenDescriptor(connection))
       observer.clientConnected(index)
       serveWaiting(index, until: stop, observer)
     case .waiting:
-      if hasEnded { return end(index, nil, observer) }
+      if hasEnded { return Ending() }
       serveWaiting(index, until: stop, observer)
     case .served(let session, _):
-      if session.isPaused {
-        if hasEnded { end(index, nil, observer) }
-        return
-      }
-      guard ready != 0 || places[index].hasMore || session.canResume else { return }
+      if session.isPaused { return hasEnded ? Ending() : nil }
+      guard ready != 0 || places[index].hasMore || session.canResume else { return nil }
       do throws(Channel.Failure) { places[index].hasMore = try session.advance() } catch {
-        end(index, error.reason, observer)
+        return Ending(reason: error.reason)
       }
     }
+    return nil
   }
 
   /// Begins to serve a client that has waited, if possible.
@@ -145,7 +156,7 @@ public final class ServerGroup {
       return
     }
     let channel = Channel(
-      connection, stop: stop, limit: TransferLimit.message, sendPatience: Self.patience)
+      connection, stop: stop, limit: TransferLimit.message, waitsToSend: false)
     let member = places[index].member
     let session = Session(
       member.function, memory: member.memory, channel: channel, reachesMemoryByMessages: false)
@@ -154,8 +165,15 @@ public final class ServerGroup {
   }
 
   private func end(_ index: Int, _ reason: String?, _ observer: any ServerGroupObserver) {
+    guard release(index) else { return }
+    // All that the client had is closed by now.
+    observer.clientLeft(index, reason)
+  }
+
+  /// - Returns: whether there was a client.
+  private func release(_ index: Int) -> Bool {
     switch places[index].client {
-    case .none: return
+    case .none: return false
     case .waiting: break
     case .served(let session, _):
       // The reset at the end is none of the host's.
@@ -164,6 +182,6 @@ public final class ServerGroup {
     }
     places[index].client = .none
     places[index].hasMore = false
-    observer.clientLeft(index, reason)
+    return true
   }
 }

@@ -119,7 +119,7 @@ extension Session {
     let access = try RegionAccess(body)
     try check(access)
     let (region, count) = (Int(access.region), Int(access.count))
-    var answer = access.bytes(reserving: count)
+    var answer = reply(to: access)
     if region == RegionIndex.configuration {
       let configuration = configuration
       for index in 0..<count {
@@ -129,7 +129,12 @@ extension Session {
     } else if answersFromSnapshot, let snapshot {
       answer += snapshot.read(bar: region, offset: access.offset, count: count)
     } else {
-      answer += function.bytes(ofBAR: region, offset: access.offset, count: count)
+      answer.append(contentsOf: repeatElement(0, count: count))
+      unsafe answer.withUnsafeMutableBytes { bytes in
+        unsafe function.readBAR(
+          region, offset: access.offset,
+          into: UnsafeMutableRawBufferPointer(rebasing: bytes[RegionAccess.byteCount...]))
+      }
     }
     return Answer(body: answer)
   }
@@ -138,7 +143,14 @@ extension Session {
     let access = try RegionAccess(body)
     try check(access)
     let write = try write(access, body, dataAt: RegionAccess.byteCount)
-    return Answer(body: access.bytes(), access: write)
+    return Answer(body: reply(to: access), access: write)
+  }
+
+  /// The start of a reply, in memory that is used again.
+  private func reply(to access: RegionAccess) -> [UInt8] {
+    var body = channel.takeBody()
+    access.append(to: &body)
+    return body
   }
 
   /// Several writes.
@@ -164,7 +176,7 @@ extension Session {
   ) throws(Refusal) -> DeferredAccess {
     let end = start + Int(access.count)
     try body.require(end)
-    let data = Array(body.bytes[start..<end])
+    let data = body.bytes[start..<end]
     guard access.region == RegionIndex.configuration else {
       return .bar(Int(access.region), offset: access.offset, data)
     }

@@ -15,7 +15,7 @@ final class Session: HostInterface, DMAClientSession {
   private let paced: (any RealTimeFunction)?
   /// The same function, if it can complete accesses later.
   private let pausing: (any PausingFunction)?
-  private let channel: Channel
+  let channel: Channel
   let maps: GuestMaps
   /// Access to the memory that is not mapped.
   private let remote: DMAClient
@@ -44,6 +44,10 @@ final class Session: HostInterface, DMAClientSession {
   /// The reply to an access that the function has not completed.
   private var heldReply: (MessageHeader, Answer)?
   private var wasPaused = false
+  /// The number of accesses that have been executed.
+  private var accessCount = 0
+  /// The accesses of the same message that follow the one for which the session pauses.
+  private var remaining: [DeferredAccess] = []
 
   /// The reason why the guest's memory is no longer accessible.
   private var failure: Channel.Failure?
@@ -113,11 +117,20 @@ final class Session: HostInterface, DMAClientSession {
   func advance() throws(Channel.Failure) -> Bool {
     guard !isPaused else { return false }
     wasPaused = false
+    if !remaining.isEmpty {
+      let accesses = remaining
+      remaining = []
+      perform(.all(accesses))
+      if isPaused { return false }
+    }
     if let reply = heldReply {
       heldReply = nil
-      try channel.send(reply.0, body: reply.1.body, descriptors: reply.1.descriptors)
+      try send(reply)
     }
-    for _ in 0..<64 {
+    // A message can have many accesses.
+    let limit = accessCount + 64
+    for _ in 0..<64 where accessCount < limit {
+      if channel.isSending, try !channel.flush() { return false }
       guard let message = try channel.next() else {
         if try channel.receive() { continue }
         return false
@@ -128,6 +141,9 @@ final class Session: HostInterface, DMAClientSession {
     }
     return true
   }
+
+  /// Whether the client has to read before more is processed.
+  var isSending: Bool { channel.isSending }
 
   /// Whether the function has not completed an access: nothing is processed.
   var isPaused: Bool {
@@ -193,7 +209,9 @@ final class Session: HostInterface, DMAClientSession {
       let mayWait = answer.access?.mayReachMemory != false && snapshot != nil
       let isDoneFirst = !isWorking && !mayWait
       if isDoneFirst, let access = answer.access { perform(access) }
-      if !message.header.wantsNoReply {
+      if message.header.wantsNoReply {
+        channel.giveBack(answer.body)
+      } else {
         reply = (
           MessageHeader(
             replyTo: message.header, bodyCount: answer.body.count), answer
@@ -208,9 +226,15 @@ final class Session: HostInterface, DMAClientSession {
     if isPaused {
       heldReply = reply
     } else if let reply {
-      try channel.send(reply.0, body: reply.1.body, descriptors: reply.1.descriptors)
+      try send(reply)
     }
     if let later { postpone(later) }
+    channel.giveBack(message.body.bytes)
+  }
+
+  private func send(_ reply: (MessageHeader, Answer)) throws(Channel.Failure) {
+    try channel.send(reply.0, body: reply.1.body, descriptors: reply.1.descriptors)
+    channel.giveBack(reply.1.body)
   }
 
   /// Executes a request and returns its reply.
@@ -284,7 +308,7 @@ final class Session: HostInterface, DMAClientSession {
       failure = failure ?? .outOfStep("it sends requests but never replies")
       return
     }
-    deferred.append(access)
+    deferred.append(access.compact)
     note(access)
   }
 
@@ -303,6 +327,7 @@ final class Session: HostInterface, DMAClientSession {
   }
 
   private func perform(_ access: DeferredAccess) {
+    accessCount += 1
     switch access {
     case .bar(let bar, let offset, let data):
       work {
@@ -318,7 +343,13 @@ final class Session: HostInterface, DMAClientSession {
       isCutOff = true
       work { function.reset(.conventional) }
     case .all(let accesses):
-      for access in accesses { perform(access) }
+      for (index, access) in accesses.enumerated() {
+        perform(access)
+        if isPaused {
+          remaining = accesses[(index + 1)...].map(\.compact)
+          return
+        }
+      }
     }
   }
 }

@@ -31,5 +31,14 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
       path: "ServedDisk"),
+    .target(name: "AllocationCount", path: "AllocationCount"),
+    .executableTarget(
+      name: "LinkOperations",
+      dependencies: [
+        "AllocationCount", "ServedHost",
+        .product(name: "NVMeEmulation", package: "epfnvme"),
+        .product(name: "EndpointLink", package: "epfnvme"),
+      ],
+      path: "LinkOperations"),
   ]
 )

@@ -17,12 +17,16 @@ import Testing
 
     func serve(
       _ options: EndpointLink.Options = .init(), hosts: Int = 1,
+      report: @escaping @Sendable (LinkNotice) -> Void = { _ in },
       _ body: (RunningServer) throws -> Void
     ) throws {
       let server = try RunningServer(sockets: 1 + hosts) { [self] listeners, stop in
         LinkServer(
           EndpointLink(options), board: listeners[0], hosts: Array(listeners.dropFirst())
-        ).run(until: stop) { notice in self.entries.withLock { $0.append(notice) } }
+        ).run(until: stop) { notice in
+          report(notice)
+          self.entries.withLock { $0.append(notice) }
+        }
       }
       defer { server.end() }
       try body(server)
@@ -48,162 +52,26 @@ import Testing
     }
   }
 
-  /// A board behind its socket: RAM, shared page, event counters.
-  private final class ServedBoard {
-    static let memory: UInt64 = 0x10_0000
-    static let bar = memory + 0x10000
-    let client: Client
-    let shared: SharedMemory
-    let memory = HostMemory()
-    let events: [Client.Event]
-
-    init(_ server: RunningServer) throws {
-      shared = try #require(SharedMemory(count: 1 << 20))
-      try memory.add(at: Self.memory, backing: shared.bytes)
-      client = try Client(connectingTo: server.socket, memory: memory)
-      try client.map(shared, at: Self.memory)
-      events = try (0..<2).map { _ in try #require(Client.Event()) }
-      try client.reset()
-      try client.setEvents(events, index: 2)
-      try configure(0x18, [0, 0, 0, 0, 0x20, 0, 0, 0])
-      try configure(0x04, [6, 0])
-      let msix = try #require(try find(0x11))
-      try configure(msix + 2, [0x01, 0x80])
-      try write(0x18, UInt32(Self.memory))
-      try write(0x1C, 0)
-    }
-
-    private func configure(_ offset: UInt64, _ bytes: [UInt8]) throws {
-      for start in stride(from: 0, to: bytes.count, by: 4) {
-        try client.write(
-          region: 7, offset: offset + UInt64(start),
-          Array(bytes[start..<min(start + 4, bytes.count)]))
-      }
-    }
-
-    private func find(_ id: UInt8) throws -> UInt64? {
-      var offset = try client.read(region: 7, offset: 0x34, count: 1)[0]
-      while offset != 0 {
-        let head = try client.read(region: 7, offset: UInt64(offset), count: 2)
-        if head[0] == id { return UInt64(offset) }
-        offset = head[1]
-      }
-      return nil
-    }
-
-    func read(_ register: UInt64) throws -> UInt32 {
-      try client.read(region: 0, offset: register, count: 4).word
-    }
-    func write(_ register: UInt64, _ value: UInt32) throws {
-      try client.write(region: 0, offset: register, value.bytes, isPosted: true)
-    }
-
-    func run(
-      _ operation: UInt32, _ arguments: [UInt32] = [], function: UInt32 = 0, address: UInt64 = 0,
-      size: UInt64 = 0
-    ) throws {
-      try memory.store(operation, at: Self.memory + 0x100)
-      try memory.store(function, at: Self.memory + 0x104)
-      for (index, argument) in arguments.enumerated() {
-        try memory.store(argument, at: Self.memory + 0x108 + 4 * UInt64(index))
-      }
-      try memory.store(address, at: Self.memory + 0x120)
-      try memory.store(size, at: Self.memory + 0x128)
-      try write(0x20, 0)
-      try #require(try read(0x14) == 0)
-    }
-
-    func start(functions: UInt32 = 1) throws {
-      for function in 0..<functions {
-        try run(1, [0x5678_1234, 0x0108_0200, 0, 0, 1], function: function)
-        try run(
-          2, [0, 4], function: function, address: Self.bar + 0x4000 * UInt64(function),
-          size: 0x4000)
-        try run(4, [8], function: function)
-        try run(5, [16, 0, 0x2000], function: function)
-      }
-      try run(6)
-    }
-
-    /// Waits for events and acknowledges them.
-    func serveEvents() throws -> LinkEvents {
-      try #require(events[0].wait(milliseconds: 10_000))
-      _ = events[0].take()
-      let events = try read(0x0C)
-      try write(0x10, events)
-      return LinkEvents(rawValue: events)
-    }
-
-    /// Runs a transfer.
-    /// - Returns: the descriptor's status.
-    func transfer(
-      _ channel: UInt32, local: UInt64, remote: UInt64, length: UInt32, function: UInt32 = 0
-    ) throws -> UInt32 {
-      let base = Self.memory + 0x200 + 64 * UInt64(channel)
-      for (offset, value) in [(0, local), (8, remote)] as [(UInt64, UInt64)] {
-        try memory.store(value, at: base + offset)
-      }
-      for (offset, value) in [(16, length), (20, function), (24, 1), (28, 1)]
-        as [(UInt64, UInt32)]
-      {
-        try memory.store(value, at: base + offset)
-      }
-      try write(0x3C, channel)
-      try #require(events[1].wait(milliseconds: 10_000))
-      _ = events[1].take()
-      return try memory.load(at: base + 28, as: UInt32.self)
-    }
-  }
-
-  /// A host behind a function's socket, with 1 MiB of memory from 0 on.
-  private final class ServedHost: @unchecked Sendable {
-    let client: Client
-    let shared: SharedMemory
-    let memory = HostMemory()
-
-    init(_ socket: String) throws {
-      shared = try #require(SharedMemory(count: 1 << 20))
-      try memory.add(at: 0, backing: shared.bytes)
-      client = try Client(connectingTo: socket, memory: memory)
-      try client.map(shared, at: 0)
-    }
-
-    func read(_ region: Int, _ offset: UInt64) throws -> UInt32 {
-      try client.read(region: region, offset: offset, count: 4).word
-    }
-    func write(_ region: Int, _ offset: UInt64, _ value: UInt32) throws {
-      try client.write(region: region, offset: offset, value.bytes)
-    }
-    func boot() throws {
-      try client.reset()
-      try write(7, 4, 6)
-    }
-  }
-
   @Test(
     "a host that connects first is answered when the board has started; both then work together")
   func together() throws {
     let link = ServedLink()
     try link.serve { server in
       let socket = server.sockets[1]
-      let later = Later { try ServedHost(socket) }
-      let board = try ServedBoard(server)
+      let later = Later { try LinkedHost(socket) }
+      let board = try ServedBoard(server.socket)
       try board.start()
       let host = try later.get()
       defer { withExtendedLifetime(host) {} }
       #expect(try host.read(7, 0) == 0x5678_1234)
       try host.boot()
-      #expect(try board.serveEvents() == .linkUp)
+      #expect(try board.takeEvents() == .linkUp)
 
       // The BAR, a window, DMA.
       try host.write(0, 0x10, 42)
       #expect(try board.memory.load(at: ServedBoard.bar + 0x10, as: UInt32.self) == 42)
       #expect(try host.read(0, 0x10) == 42)
-      for (register, value) in [(0x28, 0), (0x2C, 1), (0x30, 0x3000), (0x34, 0)]
-        as [(UInt64, UInt32)]
-      {
-        try board.write(register, value)
-      }
+      try board.map(page: 0, pages: 1, to: 0x3000)
       try board.client.write(region: 2, offset: 8, [1, 2, 3, 4], isPosted: true)
       #expect(try board.client.read(region: 2, offset: 8, count: 4) == [1, 2, 3, 4])
       #expect(try host.memory.load(at: 0x3008, as: UInt32.self) == 0x0403_0201)
@@ -212,14 +80,9 @@ import Testing
       #expect(try host.memory.load(at: 0x5000, as: UInt32.self) == 42)
 
       // Interrupts.
-      let events = try (0..<16).map { _ in try #require(Client.Event()) }
-      try host.client.setEvents(events, index: 2)
-      let space = try host.client.read(region: 7, offset: 0, count: 256)
-      var offset = Int(space[0x34])
-      while space[offset] != 0x11 { offset = Int(space[offset + 1]) }
-      try host.client.write(region: 7, offset: UInt64(offset + 2), [0x0F, 0x80])
-      try board.write(0x24, 2 << 16 | 16)
-      #expect(events[15].wait(milliseconds: 10_000))
+      try host.enableInterrupts(2, vectors: 16)
+      try board.raise(2, 16)
+      #expect(host.takeInterrupt(vector: 15))
     }
     #expect(
       link.notices.contains(.hostConnected(function: 0)) && link.notices.contains(.started)
@@ -234,15 +97,12 @@ import Testing
     options.resetSignal = signal
     let link = ServedLink()
     try link.serve(options) { server in
-      let board = try ServedBoard(server)
+      let board = try ServedBoard(server.socket)
       try board.start()
-      let host = try ServedHost(server.sockets[1])
+      let host = try LinkedHost(server.sockets[1])
       try host.boot()
-      #expect(try board.serveEvents() == .linkUp)
-      let space = try host.client.read(region: 7, offset: 0, count: 256)
-      var offset = Int(space[0x34])
-      while space[offset] != 0x10 { offset = Int(space[offset + 1]) }
-      let control = UInt64(offset + 8)
+      #expect(try board.takeEvents() == .linkUp)
+      let control = try #require(try host.client.capability(0x10)) + 8
       let later = Later {
         if isFunctionLevel {
           try host.client.write(region: 7, offset: control, [0, 0x80])
@@ -252,13 +112,41 @@ import Testing
         return try host.read(7, 4) & 0xFFFF
       }
       switch signal {
-      case .hot: #expect(try board.serveEvents() == [.linkDown, .linkUp])
+      case .hot: #expect(try board.takeEvents() == [.linkDown, .linkUp])
       case .perst:
-        #expect(try board.serveEvents() == [.perstAsserted, .perstDeasserted])
-        #expect(try board.serveEvents() == .linkUp)
+        #expect(try board.takeEvents() == [.perstAsserted, .perstDeasserted])
+        #expect(try board.takeEvents() == .linkUp)
       }
       #expect(try later.get() == 0)
       #expect(link.notices.last == .resetCompleted)
+    }
+  }
+
+  @Test("writes that follow a reset in the same message wait for the board, too")
+  func writesAfterReset() throws {
+    try ServedLink().serve { server in
+      let board = try ServedBoard(server.socket)
+      try board.start()
+      let host = try LinkedHost(server.sockets[1])
+      try host.boot()
+      #expect(try board.takeEvents() == .linkUp)
+      func state() throws -> HostState {
+        HostState(rawValue: try board.memory.load(at: ServedBoard.memory, as: UInt32.self))
+      }
+      #expect(try state().isSuperset(of: [.memorySpace, .busMaster]))
+      let control = try #require(try host.client.capability(0x10)) + 8
+      var body = RegionWrites(count: 2).bytes()
+      for (offset, value) in [(control, 0x8000), (4, 6)] as [(UInt64, UInt32)] {
+        body += RegionAccess(region: 7, offset: offset, count: 2).bytes()
+        body += value.littleEndianBytes + [0, 0, 0, 0]
+      }
+      let later = Later { [body] in _ = try host.client.request(.writeRegions, body) }
+      var events: UInt32 = 0
+      while events == 0 { events = try board.read(0x0C) }
+      #expect(try state().isDisjoint(with: [.memorySpace, .busMaster]))
+      try board.write(0x10, events)
+      try later.get()
+      #expect(try state().isSuperset(of: [.memorySpace, .busMaster]))
     }
   }
 
@@ -266,19 +154,19 @@ import Testing
   func boardReturns() throws {
     let link = ServedLink()
     try link.serve { server in
-      var board: ServedBoard? = try ServedBoard(server)
+      var board: ServedBoard? = try ServedBoard(server.socket)
       try board?.start()
-      let host = try ServedHost(server.sockets[1])
+      let host = try LinkedHost(server.sockets[1])
       try host.boot()
-      _ = try board?.serveEvents()
+      _ = try board?.takeEvents()
       board = nil
       while link.notices.last != .boardLeft(reason: nil) { _ = try host.read(7, 4) }
       #expect(try host.read(7, 0) == .max)
       #expect(try host.read(0, 0) == .max)
       try host.client.reset()
-      let next = try ServedBoard(server)
+      let next = try ServedBoard(server.socket)
       try next.start()
-      #expect(try next.serveEvents() == .linkUp)
+      #expect(try next.takeEvents() == .linkUp)
       #expect(try host.read(7, 0) == 0x5678_1234)
     }
   }
@@ -287,21 +175,21 @@ import Testing
   func hostReturns() throws {
     let link = ServedLink()
     try link.serve { server in
-      let board = try ServedBoard(server)
+      let board = try ServedBoard(server.socket)
       try board.start()
       do {
-        let host = try ServedHost(server.sockets[1])
+        let host = try LinkedHost(server.sockets[1])
         defer { withExtendedLifetime(host) {} }
         try host.boot()
-        #expect(try board.serveEvents() == .linkUp)
+        #expect(try board.takeEvents() == .linkUp)
         try host.client.post(.reset, [])
-        #expect(try board.serveEvents() == [.linkDown, .linkUp])
+        #expect(try board.takeEvents() == [.linkDown, .linkUp])
       }
-      #expect(try board.serveEvents() == .linkDown)
-      let next = try ServedHost(server.sockets[1])
+      #expect(try board.takeEvents() == .linkDown)
+      let next = try LinkedHost(server.sockets[1])
       defer { withExtendedLifetime(next) {} }
       try next.boot()
-      #expect(try board.serveEvents() == .linkUp)
+      #expect(try board.takeEvents() == .linkUp)
     }
   }
 
@@ -310,12 +198,12 @@ import Testing
     var options = EndpointLink.Options()
     options.functions = 2
     try ServedLink().serve(options, hosts: 2) { server in
-      let board = try ServedBoard(server)
+      let board = try ServedBoard(server.socket)
       try board.start(functions: 2)
-      let hosts = try server.sockets.dropFirst().map { try ServedHost($0) }
+      let hosts = try server.sockets.dropFirst().map { try LinkedHost($0) }
       defer { withExtendedLifetime(hosts) {} }
       for host in hosts { try host.boot() }
-      #expect(try board.serveEvents() == .linkUp)
+      #expect(try board.takeEvents() == .linkUp)
       for (number, host) in hosts.enumerated() {
         let function = UInt32(number)
         try host.write(0, 0, function + 1)
@@ -328,16 +216,99 @@ import Testing
     }
   }
 
+  @Test("a host that does not read its replies delays nobody, and has them when it does")
+  func unreadReplies() throws {
+    var options = EndpointLink.Options()
+    options.functions = 2
+    try ServedLink().serve(options, hosts: 2) { server in
+      let board = try ServedBoard(server.socket)
+      try board.start(functions: 2)
+      let hosts = try server.sockets.dropFirst().map { try LinkedHost($0) }
+      for host in hosts { try host.boot() }
+      let channel = hosts[0].client.channel
+      // More than the socket has room for.
+      let body = RegionAccess(region: 0, offset: 0, count: 0x4000).bytes()
+      let ids = Array(0..<200 as Range<UInt16>)
+      for id in ids {
+        try channel.send(
+          MessageHeader(request: .readRegion, id: id, bodyCount: body.count), body: body)
+      }
+      for value in 1...50 as ClosedRange<UInt32> {
+        try hosts[1].write(0, 0, value)
+        #expect(try board.read(0) == 0x4B4C_5045)
+      }
+      var replied: [UInt16] = []
+      while replied.count < ids.count {
+        if let reply = try channel.next() {
+          #expect(reply.body.count == body.count + 0x4000)
+          replied.append(reply.header.id)
+        } else if try !channel.receive() {
+          try #require(try channel.waitForArrival(nanoseconds: Channel.patience))
+        }
+      }
+      #expect(replied == ids)
+    }
+  }
+
+  @Test("when the end of a client is reported, its connection is closed")
+  func closedAtReport() throws {
+    final class Connection: Sendable {
+      let number = Atomic<CInt>(-1)
+      let isClosed = Atomic<Bool>(false)
+    }
+    let connection = Connection()
+    let link = ServedLink()
+    let report: @Sendable (LinkNotice) -> Void = { notice in
+      guard notice.isEnd, case let number = connection.number.load(ordering: .acquiring),
+        number >= 0
+      else { return }
+      var byte: UInt8 = 0
+      let isClosed = recv(number, &byte, 1, CInt(MSG_DONTWAIT)) == 0
+      connection.isClosed.store(isClosed, ordering: .releasing)
+    }
+    try link.serve(report: report) { server in
+      let board = try ServedBoard(server.socket)
+      try board.start()
+      let host = try LinkedHost(server.sockets[1])
+      connection.number.store(host.client.channel.socket.number, ordering: .releasing)
+      // A message of no bytes.
+      try host.client.channel.send([UInt8](repeating: 0, count: 16))
+      while !link.notices.contains(where: \.isEnd) { sched_yield() }
+      connection.number.store(-1, ordering: .releasing)
+      let isClosed = connection.isClosed.load(ordering: .acquiring)
+      #expect(isClosed)
+    }
+  }
+
+  @Test("a host that maps as many pieces as it may leaves the board its memory")
+  func manyMaps() throws {
+    try ServedLink().serve { server in
+      let socket = server.socket
+      var board: ServedBoard? = try ServedBoard(socket)
+      try board?.start()
+      let host = try LinkedHost(server.sockets[1])
+      let page = try #require(SharedMemory(count: 4096))
+      let refused = (1...8192).first { number in
+        (try? host.client.map(page, at: 1 << 32 + UInt64(number) * 4096)) == nil
+      }
+      #expect(refused == 4096)
+      board = nil
+      board = try ServedBoard(socket)
+      try board?.start()
+    }
+  }
+
   @Test(
     "a thousand random messages from each side change nothing for the next pair",
     arguments: 1...UInt64(4))
   func random(seed: UInt64) throws {
-    try ServedLink().serve { server in
+    let link = ServedLink()
+    try link.serve { server in
       var random = SplitMix64(seed: seed)
       do {
-        let board = try ServedBoard(server)
+        let board = try ServedBoard(server.socket)
         try board.start()
-        let host = try ServedHost(server.sockets[1])
+        let host = try LinkedHost(server.sockets[1])
         try host.boot()
         for _ in 0..<1000 {
           for client in [board.client, host.client] {
@@ -346,12 +317,14 @@ import Testing
           }
         }
       }
-      let board = try ServedBoard(server)
+      // What they have sent is processed until the end.
+      while link.notices.count(where: \.isEnd) < 2 { sched_yield() }
+      let board = try ServedBoard(server.socket)
       try board.start()
-      let host = try ServedHost(server.sockets[1])
+      let host = try LinkedHost(server.sockets[1])
       defer { withExtendedLifetime(host) {} }
       try host.boot()
-      #expect(try board.serveEvents() == .linkUp)
+      #expect(try board.takeEvents() == .linkUp)
       try host.write(0, 4, 7)
       #expect(try board.memory.load(at: ServedBoard.bar + 4, as: UInt32.self) == 7)
     }
@@ -369,22 +342,31 @@ import Testing
     let command = pick([1, 2, 3, 4, 5, 7, 8, 9, 9, 10, 10, 10, 10, 13, 15, 77] as [UInt16])
     var body: [UInt8] = []
     if command == 9 || command == 10 {
-      body += pick([word(), UInt32.random(in: 0..<16, using: &random) * 4]).bytes
+      body += pick([word(), UInt32.random(in: 0..<16, using: &random) * 4]).littleEndianBytes
       body +=
-        UInt32(0).bytes + pick([0, 0, 2, 4, 7, word()]).bytes + pick([1, 2, 4, 4, 8, word()]).bytes
+        UInt32(0).littleEndianBytes + pick([0, 0, 2, 4, 7, word()]).littleEndianBytes
+        + pick([1, 2, 4, 4, 8, word()]).littleEndianBytes
     }
-    for _ in 0..<Int.random(in: 0..<10, using: &random) { body += word().bytes }
+    for _ in 0..<Int.random(in: 0..<10, using: &random) { body += word().littleEndianBytes }
     var bytes: [UInt8] = []
     let size = Int.random(in: 0..<500, using: &random) == 0 ? word() : UInt32(16 + body.count)
     bytes += [UInt8(truncatingIfNeeded: random.next()), 0, UInt8(command), 0]
-    return bytes + size.bytes + UInt32(1 << 4).bytes + UInt32(0).bytes + body
+    return bytes + size.littleEndianBytes + UInt32(1 << 4).littleEndianBytes
+      + UInt32(0).littleEndianBytes + body
   }
 }
 
-extension UInt32 {
-  fileprivate var bytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> (8 * $0)) } }
+extension LinkNotice {
+  /// Whether it is the end of a client.
+  fileprivate var isEnd: Bool {
+    switch self {
+    case .boardLeft, .hostLeft: true
+    default: false
+    }
+  }
 }
 
-extension [UInt8] {
-  fileprivate var word: UInt32 { reversed().reduce(0) { $0 << 8 | UInt32($1) } }
+extension ServedBoard {
+  /// Waits for events, and acknowledges them.
+  fileprivate func takeEvents() throws -> LinkEvents { LinkEvents(rawValue: try serveEvents()) }
 }

@@ -18,7 +18,7 @@ let package = Package(
     .executableTarget(
       name: "FuzzVFIOUser",
       dependencies: [
-        "ServedHost", emulation,
+        "ServedHost", emulation, .product(name: "EndpointLink", package: "epfnvme"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ]

@@ -120,8 +120,9 @@ int epfnvme_signal_descriptor(void);
 /// The number of a signal that has arrived, or 0.
 int epfnvme_read_signal(int descriptor);
 
-/// At most so many pieces of guests' memory are mapped in one process.
-enum { EPFNVME_GUEST_MAPPINGS = 4096 };
+/// At most so many pieces of one guest's memory are mapped, and of all guests of a process: a guest that uses up its own leaves the others
+/// theirs.
+enum { EPFNVME_GUEST_MAPPINGS = 4096, EPFNVME_GUARDED_MAPPINGS = 8 * EPFNVME_GUEST_MAPPINGS };
 
 /// Maps a part of a guest's memory file, shared. The file must be long enough; if it is truncated, the missing part reads zero.
 int epfnvme_map_guest_memory(int descriptor, uint64_t offset, uint64_t length, int is_writable,

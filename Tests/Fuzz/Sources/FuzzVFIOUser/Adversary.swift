@@ -23,8 +23,10 @@ final class Adversary {
   private(set) var asked = 0
   private(set) var answered = 0
 
-  // Its memory by addresses, as announced to the server.
+  /// Its memory by addresses, where it has not announced another file.
   private let memory = Descriptor.memory(16 << 20)
+  /// The files that it has announced last.
+  private var maps: [(address: UInt64, count: UInt64, offset: UInt64, file: Descriptor)] = []
   private var passedFiles: [Descriptor] = []
   private let event = Descriptor.event()
   /// Answers that come later than they should.
@@ -49,7 +51,11 @@ final class Adversary {
     do {
       for step in steps {
         switch step {
-        case .memory(let address, let bytes): store(bytes, at: address)
+        case .memory(let address, let bytes):
+          if manner.storesInOrder, !manner.readsLate, !isOutOfStep {
+            try awaitAnswers(milliseconds: 20)
+          }
+          store(bytes, at: address)
         case .cutFile: if let file = passedFiles.last { ftruncate(file.number, 0) }
         case .leave: return
         case .message(let shaped): try send(shaped)
@@ -58,7 +64,8 @@ final class Adversary {
       if !isOutOfStep { try finish() }
     } catch is Wire.Closed {
       // Only a client that cannot be followed is left.
-      guard isOutOfStep || hasAnsweredBadly else {
+      let hasAnsweredLate = manner.readsLate && asked > 0
+      guard isOutOfStep || hasAnsweredBadly || hasAnsweredLate else {
         throw Wrong("the server has left a client that was in step")
       }
     }
@@ -78,6 +85,7 @@ final class Adversary {
     let descriptors =
       shaped.isRemote && message.command == 2 ? [] : message.descriptors.map(descriptor)
     let end = min(shaped.end ?? bytes.count, bytes.count)
+    note(message, descriptors)
     isSending = true
     var start = 0
     for cut in shaped.cuts + [end] where cut > start && cut <= end {
@@ -91,6 +99,7 @@ final class Adversary {
       throw Wire.Closed()
     }
     try flush()
+    if manner.readsLate { return }
     try takeAll()
     while !late.isEmpty, chance(300) { try post(late.removeFirst()) }
     guard manner.isPatient, !isOutOfStep else { return }
@@ -100,7 +109,7 @@ final class Adversary {
 
   /// After a doorbell and a change of the configuration, the controller gets time for its work.
   private func settle(_ message: RecordedMessage) throws {
-    guard message.command == 10, message.body.word(at: 8) == 0 else { return }
+    guard manner.awaitsWork, message.command == 10, message.body.word(at: 8) == 0 else { return }
     let offset = message.body.wide(at: 0)
     guard offset == 0x14 || offset >= 0x1000 && offset % 8 == 0, chance(500) else { return }
     for _ in 0..<8 {
@@ -272,7 +281,24 @@ final class Adversary {
     try post(lastAnswer)
   }
 
+  /// Remembers where a file is announced.
+  private func note(_ message: RecordedMessage, _ descriptors: [Descriptor]) {
+    guard message.command == 2, let file = descriptors.first, file !== event else { return }
+    let body = message.body
+    maps.append((body.wide(at: 16), body.wide(at: 24), body.wide(at: 8), file))
+    if maps.count > 16 { maps.removeFirst() }
+  }
+
   private func store(_ bytes: [UInt8], at address: UInt64) {
+    let map = maps.last {
+      address >= $0.address && address - $0.address < $0.count
+        && $0.count - (address - $0.address) >= bytes.count
+    }
+    if let map {
+      let place = off_t(truncatingIfNeeded: map.offset &+ (address - map.address))
+      _ = pwrite(map.file.number, bytes, bytes.count, place)
+      return
+    }
     guard address < 16 << 20, bytes.count <= 16 << 20 - Int(address) else { return }
     _ = pwrite(memory.number, bytes, bytes.count, off_t(address))
   }

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
-import ControllerEmulation
 import Foundation
-import HostDriver
 import Numbers
-import ServedHost
 import Synchronization
 
-/// A violation of an invariant.
-struct Finding: Error, CustomStringConvertible {
-  var description: String
-}
-
-/// Sessions of hostile clients at one machine, and what shows that it has taken no harm.
+/// Sessions of hostile clients at one target, and what shows that it has taken no harm.
 struct Campaign {
-  private let machine: FuzzedMachine
-  private let behaviour: Behaviour
+  private let target: any FuzzTarget
   private var mutator: Mutator
   private let before: Holdings
 
@@ -27,15 +18,16 @@ struct Campaign {
   private var residentAtFirst = 0
   private let begin = Date()
 
-  init(_ machine: FuzzedMachine, _ behaviour: Behaviour, _ mutator: Mutator) throws {
-    (self.machine, self.behaviour, self.mutator) = (machine, behaviour, mutator)
-    // The first host makes what is made once.
-    before = Holdings()
-    try checkHealth(isFirst: true)
+  init(_ target: any FuzzTarget, _ mutator: Mutator) throws {
+    (self.target, self.mutator) = (target, mutator)
+    // The first honest clients make what is made once.
+    clients = try target.checkHonest()
+    before = try Self.holdings(after: target, clients)
+    try checkHealth()
   }
 
-  private static func holdings(after machine: FuzzedMachine, _ clients: Int) throws -> Holdings {
-    guard machine.isIdle(after: clients) else {
+  private static func holdings(after target: any FuzzTarget, _ clients: Int) throws -> Holdings {
+    guard target.isIdle(after: clients) else {
       throw Finding(description: "the server is still busy with a client that left 30 s ago")
     }
     return Holdings()
@@ -46,9 +38,10 @@ struct Campaign {
     sessions = first
     var due = interval
     while sent < messages {
+      CrashReport.session.store(sessions, ordering: .relaxed)
       let (manner, steps) = mutator.session(sessions)
       do {
-        let adversary = try Adversary(at: machine.socket, manner)
+        let adversary = try Adversary(at: target.socket(for: sessions), manner)
         clients += 1
         defer {
           sent += adversary.sent
@@ -75,7 +68,7 @@ struct Campaign {
     for word in [32, 3] as [UInt32] { map.add(word) }
     for wide in [0, 0, 1 << 20] as [UInt64] { map.add(wide) }
     for index in 0..<times {
-      let number = epfnvme_unix_connect(machine.socket)
+      let number = epfnvme_unix_connect(target.socket(for: index))
       guard number >= 0 else {
         throw Finding(description: "connection \(index + 1) is refused: errno \(-number)")
       }
@@ -88,45 +81,33 @@ struct Campaign {
         if cut > version.count { _ = try wire.send(bytes[version.count..<cut], [.memory(1 << 20)]) }
       } catch is Wire.Closed {}
       // The server's queue of clients holds some; more would wait in connect.
-      guard machine.isIdle(after: clients - 64) else {
+      guard target.isIdle(after: clients - 64) else {
         throw Finding(description: "the server is stuck at connection \(index + 1)")
       }
     }
     try checkHealth()
   }
 
-  /// An honest host works, and nothing is left of the others.
-  private mutating func checkHealth(isFirst: Bool = false) throws {
-    do {
-      let guest = try ServedGuest(machine.socket, ServedMachine.model(behaviour))
-      clients += 1
-      let found = try guest.host.probe()
-      for namespace in found.namespaces {
-        guard try guest.host.verify(namespace, transfers: 4) == 4 * 4096 else {
-          throw Finding(description: "less was verified than was written")
-        }
-      }
-      try guest.host.shutDown()
-      honest += 1
-    } catch {
-      throw Finding(
-        description: "after session \(sessions), \(sent) messages: the honest host fails: \(error)")
+  /// Honest clients work, and nothing is left of the others.
+  private mutating func checkHealth() throws {
+    let place = "after session \(sessions), \(sent) messages"
+    do { clients += try target.checkHonest() } catch {
+      throw Finding(description: "\(place): the honest clients fail: \(error)")
     }
-    let now = try Self.holdings(after: machine, clients)
+    honest += 1
+    let now = try Self.holdings(after: target, clients)
     guard now == before else {
-      throw Finding(
-        description: "after session \(sessions), \(sent) messages: \(now), before: \(before)")
+      throw Finding(description: "\(place): \(now), before: \(before)")
     }
     if residentAtFirst == 0 { residentAtFirst = Holdings.resident }
+    try target.resume()
   }
 
   var summary: String {
-    let figures = machine.figures
     let seconds = Date().timeIntervalSince(begin)
     return """
       \(sent) messages in \(sessions) sessions, \(clients) clients, \(asked) requests of the server answered somehow, \
-      \(figures.left.load(ordering: .sequentiallyConsistent)) clients left, \
-      \(figures.commands.load(ordering: .sequentiallyConsistent)) I/O commands, \(honest) honest hosts served; \
+      \(target.summary), honest clients served \(honest) times; \
       \(before) before and after; resident \(residentAtFirst >> 20) MiB, then \(Holdings.resident >> 20) MiB; \
       \(Int(seconds)) s
       """

@@ -7,17 +7,17 @@ import Synchronization
 import VFIOUser
 
 /// A controller behind a socket; it counts what happens and keeps nothing.
-final class FuzzedMachine {
-  let figures = Figures()
+final class FuzzedMachine: FuzzTarget {
+  private let figures = Figures()
+  private let behaviour: Behaviour
   private let machine: ServedMachine
+  /// For a recorder.
   var socket: String { machine.socket }
 
-  final class Figures: Sendable {
-    let connected = Atomic<Int>(0)
+  private final class Figures: Sendable {
     let gone = Atomic<Int>(0)
     /// Clients that could not be followed.
     let left = Atomic<Int>(0)
-    let diagnoses = Atomic<Int>(0)
     /// I/O commands that the controller has done.
     let commands = Atomic<UInt64>(0)
   }
@@ -29,10 +29,7 @@ final class FuzzedMachine {
       (self.function, self.figures) = (function, figures)
     }
 
-    func clientConnected() {
-      figures.connected.add(1, ordering: .sequentiallyConsistent)
-      function.linkUp()
-    }
+    func clientConnected() { function.linkUp() }
 
     func clientLeft(_ reason: String?) {
       function.linkDown()
@@ -44,8 +41,7 @@ final class FuzzedMachine {
     }
 
     func worked() {
-      figures.diagnoses.add(
-        function.takeEvents().diagnoses.count, ordering: .sequentiallyConsistent)
+      _ = function.takeEvents()
       _ = function.takeKernelLog()
     }
 
@@ -53,43 +49,37 @@ final class FuzzedMachine {
   }
 
   init(_ behaviour: Behaviour) throws {
+    self.behaviour = behaviour
     machine = try ServedMachine(
       behaviour, { $0.offersDoorbellBuffers = behaviour == .reference },
       observer: { [figures] in Observer($0, figures) })
   }
 
-  /// Waits until the server is done with every client of the past.
-  /// - Returns: false when it is not after 30 s.
-  func isIdle(after clients: Int) -> Bool {
-    let limit = Date().addingTimeInterval(30)
-    while figures.gone.load(ordering: .sequentiallyConsistent) < clients {
-      guard Date() < limit else { return false }
-      usleep(100)
+  // MARK: The target
+
+  func socket(for client: Int) -> String { machine.socket }
+
+  var goneClients: Int { figures.gone.load(ordering: .sequentiallyConsistent) }
+
+  /// A host probes the controller and verifies data.
+  func checkHonest() throws -> Int {
+    let guest = try ServedGuest(machine.socket, ServedMachine.model(behaviour))
+    let found = try guest.host.probe()
+    for namespace in found.namespaces {
+      guard try guest.host.verify(namespace, transfers: 4) == 4 * 4096 else {
+        throw Finding(description: "less was verified than was written")
+      }
     }
-    return true
-  }
-}
-
-/// The resources of the process, compared before and after.
-struct Holdings: Equatable, CustomStringConvertible {
-  var descriptors: Int
-  /// Mappings of memory that clients passed.
-  var mappings: Int
-
-  /// Of this process, now.
-  init() {
-    descriptors =
-      (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? -1
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
-    mappings = maps.split(separator: "\n").count { $0.contains("/memfd:") }
+    try guest.host.shutDown()
+    return 1
   }
 
-  var description: String { "\(descriptors) descriptors, \(mappings) mappings" }
+  func resume() {}
 
-  /// Bytes of memory in use.
-  static var resident: Int {
-    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-    let words = text.split(separator: " ")
-    return words.count > 1 ? (Int(words[1]) ?? 0) * 4096 : 0
+  var summary: String {
+    """
+    \(figures.left.load(ordering: .sequentiallyConsistent)) clients left, \
+    \(figures.commands.load(ordering: .sequentiallyConsistent)) I/O commands
+    """
   }
 }

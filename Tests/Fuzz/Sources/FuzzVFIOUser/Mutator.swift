@@ -29,18 +29,25 @@ enum Step {
 /// cut, lengthened and taken from elsewhere, with descriptors that are missing, too many or of another kind.
 struct Mutator {
   private let corpus: [RecordedSession]
+  let grammar: Grammar
   private let seed: UInt64
-  private var random: SplitMix64
+  var random: SplitMix64
 
-  init(_ corpus: [RecordedSession], seed: UInt64) {
-    (self.corpus, self.seed) = (corpus, seed)
+  init(_ corpus: [RecordedSession], _ grammar: Grammar, seed: UInt64) {
+    (self.corpus, self.grammar, self.seed) = (corpus, grammar, seed)
     random = SplitMix64(seed: seed)
   }
 
   /// The properties in which sessions differ.
   struct Manner {
-    /// It waits for answers, and for the controller.
+    /// It waits for answers.
     var isPatient: Bool
+    /// It then waits for the controller, too.
+    var awaitsWork: Bool
+    /// It waits for answers before its memory changes.
+    var storesInOrder: Bool
+    /// It reads only when it can send no more.
+    var readsLate: Bool
     /// All memory by messages.
     var isRemote: Bool
     /// Messages about memory as older clients lay them out.
@@ -58,15 +65,20 @@ struct Mutator {
     var mixer = SplitMix64(seed: seed)
     random = SplitMix64(seed: mixer.next() &+ UInt64(number))
     let manner = Manner(
-      isPatient: chance(600), isRemote: chance(350), isNarrow: chance(300),
+      isPatient: chance(600), awaitsWork: grammar.worksLater, storesInOrder: chance(800),
+      readsLate: chance(100),
+      isRemote: chance(grammar.reachesMemoryByMessages ? 350 : 30), isNarrow: chance(300),
       badAnswers: pick([0, 0, 20, 200]), changes: pick([5, 20, 60, 60, 200, 500]),
       answerSeed: random.next())
     var messages = pick(corpus).messages
-    // Most sessions start with the version.
-    for _ in 0..<pick([0, 0, 1, 2, 4, 8]) { rearrange(&messages) }
+    // Most sessions start with the version, and many are honest for a while: the target is then in a state that few others reach.
+    let honest = chance(600) ? Int.random(in: 1..<messages.count, using: &random) : 1
+    for _ in 0..<pick([0, 0, 1, 2, 4, 8]) { rearrange(&messages, from: honest) }
     var steps: [Step] = []
-    for message in messages {
+    for (index, message) in messages.enumerated() {
       var message = message
+      var manner = manner
+      if index < honest, honest > 1 { manner.changes = 0 }
       if chance(manner.changes) { change(&message) }
       if message.command == RecordedMessage.memory {
         steps.append(.memory(address: message.body.wide(at: 0), Array(message.body.dropFirst(8))))
@@ -74,6 +86,11 @@ struct Mutator {
         steps.append(.message(shape(message, manner)))
       }
       if chance(manner.changes / 2) { steps.append(.message(shape(invented(), manner))) }
+      if grammar.hasOperations, chance(index < honest ? 10 : 200) {
+        let (memory, messages) = boardOperation()
+        if let memory { steps.append(.memory(address: memory.address, memory.bytes)) }
+        for message in messages { steps.append(.message(shape(message, manner))) }
+      }
       if chance(manner.changes / 16) { steps.append(.cutFile) }
       if chance(1) { steps.append(.leave) }
     }
@@ -82,11 +99,12 @@ struct Mutator {
 
   // MARK: Order
 
-  private mutating func rearrange(_ messages: inout [RecordedMessage]) {
-    guard messages.count > 8 else { return }
-    let start = Int.random(in: 1..<messages.count, using: &random)
+  /// - Parameter first: the first message that may move.
+  private mutating func rearrange(_ messages: inout [RecordedMessage], from first: Int) {
+    guard messages.count > first + 8 else { return }
+    let start = Int.random(in: first..<messages.count, using: &random)
     let count = Int.random(in: 1...min(16, messages.count - start), using: &random)
-    let target = Int.random(in: 1...messages.count - count, using: &random)
+    let target = Int.random(in: first...max(first, messages.count - count), using: &random)
     switch Int.random(in: 0..<6, using: &random) {
     case 0: messages.removeSubrange(start..<start + count)
     case 1: messages.insert(contentsOf: messages[start..<start + count], at: target)
@@ -124,14 +142,9 @@ struct Mutator {
     return shaped
   }
 
-  /// Where the integers of a body are.
-  /// - Source: vfio-user protocol; NVMe Base 2.1, figure 92, behind an address of 8 bytes.
-  private static let fields: [UInt16: [(offset: Int, width: Int)]] = [
-    RecordedMessage.memory: [
-      (0, 8), (8, 1), (9, 1), (10, 2), (12, 4), (24, 8), (32, 8), (40, 8), (48, 4), (50, 2),
-      (52, 4),
-      (56, 4), (60, 4), (64, 4), (68, 4),
-    ],
+  /// Where the integers of a message's body are.
+  /// - Source: vfio-user protocol.
+  private static let fields: [UInt16: [Grammar.Field]] = [
     1: [(0, 2), (2, 2)],
     2: [(0, 4), (4, 4), (8, 8), (16, 8), (24, 8)],
     3: [(0, 4), (4, 4), (8, 8), (16, 8)],
@@ -190,7 +203,10 @@ struct Mutator {
       message.body.put(address() & ~0xfff, at: 8 + 32, width: 8)
       return
     }
-    guard let field = Self.fields[message.command]?.randomElement(using: &random) else { return }
+    let fields =
+      message.command == RecordedMessage.memory
+      ? grammar.memoryFields[message.body.count] : Self.fields[message.command]
+    guard let field = fields?.randomElement(using: &random) else { return }
     let before = message.body.wide(at: field.offset)
     let value: UInt64
     if chance(300) {
@@ -204,39 +220,26 @@ struct Mutator {
     message.body.put(value, at: field.offset, width: field.width)
   }
 
-  private mutating func word() -> UInt32 {
-    chance(50) ? UInt32.random(in: 0 ... .max, using: &random) : pick(Self.words)
+  mutating func word() -> UInt32 {
+    chance(50) ? UInt32.random(in: 0 ... .max, using: &random) : pick(grammar.words)
   }
 
-  private static let words: [UInt32] = [
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 20, 24, 31, 32, 33, 64, 255, 256, 4095, 4096, 4097, 8192,
-    0x24, 0x21, 0x11, 0x22, 0xffff, 0x10000, 0x001f_001f, 0x0fff_0fff, 0x0046_0001, 0x0046_4001,
-    0x0046_0791, 0x10_0000, 0x8000_0000, .max, .max - 1,
-  ]
-
   /// Around the ends of the memory, of pages and of all addresses.
-  private mutating func address() -> UInt64 {
-    let memory: UInt64 = 16 << 20
-    let inside = UInt64.random(in: 0..<memory, using: &random)
+  mutating func address() -> UInt64 {
+    let memory = grammar.memory
+    let inside = UInt64.random(in: memory, using: &random)
     switch Int.random(in: 0..<6, using: &random) {
-    case 0: return pick(Self.registers)
-    case 1: return pick(Self.edges)
+    case 0: return pick(grammar.registers)
+    case 1: return pick(grammar.edges)
     case 2: return UInt64(word())
     case 3: return inside
     case 4: return inside & ~4095
-    default: return pick([memory &- 64, memory, UInt64.random(in: 0 ... .max, using: &random)])
+    default:
+      return pick([
+        memory.upperBound &- 64, memory.upperBound, UInt64.random(in: 0 ... .max, using: &random),
+      ])
     }
   }
-
-  private static let registers: [UInt64] = [
-    0, 1, 4, 8, 0x14, 0x1c, 0x24, 0x28, 0x30, 0x1000, 0x1004, 0x1008, 0x100c, 0x2000,
-  ]
-  private static let edges: [UInt64] = [
-    4088, 4092, 4096, 0x7f_f000, 0x80_0000, 0xff_f000, 0xff_ffc0, 0xff_fffc, 0x100_0000, 0x100_1000,
-    0x4000_0000, 0x1_0000_0000, 0x8000_0000_0000, 0x8000_0000_0000_0000, .max, .max - 3,
-    .max - 4095,
-    .max - 8191,
-  ]
 
   /// A message that no recorded client has sent.
   private mutating func invented() -> RecordedMessage {
@@ -248,14 +251,16 @@ struct Mutator {
     case 2:
       add([32, pick([1, 2, 3, 3, 3])])
       message.body.add(pick([0, 0, address() & ~4095]) as UInt64)
-      message.body.add(pick([0, 16 << 20, address() & ~4095]) as UInt64)
+      message.body.add(
+        pick([grammar.memory.lowerBound, grammar.memory.upperBound, address() & ~4095]) as UInt64)
       message.body.add(pick([4096, 1 << 20, 16 << 20, address() & ~4095]) as UInt64)
       if chance(500) { message.descriptors = [.memory(pick([4096, 1 << 20, 16 << 20]))] }
     case 3:
       // All of it, or what a guest's RAM is.
       let isAll = chance(300)
       add([24, isAll ? 2 : 0])
-      message.body.add(isAll ? 0 : pick([0, 16 << 20, address() & ~4095]) as UInt64)
+      let start = grammar.memory.lowerBound
+      message.body.add(isAll ? 0 : pick([start, 16 << 20, address() & ~4095]) as UInt64)
       message.body.add(isAll ? 0 : pick([16 << 20, 4096, 1 << 20]) as UInt64)
     case 8:
       let vectors: UInt32 = pick([0, 1, 1, 8, 32])
@@ -268,12 +273,11 @@ struct Mutator {
       }
     case 9, 10, 15:
       if message.command == 15 { message.body.add(pick([1, 1, 2, 200, .max]) as UInt64) }
-      let region: UInt32 = pick([0, 0, 0, 7, 7, 1, 8])
+      let region = pick(grammar.regions)
       message.body.add(
-        pick([
-          0x14, 0x24, 0x28, 0x30, 0x1000, 0x1004, 0x1008, 0x100c, 0x1010, 0x04,
-          UInt64.random(in: 0..<0x1100, using: &random), address(),
-        ]) as UInt64)
+        chance(800)
+          ? pick(grammar.registers)
+          : pick([UInt64.random(in: 0..<0x1100, using: &random), address()]) as UInt64)
       add([region, pick([1, 2, 4, 4, 4, 8, 64, 4096, 1 << 20])])
       if message.command != 9 { add([word(), word()]) }
       if chance(30) { message.body += [UInt8](repeating: 0x5a, count: 4096) }
@@ -287,12 +291,12 @@ struct Mutator {
 
   // MARK: Chance
 
-  private mutating func pick<Value>(_ values: [Value]) -> Value {
+  mutating func pick<Value>(_ values: [Value]) -> Value {
     values[Int.random(in: 0..<values.count, using: &random)]
   }
 
   /// True so often of a thousand times.
-  private mutating func chance(_ rate: Int) -> Bool {
+  mutating func chance(_ rate: Int) -> Bool {
     Int.random(in: 0..<1000, using: &random) < rate
   }
 }

@@ -3,8 +3,8 @@ import CLinux
 import Foundation
 import Glibc
 
-/// A proxy between a client and a server, which records the client's messages with their descriptors, and the submission queue entries in
-/// its memory when it writes a doorbell.
+/// A proxy between a client and a server, which records the client's messages with their descriptors, and what the server finds in the
+/// client's memory when a register is written.
 final class Recorder {
   private let listener: Descriptor
   private let path: String
@@ -17,20 +17,15 @@ final class Recorder {
     var offset: UInt64
     var memory: Descriptor
   }
-  private struct Queue {
-    var base: UInt64
-    var size: UInt32
-    var tail: UInt32 = 0
-  }
   private var maps: [Map] = []
-  private var queues: [UInt32: Queue] = [:]
-  private var registers = [UInt8](repeating: 0, count: 0x40)
+  private var follower: any MemoryFollower
 
   /// More of a message is not kept: what a client reads and writes matters little.
   private static let limit = 4096
 
-  init(at path: String, to server: String) throws {
-    (self.path, self.server) = (path, server)
+  /// - Parameter follower: knows what is in the client's memory.
+  init(at path: String, to server: String, _ follower: any MemoryFollower) throws {
+    (self.path, self.server, self.follower) = (path, server, follower)
     let number = epfnvme_unix_bind(path)
     guard number >= 0, epfnvme_unix_listen(number) == 0 else { throw POSIXError(.EADDRINUSE) }
     listener = Descriptor(number)
@@ -99,7 +94,7 @@ final class Recorder {
     return .memory(UInt64(facts.st_size))
   }
 
-  // MARK: Queues
+  // MARK: Memory
 
   private func follow(_ head: Head, _ body: [UInt8], _ descriptors: [Descriptor]) {
     if head.command == 2, let memory = descriptors.first {
@@ -109,35 +104,13 @@ final class Recorder {
           memory: memory))
     }
     guard head.command == 10, body.word(at: 8) == 0, body.count > 16 else { return }
-    let offset = Int(body.wide(at: 0))
-    if offset + body.count - 16 <= registers.count {
-      registers.replaceSubrange(offset..<offset + body.count - 16, with: body[16...])
-      // The controller's configuration: enabled, its queues are new.
-      guard offset == 0x14 else { return }
-      queues = [
-        0: Queue(base: registers.wide(at: 0x28), size: (registers.word(at: 0x24) & 0xfff) + 1)
-      ]
-    } else if offset >= 0x1000, offset % 8 == 0 {
-      rung(UInt32(offset - 0x1000) / 8, body.word(at: 16))
-    }
-  }
-
-  private func rung(_ number: UInt32, _ tail: UInt32) {
-    guard var queue = queues[number], tail < queue.size else { return }
-    while queue.tail != tail {
-      let address = queue.base + 64 * UInt64(queue.tail)
-      queue.tail = (queue.tail + 1) % queue.size
-      guard let entry = bytes(at: address, 64) else { continue }
+    follower.follow(offset: Int(body.wide(at: 0)), Array(body[16...])) { address, count in
+      guard let bytes = bytes(at: address, count) else { return nil }
       var body: [UInt8] = []
       body.add(address)
-      messages.append(RecordedMessage(command: RecordedMessage.memory, body: body + entry))
-      // Create I/O Submission Queue.
-      if number == 0, entry[0] == 1 {
-        let word = entry.word(at: 40)
-        queues[word & 0xffff] = Queue(base: entry.wide(at: 24), size: (word >> 16) + 1)
-      }
+      messages.append(RecordedMessage(command: RecordedMessage.memory, body: body + bytes))
+      return bytes
     }
-    queues[number] = queue
   }
 
   private func bytes(at address: UInt64, _ count: Int) -> [UInt8]? {

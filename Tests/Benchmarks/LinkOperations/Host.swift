@@ -1,0 +1,1 @@
+../../EndpointLinkTests/Host.swift
