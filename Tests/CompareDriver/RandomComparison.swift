@@ -170,7 +170,9 @@ struct RandomComparison {
 
   private func bringUp(_ host: Host) {
     host.write(0x14, 0)
-    host.device.pass(nanoseconds: 20_000_000) { host.status & 1 == 0 }
+    // A host may have written CSTS: the driver needs two polls of CC to see both changes, whatever CSTS shows.
+    host.device.pass(nanoseconds: 3_000_000)
+    host.device.pass(nanoseconds: 17_000_000) { host.status & 1 == 0 }
     host.enable()
     _ = host.makeQueues(1)
   }

@@ -13,9 +13,9 @@ if ! has_controller || ! has_driver; then
   exit 0
 fi
 begin "$@"
-profile well "$backing_null" '"msixVectors": 32, "msiVectors": 32'
-# A name that the rules have nothing against, and keys that this kernel has.
-sed -i 's/well\.nqn/nqn.2026-01.org.example:well/' well.json
+# A disk that keeps its data, a name that the rules have nothing against, no use of this machine's ID, and keys that this kernel has.
+profile well '{"nullBlock": {"device": "labnull", "sizeMiB": 64, "memoryBacked": true}}' '"msixVectors": 32, "msiVectors": 32'
+sed -i 's/well\.nqn/nqn.2026-01.org.example:well/; s/"version": 1,/& "identity": "profile",/' well.json
 is_nvmet_pci_epf || { jq 'del(.subsystems[].vendorID)' well.json >well.new && mv well.new well.json; }
 
 # Messages of earlier suites stay in the kernel log; their number must not grow.
