@@ -72,14 +72,15 @@ keep() { quick_fio keep --filename="$1" --rw=write --do_verify=0 --end_fsync=1 $
 # shellcheck disable=SC2086
 kept() { quick_fio kept --filename="$1" --rw=read $kept_region; }
 
-# load_start DISK: writes to another region and reads it back all the time; load_is_alive, load_stop.
+# load_start DISK: writes to another region and reads it back all the time, compared unless load_verify is empty; load_is_alive, load_stop.
+load_verify='--verify=crc32c --verify_backlog=64'
 load_start() {
   rm -f load.out
   # The process to be ended is fio's, not that of a shell around it.
   (
     lib_exec=exec
     quick_fio load --filename="$1" --rw=randwrite --bssplit=4k/70:32k/20:128k/10 --iodepth=16 --offset=16m --size=16m \
-      --verify=crc32c --verify_backlog=64 --time_based --runtime=3600 --fsync=64
+      $load_verify --time_based --runtime=3600 --fsync=64
   ) >load.out 2>&1 &
   load=$!
   # Under way: the disk has done something since.

@@ -13,8 +13,12 @@ for reset in hot perst; do
   host_finds_disk "$reset" || return
   check "$reset: a region is written" on host 'keep "$(disk 1)"'
 
-  check "$reset: the load starts" on host 'load_start "$(disk 1)"'
-  for way in 'nvme reset' FLR; do
+  # nvmet_pci_epf answers commands that have not been executed when their queue is deleted with success, so that a write may be lost, and a read
+  # may bring nothing (nvmet_pci_epf.md, 20, Q19): what is under load at `nvme reset` is not compared.
+  for way in FLR 'nvme reset'; do
+    verify='--verify=crc32c --verify_backlog=64'
+    [ "$way" = FLR ] || verify=
+    check "$reset: $way: the load starts" on host "load_verify='$verify'; load_start \"\$(disk 1)\""
     round=0
     while [ $((round += 1)) -le "$rounds" ]; do
       case $way in
@@ -25,11 +29,14 @@ for reset in hot perst; do
       check "$reset: $way, $round: back in service" on host 'wait_for live is_live && wait_for disk has_disk 1' || break
       check "$reset: $way, $round: the load continues" on host 'load_goes_on "$(disk 1)"' || break
     done
+    check "$reset: $way: the load has lived through all resets" on host load_is_alive
+    on host load_stop >/dev/null
+    check "$reset: $way: every block under load came back as written" on host load_saw_no_corruption || {
+      on host 'cat load.out; dmesg | tail -n 20' >load.out
+      diag_file load load.out
+    }
+    check "$reset: $way: the region is as it was" on host 'kept "$(disk 1)"'
   done
-  check "$reset: the load has lived through all resets" on host load_is_alive
-  on host load_stop >/dev/null
-  check "$reset: every block under load came back as written" on host load_saw_no_corruption
-  check "$reset: the region is as it was" on host 'kept "$(disk 1)"'
 
   check "$reset: unbind" on host 'echo "$(function_address)" >/sys/bus/pci/drivers/nvme/unbind'
   check "$reset: bind" on host 'echo "$(function_address)" >/sys/bus/pci/drivers/nvme/bind && wait_for disk has_disk 1'
