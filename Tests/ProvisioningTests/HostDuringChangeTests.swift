@@ -184,7 +184,11 @@ import Testing
         guard !profile.ports.isEmpty else { continue }
         profile.ports.remove(at: pick(profile.ports.count))
       case 1:
-        guard !profile.ports.isEmpty else { continue }
+        // A group that goes takes the access to its namespaces along.
+        let isUsed = profile.subsystems.contains { subsystem in
+          subsystem.namespaces.contains { ($0.anaGroup ?? 1) != 1 }
+        }
+        guard !profile.ports.isEmpty, !isUsed else { continue }
         profile.ports[pick(profile.ports.count)].anaGroups = []
       case 2:
         guard !profile.subsystems.isEmpty else { continue }
