@@ -183,18 +183,22 @@ public final class ScenarioPlayer {
     return try host.examine()
   }
 
-  /// Device Control, bit 15, of the PCI Express capability; then the 100 ms that the specification requires.
+  /// A function-level reset, and the 100 ms that the specification requires.
   private func resetFunction() throws(HostError) {
-    var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
-    while offset != 0 {
-      if function.configuration.read(offset: offset, width: .byte) == 0x10 {
-        let control = function.configuration.read(offset: offset + 8, width: .word)
-        function.writeConfiguration(offset: offset + 8, width: .word, value: control | 0x8000)
-        clock.wait(milliseconds: 100)
-        return
-      }
-      offset = Int(function.configuration.read(offset: offset + 1, width: .byte))
+    guard function.requestReset() else {
+      throw HostError(step: "function-level reset", message: "no PCI Express capability")
     }
-    throw HostError(step: "function-level reset", message: "no PCI Express capability")
+    clock.wait(milliseconds: 100)
+  }
+}
+
+extension Function {
+  /// Requests a function-level reset, as a host does: Device Control, bit 15, of the PCI Express capability.
+  /// - Returns: false without the capability.
+  public func requestReset() -> Bool {
+    guard let offset = configuration.offset(of: .pciExpress) else { return false }
+    let control = configuration.read(offset: offset + 8, width: .word)
+    writeConfiguration(offset: offset + 8, width: .word, value: control | 0x8000)
+    return true
   }
 }

@@ -123,7 +123,7 @@ extension KernelChange {
   public func presence(in release: KernelRelease) -> Presence {
     let upstream = presence(in: release.version)
     guard upstream != .absent, !release.statesStableRelease else { return upstream }
-    // Whoever maintains the tree may have taken the fix, if there is one.
+    // The maintainers of the tree may have taken the fix, if there is one.
     return until == nil ? upstream : .unknown
   }
 

@@ -70,7 +70,7 @@ public struct KernelRelease: Sendable, Hashable {
     return .upstream
   }
 
-  /// Whether the stable release is known, and a fix that it lacks is missing unless somebody added it.
+  /// Whether the stable release is known, and a fix that it lacks is missing unless the distributor added it.
   var statesStableRelease: Bool {
     switch origin {
     case .upstream, .stable: true

@@ -165,6 +165,9 @@ public struct ConfigurationSpace: Sendable {
 
   public var capabilities: [Capability] { placements.map(\.capability) }
 
+  /// Where a capability begins; nil without it.
+  public func offset(of id: Capability.ID) -> Int? { placed(id)?.base }
+
   private func placed(_ id: Capability.ID) -> (base: Int, capability: Capability)? {
     guard let placement = placements.first(where: { $0.capability.id == id }) else { return nil }
     return (placement.range.lowerBound, placement.capability)

@@ -9,7 +9,6 @@ import VFIOUser
 final class LinkedDevice: Device, HostInterface {
   let memory: HostMemory
   let function: RemoteFunction
-  private let configuration: ConfigurationSpace
   private var events = DeviceEvents()
 
   /// How much longer things may take than on the emulation, where each takes its time exactly: the board is an emulated machine.
@@ -22,7 +21,6 @@ final class LinkedDevice: Device, HostInterface {
     let client = try Client(connectingTo: socket, memory: memory)
     try client.map(shared, at: 0)
     function = try RemoteFunction(client, keeping: shared)
-    configuration = function.configuration
     function.host = self
   }
 
@@ -64,11 +62,7 @@ final class LinkedDevice: Device, HostInterface {
   }
 
   func reset() {
-    for offset in capabilityOffsets
-    where function.configuration.read(offset: offset, width: .byte) == 0x10 {
-      let control = function.configuration.read(offset: offset + 8, width: .word)
-      function.writeConfiguration(offset: offset + 8, width: .word, value: control | 0x8000)
-    }
+    _ = function.requestReset()
     // The link replies to the next access when the board has dealt with the reset.
     enable()
   }
@@ -79,25 +73,13 @@ final class LinkedDevice: Device, HostInterface {
     return events
   }
 
-  private var capabilityOffsets: [Int] {
-    var offsets: [Int] = []
-    var offset = Int(configuration.read(offset: HeaderOffset.capabilitiesPointer, width: .byte))
-    while offset != 0 {
-      offsets.append(offset)
-      offset = Int(configuration.read(offset: offset + 1, width: .byte))
-    }
-    return offsets
-  }
-
   /// Memory, bus mastering, and all vectors, as firmware and a driver do it.
   private func enable() {
     function.writeConfiguration(offset: 0x10, width: .doubleword, value: 0xfe00_0000)
     function.writeConfiguration(offset: 0x14, width: .doubleword, value: 0)
-    function.writeConfiguration(offset: 0x04, width: .word, value: 6)
-    for offset in capabilityOffsets
-    where configuration.read(offset: offset, width: .byte) == 0x11 {
-      let control = function.configuration.read(offset: offset + 2, width: .word)
-      function.writeConfiguration(offset: offset + 2, width: .word, value: control | 0x8000)
-    }
+    function.writeConfiguration(offset: HeaderOffset.command, width: .word, value: 6)
+    guard let msix = function.configuration.offset(of: .msix) else { return }
+    let control = function.configuration.read(offset: msix + 2, width: .word)
+    function.writeConfiguration(offset: msix + 2, width: .word, value: control | 0x8000)
   }
 }

@@ -216,7 +216,7 @@ import Testing
     }
   }
 
-  @Test("a host that does not read its replies delays nobody, and has them when it does")
+  @Test("a host that does not read its replies does not delay others, and has them when it does")
   func unreadReplies() throws {
     var options = EndpointLink.Options()
     options.functions = 2

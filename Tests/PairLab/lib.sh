@@ -45,7 +45,7 @@ link_counted() { grep '"event":"end"' link.out | jq -e "$1"; }
 
 # ---- The two machines ----
 
-# pipe NAME: the FIFOs of a machine's agent, which stay open here.
+# make_pipe NAME: the FIFOs of a machine's agent.
 make_pipe() {
   rm -f "$1.in" "$1.out"
   mkfifo "$1.in" "$1.out"
@@ -55,19 +55,28 @@ agent_arguments() {
   echo "-chardev pipe,id=agent,path=$work/$1.agent -device virtserialport,chardev=agent,name=agent"
 }
 
-# start_board [ARGUMENT…]: boots the board, and waits for its agent; arguments for QEMU.
+# lab_machine BOOT SOCKET ARGUMENT…: becomes the watcher of a machine with the lab's kernel and the device at a socket of the link; its agent
+# is that of the socket's name.
+lab_machine() {
+  lib_boot=$1
+  lib_socket=$2
+  shift 2
+  # shellcheck disable=SC2046 # a list of words
+  watch_qemu "$lib_boot.console" -- -M q35,accel=tcg,vmport=off,memory-backend=m -m 768 -smp 2 -cpu max \
+    -object memory-backend-memfd,id=m,size=768M,share=on -serial "file:$lib_boot.console" \
+    -device virtio-serial-pci $(agent_arguments "$lib_socket") -device "$(vfio_user "$lib_socket")" \
+    -kernel "$board_kernel" -initrd "$board_image" \
+    -append 'console=ttyS0 loglevel=7 panic=-1 log_buf_len=4M' "$@" </dev/null >"$lib_boot.qemu" 2>&1
+}
+
+# start_board: boots the board, and waits for its agent.
 start_board() {
   boots=$((${boots:-0} + 1))
   board_boot=$output/$suite.$boots.board
-  for lib_file in console; do : >"$board_boot.$lib_file"; done
+  : >"$board_boot.console"
   make_pipe board.agent
-  # shellcheck disable=SC2046 # a list of words
-  (watch_qemu "$board_boot.console" -- -M q35,accel=tcg,vmport=off,memory-backend=m -m 768 -smp 2 -cpu max \
-    -object memory-backend-memfd,id=m,size=768M,share=on -serial "file:$board_boot.console" \
-    -device virtio-serial-pci $(agent_arguments board) \
-    -chardev "socket,id=peer,path=$work/peer,server=on,wait=off" -device virtserialport,chardev=peer,name=peer \
-    -device "$(vfio_user board)" -kernel "$board_kernel" -initrd "$board_image" \
-    -append 'console=ttyS0 loglevel=7 panic=-1 log_buf_len=4M' "$@" </dev/null >"$board_boot.qemu" 2>&1) &
+  (lab_machine "$board_boot" board -chardev "socket,id=peer,path=$work/peer,server=on,wait=off" \
+    -device virtserialport,chardev=peer,name=peer) &
   board=$!
   exec 5<>board.agent.in 6<>board.agent.out
   await_agent board
@@ -214,13 +223,14 @@ disk_profile() {
 }
 PROFILE
 }
-# with_disk NAME [VARIABLE=VALUE…]: the board sets the profile up, and the host finds its disk.
+# set_up NAME: the board sets the profile up, on a link with $module_options.
 set_up() {
   disk_profile pair.json
   put board pair.json
   check "$1: modprobe" on board "modprobe epfnvme_epc $module_options" || return
   check "$1: epfnvme setup" on board epfnvme setup /tmp/pair.json
 }
+# host_finds_disk NAME: the host has booted, and has the disk of the first namespace.
 host_finds_disk() {
   await_agent host || return
   check "$1: the host finds the disk" on host bring_up 1

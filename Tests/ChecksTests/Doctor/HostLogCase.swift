@@ -168,7 +168,7 @@ struct HostLogCase: Sendable, CustomTestStringConvertible {
       "a completion without its fields", .duplicateCompletion,
       log: "[  81.0] nvme nvme0: invalid id 0 completed on queue 1"),
     HostLogCase(
-      "an interrupt that nobody expects", .unexpectedInterrupt, subject: "the host of dmesg",
+      "an unexpected interrupt", .unexpectedInterrupt, subject: "the host of dmesg",
       log: "[  12.3] __common_interrupt: 3.34 No irq handler for vector"),
     HostLogCase(
       "the firmware's MSI address stays in use", .interruptsLost, .unexpectedInterrupt,

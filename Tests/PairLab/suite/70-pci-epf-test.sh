@@ -11,11 +11,7 @@ start_test_host() {
   host_boot=$boot
   : >"$boot.console"
   make_pipe host.agent
-  # shellcheck disable=SC2046 # a list of words
-  (watch_qemu "$boot.console" -- -M q35,accel=tcg,vmport=off,memory-backend=m -m 768 -smp 2 -cpu max \
-    -object memory-backend-memfd,id=m,size=768M,share=on -serial "file:$boot.console" -device virtio-serial-pci \
-    $(agent_arguments host) -device "$(vfio_user host)" -kernel "$board_kernel" -initrd "$board_image" \
-    -append 'console=ttyS0 loglevel=5 panic=-1' </dev/null >"$boot.qemu" 2>&1) &
+  (lab_machine "$boot" host) &
   machine=$!
   exec 7<>host.agent.in 8<>host.agent.out
   await_agent host

@@ -64,7 +64,7 @@ final class FuzzedLink: FuzzTarget {
 
   deinit {
     companion?.askToEnd()
-    // Whoever waits for the link is disconnected.
+    // Clients that wait for the link are disconnected.
     server.end()
     try? companion?.join()
   }
