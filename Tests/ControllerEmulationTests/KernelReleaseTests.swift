@@ -16,12 +16,12 @@ struct KernelReleaseTests {
     /// What is seen with the quirk, and without it.
     var old: String
     var new: String
-    var look: @Sendable (KernelVersion) throws -> String
+    var look: @Sendable (QuirkSet) throws -> String
     var testDescription: String { quirk.rawValue }
 
     init(
       _ quirk: Quirk, old: String, new: String,
-      _ look: @escaping @Sendable (KernelVersion) throws -> String
+      _ look: @escaping @Sendable (QuirkSet) throws -> String
     ) {
       self.quirk = quirk
       self.old = old
@@ -35,21 +35,12 @@ struct KernelReleaseTests {
     .init(6, 18), .init(7, 0), .init(7, 2), .init(7, 2, 13), .init(7, 3),
   ]
 
-  /// A change to the quirks of a release.
-  @TaskLocal static var quirks: @Sendable (inout QuirkSet) -> Void = { _ in }
-
-  private static func quirks(in version: KernelVersion) -> QuirkSet {
-    var set = Behaviour.nvmetPCIEPF.quirks(in: version)
-    quirks(&set)
-    return set
-  }
-
   private static func host(
-    _ version: KernelVersion, configuration: UInt32 = 0x0046_0001,
+    _ quirks: QuirkSet, configuration: UInt32 = 0x0046_0001,
     _ change: (inout ControllerModel) -> Void = { _ in }
   ) -> Host {
     nvmetPCIEPF(configuration: configuration) { model in
-      model.quirks = quirks(in: version)
+      model.quirks = quirks
       change(&model)
     }
   }
@@ -59,14 +50,14 @@ struct KernelReleaseTests {
   }
 
   static let probes: [Probe] = [
-    Probe(.bar0Is32Bit, old: "0", new: "4") { version in
+    Probe(.bar0Is32Bit, old: "0", new: "4") { quirks in
       var model = sheetModel(.nvmetPCIEPF)
-      model.quirks = quirks(in: version)
+      model.quirks = quirks
       let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
       return String(function.configuration.read(offset: 0x10, width: .doubleword) & 6)
     },
-    Probe(.enableSurvivesShutdown, old: "8, 0", new: "8, 1") { version in
-      let host = host(version)
+    Probe(.enableSurvivesShutdown, old: "8, 0", new: "8, 1") { quirks in
+      let host = host(quirks)
       host.configure(0x0046_4001)
       let shutdown = host.status
       host.linkDown()
@@ -78,15 +69,15 @@ struct KernelReleaseTests {
       host.pass(1000)
       return "\(shutdown), \(host.status)"
     },
-    Probe(.linkChangesNotLogged, old: "", new: "PCI link up, PCI link down") { version in
-      let host = host(version)
+    Probe(.linkChangesNotLogged, old: "", new: "PCI link up, PCI link down") { quirks in
+      let host = host(quirks)
       host.linkDown()
       return host.log.filter { $0.hasPrefix("PCI link") }.joined(separator: ", ")
     },
     Probe(
       .failedCompletionBlank, old: "id missing, queue 0, head 0", new: "id there, queue 1, head 1"
-    ) { version in
-      let host = host(version)
+    ) { quirks in
+      let host = host(quirks)
       #expect(host.makeQueues())
       // PRP1 is not a multiple of four.
       let id = host.submit(.init(opcode: 2, namespace: 1, prp1: host.page() + 2), to: 1)
@@ -94,8 +85,8 @@ struct KernelReleaseTests {
       let isThere = found == id ? "there" : "missing"
       return "id \(isThere), queue \(completion.queue), head \(completion.submissionHead)"
     },
-    Probe(.interruptEnableSurvivesDelete, old: "interrupts", new: "none") { version in
-      let host = host(version)
+    Probe(.interruptEnableSurvivesDelete, old: "interrupts", new: "none") { quirks in
+      let host = host(quirks)
       #expect(host.createCompletionQueue(1) == 0)
       #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
       #expect(host.createCompletionQueue(1, flags: 1) == 0)
@@ -104,8 +95,8 @@ struct KernelReleaseTests {
       #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
       return host.interrupts.contains(1) ? "interrupts" : "none"
     },
-    Probe(.completionQueueMappedPerPost, old: "0", new: "4006") { version in
-      let host = host(version) {
+    Probe(.completionQueueMappedPerPost, old: "0", new: "4006") { quirks in
+      let host = host(quirks) {
         $0.windows = OutboundWindows(count: 3, size: 1 << 16)
         $0.usesDMA = true
       }
@@ -115,22 +106,22 @@ struct KernelReleaseTests {
     Probe(
       .interruptFailuresNotLimited, old: "Failed to raise IRQ (err=-22)",
       new: "CQ[1]: Failed to raise IRQ (err=-22)"
-    ) { version in
-      let host = host(version)
+    ) { quirks in
+      let host = host(quirks)
       #expect(host.createCompletionQueue(1, vector: 20) == 0)
       #expect(host.createSubmissionQueue(1, on: 1) == 0)
       #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
       return host.log.first { $0.contains("Failed to raise IRQ") } ?? ""
     },
     Probe(.completionQueueNotChecked, old: "0", new: "4101, nvmet: SQ 1: Invalid CQID 3") {
-      version in
-      let host = host(version)
+      quirks in
+      let host = host(quirks)
       let status = text(host.createSubmissionQueue(1, on: 3))
       return ([status] + host.log.filter { $0.contains("Invalid CQID") }).joined(separator: ", ")
     },
     Probe(.refusedCommandCompletesTwice, old: "2 of 6001, 2 of 6001", new: "1 of 6001, 1 of 6001") {
-      version in
-      let host = host(version)
+      quirks in
+      let host = host(quirks)
       #expect(host.makeQueues())
       // Security Receive, as an admin command and as an I/O command.
       return [0, 1].map { queue in
@@ -144,8 +135,8 @@ struct KernelReleaseTests {
         return "\(count) of \(text(status))"
       }.joined(separator: ", ")
     },
-    Probe(.failedMappingKeepsQueueID, old: "4101", new: "0") { version in
-      let host = host(version) {
+    Probe(.failedMappingKeepsQueueID, old: "4101", new: "0") { quirks in
+      let host = host(quirks) {
         $0.windows = OutboundWindows(count: 3, size: 1 << 16)
         $0.usesDMA = true
       }
@@ -157,8 +148,8 @@ struct KernelReleaseTests {
       #expect(host.status(of: .init(opcode: 4, words: [2])) == 0)
       return text(host.createCompletionQueue(3))
     },
-    Probe(.shortSegmentReadBeyond, old: "nvmet_pci_epf: SGL segment", new: "") { version in
-      let host = host(version)
+    Probe(.shortSegmentReadBeyond, old: "nvmet_pci_epf: SGL segment", new: "") { quirks in
+      let host = host(quirks)
       #expect(host.makeQueues())
       // A segment descriptor of eight bytes.
       host.submit(
@@ -166,30 +157,30 @@ struct KernelReleaseTests {
       host.pass(100)
       return host.diagnoses.map(\.fault).joined(separator: ", ")
     },
-    Probe(.reservationMaskNamesNamespace, old: "600b, 4002", new: "4002, 4002") { version in
-      let host = host(version)
+    Probe(.reservationMaskNamesNamespace, old: "600b, 4002", new: "4002, 4002") { quirks in
+      let host = host(quirks)
       return [9, 1].map { text(host.getFeature(0x82, namespace: $0)?.status) }
         .joined(separator: ", ")
     },
     Probe(.largeEntrySizesEnabled, old: "1", new: "0, Unsupported I/O SQES 128 (need 64)") {
-      version in
-      let host = host(version, configuration: 0x0047_0001)
+      quirks in
+      let host = host(quirks, configuration: 0x0047_0001)
       return (["\(host.status)"] + host.log.filter { $0.contains("SQES") }).joined(separator: ", ")
     },
-    Probe(.failedReadHangs, old: "hangs", new: "completes") { version in
-      let host = host(version)
+    Probe(.failedReadHangs, old: "hangs", new: "completes") { quirks in
+      let host = host(quirks)
       let status = host.logPage(0xee, bytes: 512).0
       #expect(status == 0x6002)
       return host.isHanging ? "hangs" : "completes"
     },
-    Probe(.transferFailureSucceeds, old: "0", new: "4013") { version in
-      let host = host(version)
+    Probe(.transferFailureSucceeds, old: "0", new: "4013") { quirks in
+      let host = host(quirks)
       #expect(host.makeQueues())
       host.submit(.init(opcode: 2, namespace: 1, prp1: host.page() + 2), to: 1)
       return text(host.reap(1)?.1.status)
     },
-    Probe(.completionQueueOfSameID, old: "queue 2", new: "queue 1") { version in
-      let host = host(version)
+    Probe(.completionQueueOfSameID, old: "queue 2", new: "queue 1") { quirks in
+      let host = host(quirks)
       #expect(host.createCompletionQueue(1) == 0)
       #expect(host.createCompletionQueue(2) == 0)
       #expect(host.createSubmissionQueue(2, on: 1) == 0)
@@ -203,16 +194,15 @@ struct KernelReleaseTests {
   func walk(probe: Probe, version: KernelVersion) throws {
     let change = try #require(probe.quirk.change)
     let expected = change.isEmulated(in: version) ? probe.old : probe.new
-    #expect(try probe.look(version) == expected)
+    #expect(try probe.look(Behaviour.nvmetPCIEPF.quirks(in: version)) == expected)
   }
 
   @Test("the quirk alone makes the difference, in Linux 7.2.13", arguments: probes)
   func alone(probe: Probe) throws {
     for isOn in [true, false] {
-      let seen = try Self.$quirks.withValue({ quirks in
-        if isOn { quirks.insert(probe.quirk) } else { quirks.remove(probe.quirk) }
-      }) { try probe.look(KernelVersion(7, 2, 13)) }
-      #expect(seen == (isOn ? probe.old : probe.new))
+      var quirks = Behaviour.nvmetPCIEPF.quirks(in: KernelVersion(7, 2, 13))
+      if isOn { quirks.insert(probe.quirk) } else { quirks.remove(probe.quirk) }
+      #expect(try probe.look(quirks) == (isOn ? probe.old : probe.new))
     }
   }
 
