@@ -64,7 +64,13 @@ public struct Provisioner: Sendable {
     var planner = try Planner(desired, ownership, on: machine, fromNothing: fromNothing)
     var plan = Plan(
       name: profile.name, driver: resolution.driver?.name, steps: planner.steps(), warnings: [])
-    if !fromNothing { try check(&plan, planner, desired, ownership) }
+    if !fromNothing {
+      let losses = NamespaceAccess.losses(in: plan.steps, machine.configFS)
+      for index in plan.steps.indices where plan.steps[index].disruption == nil {
+        plan.steps[index].disruption = losses[plan.steps[index].operation.path]
+      }
+      try check(&plan, planner, desired, ownership)
+    }
     plan.warnings =
       located.warnings
       + (resolution.warnings + headerWarnings(planner)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import HostDriver
 import NVMeEmulation
+import NVMeTarget
 import Provisioning
 import Numbers
 import SimulatedKernel
@@ -24,14 +25,18 @@ import Testing
       let driver = kernel.kernelRelease.functionDriver
       for function in profile.functions where function.start {
         let path = "pci_ep/functions/\(driver)/\(function.name)"
-        var driver: (LinuxHost, ProbeResult.FoundNamespace)?
+        var disks: [(LinuxHost, ProbeResult.FoundNamespace)] = []
         _ = try kernel.withDevice(of: path) { device in
           let host = LinuxHost(
             device.function, memory: device.memory, clock: DeviceClock(device.function))
           let found = try host.probe()
-          if let namespace = found.namespaces.first { driver = (host, namespace) }
+          // A namespace in a group that is not accessible is no disk.
+          for namespace in found.namespaces
+          where (try? host.read(namespace, firstBlock: 0)) != nil {
+            disks.append((host, namespace))
+          }
         }
-        if let driver { drivers.append((path, driver.0, driver.1)) }
+        drivers += disks.map { (path, $0.0, $0.1) }
       }
     }
 
@@ -129,7 +134,7 @@ import Testing
     var harmless = 0
     var transfers = 0
     for seed in 1...UInt64(TestScale.isFull ? 1000 : 8) {
-      let first = Self.accessible(ProfileGenerator.profile(seed: seed, for: kernelRelease))
+      let first = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let before = try Profile.decode(Array(first.json.compactText.utf8))
       let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)
       try machine.setUp(before)
@@ -161,22 +166,6 @@ import Testing
     #expect(transfers > 0)
   }
 
-  /// The profile with ANA states in which a host can read: a group that a port does not have is inaccessible.
-  private static func accessible(_ profile: Profile) -> Profile {
-    var profile = profile
-    for subsystem in profile.subsystems.indices {
-      for namespace in profile.subsystems[subsystem].namespaces.indices {
-        profile.subsystems[subsystem].namespaces[namespace].anaGroup = nil
-      }
-    }
-    for port in profile.ports.indices {
-      for group in profile.ports[port].anaGroups.indices {
-        profile.ports[port].anaGroups[group].state = "optimized"
-      }
-    }
-    return profile
-  }
-
   /// One to three small changes to a profile.
   private func alter(_ profile: Profile, using random: inout SplitMix64) -> Profile {
     var profile = profile
@@ -184,7 +173,7 @@ import Testing
     small.sizeMiB = 16
     func pick(_ count: Int) -> Int { Int.random(in: 0..<count, using: &random) }
     for _ in 0...pick(3) {
-      switch pick(8) {
+      switch pick(10) {
       case 0:
         guard !profile.ports.isEmpty else { continue }
         profile.ports.remove(at: pick(profile.ports.count))
@@ -216,6 +205,17 @@ import Testing
         let index = pick(profile.subsystems.count)
         guard !profile.subsystems[index].namespaces.isEmpty else { continue }
         profile.subsystems[index].namespaces.removeLast()
+      case 7:
+        guard !profile.ports.isEmpty else { continue }
+        let index = pick(profile.ports.count)
+        guard !profile.ports[index].anaGroups.isEmpty else { continue }
+        profile.ports[index].anaGroups[pick(profile.ports[index].anaGroups.count)].state =
+          ANAState.allCases[pick(ANAState.allCases.count)].rawValue
+      case 8:
+        guard !profile.subsystems.isEmpty else { continue }
+        let index = pick(profile.subsystems.count)
+        guard !profile.subsystems[index].namespaces.isEmpty else { continue }
+        profile.subsystems[index].namespaces[0].anaGroup = UInt32(1 + pick(3))
       default:
         guard !profile.subsystems.isEmpty else { continue }
         profile.subsystems[pick(profile.subsystems.count)].serial = nil

@@ -59,8 +59,43 @@ import Testing
       $0.subsystems[1].namespaces[0].anaGroup = nil
     },
     Change(
-      description: "an ANA state changes", steps: ["write ana_state"]
+      description: "an ANA state changes, and hosts keep the namespace", steps: ["write ana_state"]
+    ) { $0.ports[0].anaGroups[0].state = "non-optimized" },
+    Change(
+      description: "an ANA state takes a namespace from hosts", steps: ["write ana_state"],
+      isDisruptive: true
     ) { $0.ports[0].anaGroups[0].state = "inaccessible" },
+    Change(
+      description: "an ANA state gives a namespace back", steps: ["write ana_state"],
+      isReversed: true
+    ) { $0.ports[0].anaGroups[0].state = "persistent-loss" },
+    Change(
+      description: "an ANA group goes, and its namespace stays in it", steps: ["remove 2"],
+      isDisruptive: true
+    ) { $0.ports[0].anaGroups = [] },
+    Change(
+      description: "a namespace moves to a group that its port does not have",
+      steps: ["write ana_grpid"], isDisruptive: true
+    ) { $0.subsystems[1].namespaces[0].anaGroup = 3 },
+    Change(
+      description: "the state of an ANA group without namespaces", steps: ["write ana_state"]
+    ) { $0.ports[0].anaGroups.append(.init(id: 1, state: "inaccessible")) },
+    Change(
+      description: "a namespace moves to a new group before its old one becomes inaccessible",
+      steps: ["create 3", "write ana_state", "write ana_grpid", "write ana_state"]
+    ) {
+      $0.ports[0].anaGroups = [
+        .init(id: 2, state: "inaccessible"), .init(id: 3, state: "optimized"),
+      ]
+      $0.subsystems[1].namespaces[0].anaGroup = 3
+    },
+    Change(
+      description: "a disabled namespace moves to a group that is inaccessible",
+      steps: ["write enable", "write ana_grpid"], isDisruptive: true
+    ) {
+      $0.subsystems[1].namespaces[0].enabled = false
+      $0.subsystems[1].namespaces[0].anaGroup = 3
+    },
     Change(
       description: "a namespace goes",
       steps: ["write enable", "remove 1", "write power", "remove p-d"], isDisruptive: true

@@ -51,6 +51,11 @@ extension Provisioner {
   /// - Throws: ``ProvisioningError`` when the profile cannot be on this machine at all.
   public func differences(_ located: Profile.Located) throws(ProvisioningError) -> [Difference] {
     let (desired, planner) = try observe(located.profile)
+    let losses = planner.accessLosses()
+    func disruptions(ofFixing index: Int) -> [String] {
+      planner.disruptions(ofFixing: index)
+        + (planner.facts[index].path.flatMap { losses[$0.string] }.map { [$0] } ?? [])
+    }
     var found: [Difference] = []
     for (index, fact) in planner.facts.enumerated() {
       let look = look(at: fact, planner.loops)
@@ -58,7 +63,7 @@ extension Provisioner {
       switch (fact.wish, planner.standings[index]) {
       case (.absent, .satisfied), (.unchanged, _): continue
       case (.absent, _):
-        found.append(obsolete(fact, disruptions: planner.disruptions(ofFixing: index)))
+        found.append(obsolete(fact, disruptions: disruptions(ofFixing: index)))
         continue
       case (_, .absent) where fact.isDefault: continue
       case (_, .absent): kind = .missing
@@ -76,7 +81,7 @@ extension Provisioner {
         Difference(
           kind: kind, id: look.id, path: look.path, expected: look.expected, actual: look.actual,
           meaning: look.meaning,
-          disruptions: kind == .lost ? [] : planner.disruptions(ofFixing: index)))
+          disruptions: kind == .lost ? [] : disruptions(ofFixing: index)))
     }
     if machine.isConfigFSMounted() { found += foreign(desired, planner.ownership) }
     return found

@@ -97,7 +97,7 @@ extension Planner {
   }
 
   /// Whether the plan creates the object of a fact.
-  private func isMadeAnew(_ fact: Fact) -> Bool {
+  func isMadeAnew(_ fact: Fact) -> Bool {
     fact.needs.contains { index in
       guard case .directory = facts[index].content else { return false }
       return remade.contains(index) || standings[index] == .absent

@@ -92,8 +92,36 @@ struct Planner {
     let later = facts.indices.filter { lowered.contains($0) && isLate($0) }
     let down = facts.indices.filter { lowered.contains($0) && !isLate($0) }
     var steps = takingDown(down)
-    for index in facts.indices where isRaised(index) { steps += raising(index) }
+    for index in raisingOrder() { steps += raising(index) }
     return steps + takingDown(later)
+  }
+
+  /// Hosts keep their access to a namespace that changes its ANA group: the new group becomes accessible first, then the namespace moves,
+  /// and then its old group may become inaccessible.
+  private func raisingOrder() -> [Int] {
+    var order: [Int] = []
+    var moves: [Int] = []
+    var losses: [Int] = []
+    for index in facts.indices where isRaised(index) {
+      guard case .attribute(let path, .text(let text), _, _) = facts[index].content,
+        !isMadeAnew(facts[index])
+      else {
+        order.append(index)
+        continue
+      }
+      switch path.name {
+      case "ana_grpid": moves.append(index)
+      case "ana_state" where !NamespaceAccess.isAccessible(text): losses.append(index)
+      default: order.append(index)
+      }
+    }
+    guard !moves.isEmpty || !losses.isEmpty else { return order }
+    // A function that comes up again finds the groups as the profile has them.
+    let end = order.firstIndex { index in
+      facts[index].path.flatMap { address($0) }.map { $0.rank >= .function } ?? false
+    }
+    order.insert(contentsOf: moves + losses, at: end ?? order.endIndex)
+    return order
   }
 
   /// An ANA group is removed after its namespaces have left it, unless its port is removed.
@@ -244,6 +272,12 @@ struct Planner {
   }
 
   // MARK: Questions
+
+  /// The path of an operation → its effect on hosts that lose namespaces by ANA states.
+  func accessLosses() -> [String: String] {
+    var planner = self
+    return NamespaceAccess.losses(in: planner.steps(), machine.configFS)
+  }
 
   /// The effect on a host of changing one fact.
   func disruptions(ofFixing index: Int) -> [String] {
