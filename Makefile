@@ -49,14 +49,15 @@ build: packages ## build everything, tests included; a warning is an error
 test: packages ## run the tests
 	@mkdir -p .build; rm -f .build/tests.xml
 	$(swift_build) $(debug) --build-tests
-	swift test $(debug) --skip-build --disable-xctest --xunit-output .build/tests.xml
+	.ci/run-tests .build/tests.log swift test $(debug) --skip-build --disable-xctest --xunit-output .build/tests.xml
 	@grep -q '<testsuite .*tests="[1-9]' .build/tests.xml || { echo 'no test ran' >&2; exit 1; }
 
 # Tables of faults, crashes and signals, and property tests have a short form and a full one, with every case and thousands of generated
 # profiles, which needs an optimised build.
 test-all: packages ## run the tests with the full form of tables and property tests (an optimised build)
 	$(swift_build) -c release -Xswiftc -enable-testing --build-tests --scratch-path .build/test-all
-	EPFNVME_TEST_SCALE=full swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest --scratch-path .build/test-all
+	EPFNVME_TEST_SCALE=full .ci/run-tests .build/test-all.log \
+	  swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest --scratch-path .build/test-all
 
 check: packages ## check the format, build without warnings, run the tests
 	swift format lint --strict -r $(swift_sources)
