@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import BlockDevices
 import ConfigFS
 import Provisioning
 import SimulatedKernel
@@ -135,5 +136,28 @@ import Testing
     let differences = try machine.provisioner.differences(located)
     #expect(
       differences.map(\.id) == ["controller pci_ep/functions/nvmet_pci_epf/nullblk-pci"])
+  }
+
+  @Test(
+    "a file and its other spellings are one file: no difference after setup, nothing but the file after teardown",
+    arguments: [#""file""#, #""loopDevice""#],
+    ["/srv/x.img", "//srv//x.img", "/srv/./x.img", "/srv/../srv/x.img"])
+  func spelling(kind: String, path: String) throws {
+    let located = try profile(
+      """
+      { "version": 1, "name": "p", "backings": { "d": { \(kind): { "path": "\(path)", "sizeMiB": 16, "create": true } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:p", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+        "ports": [ { "id": 3, "transport": "loop", "subsystems": [ "nqn.2026-01.org.example:p" ] } ] }
+      """)
+    let machine = SimulatedMachine()
+    try machine.setUp(located)
+    #expect(try machine.provisioner.differences(located).map(\.id) == [])
+    #expect(try machine.provisioner.check(located).failures.map(\.id) == [])
+    #expect(try machine.provisioner.plan(located).steps.map(\.operation.sentence) == [])
+    try machine.tearDown("p")
+    // The file stays: it is data.
+    #expect(try machine.kernel.describe("/srv/x.img").size == 16 << 20)
+    #expect(try machine.kernel.boundLoops().isEmpty)
+    #expect(try machine.provisioner.names() == [])
   }
 }

@@ -5,9 +5,14 @@ internal import SystemPackage
 
 /// Files, block devices and loop devices of the simulated machine.
 extension KernelState {
+  /// A path without repeated slashes, `.` and `..`, which do not matter to the kernel.
+  private static func normalized(_ path: String) -> String {
+    FilePath(path).lexicallyNormalized().string
+  }
+
   /// Follows symbolic links; returns an absolute path and its entry.
   func resolve(_ path: String) throws(Errno) -> (String, SimulatedKernel.StoredObject) {
-    var path = path
+    var path = Self.normalized(path)
     for _ in 0..<40 {
       guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
       guard let object = storage[path] else {
@@ -39,6 +44,7 @@ extension KernelState {
   }
 
   mutating func createFile(_ path: String, size: UInt64) throws(Errno) {
+    let path = Self.normalized(path)
     guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
     guard storage[path] == nil else { throw .fileExists }
     let parent = FilePath(path).removingLastComponent().string
@@ -53,6 +59,7 @@ extension KernelState {
   }
 
   mutating func removeFile(_ path: String) throws(Errno) {
+    let path = Self.normalized(path)
     guard let object = storage[path] else { throw .noSuchFileOrDirectory }
     guard object.kind != .directory else { throw .isDirectory }
     guard machine.isPrivileged else { throw .permissionDenied }
