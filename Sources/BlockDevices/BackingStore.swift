@@ -34,6 +34,14 @@ extension BackingStore {
     try loopConfiguration(of: device).map { FilePath($0.file) }
   }
 
+  /// Whether two paths name one file. The kernel names a loop device's file by its resolved path, a profile by any.
+  public func isSameFile(_ a: FilePath, _ b: FilePath) -> Bool {
+    // A deleted file has no identity.
+    if a.lexicallyNormalized() == b.lexicallyNormalized() { return true }
+    guard let first = try? identity(of: a), let second = try? identity(of: b) else { return false }
+    return first == second
+  }
+
   /// All stores that a write to a path changes: its own and, for a loop device, that of its file.
   public func stores(behind path: FilePath) -> [StoreIdentity] {
     guard let own = try? identity(of: path) else { return [] }

@@ -141,7 +141,7 @@ import Testing
   @Test(
     "a file and its other spellings are one file: no difference after setup, nothing but the file after teardown",
     arguments: [#""file""#, #""loopDevice""#],
-    ["/srv/x.img", "//srv//x.img", "/srv/./x.img", "/srv/../srv/x.img"])
+    ["/srv/x.img", "//srv//x.img", "/srv/./x.img", "/srv/../srv/x.img", "/srv/link"])
   func spelling(kind: String, path: String) throws {
     let located = try profile(
       """
@@ -149,7 +149,12 @@ import Testing
         "subsystems": [ { "nqn": "nqn.2026-01.org.example:p", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
         "ports": [ { "id": 3, "transport": "loop", "subsystems": [ "nqn.2026-01.org.example:p" ] } ] }
       """)
-    let machine = SimulatedMachine()
+    var hardware = SimulatedKernel.Machine()
+    if path == "/srv/link" {
+      hardware.storage[path] = .init(.symbolicLink, target: "x.img")
+      hardware.storage["/srv/x.img"] = .init(.regularFile, size: 16 << 20)
+    }
+    let machine = SimulatedMachine(.linux7_2, machine: hardware)
     try machine.setUp(located)
     #expect(try machine.provisioner.differences(located).map(\.id) == [])
     #expect(try machine.provisioner.check(located).failures.map(\.id) == [])

@@ -108,10 +108,13 @@ struct Unwinding {
   private func loopToDetach(_ backing: String, _ file: String, _ device: String?) -> Operation? {
     if let device {
       let bound = (try? machine.storage.loopFile(of: FilePath(device))) ?? nil
-      return bound == FilePath(file)
+      return bound.map { machine.storage.isSameFile($0, FilePath(file)) } == true
         ? .detachLoop(backing: backing, file: file, device: device) : nil
     }
-    guard let bound = try? machine.storage.boundLoops().first(where: { $0.file == FilePath(file) })
+    guard
+      let bound = try? machine.storage.boundLoops().first(where: {
+        machine.storage.isSameFile($0.file, FilePath(file))
+      })
     else { return nil }
     return .detachLoop(backing: backing, file: file, device: bound.device.string)
   }

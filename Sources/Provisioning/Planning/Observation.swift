@@ -191,13 +191,8 @@ struct Observation {
     }
   }
 
-  /// Under any name.
   private func isSameFile(_ a: String, _ b: String) -> Bool {
-    if a == b { return true }
-    guard let first = try? machine.storage.identity(of: FilePath(a)),
-      let second = try? machine.storage.identity(of: FilePath(b))
-    else { return false }
-    return first == second
+    machine.storage.isSameFile(FilePath(a), FilePath(b))
   }
 
   // MARK: Connections

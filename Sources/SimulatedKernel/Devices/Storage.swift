@@ -123,7 +123,7 @@ extension KernelState {
     }
     guard let loop = object.loop else { return nil }
     return LoopConfiguration(
-      file: storage[loop.file] == nil ? loop.file + " (deleted)" : loop.file, offset: loop.offset,
+      file: loop.file, offset: loop.offset,
       blockSize: UInt32(clamping: object.blockSize), usesDirectIO: loop.usesDirectIO,
       isReadOnly: object.isReadOnly)
   }
