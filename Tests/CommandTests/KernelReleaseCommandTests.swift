@@ -63,7 +63,7 @@ import Testing
     let result = try Program()(
       "emulate", Self.pci, "--kernel-release", release, "--scenario", "restart", "--transfers", "4")
     #expect(result.status == status, "\(result.errors)")
-    let message = "device not ready after 8000 ms, CSTS=0x0"
+    let message = "Device not ready; aborting initialisation, CSTS=0x0"
     #expect(result.errors.contains(message) == (status == 1), "\(result.errors)")
     let lines = result.output.split(separator: "\n")
     #expect(lines.contains { $0.hasSuffix("Shutting down controller") } == (status == 0))
