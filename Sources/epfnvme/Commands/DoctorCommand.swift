@@ -69,7 +69,9 @@ struct SavedLogOption: ParsableArguments {
       throw ProvisioningError(
         .inputMissing, "cannot read the kernel log \(path): \(error.nameAndText)",
         operation: "read", path: path, errno: error,
-        hint: "save it on the host: sudo dmesg > FILE")
+        hint: error == .fileTooLarge
+          ? "save the last boot only, on the host: sudo dmesg > FILE, or journalctl -k -b > FILE"
+          : "save it on the host: sudo dmesg > FILE")
     }
   }
 }
