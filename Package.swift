@@ -177,8 +177,8 @@ let package = Package(
     .testTarget(
       name: "ControllerEmulationTests",
       dependencies: [
-        "LibC", "ControllerEmulation", "KernelHistory", "NVMe", "Numbers", "PCI",
-        "SpecificationHost",
+        "LibC", "ControllerEmulation", "HostDriver", "KernelHistory", "NVMe", "NVMeEmulation",
+        "Numbers", "PCI", "SpecificationHost",
       ]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
@@ -236,7 +236,8 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "epfnvme", "TestSupport", "ConfigFS", "KernelHistory", "KernelModules", "SimulatedKernel",
-        "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "PCI", "VFIOUser",
+        "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "NVMe", "PCI",
+        "VFIOUser",
         systemPackage,
       ]),
 
