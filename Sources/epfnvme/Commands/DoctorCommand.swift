@@ -34,10 +34,7 @@ struct DoctorCommand: ParsableCommand {
 
   func validate() throws {
     if saved.log != nil, !host { throw ValidationError("--log requires --host.") }
-    if saved.log != nil, profile != nil {
-      throw ValidationError(
-        "--log cannot be combined with a profile: only the log is examined, not the bus.")
-    }
+    try saved.check(with: profile)
   }
 
   func run() throws {
@@ -59,6 +56,12 @@ struct SavedLogOption: ParsableArguments {
       "Examine this saved kernel log of the host only; - is standard input.", valueName: "file"),
     completion: .file())
   var log: String?
+
+  func check(with profile: String?) throws {
+    guard log != nil, profile != nil else { return }
+    throw ValidationError(
+      "--log cannot be combined with a profile: only the log is examined, not the bus.")
+  }
 
   /// - Throws: ``ProvisioningError`` when it cannot be read.
   func read(_ path: String) throws(ProvisioningError) -> [UInt8] {

@@ -2,6 +2,7 @@
 import Doctor
 import HostTools
 import KernelEvents
+import KernelHistory
 import Provisioning
 import SystemPackage
 import TestSupport
@@ -150,6 +151,27 @@ struct HostDoctorTests {
     let diagnosis = HostDoctor.examine(savedLog: bytes, name: "dmesg")
     #expect(diagnosis.findings == [])
     #expect(diagnosis.notSeen.contains { $0.reason.contains("is not text") })
+  }
+
+  /// `6.15`, `6.14.4`, `7.0-rc1`.
+  private static func releases(in text: String) -> [String] {
+    text.matches(of: /\b[67]\.[0-9]+(\.[0-9]+)?(-rc[0-9]+)?/).map { String($0.output.0) }
+  }
+
+  @Test("findings name the releases of the table of kernel changes, and no others")
+  func releases() {
+    let known = Set(
+      KernelChange.all.flatMap { change in
+        Self.releases(in: "\(change.endText), \(change.since?.text ?? "")")
+      })
+    var named: Set<String> = []
+    for item in HostLogCase.all {
+      for finding in findings(item.log) {
+        named.formUnion(Self.releases(in: finding.explanation + " " + finding.remedy))
+      }
+    }
+    #expect(named.subtracting(known) == [])
+    #expect(named.isSuperset(of: ["6.15", "6.14.4", "6.17", "7.0", "7.0-rc1"]))
   }
 
   // MARK: The machine
