@@ -228,7 +228,7 @@ let package = Package(
       dependencies: [
         "Doctor", "HostTools", "BoardTests", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
         "ProfileEmulation",
-        "Provisioning", "ConfigFS", "KernelModules", "KernelEvents", "LinuxFiles",
+        "Provisioning", "ConfigFS", "KernelHistory", "KernelModules", "KernelEvents", "LinuxFiles",
         "SimulatedKernel",
         "NVMeEmulation", "TestSupport", systemPackage,
       ]),
