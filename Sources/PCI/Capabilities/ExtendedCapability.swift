@@ -9,9 +9,16 @@ public enum ExtendedCapability: Hashable, Sendable {
 
   /// The low 16 bits of an extended capability.
   /// - Source: `include/uapi/linux/pci_regs.h`, `PCI_EXT_CAP_ID`.
-  public enum ID: UInt16, Sendable {
+  public enum ID: UInt16, Sendable, CustomStringConvertible {
     /// `PCI_EXT_CAP_ID_ATS`
     case addressTranslation = 0x000f
+
+    /// The abbreviation of the specification: `ATS`.
+    public var description: String {
+      switch self {
+      case .addressTranslation: "ATS"
+      }
+    }
   }
 
   public var id: ID {
