@@ -177,8 +177,8 @@ let package = Package(
     .testTarget(
       name: "ControllerEmulationTests",
       dependencies: [
-        "LibC", "ControllerEmulation", "KernelHistory", "NVMe", "Numbers", "PCI",
-        "SpecificationHost",
+        "LibC", "ControllerEmulation", "HostDriver", "KernelHistory", "NVMe", "NVMeEmulation",
+        "Numbers", "PCI", "SpecificationHost",
       ]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
@@ -228,7 +228,7 @@ let package = Package(
       dependencies: [
         "Doctor", "HostTools", "BoardTests", "NVMe", "PCI", "ControllerEmulation", "HostDriver",
         "ProfileEmulation",
-        "Provisioning", "ConfigFS", "KernelModules", "KernelEvents", "LinuxFiles",
+        "Provisioning", "ConfigFS", "KernelHistory", "KernelModules", "KernelEvents", "LinuxFiles",
         "SimulatedKernel",
         "NVMeEmulation", "TestSupport", systemPackage,
       ]),
@@ -236,7 +236,8 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "epfnvme", "TestSupport", "ConfigFS", "KernelHistory", "KernelModules", "SimulatedKernel",
-        "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "PCI", "VFIOUser",
+        "Provisioning", "ServedHost", "ControllerEmulation", "HostDriver", "NVMe", "PCI",
+        "VFIOUser",
         systemPackage,
       ]),
 

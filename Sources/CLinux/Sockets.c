@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -76,6 +77,18 @@ int epfnvme_is_unix_listener(int descriptor) {
   if (getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &value, &length) != 0 || value != AF_UNIX) return 0;
   if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &value, &length) != 0 || value != SOCK_STREAM) return 0;
   return getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0;
+}
+
+int epfnvme_unix_name(int descriptor, char *name) {
+  struct sockaddr_un address = {0};
+  socklen_t length = sizeof address;
+  if (getsockname(descriptor, (struct sockaddr *)&address, &length) != 0) return -errno;
+  size_t count = length > offsetof(struct sockaddr_un, sun_path) ? length - offsetof(struct sockaddr_un, sun_path) : 0;
+  if (count > sizeof address.sun_path) count = sizeof address.sun_path;
+  memcpy(name, address.sun_path, count);
+  name[count] = 0;
+  if (count > 0 && name[0] == 0) name[0] = '@';
+  return 0;
 }
 
 int64_t epfnvme_receive(int descriptor, void *buffer, size_t length, int *descriptors,

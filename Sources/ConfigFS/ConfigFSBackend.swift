@@ -36,6 +36,9 @@ public protocol ConfigFSBackend: Sendable {
 
   /// The type of the entry at a path; a link is not followed.
   func kind(of path: FilePath) throws(Errno) -> EntryKind
+
+  /// Whether the mode of an attribute has a write permission. Without one, configfs refuses every open for writing, root's as well.
+  func isWritable(_ path: FilePath) throws(Errno) -> Bool
 }
 
 /// The type of a directory entry.

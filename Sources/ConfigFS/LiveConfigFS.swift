@@ -100,6 +100,12 @@ public struct LiveConfigFS: ConfigFSBackend {
     }
   }
 
+  public func isWritable(_ path: FilePath) throws(Errno) -> Bool {
+    var status = stat()
+    try check(unsafe lstat(path.string, &status))
+    return status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH) != 0
+  }
+
   private func open(_ path: FilePath, _ flags: CInt) throws(Errno) -> CInt {
     while true {
       let descriptor = unsafe LibC.open(path.string, flags | O_CLOEXEC)

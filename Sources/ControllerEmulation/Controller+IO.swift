@@ -43,7 +43,19 @@ extension Controller {
     return model.namespaces[index].isEnabled ? nil : B.namespaceNotEnabled
   }
 
-  /// The same, and the status for a write to a namespace that is write-protected.
+  /// The status of nvmet while a namespace's ANA group is inaccessible.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`.
+  @inline(__always)
+  func refuseAccess(_ index: Int) -> Status? {
+    switch model.namespaces[index].accessState {
+    case .inaccessible: 0x2302
+    case .persistentLoss: 0x2301
+    case .change: 0x2303
+    default: nil
+    }
+  }
+
+  /// The status of ``refuseNamespace(_:)``, or that for a write to a namespace that is write-protected.
   @inline(__always)
   func refuseBlocks(_ command: SubmissionEntry, _ index: Int) -> Status? {
     if let refusal = refuseNamespace(index) { return refusal }

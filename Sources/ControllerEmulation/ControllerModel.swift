@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelHistory
 public import NVMe
 
 /// The parameters of a controller: identity, limits, namespaces. They do not change during the controller's life.
@@ -43,6 +44,8 @@ public struct ControllerModel: Sendable {
   public var windows: OutboundWindows?
   /// Whether the endpoint controller reports link up; otherwise register polling starts with the controller.
   public var hasLinkUpNotifier = true
+  /// The compatibles of the endpoint controller in the device tree: the function has its quirks of the release. Empty for an unknown one.
+  public var hardware: [String] = []
 
   /// Whether the reference controller supports doorbells in the host's memory (Doorbell Buffer Config).
   public var offersDoorbellBuffers = false
@@ -60,6 +63,11 @@ public struct ControllerModel: Sendable {
       case .intx: 1
       }
     }
+  }
+
+  /// Whether the endpoint controller has a quirk that only some have.
+  func hasHardware(_ quirk: Quirk) -> Bool {
+    quirks.contains(quirk) && quirk.change?.concerns(hardware) == true
   }
 
   public init(_ behaviour: Behaviour) {
@@ -82,7 +90,7 @@ public struct Namespace: Sendable {
   public var isEnabled = true
   public var isReadOnly = false
   public var anaGroup: UInt32 = 1
-  /// The ANA state of the namespace's group; only nvmet_pci_epf checks it.
+  /// The ANA state of the namespace's group; the reference controller does not check it.
   public var accessState = NamespaceAccessState.optimized
 
   public init(
@@ -96,6 +104,10 @@ public struct Namespace: Sendable {
     self.uuid = uuid
     self.nguid = nguid
   }
+
+  /// Whether nvmet reports NUSE 0.
+  /// - Source: `drivers/nvme/target/admin-cmd.c`, `nvmet_execute_identify_ns`.
+  var hidesUtilization: Bool { [.inaccessible, .persistentLoss].contains(accessState) }
 
   /// Logical blocks.
   var blocks: UInt64 { backend.size >> UInt64(blockShift) }

@@ -15,6 +15,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
   private var vectors: InterruptVectors
   private let table: Range<UInt64>
   private let pendingBits: Range<UInt64>
+  private var hardware: HardwareQuirks
 
   /// Kernel lines, trace events and diagnoses since they were last taken.
   private var log: [LogLine] = []
@@ -51,8 +52,10 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     }
     let size = UInt64(model.bar0Size)
     let bar0 = BAR(size: size, is64Bit: !model.quirks.contains(.bar0Is32Bit) || size > 1 << 31)
+    hardware = HardwareQuirks(model)
     configuration = ConfigurationSpace(
-      header: header, bars: [0: bar0], capabilities: capabilities)
+      header: header, bars: [0: bar0], capabilities: capabilities,
+      extendedCapabilities: hardware.capabilities)
     (table, pendingBits) = (ranges.table, ranges.pending)
     vectors = InterruptVectors(for: configuration, tableKeeper: tableKeeper)
     controller = model.makeController(memory: memory)
@@ -154,7 +157,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
       trace = []
       diagnoses = []
     }
-    return (log, trace, diagnoses)
+    return (log, trace, diagnoses + hardware.takeDiagnoses())
   }
 
   /// The kernel messages since the last call: for the kernel, independent of ``takeEvents()``.
@@ -215,6 +218,7 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
 
   public func reset(_ kind: ResetKind) {
     controller.reset(at: controller.now)
+    if kind == .conventional { hardware.hotReset() }
     configuration.reset(kind)
     vectors.reset(to: configuration) { [host] in Self.perform($0, host) }
     deliver()
@@ -233,10 +237,17 @@ public final class NVMeFunction: RealTimeFunction, MappedFunction {
     let mayReach = configuration.command.contains(.busMaster)
     let level = vectors.usesLine ? controller.pinLevel : nil
     controller.takeEffects { effects in
+      if mayReach, hardware.hasUnmapRace, configuration.msix?.isEnabled == true {
+        hardware.send(effects.interrupts)
+      }
       for vector in effects.interrupts where mayReach {
         // A pin that has a level is set below.
         if level != nil { break }
-        Self.perform(vectors.raise(Int(vector)), host)
+        let action = vectors.raise(Int(vector))
+        if hardware.cachesAddress, configuration.msi?.isEnabled == true, hardware.loses(action) {
+          continue
+        }
+        Self.perform(action, host)
         if vectors.usesLine { Self.perform(vectors.lower(Int(vector)), host) }
       }
       log += effects.log

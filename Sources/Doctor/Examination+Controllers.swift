@@ -96,8 +96,7 @@ extension Examination {
       facts.append("\(windows) outbound windows")
       knowsWindows = true
     }
-    let compatible = ((try? files.bytes(of: node.appending("compatible"))) ?? [])
-      .split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    let compatible = EndpointDevice.compatible(atNode: node, in: files)
     hardware += compatible
     let known = KnownController.of(compatible)
     if let known { facts.append(known.facts) }

@@ -57,15 +57,8 @@ extension Examination {
   /// The target to which an unbound function of `pci_epf_nvme` would connect.
   /// - Returns: whether that explains why it is not bound.
   mutating func examineLoop(of function: Function) -> Bool {
-    guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
-      !isHidden("nvmet/ports")
-    else { return false }
-    let ports = directories(in: "nvmet/ports").filter {
-      tree.text("nvmet/ports/\($0)/addr_trtype") == "loop"
-    }
-    if ports.contains(where: { isHidden("nvmet/ports/\($0)/subsystems") || leads($0, to: nqn) }) {
-      return false
-    }
+    guard offersNoPort(to: function), let nqn = options(of: function)?.nqn else { return false }
+    let ports = loopPorts
     let line = log?.last { $0.text.contains("connect request for invalid subsystem \(nqn)") }
     find(
       .targetUnreachable, function.name,
@@ -82,6 +75,18 @@ extension Examination {
         "echo loop > \(full("nvmet/ports/\(ports.first ?? "1")/addr_trtype")); ln -s \(full("nvmet/subsystems/\(nqn)")) \(full("nvmet/ports/\(ports.first ?? "1")/subsystems/")) (in one line); link the function again"
     )
     return true
+  }
+
+  private var loopPorts: [String] {
+    directories(in: "nvmet/ports").filter { tree.text("nvmet/ports/\($0)/addr_trtype") == "loop" }
+  }
+
+  /// Whether a function of `pci_epf_nvme` has a target that no loop port offers.
+  private func offersNoPort(to function: Function) -> Bool {
+    guard let options = options(of: function), options.transport == "loop", let nqn = options.nqn,
+      !isHidden("nvmet/ports")
+    else { return false }
+    return !loopPorts.contains { isHidden("nvmet/ports/\($0)/subsystems") || leads($0, to: nqn) }
   }
 
   mutating func examineTargets() {
@@ -120,14 +125,17 @@ extension Examination {
 
   /// A port without a subsystem, which the kernel has not enabled.
   private mutating func examinePorts() {
+    // A function that needs the port has a finding of its own.
+    let targets = functions.filter { $0.controller != nil && $0.driver == .nvmetPCIEPF }
+    let needed = Set(targets.compactMap { tree.text("\($0.path)/nvme/portid") })
+    let loopIsNeeded = functions.contains { $0.controller == nil && offersNoPort(to: $0) }
     for port in directories(in: "nvmet/ports") {
       let links = "nvmet/ports/\(port)/subsystems"
       guard !isHidden(links), !isInterrupted("nvmet/ports/\(port)"), self.links(in: links).isEmpty,
-        let transport = tree.text("nvmet/ports/\(port)/addr_trtype")
+        let transport = tree.text("nvmet/ports/\(port)/addr_trtype"), !needed.contains(port),
+        transport != "loop" || !loopIsNeeded
       else { continue }
-      let isNetwork = transport == "tcp" || transport == "rdma"
-      // A function that needs it has a finding of its own.
-      guard isNetwork || functions.isEmpty else { continue }
+      let isNetwork = ["tcp", "rdma", "fc"].contains(transport)
       find(
         .portUnused, port,
         [

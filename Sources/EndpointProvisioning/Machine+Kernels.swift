@@ -22,6 +22,7 @@ extension Machine {
       endpointControllers: { ((try? EndpointDevice.all()) ?? []).map(\.name) },
       kernelOption: { KernelConfiguration.ofRunningKernel(release: facts.release)?.has($0) })
     machine.addressProblem = bindProblem
+    machine.compatible = { EndpointDevice.compatible(of: $0) }
     return machine
   }
 
@@ -37,6 +38,7 @@ extension Machine {
       endpointControllers: { kernel.endpointControllers },
       kernelOption: { kernel.kernelOption($0) })
     machine.addressProblem = { kernel.hasAddress($0) ? nil : .addressNotAvailable }
+    machine.compatible = { kernel.compatible(of: $0) }
     machine.hintForDriver = { driver in
       SimulatedKernel.Release(functionDriver: driver).map {
         "a new simulated kernel with --kernel-release \($0.rawValue) has \(driver)"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
+internal import Numbers
 internal import PCI
 
 /// A host that follows the driver of Linux 7.2: the order of its register accesses, admin commands and queue setup.
@@ -8,15 +9,54 @@ internal import PCI
 /// - Source: `drivers/nvme/host/{pci,core}.c`.
 public final class LinuxHost: NVMeHost {
   private var isReady = false
+  /// Whether its probe has succeeded.
+  private var isLive = false
   /// The machine of the host, with its other controllers; by default one without others.
   public var machine = LinuxMachine()
   /// The number of its controller, while the machine has it.
   private var instance: Int?
 
+  // MARK: Messages
+
+  override var endsWaitAtFatal: Bool { false }
+
+  override func notReady(_ step: String, after milliseconds: UInt64, status: UInt32) -> String {
+    "Device not ready; aborting \(step), CSTS=0x\(String(status, radix: 16))"
+  }
+
+  /// After the second time-out: the first one of an I/O command aborts it.
+  override func timedOut(_ queue: Int, after milliseconds: UInt64) -> String {
+    let (id, opcode) = queues[queue].latest
+    let command = "I/O tag \(id & 0xfff) (\(hexadecimalDigits(id, count: 4)))"
+    guard isLive else { return "\(command) QID \(queue) timeout, disable controller" }
+    let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
+    let text = String(opcode, radix: 16)
+    return
+      "\(command) opcode \(opcode == 0 ? "0" : "0x" + text) (\(name)) QID \(queue) timeout, reset controller"
+  }
+
   // MARK: Probe
 
   /// From finding the function to its namespaces.
+  ///
+  /// A failure is in the machine's log, in the kernel's words.
   public func probe() throws(HostError) -> ProbeResult {
+    if let instance { machine.remove(instance) }
+    let instance = machine.begin()
+    self.instance = instance
+    isLive = false
+    do throws(HostError) {
+      let result = try probe(as: instance)
+      isLive = true
+      return result
+    } catch {
+      machine.fail(instance, error)
+      self.instance = nil
+      throw error
+    }
+  }
+
+  private func probe(as instance: Int) throws(HostError) -> ProbeResult {
     let identity = function.configuration.read(offset: 0, width: .doubleword)
     guard identity != .max else { throw HostError(step: "PCI", message: "no response") }
     let classCode = function.configuration.read(offset: 0x08, width: .doubleword) >> 8
@@ -30,10 +70,7 @@ public final class LinuxHost: NVMeHost {
     try enable(capabilities)
     let version = Version(rawValue: read(.version))
     let controller = try identify(.controller, as: IdentifyController.self)
-    if let instance { machine.remove(instance) }
-    instance = nil
-    let instance = try machine.add(controller)
-    self.instance = instance
+    try machine.add(controller, identity: identity, as: instance)
     // Other drivers also read it: a controller without the page refuses.
     _ = try? logPage(.commandEffects, count: 4096)
     _ = try? logPage(.health, count: 512)
@@ -51,7 +88,8 @@ public final class LinuxHost: NVMeHost {
 
   /// Steps 7 to 16 of the probe.
   private func enable(_ capabilities: ControllerCapabilities) throws(HostError) {
-    let limit = UInt64(capabilities[.timeout]) * 500 + 500
+    // Whole seconds.
+    let limit = (UInt64(capabilities[.timeout]) + 1) / 2 * 1000
     write(.configuration, read(.configuration) & ~1)
     try wait(for: 0, limit, "reset")
     let pair = QueuePair(submissions: page(), completions: page(), depth: 32)
@@ -60,7 +98,11 @@ public final class LinuxHost: NVMeHost {
     write64(.adminSubmissionQueue, pair.submissions)
     write64(.adminCompletionQueue, pair.completions)
     guard capabilities[.minimumPageSize] == 0 else {
-      throw HostError(step: "CAP", message: "the smallest page is larger than 4 KiB")
+      throw HostError(
+        step: "CAP",
+        message:
+          "Minimum device page size \(4096 << UInt64(capabilities[.minimumPageSize])) too large for host (4096)"
+      )
     }
     let settings: UInt32 = 0x0046_0000 | (capabilities[.supportsIOCommandSets] ? 0x60 : 0)
     write(.configuration, settings)
@@ -293,7 +335,8 @@ public final class LinuxHost: NVMeHost {
     write(.configuration, read(.configuration) & ~0xc000 | 0x4000)
     for _ in 0..<5000 where read(.status) & 0xc != 8 { clock.wait(milliseconds: 1) }
     guard read(.status) & 0xc == 8 else {
-      throw HostError(step: "shutdown", message: "not complete after 5 s")
+      throw HostError(
+        step: "shutdown", message: notReady("shutdown", after: 5000, status: read(.status)))
     }
     function.writeConfiguration(offset: 0x04, width: .word, value: 0)
     isReady = false

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
+internal import Numbers
 
 /// The NVMe core of one Linux machine: subsystems and namespaces of all its controllers, and the messages about them.
 ///
 /// ``LinuxHost``s of one machine share it. It refuses what Linux refuses when two devices have one identity.
-/// - Source: `drivers/nvme/host/core.c`, `nvme_init_subsystem`, `nvme_validate_cntlid`, `nvme_init_ns_head`.
+/// - Source: `drivers/nvme/host/core.c`, `nvme_init_subsystem`, `nvme_validate_cntlid`, `nvme_init_ns_head`; messages as in Linux 6.12.
 public final class LinuxMachine {
   /// The kernel's messages, without their times.
   public private(set) var log: [String] = []
   private var controllers: [Controller] = []
+  /// The numbers of devices that are being probed.
+  private var probing: Set<Int> = []
   private var subsystems: [Subsystem] = []
 
   public init() {}
@@ -19,6 +22,10 @@ public final class LinuxMachine {
     var nqn: String
     /// CMIC, bit 1: the subsystem may have several controllers.
     var allowsOthers: Bool
+    /// Whether namespace IDs are unique in the subsystem, also those of private namespaces.
+    var hasUniqueIDs: Bool
+    /// `VID:DID …`, for messages.
+    var description: String
   }
 
   private struct Subsystem {
@@ -70,15 +77,37 @@ public final class LinuxMachine {
 
   // MARK: Controllers
 
-  /// A controller that its driver has identified.
-  /// - Returns: its number.
-  /// - Throws: ``HostError`` with the kernel's message, if the subsystem cannot have this controller.
-  func add(_ data: IdentifyController) throws(HostError) -> Int {
-    let used = Set(controllers.map(\.instance))
+  /// A device that the driver begins to probe.
+  /// - Returns: its number, which neither another controller nor a subsystem has.
+  func begin() -> Int {
+    let used = probing.union(controllers.map(\.instance)).union(subsystems.map(\.instance))
     let instance = (0...).first { !used.contains($0) } ?? 0
+    probing.insert(instance)
+    return instance
+  }
+
+  /// A device whose probe has failed.
+  func fail(_ instance: Int, _ error: HostError) {
+    let messages = ["Device not ready", "Minimum device page size", "I/O tag"]
+    if messages.contains(where: { error.message.hasPrefix($0) }) { say(instance, error.message) }
+    remove(instance)
+  }
+
+  /// A controller that its driver has identified.
+  /// - Parameter identity: vendor and device ID of the configuration space, in its first four bytes.
+  /// - Throws: ``HostError`` with the kernel's message, if the subsystem cannot have this controller.
+  func add(
+    _ data: IdentifyController, identity: UInt32, as instance: Int
+  ) throws(HostError) {
+    let ids = [identity & 0xffff, identity >> 16].map { hexadecimalDigits($0, count: 4) }
     let controller = Controller(
-      instance: instance, id: data[.controllerID], nqn: data[.nqn],
-      allowsOthers: data[.multipath] & 2 != 0)
+      instance: instance, id: data[.controllerID], nqn: Self.subsystemName(data),
+      allowsOthers: data[.multipath] & 2 != 0,
+      hasUniqueIDs: data[.optionalAdminCommands] & 8 != 0 || data[.multipath] & 8 != 0
+        || data[.attributes] & 4 != 0,
+      description:
+        "VID:DID \(ids.joined(separator: ":")) model:\(data[.modelNumber]) firmware:\(data[.firmware])"
+    )
     for other in controllers where other.nqn == controller.nqn {
       if other.id == controller.id {
         throw refuse(
@@ -91,28 +120,44 @@ public final class LinuxMachine {
       }
     }
     if !subsystems.contains(where: { $0.nqn == controller.nqn }) {
-      // A subsystem has the number of its first controller, unless another one has it already.
-      let taken = Set(subsystems.map(\.instance))
-      let number = taken.contains(instance) ? (0...).first { !taken.contains($0) } : instance
-      subsystems.append(Subsystem(instance: number ?? instance, nqn: controller.nqn))
+      // A subsystem has the number of its first controller, and keeps it.
+      subsystems.append(Subsystem(instance: instance, nqn: controller.nqn))
     }
+    probing.remove(instance)
     controllers.append(controller)
-    return instance
   }
+
+  /// The name by which Linux tells subsystems apart: SUBNQN, or one that it makes of the IDs, the serial number and the model.
+  /// - Source: `drivers/nvme/host/core.c`, `nvme_init_subnqn`.
+  private static func subsystemName(_ data: IdentifyController) -> String {
+    if !data[.nqn].isEmpty { return data[.nqn] }
+    let ids = [data[.vendorID], data[.subsystemVendorID]].map { hexadecimalDigits($0, count: 4) }
+    return "nqn.2014.08.org.nvmexpress:\(ids.joined())\(data[.serial])\(data[.modelNumber])"
+  }
+
+  private static func step(_ instance: Int) -> String { "nvme \(name(instance))" }
 
   private func refuse(_ instance: Int, _ message: String) -> HostError {
     say(instance, message)
     // -EINVAL of nvme_init_subsystem.
-    say(instance, "Removing after probe failure status: -22")
-    return HostError(step: "nvme \(Self.name(instance))", message: message)
+    probeFailed(instance, -22)
+    return HostError(step: Self.step(instance), message: message)
+  }
+
+  /// The message of the driver core about a driver's probe.
+  /// - Source: `drivers/base/dd.c`, `call_driver_probe`.
+  private func probeFailed(_ instance: Int, _ error: Int) {
+    let bus = hexadecimalDigits(UInt8(truncatingIfNeeded: instance + 1), count: 2)
+    log.append("nvme 0000:\(bus):00.0: probe with driver nvme failed with error \(error)")
   }
 
   private func say(_ instance: Int, _ message: String) {
-    log.append("nvme \(Self.name(instance)): \(message)")
+    log.append("\(Self.step(instance)): \(message)")
   }
 
   /// A controller leaves, and with it the disks that no other controller leads to.
   func remove(_ instance: Int) {
+    probing.remove(instance)
     controllers.removeAll { $0.instance == instance }
     for index in subsystems.indices {
       for head in subsystems[index].heads.indices {
@@ -140,6 +185,7 @@ public final class LinuxMachine {
         && other.heads.contains { $0.identifiers.clashes(with: identifiers) }
     }
     if isKnownElsewhere {
+      say(instance, controller.description)
       guard !(controller.allowsOthers && isShared) else {
         say(instance, "ignoring nsid \(id) because of duplicate IDs")
         return nil
@@ -149,7 +195,9 @@ public final class LinuxMachine {
       identifiers.clear()
     }
     let heads = subsystems[index].heads
-    if let head = heads.firstIndex(where: { $0.namespace == id }) {
+    if let head = heads.firstIndex(where: {
+      $0.namespace == id && ($0.isShared || controller.hasUniqueIDs)
+    }) {
       guard isShared, heads[head].isShared else {
         say(instance, "Duplicate unshared namespace \(id)")
         return nil

@@ -112,18 +112,29 @@ public class NVMeHost: HostInterface {
     return 1
   }
 
+  /// Whether the host stops waiting for RDY when CSTS.CFS is set.
+  var endsWaitAtFatal: Bool { true }
+
+  /// The words for a controller that did not become ready.
+  func notReady(_ step: String, after milliseconds: UInt64, status: UInt32) -> String {
+    "device not ready after \(milliseconds) ms, CSTS=0x\(String(status, radix: 16))"
+  }
+
+  /// The words for a command without a completion.
+  func timedOut(_ queue: Int, after milliseconds: UInt64) -> String {
+    "a command did not complete within \(milliseconds / 1000) s"
+  }
+
   func wait(for ready: UInt32, _ limit: UInt64, _ step: String) throws(HostError) {
     var waited: UInt64 = 0
     while read(.status) & 1 != ready {
-      if read(.status) & 2 != 0 {
+      let status = read(.status)
+      if status & 2 != 0, endsWaitAtFatal {
         throw HostError(
-          step: step, message: "fatal controller status, CSTS=0x\(String(read(.status), radix: 16))"
-        )
+          step: step, message: "fatal controller status, CSTS=0x\(String(status, radix: 16))")
       }
       guard waited < limit else {
-        throw HostError(
-          step: step,
-          message: "device not ready after \(limit) ms, CSTS=0x\(String(read(.status), radix: 16))")
+        throw HostError(step: step, message: notReady(step, after: limit, status: status))
       }
       clock.wait(milliseconds: 1)
       waited += 1
@@ -141,6 +152,8 @@ public class NVMeHost: HostInterface {
     var tail: UInt32 = 0
     var head: UInt32 = 0
     var phase: UInt32 = 1
+    /// The last command.
+    var latest: (id: UInt16, opcode: UInt8) = (0, 0)
   }
 
   /// A command on the admin queue: namespace, data pointers, dwords from 10 on.
@@ -189,6 +202,7 @@ public class NVMeHost: HostInterface {
       try store(entry[index], at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
     }
     queues[queue].tail = (pair.tail + 1) % pair.depth
+    queues[queue].latest = (identifier, command.opcode)
     return identifier
   }
 
@@ -215,9 +229,7 @@ public class NVMeHost: HostInterface {
       if waited >= milliseconds { break }
       clock.wait(milliseconds: 1)
     }
-    throw HostError(
-      step: "queue \(queue)",
-      message: "a command did not complete within \(milliseconds / 1000) s")
+    throw HostError(step: "queue \(queue)", message: timedOut(queue, after: milliseconds))
   }
 
   func store<T: FixedWidthInteger & BitwiseCopyable>(

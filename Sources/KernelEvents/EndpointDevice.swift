@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
+public import LinuxFiles
 public import SystemPackage
 
 /// A device of class `pci_epc`: an endpoint controller, as sysfs has it. Its features are not exported.
@@ -37,6 +37,22 @@ public struct EndpointDevice: Sendable, Hashable {
       return (try? linkText(driver))?.lastComponent.flatMap { builtInModules[$0] } ?? []
     }
     return Set(found).sorted()
+  }
+
+  /// The compatibles of a controller's node in the device tree, most specific first; empty without a node.
+  /// - Parameter sysfs: where sysfs is mounted.
+  public static func compatible(of name: String, sysfs: FilePath = "/sys") -> [String] {
+    let node = sysfs.appending("class/pci_epc").appending(name).appending("device/of_node")
+    return compatible(atNode: node, in: LiveSystemFiles())
+  }
+
+  /// The compatibles of a node of the device tree.
+  public static func compatible(
+    atNode node: FilePath, in files: some SystemFiles
+  ) -> [String] {
+    ((try? files.bytes(of: node.appending("compatible"))) ?? []).split(separator: 0).map {
+      String(decoding: $0, as: UTF8.self)
+    }
   }
 
   /// Modules of drivers in the kernel image, where sysfs does not name them.

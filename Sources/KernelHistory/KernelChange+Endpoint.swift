@@ -12,7 +12,7 @@ extension KernelChange {
     shows: "function drivers map windows themselves; nvmet_pci_epf needs pci_epc_mem_map()",
     effect: .minor, place: .board)
 
-  static let brokenATS = KernelChange(
+  public static let brokenATS = KernelChange(
     name: "ats-capability-broken", area: .rockchip,
     title: "PCI: dw-rockchip: Hide broken ATS capability for RK3588 in EP mode",
     commits: ["1f5a69f1b313"], until: Point(6, 15),
@@ -22,13 +22,14 @@ extension KernelChange {
       "on the host: pci=noats, intel_iommu=off or amd_iommu=off on the kernel's command line, or no IOMMU in the firmware",
     effect: .severe, place: .host, hardware: ["rockchip,rk3588-pcie-ep"])
 
-  static let fixedBARs = KernelChange(
+  public static let fixedBARs = KernelChange(
     name: "bars-not-resizable", area: .designWare, title: "resizable BARs (BAR_RESIZABLE)",
     commits: [], until: Point(6, 15),
-    shows: "the BARs of the RK35xx have a fixed size; since then they are resizable",
+    shows:
+      "the BARs of the RK35xx have a fixed size of 1 MiB; since then they are resizable, from 1 MiB on: a host finds a BAR 0 of 1 MiB in both",
     effect: .minor, place: .board, hardware: rockchip)
 
-  static let hotResetRace = KernelChange(
+  public static let hotResetRace = KernelChange(
     name: "link-training-during-hot-reset", area: .rockchip,
     title: "PCI: dw-rockchip: Delay link training after hot reset in EP mode",
     commits: ["c0b93754547d"], until: Point(6, 17, .y(6, 16, .about(2))),
@@ -56,7 +57,7 @@ extension KernelChange {
     shows: "no function driver can use them; nvmet_pci_epf polls its doorbells in every release",
     effect: .minor, place: .board)
 
-  static let interruptUnmapped = KernelChange(
+  public static let interruptUnmapped = KernelChange(
     name: "msix-write-after-unmap", area: .designWare,
     title: "PCI: dwc: ep: Flush MSI-X write before unmapping its ATU entry",
     commits: ["c22533c66cca"], until: Point(7, 0, .y(6, 12, .by(117)), others: true),
@@ -71,10 +72,11 @@ extension KernelChange {
     until: Point(7, 0), shows: "the board locks up under MSI with eDMA load (R-Car S4)",
     effect: .severe, place: .board, hardware: ["renesas,rcar-gen4", "renesas,r8a779"])
 
-  static let interruptCached = KernelChange(
+  public static let interruptCached = KernelChange(
     name: "msi-address-cached", area: .designWare,
     title: "PCI: dwc: ep: the fix of the regression of 8719c64e76bf", commits: ["468711a40d5d"],
-    since: Point(.release(KernelVersion(7, 0, candidate: 1))), until: Point(7, 0),
+    since: Point(.release(KernelVersion(7, 0, candidate: 1))),
+    until: Point(.release(KernelVersion(7, 0, candidate: 2))),
     shows:
       "only in 7.0-rc1: the host's firmware used MSI, then Linux: `WARN … dw_pcie_ep_raise_msi_irq`, no interrupts, the host hangs",
     effect: .severe, place: .host, hardware: designWareMSIX)

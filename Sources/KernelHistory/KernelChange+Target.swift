@@ -36,7 +36,7 @@ extension KernelChange {
       "BAR 0 is 32-bit on controllers without only_64bit; some firmware refuses such an NVMe device",
     effect: .limited, place: .host)
 
-  static let enableSurvivesShutdown = KernelChange(
+  public static let enableSurvivesShutdown = KernelChange(
     name: "enable-survives-shutdown", area: .nvmetPCIEPF,
     title: "clear CC and CSTS when disabling the controller", commits: ["f8e01fa93f3e"],
     until: Point(6, 15, .y(6, 14, .known(4))),
@@ -55,7 +55,7 @@ extension KernelChange {
     workaround: "a host that has enabled the controller (`Enabling controller`) has a link",
     effect: .limited, place: .board)
 
-  static let blankCompletion = KernelChange(
+  public static let blankCompletion = KernelChange(
     name: "failed-completion-blank", area: .nvmetPCIEPF,
     title: "always fully initialize completion entries", commits: [],
     until: Point(6, 15, .y(6, 14, .about(5))),
@@ -89,7 +89,7 @@ extension KernelChange {
       "one outbound window is mapped for each post, in place of one for each completion queue: slower, mapping errors (`Failed to map queue`) are retried each millisecond, but the number of windows does not grow with the I/O queues",
     effect: .minor, place: .host)
 
-  static let interruptFailuresUnlimited = KernelChange(
+  public static let interruptFailuresUnlimited = KernelChange(
     name: "interrupt-failures-not-limited", area: .nvmetPCIEPF,
     title: "do not fall back to INTX if not supported", commits: ["2c3a6f6a2805"],
     until: Point(6, 16, .y(6, 15, .unknown)),
@@ -104,7 +104,7 @@ extension KernelChange {
       "Create I/O Submission Queue with the id of a completion queue that does not exist succeeds; the line `nvmet: SQ %u: Invalid CQID %u` does not exist",
     effect: .minor, place: .host)
 
-  static let completedTwice = KernelChange(
+  public static let completedTwice = KernelChange(
     name: "refused-command-completes-twice", area: .nvmetPCIEPF,
     title: "Do not complete commands twice if nvmet_req_init() fails (CVE-2025-38658)",
     commits: ["746d0ac5a07d"], until: doubleCompletionFix,

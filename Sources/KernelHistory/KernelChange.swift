@@ -155,6 +155,7 @@ extension KernelChange.Point {
   func isReached(by version: KernelVersion) -> KernelChange.Presence {
     switch mainline {
     case .release(let first), .posted(let first):
+      if first.candidate != nil { return version >= first ? .present : .absent }
       if version >= KernelVersion(first.major, first.minor, candidate: 1) {
         // A candidate of that release may precede it.
         return version.candidate == nil || !version.isSameSeries(as: first) ? .present : .unknown
@@ -171,14 +172,18 @@ extension KernelChange.Point {
     }
   }
 
+  /// The mainline release: `6.15`.
+  public var mainlineText: String {
+    switch mainline {
+    case .release(let version): "\(version)"
+    case .posted(let version): "\(version) (posted, expected there)"
+    case .pending: "posted, in no release"
+    }
+  }
+
   /// `6.15, 6.14.4, about 6.13.9, 6.12.y`.
   public var text: String {
-    var texts: [String] = []
-    switch mainline {
-    case .release(let version): texts.append("\(version)")
-    case .posted(let version): texts.append("\(version) (posted, expected there)")
-    case .pending: texts.append("posted, in no release")
-    }
+    var texts = [mainlineText]
     for item in stable {
       let series = item.series
       func release(_ patch: Int) -> String { "\(series.major).\(series.minor).\(patch)" }

@@ -3,7 +3,7 @@
 /// The 4096 bytes of a function's configuration space, as a host sees them.
 ///
 /// Every bit is either fixed or writable by the host. A register that does not exist reads zero, and offsets outside the space read all
-/// ones, as on a bus without a response. The extended space is empty: its first word is zero.
+/// ones, as on a bus without a response. Without extended capabilities, the first word of the extended space is zero.
 /// - Source: PCIe Base 5.0, 7.2 and 7.5.1.
 public struct ConfigurationSpace: Sendable {
   /// The length of the space in bytes.
@@ -25,6 +25,7 @@ public struct ConfigurationSpace: Sendable {
 
   /// The base address registers by index. A 64-bit register also uses the next index.
   public let bars: [Int: BAR]
+  public let extendedCapabilities: [ExtendedCapability]
   private let placements: [Placement]
   private let registers: RegisterBlock
   private var bytes: [UInt8]
@@ -34,14 +35,19 @@ public struct ConfigurationSpace: Sendable {
 
   /// Creates a space in the state after a conventional reset.
   /// - Precondition: BARs do not overlap, no capability is there twice, and all of them fit in the first 256 bytes.
-  public init(header: Header, bars: [Int: BAR] = [:], capabilities: [Capability] = []) {
+  public init(
+    header: Header, bars: [Int: BAR] = [:], capabilities: [Capability] = [],
+    extendedCapabilities: [ExtendedCapability] = []
+  ) {
     self.header = header
     self.bars = bars
+    self.extendedCapabilities = extendedCapabilities
     var registers = RegisterBlock(count: Self.byteCount)
     header.define(in: &registers)
     Self.define(bars, in: &registers)
     placements = Self.place(capabilities)
     Self.define(placements, in: &registers)
+    Self.define(extendedCapabilities, in: &registers)
     self.registers = registers
     bytes = registers.initial
   }
@@ -78,6 +84,22 @@ public struct ConfigurationSpace: Sendable {
       registers.define(base, placement.capability.id.rawValue)
       registers.define(base + 1, link)
       placement.capability.layout.define(in: &registers, at: base)
+    }
+  }
+
+  /// From 100h on, each at a multiple of 4 bytes.
+  private static func define(
+    _ capabilities: [ExtendedCapability], in registers: inout RegisterBlock
+  ) {
+    precondition(
+      Set(capabilities.map(\.id)).count == capabilities.count, "a capability is there once")
+    var base = 0x100
+    for (index, capability) in capabilities.enumerated() {
+      let end = (base + capability.byteCount + 3) & ~3
+      precondition(end <= byteCount, "the extended capabilities do not fit in 4096 bytes")
+      capability.define(
+        in: &registers, at: base, next: index + 1 < capabilities.count ? end : 0)
+      base = end
     }
   }
 

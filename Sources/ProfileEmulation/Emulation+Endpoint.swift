@@ -82,6 +82,9 @@ extension Emulation {
         .init("vs", .string(hexadecimal(found.version.rawValue))),
         .init("bar0Size", JSONValue(model.bar0Size)),
         .init("bar0Bits", JSONValue(function.configuration.bars[0]?.is64Bit == false ? 32 : 64)),
+        .init(
+          "extendedCapabilities",
+          .array(function.configuration.extendedCapabilities.map { .string("\($0.id)") })),
         .init("msixTableOffset", JSONValue(model.msixTableOffset)),
         .init("vectors", JSONValue(model.interrupts.vectors)),
         .init("ioQueues", JSONValue(found.ioQueues)),

@@ -13,6 +13,7 @@ extension Emulation {
       machine.controllers = named.map { name in
         if SimulatedKernel.EndpointController.isPCIAddress(name) { return .link(name) }
         var controller = SimulatedKernel.EndpointController.rock5B
+        controller.compatible = Self.boards.first { $0.name == name }?.compatible
         controller.name = name
         return controller
       }
@@ -37,6 +38,9 @@ extension Emulation {
     }
     return machine
   }
+
+  /// Controllers whose names say which board has them.
+  private static let boards: [SimulatedKernel.EndpointController] = [.rock5B, .rockPro64]
 
   private static func add(_ file: Profile.File, to machine: inout SimulatedKernel.Machine) {
     let size = (file.sizeMiB ?? 1024) << 20

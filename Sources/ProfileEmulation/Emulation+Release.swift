@@ -6,20 +6,10 @@ internal import SimulatedKernel
 extension Emulation {
   /// The bugs of the kernel release that a host of these functions can meet, and that a later release fixes.
   package var kernelBugs: [KernelChange] {
-    let hardware = controllers.flatMap(Self.compatible)
-    return KernelChange.all.filter { change in
+    KernelChange.all.filter { change in
       change.place == .host && change.isFixed && change.effect != .minor
         && change.area != .hostPCI && change.concerns(hardware) && kernelRelease.has(change)
         && (change.area != .nvmetPCIEPF || kernelRelease.functionDriver == change.area.rawValue)
-    }
-  }
-
-  /// The device-tree compatible of a controller whose name is that of a known board's.
-  private static func compatible(_ controller: String) -> [String] {
-    switch controller {
-    case SimulatedKernel.EndpointController.rock5B.name: ["rockchip,rk3588-pcie-ep"]
-    case SimulatedKernel.EndpointController.rockPro64.name: ["rockchip,rk3399-pcie-ep"]
-    default: []
     }
   }
 }

@@ -32,8 +32,8 @@ package final class Emulation {
   package let kernel: SimulatedKernel
   /// The bound functions' directories below configfs.
   package let functions: [String]
-  /// The names of the machine's endpoint controllers.
-  let controllers: [String]
+  /// The device-tree compatibles of the machine's endpoint controllers.
+  let hardware: [String]
 
   /// - Parameter adjust: sets further properties of the machine.
   /// - Throws: ``ProvisioningError`` when the profile cannot be set up on this kernel release.
@@ -45,7 +45,7 @@ package final class Emulation {
     var machine = Self.machine(for: located.profile)
     machine.quirks = quirks
     adjust(&machine)
-    controllers = machine.controllers.map(\.name)
+    hardware = machine.controllers.compactMap(\.compatible)
     let kernel = SimulatedKernel(kernelRelease, machine: machine)
     // Each has its own lock: a process may emulate several profiles at a time.
     let suffix = String(UInt32.random(in: 0...(.max)), radix: 16)

@@ -20,6 +20,8 @@ public struct Machine: Sendable {
   public var mountConfigFS: @Sendable () throws(Errno) -> Void
   /// The endpoint controllers of the kernel, available without configfs (`/sys/class/pci_epc`).
   public var endpointControllers: @Sendable () -> [String]
+  /// The compatibles of an endpoint controller in the device tree, most specific first; empty when there is none.
+  public var compatible: @Sendable (String) -> [String] = { _ in [] }
   /// A kernel configuration option without `CONFIG_`; nil when the configuration cannot be read.
   public var kernelOption: @Sendable (String) -> Bool?
   /// The name of the machine in messages: `this kernel`, `the simulated kernel`.

@@ -103,6 +103,13 @@ public final class SimulatedKernel: Sendable {
     try look(.read, path.string) { (kernel) throws(Errno) in try kernel.linkText(of: path.string) }
   }
 
+  /// The compatibles of an endpoint controller in the device tree.
+  public func compatible(of name: String) -> [String] {
+    observe { kernel in
+      kernel.machine.controllers.filter { $0.name == name }.compactMap(\.compatible)
+    }
+  }
+
   /// The endpoint controllers that the kernel has (`/sys/class/pci_epc`), whether configfs is mounted or not.
   public var endpointControllers: [String] {
     observe { kernel in

@@ -18,6 +18,17 @@ public final class Listener {
   /// Nil for an inherited socket, which is not removed.
   public let path: String?
 
+  /// The socket's path, also of an inherited one; nil for a socket without a name.
+  public var name: String? {
+    if let path { return path }
+    var buffer = [CChar](repeating: 0, count: 110)
+    let status = unsafe buffer.withUnsafeMutableBufferPointer {
+      unsafe epfnvme_unix_name(descriptor.number, $0.baseAddress)
+    }
+    guard status == 0, buffer[0] != 0 else { return nil }
+    return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
   private init(_ descriptor: OpenDescriptor, path: String?) {
     self.descriptor = descriptor
     self.path = path

@@ -33,14 +33,24 @@ struct LiveLinkTests {
     report.results.first { $0.id == id }?.outcome
   }
 
-  @Test("smoke does not bounce a controller that a host has enabled, and says what does")
+  @Test(
+    "smoke refuses to bounce a controller that a host has enabled, and says what the host must do")
   func refused() throws {
     let report = try run { _ in }
     let reason = outcome("link-bounced", report)?.reason ?? ""
     #expect(reason.contains("a host has enabled the NVMe controller of nullblk-pci"), "\(reason)")
-    #expect(reason.contains("--force") && reason.contains("--role"), "\(reason)")
-    #expect(outcome("link-bounced", report)?.isFailure == false)
+    for word in ["refused", "epfnvme host remove", "rescan", "--force", "--role", "--bounces 0"] {
+      #expect(reason.contains(word), "\(word): \(reason)")
+    }
+    #expect(outcome("link-bounced", report)?.isFailure == true)
+    #expect(report.exitCode == 1)
     #expect(outcome("clean-teardown", report) == .passed)
+  }
+
+  @Test("smoke without bounces passes while a host has the controller enabled")
+  func noBounces() throws {
+    let report = try run { $0.bounces = 0 }
+    #expect(report.exitCode == 0, "\(report.results)")
   }
 
   @Test("smoke bounces it with force, or if the host takes part")

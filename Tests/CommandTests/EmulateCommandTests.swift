@@ -268,7 +268,7 @@ import Testing
   func listing() throws {
     let result = try Program()("emulate", "--list-quirks", "--json")
     let rows = try #require(result.json?.arrayValue)
-    #expect(rows.count == 45)
+    #expect(rows.count == 49)
     #expect(rows.allSatisfy { $0["summary"]?.stringValue?.isEmpty == false })
     #expect(try Program()("emulate", howto, "--scenario", "none").status == 64)
   }

@@ -36,10 +36,12 @@ import Testing
   func predictions() throws {
     let all = try Self.releases.map { try predict($0) }
     let change = try #require(KernelChange.named("bar0-32-bit"))
+    let ats = KernelChange.brokenATS
     func functions(_ json: JSONValue?) -> [JSONValue] {
       (json?["functions"]?.arrayValue ?? []).map { function in
         guard case .object(let members) = function else { return function }
-        return .object(members.filter { $0.key != "bar0Bits" })
+        return .object(
+          members.filter { !["bar0Bits", "extendedCapabilities"].contains($0.key) })
       }
     }
     for (release, json) in zip(Self.releases, all) {
@@ -47,6 +49,8 @@ import Testing
       let version = try #require(SimulatedKernel.Release(rawValue: release)).version
       let bits = json["functions"]?.arrayValue?.first?["bar0Bits"]?.integerValue
       #expect(bits == (change.isEmulated(in: version) ? 32 : 64))
+      let capabilities = json["functions"]?.arrayValue?.first?["extendedCapabilities"]
+      #expect(capabilities == .array(ats.isEmulated(in: version) ? ["ATS"] : []))
       let log = json["kernelLog"]?.arrayValue?.compactMap(\.stringValue) ?? []
       let others = all.last?["kernelLog"]?.arrayValue?.compactMap(\.stringValue) ?? []
       #expect(log == others)
@@ -63,7 +67,7 @@ import Testing
     let result = try Program()(
       "emulate", Self.pci, "--kernel-release", release, "--scenario", "restart", "--transfers", "4")
     #expect(result.status == status, "\(result.errors)")
-    let message = "device not ready after 8000 ms, CSTS=0x0"
+    let message = "Device not ready; aborting initialisation, CSTS=0x0"
     #expect(result.errors.contains(message) == (status == 1), "\(result.errors)")
     let lines = result.output.split(separator: "\n")
     #expect(lines.contains { $0.hasSuffix("Shutting down controller") } == (status == 0))

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
+import HostDriver
 import KernelHistory
 import NVMe
+import NVMeEmulation
 import PCI
 import SpecificationHost
 import Testing
@@ -32,7 +34,7 @@ struct KernelReleaseTests {
 
   static let releases: [KernelVersion] = [
     .init(6, 14, 2), .init(6, 14, 11), .init(6, 15), .init(6, 16), .init(6, 16, 9), .init(6, 17),
-    .init(6, 18), .init(7, 0), .init(7, 2), .init(7, 2, 13), .init(7, 3),
+    .init(6, 18), .init(7, 0, candidate: 1), .init(7, 0), .init(7, 2), .init(7, 2, 13), .init(7, 3),
   ]
 
   private static func host(
@@ -43,6 +45,20 @@ struct KernelReleaseTests {
       model.quirks = quirks
       change(&model)
     }
+  }
+
+  /// A function on an RK3588, and a host with Linux.
+  private static func rk3588(
+    _ quirks: QuirkSet, _ change: (inout ControllerModel) -> Void = { _ in }
+  ) -> (function: NVMeFunction, host: LinuxHost) {
+    var model = sheetModel(.nvmetPCIEPF)
+    model.quirks = quirks
+    model.hardware = ["rockchip,rk3588-pcie-ep"]
+    change(&model)
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 1)
+    function.linkUp()
+    return (function, LinuxHost(function, memory: memory, clock: DeviceClock(function)))
   }
 
   private static func text(_ status: UInt16?) -> String {
@@ -187,6 +203,48 @@ struct KernelReleaseTests {
       host.submit(.init(opcode: 0, namespace: 1), to: 2)
       return host.reap(2) == nil ? "queue 1" : "queue 2"
     },
+    Probe(.addressTranslationBroken, old: "ATS, enabled", new: "none") { quirks in
+      let function = rk3588(quirks).function
+      let id = function.configuration.read(offset: 0x100, width: .doubleword) & 0xffff
+      // A host with an IOMMU enables it.
+      function.writeConfiguration(offset: 0x106, width: .word, value: 0x8000)
+      let control = function.configuration.read(offset: 0x106, width: .word)
+      return id == 0x0f ? "ATS, \(control & 0x8000 != 0 ? "enabled" : "disabled")" : "none"
+    },
+    Probe(
+      .interruptWriteAfterUnmap, old: "rockchip,rk3588-pcie-ep: msix-write-after-unmap", new: ""
+    ) { quirks in
+      let (function, host) = rk3588(quirks)
+      let disk = try #require(try host.probe().namespaces.first)
+      // A queue depth of 1 never has two messages.
+      _ = try host.verify(disk, transfers: 8, depth: 1)
+      #expect(function.takeEvents().diagnoses == [])
+      _ = try host.verify(disk, transfers: 32)
+      return function.takeEvents().diagnoses.map(\.fault).joined(separator: ", ")
+    },
+    Probe(.interruptAddressCached, old: "0 of 3", new: "3 of 3") { quirks in
+      let (function, host) = rk3588(quirks) { $0.interrupts = .msi(vectors: 8) }
+      _ = try host.probe()
+      let before = host.interrupts[0] ?? 0
+      #expect(before > 0)
+      // The next host, after the firmware, has another address.
+      let msi = try #require(function.configuration.offset(of: .msi))
+      function.writeConfiguration(offset: msi + 4, width: .doubleword, value: 0xfee0_1000)
+      for _ in 0..<3 { _ = try host.identify(.controller) }
+      let count = (host.interrupts[0] ?? 0) - before
+      #expect(function.takeEvents().diagnoses.count == (count == 0 ? 1 : 0))
+      return "\(count) of 3"
+    },
+    Probe(
+      .linkTrainingDuringHotReset,
+      old: "rockchip,rk3588-pcie-ep: link-training-during-hot-reset", new: ""
+    ) { quirks in
+      let function = rk3588(quirks).function
+      function.reset(.functionLevel)
+      #expect(function.takeEvents().diagnoses == [])
+      function.reset(.conventional)
+      return function.takeEvents().diagnoses.map(\.fault).joined(separator: ", ")
+    },
   ]
 
   @Test(
@@ -225,14 +283,39 @@ struct KernelReleaseTests {
 
   /// Rows that a host can see, though not of a controller in software: the reason.
   static let others: [String: String] = [
-    "ready-set-late": "only candidates of 6.14",
-    "ats-capability-broken": "a capability of the hardware, and an IOMMU of the host",
-    "link-training-during-hot-reset": "registers of the hardware",
-    "msix-write-after-unmap": "a race in the hardware",
-    "msi-address-cached": "only a candidate of 7.0",
-    "configuration-lost-at-link-down": "the host's bridge",
-    "keep-alive-expiry-crashes": "diagnosed in every release",
+    "ready-set-late": "a race of two threads of the driver, in candidates of 6.14 only",
+    "configuration-lost-at-link-down":
+      "the host's bridge resets its port; the function has no part in it",
+    "keep-alive-expiry-crashes": "no release ends it: diagnosed in all of them",
   ]
+
+  @Test(
+    "the quirks of hardware are those of the controllers that have it",
+    arguments: [
+      ([], 0), (["rockchip,rk3399-pcie-ep"], 0), (["rockchip,rk3588-pcie-ep"], 1),
+      (["vendor,board", "rockchip,rk3588-pcie-ep"], 1), (["rockchip,rk3568-pcie-ep"], 0),
+    ] as [([String], Int)])
+  func hardware(_ compatible: [String], _ count: Int) {
+    var model = sheetModel(.nvmetPCIEPF)
+    model.quirks = Behaviour.nvmetPCIEPF.quirks(in: KernelVersion(6, 14, 2))
+    model.hardware = compatible
+    let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
+    #expect(function.configuration.extendedCapabilities.count == count)
+  }
+
+  @Test(
+    "BARs of a fixed 1 MiB and resizable ones give a host the same BAR 0",
+    arguments: [0, 1, 32, 2048])
+  func fixedBARs(_ vectors: Int) {
+    let sizes = [DriverSetup.BAR0.fixed(1 << 20), .resizable].map { bar in
+      var setup = DriverSetup(.nvmetPCIEPF)
+      setup.msixVectors = vectors
+      setup.alignment = 65536
+      setup.bar0 = bar
+      return setup.bar0Size
+    }
+    #expect(sizes == [1 << 20, 1 << 20])
+  }
 
   @Test("each row that a host can see has a scenario, or a reason why it has none")
   func coverage() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
+import NVMe
 import PCI
 import SpecificationHost
 import Testing
@@ -10,6 +11,35 @@ import Testing
     let host = PCIEPFNVMeStateTests.host(enabled: true, change)
     #expect(host.makeQueues())
     return host
+  }
+
+  // MARK: The target's access states
+
+  // pci_epf_nvme.md, 11.4, 12.2; nvmet.md, 11
+  @Test(
+    "the target refuses I/O while a namespace's ANA group is inaccessible, and the driver logs it",
+    arguments: [
+      (.optimized, 0, 131_072), (.nonOptimized, 0, 131_072), (.inaccessible, 0x2302, 0),
+      (.persistentLoss, 0x2301, 0), (.change, 0x2303, 131_072),
+    ] as [(NamespaceAccessState, UInt16, UInt64)])
+  func access(_ state: NamespaceAccessState, _ status: UInt16, _ blocks: UInt64) {
+    let host = Self.host { $0.namespaces[0].accessState = state }
+    for opcode: UInt8 in [0, 1, 2, 8] {
+      let found = host.status(
+        of: .init(opcode: opcode, namespace: 1, prp1: host.page(), words: [0, 0, 0]), on: 1)
+      #expect(found == status, "opcode \(opcode)")
+    }
+    // The driver does not send this one to the target.
+    #expect(host.status(of: .init(opcode: 9, namespace: 1, prp1: host.page()), on: 1) == 0)
+    // A data pointer is checked before.
+    #expect(
+      host.status(of: .init(opcode: 2, namespace: 1, prp1: 0, words: [0, 0, 0]), on: 1) == 0x4002)
+    let lines = host.log.filter { $0.contains("submit command I/O Cmd") }
+    #expect(lines.count == (status == 0 ? 0 : 4), "\(lines)")
+    #expect(
+      lines.allSatisfy { $0.hasSuffix("failed, status 0x\(String(status, radix: 16))") })
+    #expect(host.identify(0, namespace: 1).1.number(16, 8) == blocks)
+    #expect(host.logPage(0x0c, bytes: 64).1[32] == state.rawValue)
   }
 
   // MARK: pci_epf_nvme.md, 12.1

@@ -54,7 +54,7 @@ import Testing
     #expect(
       machine.log == [
         "nvme nvme1: Duplicate cntlid 1 with nvme0, subsys nqn.a, rejecting",
-        "nvme nvme1: Removing after probe failure status: -22",
+        "nvme 0000:02:00.0: probe with driver nvme failed with error -22",
       ])
     #expect(machine.disks == ["nvme0n1"])
   }
@@ -78,23 +78,30 @@ import Testing
     #expect(second.namespaces.map(\.disk) == ["nvme0n1"] && machine.disks == ["nvme0n1"])
   }
 
-  /// Namespaces of the second controller, its subsystem and ID → its disks and the message.
+  private static let device = "nvme nvme1: VID:DID 0000:5fff model:Linux firmware:"
+
+  /// Namespaces of the second controller, its subsystem and ID → its disks and the messages.
   @Test(
     "identifiers that are there already",
     arguments: [
-      ("nqn.b", namespace(1, uuid: 1), "nvme nvme1: ignoring nsid 1 because of duplicate IDs"),
+      (
+        "nqn.b", namespace(1, uuid: 1),
+        [device, "nvme nvme1: ignoring nsid 1 because of duplicate IDs"]
+      ),
       (
         "nqn.b", namespace(1, uuid: 3, nguid: 9),
-        "nvme nvme1: ignoring nsid 1 because of duplicate IDs"
+        [device, "nvme nvme1: ignoring nsid 1 because of duplicate IDs"]
       ),
-      ("nqn.a", namespace(1, uuid: 3), "nvme nvme1: IDs don't match for shared namespace 1"),
-      ("nqn.a", namespace(2, uuid: 1), "nvme nvme1: duplicate IDs in subsystem for nsid 2"),
+      ("nqn.a", namespace(1, uuid: 3), ["nvme nvme1: IDs don't match for shared namespace 1"]),
+      ("nqn.a", namespace(2, uuid: 1), ["nvme nvme1: duplicate IDs in subsystem for nsid 2"]),
     ])
-  func clashes(_ nqn: String, _ other: ControllerEmulation.Namespace, _ message: String) throws {
+  func clashes(
+    _ nqn: String, _ other: ControllerEmulation.Namespace, _ messages: [String]
+  ) throws {
     let machine = LinuxMachine()
     _ = try host(machine, "nqn.a", [Self.namespace(1, uuid: 1, nguid: 9)]).probe()
     let second = try host(machine, nqn, id: 2, [other]).probe()
-    #expect(second.namespaces.isEmpty && machine.log == [message])
+    #expect(second.namespaces.isEmpty && machine.log == messages, "\(machine.log)")
     #expect(machine.disks == ["nvme0n1"])
   }
 
@@ -114,5 +121,58 @@ import Testing
     _ = try host(machine, "nqn.a", [Self.namespace(1)]).probe()
     _ = try host(machine, "nqn.b", [Self.namespace(1)]).probe()
     #expect(machine.disks == ["nvme0n1", "nvme1n1"] && machine.log.isEmpty)
+  }
+
+  @Test("a subsystem keeps its number until its last controller has left")
+  func numbers() throws {
+    let machine = LinuxMachine()
+    let first = host(machine, "nqn.a", [Self.namespace(1, uuid: 1)])
+    _ = try first.probe()
+    _ = try host(machine, "nqn.a", id: 2, [Self.namespace(1, uuid: 1)]).probe()
+    try first.shutDown()
+    let other = try host(machine, "nqn.b", [Self.namespace(1, uuid: 2)]).probe()
+    #expect(other.name == "nvme2", "nvme0 is the number of the subsystem")
+    #expect(machine.disks == ["nvme0n1", "nvme2n1"])
+  }
+
+  // MARK: Time-outs
+
+  @Test("a controller that does not become ready is reported in the kernel's words")
+  func notReady() throws {
+    let machine = LinuxMachine()
+    var model = ControllerModel(.nvmetPCIEPF)
+    model.nqn = "nqn.a"
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
+    host.machine = machine
+    // Without a link the driver does not look at CC.
+    #expect(throws: HostError.self) { try host.probe() }
+    #expect(machine.log == ["nvme nvme0: Device not ready; aborting initialisation, CSTS=0x0"])
+    // The number is free again.
+    function.linkUp()
+    #expect(try host.probe().name == "nvme0")
+  }
+
+  @Test("a command that does not complete is reported in the kernel's words")
+  func commandTimeout() throws {
+    var model = ControllerModel(.nvmetPCIEPF)
+    model.nqn = "nqn.a"
+    model.namespaces = [Self.namespace(1, uuid: 1)]
+    let memory = HostMemory(count: 16 << 20)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
+    function.linkUp()
+    let disk = try #require(try host.probe().namespaces.first)
+    function.linkDown()
+    let io = #expect(throws: HostError.self) { try host.read(disk, firstBlock: 0) }
+    #expect(
+      io?.message.hasPrefix("I/O tag ") == true
+        && io?.message.hasSuffix(" opcode 0x2 (I/O Cmd) QID 1 timeout, reset controller") == true,
+      "\(io?.message ?? "")")
+    let admin = #expect(throws: HostError.self) { try host.identify(.controller) }
+    #expect(
+      admin?.message.hasSuffix(" opcode 0x6 (Admin Cmd) QID 0 timeout, reset controller") == true,
+      "\(admin?.message ?? "")")
   }
 }

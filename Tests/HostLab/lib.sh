@@ -11,6 +11,9 @@ patience=$((stall * 20))
 
 # ---- The behaviours ----
 
+# The board whose identity is served and predicted.
+identity='--machine-id 0123456789abcdef0123456789abcdef'
+
 # behaviour_options NAME: its options for `epfnvme serve`, `predict` and `check --host`.
 behaviour_options() {
   case $1 in
@@ -69,7 +72,8 @@ serve() {
   socket=$work/socket
   rm -f "$socket"
   : >server.out
-  "$server_program" serve "$@" --socket "$socket" >server.out 2>server.err </dev/null &
+  # shellcheck disable=SC2086 # an option and its value
+  "$server_program" serve "$@" $identity --socket "$socket" >server.out 2>server.err </dev/null &
   server=$!
   lib_tries=0
   until [ -s server.out ]; do

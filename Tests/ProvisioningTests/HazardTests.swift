@@ -231,6 +231,44 @@ import Testing
     #expect(simulated.kernel.effects == 0)
   }
 
+  @Test(
+    "a kernel that accesses a DMA engine without a clock is refused before the first write",
+    arguments: [
+      ("6.14.2", "nvidia,tegra234-pcie-ep", true, "unsupported"),
+      ("6.14.2", "qcom,sdx55-pcie-ep", true, "unsupported"),
+      ("6.14.2", "st,stm32mp25-pcie-ep", true, "unsupported"),
+      // Without the engine's driver nothing accesses it; other controllers have a clock.
+      ("6.14.2", "nvidia,tegra234-pcie-ep", false, "plan"),
+      ("6.14.2", "rockchip,rk3588-pcie-ep", true, "plan"), ("6.14.2", "", true, "plan"),
+      // Some release of 6.18.y has the fix.
+      ("6.18.2", "nvidia,tegra234-pcie-ep", true, "warning"),
+      ("6.19", "nvidia,tegra234-pcie-ep", true, "plan"),
+    ])
+  func dmaBeforeInit(
+    _ release: String, _ compatible: String, _ hasDriver: Bool, _ expected: String
+  ) throws {
+    let release = try #require(SimulatedKernel.Release(rawValue: release))
+    let kernel = SimulatedKernel(release)
+    let simulated = SimulatedMachine(kernel: kernel) { machine in
+      var machine = machine
+      machine.compatible = { _ in compatible.isEmpty ? [] : [compatible] }
+      machine.kernelOption = { $0 == "DW_EDMA" ? hasDriver : kernel.kernelOption($0) }
+      return machine
+    }
+    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
+    let found: String
+    do {
+      let plan = try simulated.provisioner.plan(located)
+      let warns = plan.warnings.contains { $0.message.contains("DMA engine") }
+      found = warns ? "warning" : "plan"
+    } catch {
+      found = "\(error.kind)"
+      #expect(error.message.contains("before the host") || error.message.contains("PERST#"))
+    }
+    #expect(found == expected)
+    #expect(kernel.effects == 0)
+  }
+
   /// Requests that a profile must not make.
   static let unwelcome: [(hazard: Hazard, fact: String, functions: String, namespaces: String)] = [
     // nvmet_pci_epf.md, 20, Q4; nvmet.md, 21, row 6
@@ -307,6 +345,7 @@ import Testing
     let rows = Self.guarded.map(\.hazard.id) + Self.unwelcome.map(\.hazard.id)
     let ownTests = [
       Hazard.zonedReuse, .failedStaysLinked, .tlsKernel, .freedBAR, .driverUnload,
+      .dmaBeforeInit,
     ].map(\.id)
     for hazard in Hazard.all where hazard.prevention != .inexpressible {
       #expect(rows.contains(hazard.id) || ownTests.contains(hazard.id), "\(hazard.id)")

@@ -166,6 +166,30 @@ import Testing
     #expect(newer.writes == writes)
   }
 
+  @Test("read-only attributes of other drivers are not exported, so that the export can be set up")
+  func readOnlyAttributes() throws {
+    let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
+    let kernel = SimulatedKernel(.linux7_2, machine: shipped.machine)
+    let newer = NewerKernel(kernel)
+    let machine = SimulatedMachine(kernel: kernel) { machine in
+      var machine = machine
+      machine.configFS = newer
+      return machine
+    }
+    try machine.setUp(try shipped.located())
+    let host = FilePath("/sys/kernel/config/nvmet/hosts/nqn.2026-01.org.example:host")
+    try newer.createDirectory(host)
+    let export = try machine.provisioner.export()
+    let text = export.profile.json.compactText
+    #expect(!text.contains(NewerKernel.statistics))
+    #expect(export.warnings.map(\.message).filter { $0.contains(NewerKernel.statistics) } == [])
+    #expect(
+      try !machine.provisioner.exportNvmetcli().json.compactText.contains(NewerKernel.statistics))
+    try machine.tearDown("nullblk-pci")
+    try newer.removeDirectory(host)
+    try machine.setUp(try Profile.decode(Array(text.utf8)))
+  }
+
   @Test("objects that a profile cannot represent are named")
   func losses() throws {
     let machine = try standing()

@@ -4,9 +4,11 @@ import SimulatedKernel
 import Synchronization
 import SystemPackage
 
-/// A kernel whose subsystems have one attribute more than this program knows.
+/// A kernel whose subsystems have one attribute more than this program knows, and whose every directory with attributes has a read-only one,
+/// as an out-of-tree driver's statistics.
 final class NewerKernel: ConfigFSBackend {
   static let attribute = "attr_colour"
+  static let statistics = "statistics"
   /// The value of a new subsystem.
   static let standard = "red\n"
 
@@ -28,12 +30,22 @@ final class NewerKernel: ConfigFSBackend {
   }
 
   var mountPoint: FilePath { kernel.mountPoint }
+  private func isStatistics(_ path: FilePath) -> Bool {
+    path.lastComponent?.string == Self.statistics
+  }
+  func isWritable(_ path: FilePath) throws(Errno) -> Bool {
+    if isStatistics(path) { return false }
+    if isNew(path) { return true }
+    return try kernel.isWritable(path)
+  }
   func read(_ path: FilePath) throws(Errno) -> String {
+    if isStatistics(path) { return "17\n" }
     guard isNew(path) else { return try kernel.read(path) }
     _ = try kernel.kind(of: path.removingLastComponent())
     return texts.withLock { $0[path] } ?? Self.standard
   }
   func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
+    if isStatistics(path) { throw .permissionDenied }
     guard isNew(path) else { return try kernel.write(text, to: path) }
     _ = try kernel.kind(of: path.removingLastComponent())
     count.withLock { $0 += 1 }
@@ -41,12 +53,15 @@ final class NewerKernel: ConfigFSBackend {
     return text.utf8.count
   }
   func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] {
-    let entries = try kernel.entries(of: path)
+    var entries = try kernel.entries(of: path)
+    if entries.contains(where: { $0.kind == .attribute }) {
+      entries.append(DirectoryEntry(name: Self.statistics, kind: .attribute))
+    }
     return isSubsystem(path)
       ? entries + [DirectoryEntry(name: Self.attribute, kind: .attribute)] : entries
   }
   func kind(of path: FilePath) throws(Errno) -> EntryKind {
-    isNew(path) ? .attribute : try kernel.kind(of: path)
+    isNew(path) || isStatistics(path) ? .attribute : try kernel.kind(of: path)
   }
   func createDirectory(_ path: FilePath) throws(Errno) { try kernel.createDirectory(path) }
   func removeDirectory(_ path: FilePath) throws(Errno) { try kernel.removeDirectory(path) }

@@ -42,6 +42,12 @@ import Testing
     ("doas nvme-epf -q 2 start", "ioQueues 2"),
     ("DEBUG=1 sudo env A=b bash -x ./nvme-epf -q 2 start", "ioQueues 2"),
     ("nvme-epf-script -q 4 -l /dev/sdb1 --threads 2 start", "ioQueues 4"),
+    // As copied from a terminal or a guide.
+    ("$ sudo nvmet-pci-epf --nrioq 2 start", "ioQueues 2"),
+    ("# nvmet-pci-epf --nrioq 2 start", "ioQueues 2"),
+    ("root@rock-5b:~/pci-ep# ./nvmet-pci-epf --nrioq 2 start", "ioQueues 2"),
+    ("user@rock:~$ sudo ./nvmet-pci-epf.sh --nrioq 2 start  # four lanes", "ioQueues 2"),
+    ("sudo nvmet-pci-epf \\\n  --nrioq 2 \\\n  start\n", "ioQueues 2"),
     ("nvmet-pci-epf --nrioq 8 start", "ioQueues 8"),
     ("nvmet-pci-epf --mdts 256 start", "mdtsKiB 256"),
     ("nvmet-pci-epf --mqes 512 start", "queueSize 512"),

@@ -27,8 +27,8 @@ import Testing
     """
   }
 
-  private func port(_ groups: String) -> String {
-    #"{ "id": 7, "transport": "pci", "subsystems": ["\#(Self.nqn)"], "anaGroups": [ \#(groups) ] }"#
+  private func port(_ groups: String, _ transport: String = "pci") -> String {
+    #"{ "id": 7, "transport": "\#(transport)", "subsystems": ["\#(Self.nqn)"], "anaGroups": [ \#(groups) ] }"#
   }
 
   @Test(
@@ -52,17 +52,29 @@ import Testing
     if let status { #expect(found.first?.message.contains(status) == true) }
   }
 
-  @Test("the port that setup adds for a function has group 1 only")
-  func addedPort() {
-    #expect(
-      issues(access(#", "anaGroup": 2"#, "")).contains {
-        $0.path == "subsystems[0].namespaces[0].anaGroup"
-          && $0.message.contains("the function's port")
-      })
-    #expect(
-      !issues(access(#", "anaGroup": 2"#, "", driver: "pci_epf_nvme")).contains {
-        $0.message.contains("no usable disk")
-      })
+  @Test(
+    "the port that setup adds for a function has group 1 only",
+    arguments: [("auto", "pci"), ("nvmet_pci_epf", "pci"), ("pci_epf_nvme", "loop")])
+  func addedPort(_ driver: String, _ transport: String) {
+    let found = issues(access(#", "anaGroup": 2"#, "", driver: driver)).first {
+      $0.path == "subsystems[0].namespaces[0].anaGroup"
+    }
+    #expect(found?.message.contains("the function's port") == true)
+    #expect(found?.hint?.contains("a port of type \(transport)") == true)
+  }
+
+  @Test("with pci_epf_nvme the loop port gives access")
+  func loopPort() {
+    func message(_ state: String, _ transport: String) -> String? {
+      let port = port(#"{ "id": 2, "state": "\#(state)" }"#, transport)
+      return issues(access(#", "anaGroup": 2"#, port, driver: "pci_epf_nvme")).first {
+        $0.message.contains("the host gets no usable disk")
+      }?.message
+    }
+    #expect(message("inaccessible", "loop")?.contains("port 7 makes inaccessible") == true)
+    #expect(message("optimized", "loop") == nil)
+    // Not the port of the other driver.
+    #expect(message("optimized", "pci")?.contains("the function's port") == true)
   }
 
   // MARK: Ports
@@ -81,6 +93,27 @@ import Testing
       """)
     #expect(found.map(\.path).sorted() == ["ports[0]", "subsystems[0]"])
     #expect(found.contains { $0.message.hasPrefix("port 1 serves nothing") })
+  }
+
+  @Test("two spellings of one address are called that")
+  func spellings() {
+    func message(_ first: String, _ second: String) -> String? {
+      issues(
+        """
+        { "version": 1, "name": "x", "subsystems": [ { "nqn": "\(Self.nqn)" } ], "ports": [
+          { "id": 1, "transport": "tcp", \(first), "service": "4420", "subsystems": ["\(Self.nqn)"] },
+          { "id": 2, "transport": "tcp", \(second), "service": "4420", "subsystems": ["\(Self.nqn)"] } ] }
+        """
+      ).first { $0.path == "ports[1].address" }?.message
+    }
+    #expect(
+      message(Self.v6("::ffff:192.0.2.1"), Self.v4("192.0.2.1"))
+        == "the address is taken by port 1: ::ffff:192.0.2.1 and 192.0.2.1 are one address")
+    #expect(
+      message(Self.v4("192.0.2.1"), Self.v6("::"))
+        == "the address is taken by port 1: :: is every address of the machine")
+    #expect(
+      message(Self.v4("192.0.2.1"), Self.v4("192.0.2.1")) == "the address is taken by port 1")
   }
 
   private static func v4(_ address: String) -> String { port("ipv4", address) }
@@ -220,6 +253,9 @@ import Testing
       ("/dev/zvol/tank/a b", "zpool import tank", "dev-zvol-tank-a\\x20b.device"),
       ("/dev/disk/by-id/x.y", "udev", "dev-disk-by\\x2did-x.y.device"),
       ("/dev/nvme7n1", "lsblk", "dev-nvme7n1.device"),
+      ("/dev/loop7", "losetup", "dev-loop7.device"), ("/dev/zd16", "zpool", "dev-zd16.device"),
+      ("/dev/nbd3", "driver or service", "dev-nbd3.device"),
+      ("/dev/drbd0", "driver or service", "dev-drbd0.device"),
     ])
   func missingDevice(_ path: String, _ source: String, _ unit: String) throws {
     for kind in ["block", "file"] {
@@ -228,6 +264,16 @@ import Testing
       #expect(error?.kind == .inputMissing && hint.contains(source) && hint.contains(unit))
       #expect(!hint.contains("\"create\""))
     }
+  }
+
+  @Test(
+    "a missing device with the name of a character device is called that",
+    arguments: [("/dev/nvme1", "/dev/nvme1n1"), ("/dev/ng0n1", "/dev/nvme0n1")])
+  func missingCharacterDevice(_ path: String, _ disk: String) throws {
+    let error = try refusal(#"{ "block": { "path": "\#(path)" } }"#)
+    #expect(error?.message.contains("does not exist") == true)
+    let hint = try #require(error?.hint)
+    #expect(hint.contains("is a character device") && hint.contains(disk), "\(hint)")
   }
 
   @Test("a thousand files without O_DIRECT are one message")

@@ -138,6 +138,14 @@ public final class RecordedConfigFS: ConfigFSBackend {
     try change(nil) { (state) throws(Errno) in Self.kind(state.nodes[try state.index(path)].node) }
   }
 
+  /// Recordings have no modes.
+  public func isWritable(_ path: FilePath) throws(Errno) -> Bool {
+    try change(nil) { (state) throws(Errno) in
+      guard case .attribute = state.nodes[try state.index(path)].node else { throw .isDirectory }
+      return true
+    }
+  }
+
   private static func kind(_ node: Node) -> EntryKind {
     switch node {
     case .directory: .directory

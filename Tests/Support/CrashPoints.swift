@@ -110,6 +110,7 @@ extension CrashPoints: ConfigFSBackend {
     try kernel.linkTarget(of: path)
   }
   public func kind(of path: FilePath) throws(Errno) -> EntryKind { try kernel.kind(of: path) }
+  public func isWritable(_ path: FilePath) throws(Errno) -> Bool { try kernel.isWritable(path) }
 }
 
 extension CrashPoints: ModuleControl {

@@ -188,8 +188,9 @@ extension Smoke {
       }
     } catch {
       if error.kind == .disruptive {
-        return .skipped(
-          "\(error.message); --force bounces it, as --role does, whose host removes the device and rescans"
+        let hint = error.hint.map { "; \($0)" } ?? ""
+        return .failed(
+          "bounce \(number) refused: \(error.message)\(hint); or --role, whose host does that; or --bounces 0"
         )
       }
       return error.kind == .timedOut ? .timedOut(error.message) : .failed(error.message)

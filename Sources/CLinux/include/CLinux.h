@@ -94,6 +94,9 @@ int epfnvme_unix_accept(int descriptor);
 /// Whether a descriptor is a Unix stream socket that listens.
 int epfnvme_is_unix_listener(int descriptor);
 
+/// The path of a Unix socket, with a final NUL; @ and the name of an abstract one. The buffer has 110 bytes.
+int epfnvme_unix_name(int descriptor, char *name);
+
 /// Receives bytes with their descriptors; 0 is the end, -EAGAIN if none are available.
 int64_t epfnvme_receive(int descriptor, void *buffer, size_t length, int *descriptors,
                         int *descriptor_count);

@@ -403,6 +403,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
   }
 
   static func describe(_ namespace: Namespace, in data: inout IdentifyNamespace) {
+    if namespace.hidesUtilization { data[.utilization] = 0 }
     data[.features] = namespace.isFile ? 0 : 2
     data[.sharing] = 1
   }
@@ -443,29 +444,45 @@ enum PCIEPFNVMe: ControllerBehaviour {
     return .data(count: count)
   }
 
-  /// Asymmetric Namespace Access: every group that a namespace is in, optimised.
+  /// Asymmetric Namespace Access: group 1 always, others with their first namespace.
   private static func putAccess(
     _ controller: borrowing Controller<Self>, _ command: SubmissionEntry, _ count: Int
   ) {
     let namespaces = controller.model.namespaces.filter(\.isEnabled)
-    let groups = Set(namespaces.map(\.anaGroup)).sorted()
+    let groups = Set(namespaces.map(\.anaGroup)).union([1]).sorted()
     guard count >= 16 else { return }
     controller.put(UInt64(groups.count), width: 2, at: 8)
     var offset = 16
     for group in groups {
-      let ids =
-        command.wantsGroupsOnly ? [] : namespaces.filter { $0.anaGroup == group }.map(\.id)
+      let members = namespaces.filter { $0.anaGroup == group }
+      let ids = command.wantsGroupsOnly ? [] : members.map(\.id)
       guard offset + 32 + 4 * ids.count <= count else { return }
-      controller.putAccessGroup(group, ids, .optimized, at: offset)
+      controller.putAccessGroup(
+        group, ids, members.first?.accessState ?? .optimized, at: offset)
       offset += 32 + 4 * ids.count
     }
   }
 
   // MARK: I/O commands
 
+  /// The driver ignores Dataset Management, and transfers the data of Read and Write, before the target can refuse them.
   static func refuseIO(
     _ controller: borrowing Controller<Self>, _ command: SubmissionEntry, _ index: Int
-  ) -> Status? { controller.refuseBlocks(command, index) }
+  ) -> Status? {
+    if let refusal = controller.refuseNamespace(index) { return refusal }
+    let isPassedAtOnce = [.flush, .writeZeroes].contains(command.nvmOpcode)
+    if isPassedAtOnce, let refusal = controller.refuseAccess(index) { return refusal }
+    return controller.refuseBlocks(command, index)
+  }
+
+  /// The target's refusals are logged.
+  static func willRefuse(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry, on queue: UInt16,
+    _ status: Status
+  ) {
+    // Only the target sets MORE.
+    if status.hasMore { logRefusal(&controller, command, on: queue, status) }
+  }
 
   static func refuseIOOpcode(
     _ controller: inout Controller<Self>, _ command: SubmissionEntry
@@ -483,6 +500,9 @@ enum PCIEPFNVMe: ControllerBehaviour {
     let pointer = controller.parseDataPointer(command, bytes: bytes)
     guard pointer == .success else {
       return controller.finish(command, on: queue, .failure(pointer))
+    }
+    if let refusal = controller.refuseAccess(index) {
+      return controller.finish(command, on: queue, .refused(refusal))
     }
     if controller.model.usesLoop, bytes == 1 << 20, controller.has(.loopCarriesLessThanMebibyte) {
       return controller.finish(command, on: queue, .failure(.internalError))

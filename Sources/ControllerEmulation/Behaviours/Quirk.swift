@@ -59,6 +59,11 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   case failedMappingKeepsQueueID = "failed-mapping-keeps-queue-id"
   case shortSegmentReadBeyond = "short-sgl-segment-read-beyond"
   case reservationMaskNamesNamespace = "reservation-mask-names-namespace"
+  // Of some endpoint controllers, in some releases
+  case addressTranslationBroken = "ats-capability-broken"
+  case interruptWriteAfterUnmap = "msix-write-after-unmap"
+  case interruptAddressCached = "msi-address-cached"
+  case linkTrainingDuringHotReset = "link-training-during-hot-reset"
 
   public var behaviour: Behaviour {
     switch self {
@@ -77,7 +82,9 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
       .largeEntrySizesEnabled, .bar0Is32Bit, .enableSurvivesShutdown, .linkChangesNotLogged,
       .failedCompletionBlank, .interruptEnableSurvivesDelete, .completionQueueMappedPerPost,
       .interruptFailuresNotLimited, .completionQueueNotChecked, .refusedCommandCompletesTwice,
-      .failedMappingKeepsQueueID, .shortSegmentReadBeyond, .reservationMaskNamesNamespace:
+      .failedMappingKeepsQueueID, .shortSegmentReadBeyond, .reservationMaskNamesNamespace,
+      .addressTranslationBroken, .interruptWriteAfterUnmap, .interruptAddressCached,
+      .linkTrainingDuringHotReset:
       .nvmetPCIEPF
     }
   }
@@ -139,6 +146,14 @@ extension Quirk {
     case .shortSegmentReadBeyond: "an SGL segment of less than 16 bytes is read beyond its end"
     case .reservationMaskNamesNamespace:
       "feature 82h of a missing namespace fails with Invalid Namespace"
+    case .addressTranslationBroken:
+      "an RK3588 offers ATS, and does not answer the IOMMU's invalidations"
+    case .interruptWriteAfterUnmap:
+      "a DesignWare controller may write MSI-X messages that follow each other to wrong addresses"
+    case .interruptAddressCached:
+      "a DesignWare controller keeps the first MSI address: interrupts to another one are lost"
+    case .linkTrainingDuringHotReset:
+      "an RK35xx trains its link during a hot reset, when registers may be half written"
     }
   }
 }

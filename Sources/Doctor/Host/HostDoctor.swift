@@ -33,12 +33,16 @@ package enum HostDoctor {
   /// Diagnoses a machine from its saved kernel log alone.
   /// - Parameter name: of the file, for evidence.
   package static func examine(savedLog bytes: [UInt8], name: String) -> MachineDiagnosis {
-    let log = HostLog(saved: bytes, as: name)
+    let text = SavedLogText(bytes)
+    let log = HostLog(saved: text?.bytes ?? [], as: name)
     var diagnosis = MachineDiagnosis(
       machine: "the host of \(name)", release: log.release ?? "unknown")
     diagnosis.role = .host
     var examination = HostExamination(log: log, diagnosis)
-    if log.lines.isEmpty {
+    if text == nil {
+      examination.hide(
+        "kernel log", "\(name) is not text; save the log on the host: sudo dmesg > FILE")
+    } else if log.lines.isEmpty {
       examination.hide("kernel log", "\(name): no line; save it with sudo dmesg > FILE")
     }
     for (controller, function) in log.functions.sorted(by: { $0.key < $1.key }) {

@@ -34,7 +34,7 @@ struct HostLog {
     classify()
   }
 
-  /// A saved log: the output of `dmesg` with any options, of `journalctl -k`, a file of syslog, or a capture of a serial console.
+  /// A saved log: the output of `dmesg` or `journalctl -k` with any options, a file of syslog, or a capture of a serial console.
   init(saved bytes: [UInt8], as name: String) {
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
@@ -68,12 +68,30 @@ struct HostLog {
       classes = [:]
       release = String(word)
     }
-    if let range = text.firstRange(of: ": pci function "), let name = Self.controller(in: text) {
+    let bytes = Array(text.utf8)
+    // Most lines of a log are about other things.
+    let namesNVMe = Self.nvme.matches(bytes)
+    let hasAddress = Self.hasAddress(bytes)
+    if namesNVMe, let range = text.firstRange(of: ": pci function "),
+      let name = Self.controller(in: text)
+    {
       functions[name] = String(text[range.upperBound...].prefix { !$0.isWhitespace })
     }
-    learn(text)
+    if hasAddress { learn(text) }
     lines.append(
-      Line(place: place, text: text, bytes: Array(text.utf8), device: device(of: text)))
+      Line(
+        place: place, text: text, bytes: bytes,
+        device: namesNVMe || hasAddress ? device(of: text) : .none))
+  }
+
+  private static let nvme: LinePattern = "nvme"
+
+  /// Whether a line can have the address of a PCI function: `01:00.0`.
+  private static func hasAddress(_ line: [UInt8]) -> Bool {
+    guard line.count >= 5 else { return false }
+    return (0..<line.count - 4).contains {
+      line[$0] == UInt8(ascii: ":") && line[$0 + 3] == UInt8(ascii: ".")
+    }
   }
 
   // MARK: Devices

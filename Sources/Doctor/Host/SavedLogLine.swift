@@ -1,19 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A line of a saved kernel log, without what `dmesg`, `journalctl` and syslog put before the message.
+/// A line of a saved kernel log, without what `dmesg`, `journalctl`, syslog and netconsole put around the message.
 enum SavedLogLine {
+  /// A message of the kernel has at most 1 KiB; a record of the journal in JSON has more around it.
+  private static let longest = 16384
+
   /// - Parameter line: without its line feed.
   static func message(of line: ArraySlice<UInt8>) -> String {
-    var text = Substring(withoutEscapes(String(decoding: line, as: UTF8.self)))
-    if text.last == "\r" { text = text.dropLast() }
+    var text = Substring(withoutEscapes(String(decoding: line.prefix(longest), as: UTF8.self)))
+    if text.utf8.last == UInt8(ascii: "\r") { text = text.dropLast() }
+    if let message = messageOfJSON(text) { text = Substring(message) }
+    text = withoutRecord(text)
     text = withoutPriority(text)
     text = withoutHost(text)
     while let rest = withoutTimestamp(text) { text = rest }
     // `journalctl -o short-monotonic` has the host after the time.
-    if let range = text.firstRange(of: " kernel: "), !text[..<range.lowerBound].contains(" ") {
+    if let range = kernel(in: text), !text[..<range.lowerBound].contains(" ") {
       text = text[range.upperBound...]
     }
     return String(text)
+  }
+
+  private static func kernel(in text: Substring) -> Range<Substring.Index>? {
+    text.utf8.firstRange(of: " kernel: ".utf8)
+  }
+
+  /// The message of a line of `dmesg --json` (`"msg": "…"`) or `journalctl -o json` (`"MESSAGE" : "…"`); nil for another line.
+  private static func messageOfJSON(_ text: Substring) -> String? {
+    let start = text.utf8.first { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+    guard start == UInt8(ascii: "{") || start == UInt8(ascii: "\"") else { return nil }
+    for key in ["\"MESSAGE\"", "\"msg\""] {
+      guard let range = text.utf8.firstRange(of: key.utf8) else { continue }
+      let value = text[range.upperBound...].drop { ": \t".contains($0) }
+      if value.first == "[" {
+        // A message that is not UTF-8 is an array of bytes.
+        let numbers = value.dropFirst().prefix { $0 != "]" }.split { !$0.isNumber }
+        return String(decoding: numbers.compactMap { UInt8($0) }, as: UTF8.self)
+      }
+      guard value.first == "\"" else { continue }
+      return unescaped(value.dropFirst())
+    }
+    return nil
+  }
+
+  /// A JSON string, up to its closing quote.
+  private static func unescaped(_ text: Substring) -> String {
+    var result = ""
+    var rest = text
+    while let character = rest.first, character != "\"" {
+      rest.removeFirst()
+      guard character == "\\", let escaped = rest.popFirst() else {
+        result.append(character)
+        continue
+      }
+      switch escaped {
+      case "n", "r", "t": result.append(" ")
+      case "u":
+        let code = UInt32(rest.prefix(4), radix: 16).flatMap(Unicode.Scalar.init)
+        rest = rest.dropFirst(4)
+        if let code { result.unicodeScalars.append(code) }
+      default: result.append(escaped)
+      }
+    }
+    return result
+  }
+
+  /// `6,339,5140900,-;` of `/dev/kmsg` and of netconsole, which may put the release before it.
+  private static func withoutRecord(_ text: Substring) -> Substring {
+    guard let end = text.utf8.prefix(160).firstIndex(of: UInt8(ascii: ";")) else { return text }
+    let fields = text[..<end].split(separator: ",", omittingEmptySubsequences: false)
+    let numbers = fields.drop { !$0.allSatisfy(\.isNumber) || $0.isEmpty }.prefix(3)
+    guard fields.count >= 4, fields.count <= 8, numbers.count == 3,
+      numbers.startIndex <= fields.startIndex + 1,
+      numbers.allSatisfy({ !$0.isEmpty && $0.allSatisfy(\.isNumber) })
+    else { return text }
+    return text[end...].dropFirst()
   }
 
   /// Without the colours of a terminal.
@@ -48,8 +109,8 @@ enum SavedLogLine {
 
   /// `Nov 30 16:14:30 board kernel: `, also with a date of ISO 8601.
   private static func withoutHost(_ text: Substring) -> Substring {
-    guard text.first != "[", let range = text.firstRange(of: " kernel: "),
-      text.distance(from: text.startIndex, to: range.lowerBound) < 100
+    guard text.first != "[", let range = kernel(in: text),
+      text.utf8.distance(from: text.startIndex, to: range.lowerBound) < 100
     else { return text }
     return text[range.upperBound...]
   }

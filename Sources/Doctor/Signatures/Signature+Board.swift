@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelHistory
 
 /// What the board's kernel reports about its endpoint.
 /// - Source: `drivers/nvme/target/pci-epf.c`, `drivers/pci/endpoint/pci-epf-core.c`, `mm/cma.c`, `arch/arm64/kernel/traps.c`.
@@ -28,7 +29,7 @@ extension Signature {
       id: .interruptFailed, rank: nil,
       patterns: ["Failed to raise IRQ", "Raise IRQ failed", "EP cannot raise INT"],
       meaning:
-        "the controller could not raise an interrupt: the host has not enabled the kind that the function uses (firmware that polls), or the controller cannot raise INTx. Before 6.16 nvmet_pci_epf falls back to INTx and logs each attempt",
+        "the controller could not raise an interrupt: the host has not enabled the kind that the function uses (firmware that polls), or the controller cannot raise INTx. nvmet_pci_epf \(withoutFix(.interruptFailuresUnlimited)) falls back to INTx and logs each attempt",
       fix:
         "with a host that runs an operating system: request both kinds (msixVectors and msiVectors 32 in the profile), link the function again, and on the host: epfnvme host rebind; none while only firmware uses the disk"
     ),
@@ -57,7 +58,7 @@ extension Signature {
       ],
       trace: ["pci_ep", "pci-ep", "nvmet", "dw_pcie", "dw_edma", "cdns_", "_ep_", "pcie_ep"],
       meaning:
-        "the processor of the board was denied an access to the controller: registers without a clock (Tegra, Qualcomm and STM32MP2 have none until the host releases PERST#; before 6.19 linking a function there accesses the DMA engine), or a window to a host that is gone",
+        "the processor of the board was denied an access to the controller: registers without a clock (Tegra, Qualcomm and STM32MP2 have none until the host releases PERST#; linking a function to them \(withoutFix(.dmaBeforeInit)) accesses the DMA engine), or a window to a host that is gone",
       fix:
         "reboot the board; power the host on before the function is linked, and stop the controller (epfnvme stop) before the host is switched off"
     ),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelHistory
 
 /// What Linux as the host reports about the PCI device of a board: link, BARs, power states, errors.
 /// - Source: `drivers/pci/{probe,setup-res,pci,quirks}.c`, `drivers/pci/hotplug/pciehp_*.c`, `drivers/pci/pcie/{aer,dpc}.c`.
@@ -46,7 +47,7 @@ extension Signature {
       ],
       ends: ["BAR 0 [mem *]: assigned", "BAR 0: assigned [mem"],
       meaning:
-        "the host has no address range for BAR 0, so the registers cannot be mapped. A board that appears after the host's boot needs room behind its bridge, and with resizable BARs (RK35xx and R-Car Gen4 since 6.15) BAR 0 needs 1 MiB",
+        "the host has no address range for BAR 0, so the registers cannot be mapped. A board that appears after the host's boot needs room behind its bridge, and on RK35xx and R-Car Gen4 BAR 0 needs 1 MiB",
       fix:
         "on the host: restart it while the board is started, or boot with pci=realloc, or pci=hpmmiosize=4M for the slot's bridge; enable decoding above 4 GiB in its firmware"
     ),
@@ -57,9 +58,9 @@ extension Signature {
         "BAR 0: error updating",
       ],
       meaning:
-        "configuration space was read while the board did not answer, or was half written. On RK35xx before 6.17 and 6.16.2 a hot reset or a lost link leaves registers in that state until the board restarts",
+        "configuration space was read while the board did not answer, or was half written. On RK35xx \(withoutFix(.hotResetRace)) a hot reset or a lost link leaves registers in that state until the board restarts",
       fix:
-        "on the board: stop and start the endpoint controller, or restart the board, and use 6.17 or later; on the host: epfnvme host remove, then epfnvme host rescan"
+        "on the board: stop and start the endpoint controller, or restart the board, and use \(fixed(.hotResetRace)) or later; on the host: epfnvme host remove, then epfnvme host rescan"
     ),
     Signature(
       id: .configurationLost, rank: .cause, patterns: [],

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelHistory
 
 /// What Linux as the host reports about an NVMe controller of a board: enabling, commands, resets.
 /// - Source: `drivers/nvme/host/{core,pci}.c`, Linux 6.1 to 7.2. The versions are those of Docs/Reference/Kernel/releases.md.
@@ -15,9 +16,9 @@ extension Signature {
         + ["Device not ready; aborting initialisation$"],
       ends: probed,
       meaning:
-        "the registers can be read, but CSTS.RDY did not follow CC.EN: the function driver did not enable the controller. Before 6.14.4 and 6.15, nvmet_pci_epf keeps CC.EN after the host restarted or lost the link, and the next enable has no effect; on every kernel it happens while the board is stopped, or its NVMe controller was not created",
+        "the registers can be read, but CSTS.RDY did not follow CC.EN: the function driver did not enable the controller. nvmet_pci_epf \(withoutFix(.enableSurvivesShutdown)) keeps CC.EN after the host restarted or lost the link, and the next enable has no effect; on every kernel it happens while the board is stopped, or its NVMe controller was not created",
       fix:
-        "on the board: epfnvme doctor, then stop the endpoint controller and start it (with a kernel before 6.14.4 also unlink the function and link it again: epfnvme teardown and setup), and use 6.15 or later; on the host: epfnvme host remove, then epfnvme host rescan"
+        "on the board: epfnvme doctor, then stop the endpoint controller and start it (with a kernel without the fix also unlink the function and link it again: epfnvme teardown and setup), and use \(fixed(.enableSurvivesShutdown)) or later; on the host: epfnvme host remove, then epfnvme host rescan"
     ),
     Signature(
       id: .readyStuck, rank: .symptom,
@@ -62,7 +63,7 @@ extension Signature {
       id: .shutdownIncomplete, rank: nil,
       patterns: ["Device shutdown incomplete; abort shutdown"],
       meaning:
-        "CSTS.SHST did not report a completed shutdown: the board was stopped first, or does not process CC. With nvmet_pci_epf before 6.14.4 the next probe times out",
+        "CSTS.SHST did not report a completed shutdown: the board was stopped first, or does not process CC. With nvmet_pci_epf \(withoutFix(.enableSurvivesShutdown)) the next probe times out",
       fix:
         "on the board: stop and start the endpoint controller before the host starts again; shut the host down before the board"
     ),
@@ -100,9 +101,9 @@ extension Signature {
       id: .duplicateCompletion, rank: .cause,
       patterns: ["genctr mismatch", "invalid id * completed on queue"],
       meaning:
-        "a completion belongs to no outstanding command. nvmet_pci_epf completes a command twice that the target lacks (CVE-2025-38658, before 6.17, 6.16.1 and 6.15.y), and leaves fields of a completion unset before 6.15 and 6.14.5",
+        "a completion belongs to no outstanding command. nvmet_pci_epf completes a command twice that the target lacks (CVE-2025-38658, \(withoutFix(.completedTwice))), and leaves fields of a completion unset \(withoutFix(.blankCompletion))",
       fix:
-        "on the board: use 6.17 or later; on the host: avoid nvme security-recv and other commands that the target lacks (nvme effects-log)"
+        "on the board: use \(fixed(.completedTwice)) or later; on the host: avoid nvme security-recv and other commands that the target lacks (nvme effects-log)"
     ),
     Signature(
       id: .noIOQueues, rank: .symptom,

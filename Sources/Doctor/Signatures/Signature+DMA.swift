@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelHistory
 
 /// What Linux as the host reports about DMA and interrupts of a board, the IOMMU's messages above all.
 /// - Source: `drivers/iommu/{amd/iommu,intel/dmar,intel/irq_remapping}.c`, `drivers/iommu/arm/arm-smmu*/`, `kernel/dma/swiotlb.c`.
 extension Signature {
+  /// The release that keeps the first MSI address.
+  private static var cached: String { KernelChange.interruptCached.since?.mainlineText ?? "" }
+
   static let dma: [Signature] = [
     Signature(
       id: .atsTimeout, rank: .cause,
@@ -12,9 +16,9 @@ extension Signature {
         "CMD_SYNC timeout", "Completion-Wait loop timed out",
       ],
       meaning:
-        "the device advertises ATS, so the IOMMU asks it to invalidate translations, and it never answers. RK3588 in endpoint mode advertises an ATS capability that does not work, before 6.15 on the board",
+        "the device advertises ATS, so the IOMMU asks it to invalidate translations, and it never answers. RK3588 in endpoint mode advertises an ATS capability that does not work, with a kernel \(withoutFix(.brokenATS)) on the board",
       fix:
-        "on the board: use 6.15 or later, which hides the capability; on the host until then: boot with pci=noats; or without translation: intel_iommu=off, amd_iommu=off, or the firmware's setting"
+        "on the board: use \(fixed(.brokenATS)) or later, which hides the capability; on the host until then: boot with pci=noats; or without translation: intel_iommu=off, amd_iommu=off, or the firmware's setting"
     ),
     Signature(
       id: .interruptRemapping, rank: .cause, scope: .ports,
@@ -25,9 +29,9 @@ extension Signature {
         "Blocked a compatibility format interrupt",
       ],
       meaning:
-        "the IOMMU blocked an interrupt of the device: the board wrote an MSI message with an address or data that the host has not set, or no longer uses. With 7.0-rc1 on the board, the MSI address that the host's firmware had set stays in use after Linux has changed it (fixed in 7.0-rc2)",
+        "the IOMMU blocked an interrupt of the device: the board wrote an MSI message with an address or data that the host has not set, or no longer uses. With \(cached) on the board, the MSI address that the host's firmware had set stays in use after Linux has changed it (fixed in \(fixed(.interruptCached)))",
       fix:
-        "on the board: stop and start the endpoint controller after the firmware of the host has run, and avoid 7.0-rc1; on the host: epfnvme host remove and rescan; to find out whether remapping is the reason: intremap=off"
+        "on the board: stop and start the endpoint controller after the firmware of the host has run, and avoid \(cached); on the host: epfnvme host remove and rescan; to find out whether remapping is the reason: intremap=off"
     ),
     Signature(
       id: .requesterUnknown, rank: .cause, scope: .ports,
@@ -50,9 +54,9 @@ extension Signature {
         "DMAR:[DMA Write", "DMAR:[DMA Read", "Unhandled context fault",
       ],
       meaning:
-        "the device accessed host memory that is not mapped for it. With DesignWare endpoints (RK3568, RK3588 and others) and MSI-X, before 7.0 and its backports (6.12.y and later, February 2026) on the board, an MSI-X write races with the unmapping of its ATU entry and lands at a random address under load (queue depth 32, not 1); without an IOMMU it damages host memory",
+        "the device accessed host memory that is not mapped for it. With DesignWare endpoints (RK3568, RK3588 and others) and MSI-X, with a kernel \(withoutFix(.interruptUnmapped)) on the board, an MSI-X write races with the unmapping of its ATU entry and lands at a random address under load (queue depth 32, not 1); without an IOMMU it damages host memory",
       fix:
-        "on the board: use 7.0 or a stable release with the fix, or MSI instead of MSI-X (\"msixVectors\": 0, \"msiVectors\": 32 in the profile); on the host: keep the IOMMU on, since it protects the memory"
+        "on the board: use \(fixed(.interruptUnmapped)) or a stable release with the fix, or MSI instead of MSI-X (\"msixVectors\": 0, \"msiVectors\": 32 in the profile); on the host: keep the IOMMU on, since it protects the memory"
     ),
     Signature(
       id: .bounceBufferFull, rank: .cause,
@@ -66,9 +70,9 @@ extension Signature {
       id: .interruptsLost, rank: .symptom,
       patterns: ["timeout, completion polled"],
       meaning:
-        "the completion was in the queue, but its interrupt did not arrive: the board cannot raise the kind of interrupt that the host uses (INTx on most controllers, MSI-X on those without), or the message does not reach the interrupt controller. With 7.0-rc1 on the board, an MSI address of the host's firmware stays in use",
+        "the completion was in the queue, but its interrupt did not arrive: the board cannot raise the kind of interrupt that the host uses (INTx on most controllers, MSI-X on those without), or the message does not reach the interrupt controller. With \(cached) on the board, an MSI address of the host's firmware stays in use",
       fix:
-        "on the board: request both kinds in the profile (msixVectors and msiVectors 32), look for Failed to raise IRQ in its log, and avoid 7.0-rc1; on the host: cat /proc/interrupts shows whether the counters of nvmeNqN grow; to try: intremap=off, or pci=nomsi for INTx"
+        "on the board: request both kinds in the profile (msixVectors and msiVectors 32), look for Failed to raise IRQ in its log, and avoid \(cached); on the host: cat /proc/interrupts shows whether the counters of nvmeNqN grow; to try: intremap=off, or pci=nomsi for INTx"
     ),
     Signature(
       id: .unexpectedInterrupt, rank: nil,
@@ -76,7 +80,7 @@ extension Signature {
       meaning:
         "an interrupt arrived that no driver expects: a board that still uses an earlier MSI message, for example that of the host's firmware, or an INTx line that stays asserted",
       fix:
-        "on the board: stop and start the endpoint controller after the host's firmware has run, and avoid 7.0-rc1; on the host: epfnvme host rebind"
+        "on the board: stop and start the endpoint controller after the host's firmware has run, and avoid \(cached); on the host: epfnvme host rebind"
     ),
   ]
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import KernelHistory
 
 /// One problem that the kernel log shows: its messages, its meaning and its fix.
 ///
@@ -33,6 +34,14 @@ struct Signature: Sendable {
   var onlyWithoutDisk = false
   var meaning: String
   var fix: String
+
+  /// The releases with the fix of a behaviour, for texts: `without the fix (in 6.15, 6.14.4)`.
+  static func withoutFix(_ change: KernelChange) -> String {
+    "without the fix (in \(change.endText))"
+  }
+
+  /// The first mainline release with the fix of a behaviour, for texts.
+  static func fixed(_ change: KernelChange) -> String { change.until?.mainlineText ?? "" }
 
   /// Whether a message, with the messages after it, shows the problem.
   func matches<Lines: RandomAccessCollection>(_ lines: Lines, at index: Lines.Index) -> Bool

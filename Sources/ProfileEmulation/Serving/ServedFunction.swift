@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ControllerEmulation
+internal import EndpointProvisioning
 package import PCI
 package import Provisioning
 package import SimulatedKernel
@@ -18,14 +19,24 @@ package struct ServedFunction {
   /// Backings that are served from memory although the profile names a file or a device.
   package private(set) var notes: [String] = []
 
+  /// The ID of the emulated board behind a socket: the same for one path, so that a disk keeps its identity, and different for two sockets,
+  /// so that one host can have both disks.
+  package static func machineID(ofSocket path: String) -> String {
+    SimulatedBoard.machineID(of: "socket \(path)")
+  }
+
   /// From a profile: set up on a simulated kernel, with the files and devices that it names.
+  /// - Parameter machineID: of the board, from which the profile's identities are derived.
   /// - Throws: ``ProvisioningError``.
   package init(
-    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release, quirks: QuirkSet?,
-    named wanted: String?, as controller: Controller
+    _ located: Profile.Located, _ kernelRelease: SimulatedKernel.Release, machineID: String,
+    quirks: QuirkSet?, named wanted: String?, as controller: Controller
   ) throws(ProvisioningError) {
     let files = try BackingFiles(located.profile)
-    let emulation = try Emulation(located, kernelRelease, quirks: quirks, adjust: files.describe)
+    let emulation = try Emulation(located, kernelRelease, quirks: quirks) { machine in
+      files.describe(&machine)
+      machine.machineID = machineID
+    }
     try self.init(
       emulation.kernel, emulation.functions, named: wanted, as: controller, files)
   }

@@ -46,7 +46,9 @@ final class MachineReader {
 
   func add(_ issues: [ProfileIssue]) { warnings += issues }
 
-  /// The readable attributes of a directory, without line feeds; secrets are hidden unless requested.
+  /// The attributes of a directory that can be read and written, without line feeds; secrets are hidden unless requested.
+  ///
+  /// Read-only attributes, such as the statistics of an out-of-tree driver, cannot be set up again.
   func texts(of directory: ConfigDirectory, prefix: String = "") throws(ConfigFSError)
     -> [Profile.RawAttribute]
   {
@@ -54,7 +56,9 @@ final class MachineReader {
     for entry in try directory.entries() where entry.kind == .attribute {
       // Commands cannot be read; attributes that disappear meanwhile are omitted.
       let path = directory.path.appending(entry.name)
-      guard let shown = try? machine.configFS.read(path) else { continue }
+      guard let shown = try? machine.configFS.read(path),
+        (try? machine.configFS.isWritable(path)) == true
+      else { continue }
       let text = shown.withoutTrailingNewline
       if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
         if entry.name != "badblocks" {

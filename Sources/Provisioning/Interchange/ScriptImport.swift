@@ -17,7 +17,8 @@ extension Import {
           hint: "for example --from-script 'nvmet-pci-epf --nrioq 4 start'")
       ])
     }
-    let base = String(first.text.split(separator: "/").last ?? "")
+    let file = String(first.text.split(separator: "/").last ?? "")
+    let base = file.hasSuffix(".sh") ? String(file.dropLast(3)) : file
     let names = EndpointScript.allCases.map(\.rawValue)
     guard let script = EndpointScript(rawValue: base) else {
       throw ProfileIssues([

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ConfigFS
 internal import KernelEvents
+internal import KernelHistory
 internal import KernelModules
 internal import LinuxFiles
 internal import NVMeTarget
@@ -39,6 +40,7 @@ struct Resolution {
     }
     try Self.checkLimits(driver, profile)
     checkDriver(driver, profile, on: machine)
+    try checkDMA(on: machine)
     functionPort = try Self.functionPort(
       profile, transport: functionTransport, on: machine, ownership, isMounted: isMounted)
     if driver == .nvmetPCIEPF, machine.kernelOption("NVME_TARGET_TCP_TLS") == true {
@@ -46,6 +48,31 @@ struct Resolution {
         .unsupported,
         "this kernel is built with CONFIG_NVME_TARGET_TCP_TLS, and nvmet_pci_epf crashes it as soon as a controller is created",
         hint: "build the kernel without CONFIG_NVME_TARGET_TCP_TLS")
+    }
+  }
+
+  /// Whether the link of a function makes the driver access a DMA engine that has no clock yet.
+  private mutating func checkDMA(on machine: Machine) throws(ProvisioningError) {
+    let change = KernelChange.dmaBeforeInit
+    guard driver == .nvmetPCIEPF, let release = KernelRelease(machine.facts.release),
+      machine.kernelOption("DW_EDMA") != false,
+      let controller = controllers.first(where: {
+        !change.hardware.isEmpty && change.concerns(machine.compatible($0))
+      })
+    else { return }
+    let text =
+      "\(controller) has no clock until the host releases PERST#, and linking a function accesses its DMA engine before that: the board hangs (fixed in \(change.endText))"
+    let hint = Hazard.dmaBeforeInit.safeOrder
+    switch change.presence(in: release) {
+    case .absent: break
+    case .present:
+      throw ProvisioningError(
+        .unsupported, "in Linux \(release.text), \(text)", path: controller, hint: hint)
+    case .unknown:
+      warnings.append(
+        ProfileIssue(
+          .warning, path: "functions", message: "perhaps in Linux \(release.text), \(text)",
+          hint: hint))
     }
   }
 

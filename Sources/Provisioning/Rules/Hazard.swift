@@ -94,6 +94,11 @@ public struct Hazard: Hashable, Sendable {
     consequence:
       "with CONFIG_NVME_TARGET_TCP_TLS the creation of a PCI controller crashes the kernel",
     safeOrder: "use a kernel without CONFIG_NVME_TARGET_TCP_TLS", prevention: .validated)
+  static let dmaBeforeInit = Hazard(
+    id: "dma-before-controller-init",
+    consequence:
+      "in this kernel linking a function accesses the controller's DMA engine, which has no clock before the host releases PERST#: the board hangs",
+    safeOrder: "use a kernel with the fix, or one without CONFIG_DW_EDMA", prevention: .validated)
   static let queuesBeyondVectors = Hazard(
     id: "queues-beyond-vectors",
     consequence: "a host may create queues that the driver has no room for",
@@ -146,7 +151,7 @@ public struct Hazard: Hashable, Sendable {
   public static let all: [Hazard] = [
     limitUnderController, portUnderController, longName, wrongTarget, secondary, virtualFunction,
     moduleUnderFunction, driverUnload, vectorsAfterBind, anaGroup128, addressLength, cutNQN,
-    tlsKernel,
+    tlsKernel, dmaBeforeInit,
     queuesBeyondVectors, sharedBacking, zonedReuse, unbindThroughSysfs, failedStaysLinked,
     lateHeader, dmaAfterBind, freedBAR, debugfsFatal, controllerDriver, repeatedInit,
   ]

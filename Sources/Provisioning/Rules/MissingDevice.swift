@@ -8,6 +8,9 @@ package enum BackingHint {
 
   /// What makes a block device appear, and what to wait for at boot.
   package static func missingDevice(_ path: String) -> String {
+    if let description = CharacterDevice.description(of: path) {
+      return "\(path) \(description); lsblk lists the disks"
+    }
     guard path.hasPrefix("/dev/"), let source = source(of: path) else {
       return "name an existing block device; lsblk lists them"
     }
@@ -39,6 +42,13 @@ package enum BackingHint {
     }
     if first[...].isNumbered("md") {
       return "assemble the array: mdadm --assemble --scan"
+    }
+    if first[...].isNumbered("zd") { return "import the pool: zpool import" }
+    if first[...].isNumbered("loop") {
+      return "attach its file: losetup; or let the profile do that with a backing loopDevice"
+    }
+    if ["rbd", "drbd", "nbd", "bcache", "vdo"].contains(where: { first[...].isNumbered($0) }) {
+      return "it appears when its driver or service is up"
     }
     return "its disk is not there (lsblk lists those that are)"
   }

@@ -46,18 +46,29 @@ extension ProfileCheck {
       if let other = seen.first(where: {
         $0.port.transport == port.transport && $0.number == number && $0.address.overlaps(address)
       }) {
-        let isEqual = other.address == address
         error(
           "ports[\(index)].address",
           "the address is taken by port \(other.port.id)"
-            + (isEqual
-              ? ""
-              : ": \((other.address.isWildcard ? other.port : port).address ?? "") is every address of the machine"),
+            + Self.reason(other.port, other.address, port, address),
           hint:
             "one port can offer several subsystems; or use another \"service\" than \(number)")
       }
       seen.append((port, address, number))
     }
+  }
+
+  /// Why two addresses that differ are one for a socket.
+  private static func reason(
+    _ one: Profile.Port, _ first: IPAddress, _ other: Profile.Port, _ second: IPAddress
+  ) -> String {
+    let texts = [(one, first), (other, second)].map { (port, address) in
+      (text: port.address ?? "", isWildcard: address.isWildcard)
+    }
+    if first == second { return "" }
+    if let wildcard = texts.first(where: \.isWildcard) {
+      return ": \(wildcard.text) is every address of the machine"
+    }
+    return ": \(texts[0].text) and \(texts[1].text) are one address"
   }
 
   // MARK: Asymmetric namespace access
@@ -81,7 +92,7 @@ extension ProfileCheck {
           namespace.anaGroup == nil ? path : "\(path).anaGroup",
           "namespace \(namespace.id) is in ANA group \(group), \(cause): the host gets no usable disk, since I/O ends with \(effect)",
           hint: port.declared == nil
-            ? "declare a port of type pci with the group in \"anaGroups\", or remove \"anaGroup\""
+            ? "declare a port of type \(port.transport.rawValue) with the group in \"anaGroups\", or remove \"anaGroup\""
             : "set the group's state to \"optimized\" in the \"anaGroups\" of \(port.name)")
       }
     }
@@ -93,14 +104,17 @@ extension ProfileCheck {
     "change": "status 2303h (Asymmetric Access Transition)",
   ]
 
-  /// The port that a function of `nvmet_pci_epf` uses for a subsystem; nil without such a function.
-  private func accessPort(of nqn: String) -> (name: String, declared: Profile.Port?)? {
-    guard profile.driver != .pciEPFNVMe,
+  /// The port that a function uses for a subsystem, of the function driver's transport; nil without such a function.
+  private func accessPort(
+    of nqn: String
+  ) -> (name: String, transport: Profile.Port.Transport, declared: Profile.Port?)? {
+    guard
       profile.functions.contains(where: { function in
         if case .local(nqn, _) = function.target { true } else { false }
       })
     else { return nil }
-    let port = profile.ports.first { $0.transport == .pci && $0.subsystems.contains(nqn) }
-    return (port.map { "port \($0.id)" } ?? "the function's port", port)
+    let transport: Profile.Port.Transport = profile.driver == .pciEPFNVMe ? .loop : .pci
+    let port = profile.ports.first { $0.transport == transport && $0.subsystems.contains(nqn) }
+    return (port.map { "port \($0.id)" } ?? "the function's port", transport, port)
   }
 }

@@ -208,7 +208,9 @@ extension KernelState {
       case .intx: .intx
       }
     if let place = functions[node]?.primary {
-      model.hasLinkUpNotifier = controller(at: place.controller).hasLinkUpNotifier
+      let controller = controller(at: place.controller)
+      model.hasLinkUpNotifier = controller.hasLinkUpNotifier
+      model.hardware = [controller.compatible].compactMap(\.self)
     }
     if let id = nvme.controllerID { model.controllerID = UInt16(truncatingIfNeeded: id) }
     guard
@@ -265,7 +267,8 @@ extension KernelState {
   private func accessState(
     of group: UInt32, for nvme: FunctionController
   ) -> NamespaceAccessState {
-    guard let port = targetControllers.first(where: { $0.id == nvme.controllerID })?.port,
+    let id = nvme.controllerID ?? nvme.fabrics?.targetController
+    guard let port = targetControllers.first(where: { $0.id == id })?.port,
       let groups = tree.child(.anaGroups, of: port)
     else { return .optimized }
     let directory = tree[groups].children.first { tree[$0].number == Int(group) }

@@ -19,6 +19,8 @@ extension SimulatedKernel {
 
     /// The directory's name in `pci_ep/controllers`.
     public var name: String
+    /// The compatible of its node in the device tree; nil for an unknown one.
+    public var compatible: String?
     public var maximumFunctions = 1
     /// Virtual functions per function.
     public var maximumVirtualFunctions = 0
@@ -46,6 +48,7 @@ extension SimulatedKernel {
     /// - Source: `drivers/pci/controller/dwc/pcie-dw-rockchip.c`, `rockchip_pcie_epc_features_rk3588`.
     public static let rock5B: EndpointController = {
       var controller = EndpointController(name: "a40000000.pcie-ep")
+      controller.compatible = "rockchip,rk3588-pcie-ep"
       controller.bar0 = .resizable
       controller.alignment = 65536
       controller.hasDMA = true
@@ -57,6 +60,7 @@ extension SimulatedKernel {
     ///   `arch/arm64/boot/dts/rockchip/rk3399.dtsi`, `max-functions`.
     public static let rockPro64: EndpointController = {
       var controller = EndpointController(name: "fd000000.pcie-ep")
+      controller.compatible = "rockchip,rk3399-pcie-ep"
       controller.isMSIXCapable = false
       controller.alignment = 256
       controller.maximumFunctions = 8

@@ -52,4 +52,10 @@ extension SimulatedKernel: ConfigFSBackend {
   public func kind(of path: FilePath) throws(Errno) -> EntryKind {
     try look(.list, path.string) { (kernel) throws(Errno) in try kernel.kind(of: path.string) }
   }
+
+  public func isWritable(_ path: FilePath) throws(Errno) -> Bool {
+    try look(.list, path.string) { (kernel) throws(Errno) in
+      try kernel.isWritable(path.string)
+    }
+  }
 }

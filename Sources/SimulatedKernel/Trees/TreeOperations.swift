@@ -89,6 +89,13 @@ extension KernelState {
     }
   }
 
+  func isWritable(_ path: String) throws(Errno) -> Bool {
+    guard case .attribute(let rule, _) = try find(path, followsLast: true) else {
+      throw .isDirectory
+    }
+    return rule.mode != .readOnly
+  }
+
   mutating func write(_ text: String, to path: String) throws(Errno) -> Int {
     guard case .attribute(let rule, let node) = try find(path, followsLast: true) else {
       throw .isDirectory

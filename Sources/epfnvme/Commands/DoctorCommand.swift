@@ -34,10 +34,7 @@ struct DoctorCommand: ParsableCommand {
 
   func validate() throws {
     if saved.log != nil, !host { throw ValidationError("--log requires --host.") }
-    if saved.log != nil, profile != nil {
-      throw ValidationError(
-        "--log cannot be combined with a profile: only the log is examined, not the bus.")
-    }
+    try saved.check(with: profile)
   }
 
   func run() throws {
@@ -60,6 +57,12 @@ struct SavedLogOption: ParsableArguments {
     completion: .file())
   var log: String?
 
+  func check(with profile: String?) throws {
+    guard log != nil, profile != nil else { return }
+    throw ValidationError(
+      "--log cannot be combined with a profile: only the log is examined, not the bus.")
+  }
+
   /// - Throws: ``ProvisioningError`` when it cannot be read.
   func read(_ path: String) throws(ProvisioningError) -> [UInt8] {
     do {
@@ -69,7 +72,9 @@ struct SavedLogOption: ParsableArguments {
       throw ProvisioningError(
         .inputMissing, "cannot read the kernel log \(path): \(error.nameAndText)",
         operation: "read", path: path, errno: error,
-        hint: "save it on the host: sudo dmesg > FILE")
+        hint: error == .fileTooLarge
+          ? "save the last boot only, on the host: sudo dmesg > FILE, or journalctl -k -b > FILE"
+          : "save it on the host: sudo dmesg > FILE")
     }
   }
 }

@@ -55,16 +55,25 @@ struct HostFindCommand: ParsableCommand {
 struct HostExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Explain why a disk does not work on this machine.",
-    usage: "epfnvme host explain [<options>]",
+    usage: "epfnvme host explain [<options>] [<profile>]",
     discussion: """
       The same as the command doctor with --host: findings from the kernel log, the PCI bus, IOMMU and interrupts, each \
-      with evidence, meaning and fix. Exit code 0: no finding is an error; 1: at least one is.
+      with evidence, meaning and fix; with a profile also whether the disk of the profile is there. Exit code 0: no finding \
+      is an error; 1: at least one is.
       """)
 
   @OptionGroup var global: GlobalOptions
   @OptionGroup var saved: SavedLogOption
+  @Argument(help: "The profile; - is standard input.", completion: Candidates.profiles)
+  var profile: String?
 
-  func run() throws { try global.run { try global.explainHost(saved, nil) } }
+  func validate() throws { try saved.check(with: profile) }
+
+  func run() throws {
+    try global.run {
+      try global.explainHost(saved, try profile.map { try ProfileArgument.read($0).profile })
+    }
+  }
 }
 
 struct HostRescanCommand: ParsableCommand {

@@ -27,9 +27,14 @@ struct MachineFacts: ParsableArguments {
     guard [4096, 16384, 65536].contains(pageSize) else {
       throw ValidationError("--page-size takes 4096, 16384 or 65536.")
     }
-    if let machineID, machineID.utf8.count != 32 || !machineID.allSatisfy(\.isHexDigit) {
-      throw ValidationError("--machine-id takes the 32 hexadecimal digits of /etc/machine-id.")
+    try Self.check(machineID: machineID)
+  }
+
+  static func check(machineID: String?) throws {
+    guard let machineID, machineID.utf8.count != 32 || !machineID.allSatisfy(\.isHexDigit) else {
+      return
     }
+    throw ValidationError("--machine-id takes the 32 hexadecimal digits of /etc/machine-id.")
   }
 
   func apply(to machine: inout SimulatedKernel.Machine) {

@@ -21,6 +21,9 @@ struct ServeCommand: ParsableCommand {
       and no profile, the server serves what was set up there. When a host disconnects, the next one can connect. SIGTERM \
       flushes all data and ends the server.
 
+      Identities that the profile leaves open are derived from the socket's path: they are the same after a restart, and two \
+      servers with one profile are two disks of one virtual machine. --machine-id gives them the identity of that board.
+
         epfnvme serve my.json --socket ~/nvme/sock
         epfnvme serve my.json --print-qemu      print the options for QEMU
 
@@ -41,6 +44,11 @@ struct ServeCommand: ParsableCommand {
   var socketGroup: String?
   @Option(help: ArgumentHelp("The function to serve, when there are several.", valueName: "name"))
   var function: String?
+  @Option(
+    help: ArgumentHelp(
+      "The /etc/machine-id of the board whose identity the disk has (default: derived from the socket's path).",
+      valueName: "id"))
+  var machineID: String?
   @OptionGroup var quirks: QuirkOptions
   @Flag(
     help:
@@ -71,6 +79,7 @@ struct ServeCommand: ParsableCommand {
     guard reference || !mappedDoorbells else {
       throw ValidationError("The drivers' doorbells cannot be mapped: add --reference.")
     }
+    try MachineFacts.check(machineID: machineID)
     if global.json, TraceFile.isResult(trace) {
       throw ValidationError("--trace - takes standard output: name a file, or omit --json.")
     }
@@ -97,8 +106,10 @@ struct ServeCommand: ParsableCommand {
       guard stop >= 0 else {
         throw ProvisioningError(.internal, "cannot receive signals", errno: Errno(rawValue: -stop))
       }
-      let served = try servedFunction()
-      let listener = try listen(served.name)
+      let inherited = try inheritedListener()
+      let path = try inherited?.name ?? socket ?? Self.defaultSocket(name: servedName())
+      let served = try servedFunction(at: path)
+      let listener = try inherited ?? listen(at: path)
       for note in served.notes { global.terminal.note("note: " + Terminal.printable(note)) }
       let output = ServingOutput(
         served.name, global.terminal, isJSON: global.json, interval: statsInterval,
@@ -148,23 +159,45 @@ struct ServeCommand: ParsableCommand {
     return try ServedFunction.name(function, on: emulation.kernel)
   }
 
-  private func servedFunction() throws -> ServedFunction {
+  private func servedFunction(at path: String) throws -> ServedFunction {
     if let kernel = try kernelToServe() {
+      guard machineID == nil else {
+        throw ValidationError(
+          "--machine-id requires a profile: a simulated kernel in a file has an ID of its own.")
+      }
       return try ServedFunction(kernel, named: function, as: controller)
     }
     let located = try source.located()
     return try ServedFunction(
-      located, global.emulatedRelease(for: located.profile), quirks: quirks.names,
+      located, global.emulatedRelease(for: located.profile),
+      machineID: machineID?.lowercased()
+        ?? ServedFunction.machineID(ofSocket: Self.absolute(path)), quirks: quirks.names,
       named: function, as: controller)
   }
 
   // MARK: The socket
 
-  private func listen(_ name: String) throws -> Listener {
+  /// The socket that systemd passed; nil if there is none, or --socket is given.
+  private func inheritedListener() throws(ProvisioningError) -> Listener? {
+    guard socket == nil else { return nil }
+    do throws(Listener.Failure) { return try Listener.inherited() } catch {
+      throw ProvisioningError(error, operation: "serve")
+    }
+  }
+
+  /// The path without links and relative parts; as it is when its directory does not exist.
+  private static func absolute(_ path: String) -> String {
+    let directory = FilePath(path).removingLastComponent()
+    guard let name = FilePath(path).lastComponent,
+      let resolved = unsafe realpath(directory.isEmpty ? "." : directory.string, nil)
+    else { return path }
+    defer { unsafe free(resolved) }
+    return unsafe FilePath(String(cString: resolved)).appending(name).string
+  }
+
+  private func listen(at path: String) throws -> Listener {
     let group = try socketGroup.map(Self.group)
     do throws(Listener.Failure) {
-      if socket == nil, let inherited = try Listener.inherited() { return inherited }
-      let path = socket ?? Self.defaultSocket(name: name)
       if socket == nil {
         let directory = FilePath(path).removingLastComponent()
         _ = unsafe mkdir(directory.string, 0o700)
@@ -200,7 +233,7 @@ struct ServeCommand: ParsableCommand {
     if global.json {
       let json: JSONValue = [
         "event": "ready", "function": .string(served.name), "driver": .string(driver),
-        "personality": .string(driver),
+        "personality": .string(driver), "nqn": .string(served.function.model.nqn),
         "socket": JSONValue(listener.path), "qemu": .array(arguments.all.map { .string($0) }),
       ]
       print(json.compactText)

@@ -20,7 +20,8 @@ struct SmokeCommand: ParsableCommand {
       host on that machine, with the same profile. They exchange messages in a LAVA MultiNode job, in a directory that \
       both can access (--exchange), or through a command that runs epfnvme on the other machine (--peer). The host removes \
       a disk that it had before from its bus and rescans, since the board was started again, and removes it before the \
-      board is torn down. Without --role, a controller that a host has enabled is bounced with --force only:
+      board is torn down. Without --role, the bounce of a controller that a host has enabled is refused, and the case \
+      fails, unless --force is given:
 
         board# epfnvme smoke --role board board.json
         host#  epfnvme smoke --role host board.json --peer 'ssh board epfnvme'

@@ -63,7 +63,9 @@ struct DiagnosisText {
       case .board: "cannot be an NVMe endpoint"
       case .host: "has a problem with an NVMe device"
       }
-    let verdict = diagnosis.isFit ? "no problem found" : problem
+    let verdict =
+      diagnosis.isFit
+      ? diagnosis.count(.warning) == 0 ? "no problem found" : "no error found" : problem
     return "\(subject) (\(diagnosis.release)): \(counts.joined(separator: ", ")); \(verdict)"
   }
 }

@@ -366,6 +366,21 @@ struct Breakage: Sendable, CustomTestStringConvertible {
       try $0.make("nvmet/ports/1")
       try $0.write("tcp", to: "nvmet/ports/1/addr_trtype")
     },
+    Breakage("a pci port without a subsystem beside a working function", .portUnused) {
+      try $0.work()
+      try $0.make("nvmet/ports/9")
+      try $0.write("pci", to: "nvmet/ports/9/addr_trtype")
+    },
+    Breakage("a loop port without a subsystem beside a working function", .portUnused) {
+      try $0.work()
+      try $0.kernel.load("nvme_loop")
+      try $0.make("nvmet/ports/9")
+      try $0.write("loop", to: "nvmet/ports/9/addr_trtype")
+    },
+    Breakage("a port without a type and a subsystem beside a working function", .portUnused) {
+      try $0.work()
+      try $0.make("nvmet/ports/9")
+    },
     Breakage("a left-over null_blk device", .nullBlockForeign) {
       try $0.kernel.load("null_blk", parameters: ["nr_devices=0"])
       try $0.make("nullb/left")

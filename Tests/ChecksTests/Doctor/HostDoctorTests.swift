@@ -2,6 +2,7 @@
 import Doctor
 import HostTools
 import KernelEvents
+import KernelHistory
 import Provisioning
 import SystemPackage
 import TestSupport
@@ -51,6 +52,10 @@ struct HostDoctorTests {
     "Nov 30 16:14:28 desk kernel: ", "Nov 30 16:14:28 desk kernel: [    9.620114] ",
     "[    9.620114] desk kernel: ", "2026-11-30T16:14:28.123456+00:00 desk kernel: ",
     "\u{1b}[32m[    9.620114] \u{1b}[0m\u{1b}[31m",
+    "Mon 2026-11-30 16:14:28 CET desk kernel: ", "1764515668.123456 desk kernel: ",
+    "[Nov30 16:14] ", "[<    1.000000>] ", "2026-11-30T16:14:28,123456+00:00 ",
+    // netconsole, and /dev/kmsg itself.
+    "3,340,61140900,-;", "6.17.0,3,340,61140900,-;", "3,340,61140900,-,caller=T1;",
   ]
 
   @Test("a message has the same text with everything that is put before it", arguments: prefixes)
@@ -61,6 +66,59 @@ struct HostDoctorTests {
       #expect(finding.id == .probeTimeout)
       #expect(finding.evidence == [Finding.Evidence("dmesg:1", text)])
     }
+  }
+
+  /// Lines of JSON, with % for the message.
+  static let objects = [
+    #"         "msg": "%""#, #"{"pri":3,"time":9.6,"msg":"%"}"#,
+    #"{ "_TRANSPORT" : "kernel", "MESSAGE" : "%", "PRIORITY" : "3" }"#,
+    #"        "MESSAGE" : "%","#,
+  ]
+
+  @Test("messages in JSON have the same text", arguments: objects)
+  func json(object: String) throws {
+    let text = #"nvme nvme0: Device not ready; aborting initialisation, CSTS=0x0"#
+    let parts = object.split(separator: "%", omittingEmptySubsequences: false)
+    let finding = try #require(findings("{\n" + parts[0] + text + parts[1] + "\n}\n").first)
+    #expect(finding.evidence == [Finding.Evidence("dmesg:2", text)])
+    // Escapes, and a message that is not UTF-8, which the journal writes as numbers.
+    let quoted = String(parts[0]) + #"usb \"x\\y\" \u0041\n"# + parts[1]
+    expect(findings(quoted), [])
+    if object.contains("MESSAGE") {
+      let numbers = text.utf8.map { "\($0)" }.joined(separator: ",")
+      let bytes = object.split(separator: "\"%\"", omittingEmptySubsequences: false)
+      expect(findings(bytes[0] + "[\(numbers)]" + bytes[1]), [.probeTimeout])
+    }
+  }
+
+  @Test("a log in UTF-16, with a byte order mark, with zeros or with other line ends is read")
+  func encodings() {
+    let text = "usb 1-1: new device\nnvme nvme0: Device not ready; aborting reset, CSTS=0x1\n"
+    let expected = findings(text).map(\.id)
+    #expect(expected.count == 1)
+    func units(_ order: (UInt16) -> [UInt8]) -> [UInt8] {
+      ([0xfeff] + Array(text.utf16)).flatMap(order)
+    }
+    let files: [[UInt8]] = [
+      units { [UInt8($0 & 0xff), UInt8($0 >> 8)] }, units { [UInt8($0 >> 8), UInt8($0 & 0xff)] },
+      [0xef, 0xbb, 0xbf] + Array(text.utf8), [UInt8](repeating: 0, count: 999) + Array(text.utf8),
+      text.utf8.map { $0 == 0x0a ? 0x0d : $0 }, Array(text.replacing("\n", with: "\r\n").utf8),
+    ]
+    for file in files {
+      #expect(
+        HostDoctor.examine(savedLog: file, name: "dmesg").findings.map(\.id) == expected)
+    }
+    for count in 0..<4 {
+      let cut = Array(files[0].prefix(count))
+      #expect(HostDoctor.examine(savedLog: cut, name: "dmesg").findings == [])
+    }
+  }
+
+  @Test("a line of any length is read up to the longest message of a kernel")
+  func longLine() {
+    let text = "nvme nvme0: Device not ready; aborting initialisation, CSTS=0x0"
+    let long = String(repeating: "x", count: 1 << 20)
+    expect(findings(text + "\n" + long + text + "\n"), [.probeTimeout])
   }
 
   @Test("evidence has the place of each message, and the number of those that are not shown")
@@ -90,7 +148,30 @@ struct HostDoctorTests {
   @Test("bytes that are not text do no harm")
   func binary() {
     let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }
-    #expect(HostDoctor.examine(savedLog: bytes, name: "dmesg").findings == [])
+    let diagnosis = HostDoctor.examine(savedLog: bytes, name: "dmesg")
+    #expect(diagnosis.findings == [])
+    #expect(diagnosis.notSeen.contains { $0.reason.contains("is not text") })
+  }
+
+  /// `6.15`, `6.14.4`, `7.0-rc1`.
+  private static func releases(in text: String) -> [String] {
+    text.matches(of: /\b[67]\.[0-9]+(\.[0-9]+)?(-rc[0-9]+)?/).map { String($0.output.0) }
+  }
+
+  @Test("findings name the releases of the table of kernel changes, and no others")
+  func releases() {
+    let known = Set(
+      KernelChange.all.flatMap { change in
+        Self.releases(in: "\(change.endText), \(change.since?.text ?? "")")
+      })
+    var named: Set<String> = []
+    for item in HostLogCase.all {
+      for finding in findings(item.log) {
+        named.formUnion(Self.releases(in: finding.explanation + " " + finding.remedy))
+      }
+    }
+    #expect(named.subtracting(known) == [])
+    #expect(named.isSuperset(of: ["6.15", "6.14.4", "6.17", "7.0", "7.0-rc1"]))
   }
 
   // MARK: The machine

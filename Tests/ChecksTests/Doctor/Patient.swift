@@ -173,6 +173,8 @@ private struct OverlaidConfigFS: ConfigFSBackend {
     target(path) == nil ? try kernel.kind(of: path) : .link
   }
 
+  func isWritable(_ path: FilePath) throws(Errno) -> Bool { try kernel.isWritable(path) }
+
   func read(_ path: FilePath) throws(Errno) -> String { try kernel.read(path) }
   func write(_ text: String, to path: FilePath) throws(Errno) -> Int {
     try kernel.write(text, to: path)

@@ -12,7 +12,7 @@ for behaviour in $behaviours; do
     sed -i 's/"model": "Linux-pci-epf",/& "vendorID": "0x15b7", "subsystemVendorID": "0x15b7",/' files/howto.json
   fi
   # shellcheck disable=SC2086 # lists of words
-  "$server_program" predict files/howto.json $options --json >files/predicted.json 2>predict.err
+  "$server_program" predict files/howto.json $options $identity --json >files/predicted.json 2>predict.err
   check "$behaviour: a prediction" is_true files/predicted.json '.functions | length == 1'
   # shellcheck disable=SC2086
   serve files/howto.json $options || continue

@@ -8,7 +8,7 @@ for behaviour in $behaviours; do
   mkdir files
   profile_of_all_backings all.json
   # shellcheck disable=SC2086 # a list of words
-  "$server_program" predict all.json $options --commands --json >predicted.json 2>predict.err
+  "$server_program" predict all.json $options $identity --commands --json >predicted.json 2>predict.err
   check "$behaviour: a prediction" is_true predicted.json '.functions[0].commands | length > 300' || {
     diag_file predict predict.err
     continue

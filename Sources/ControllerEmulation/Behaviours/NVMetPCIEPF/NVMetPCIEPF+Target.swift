@@ -174,7 +174,7 @@ extension NVMetPCIEPF {
   }
 
   static func describe(_ namespace: Namespace, in data: inout IdentifyNamespace) {
-    if [.inaccessible, .persistentLoss].contains(namespace.accessState) { data[.utilization] = 0 }
+    if namespace.hidesUtilization { data[.utilization] = 0 }
     data[.features] = namespace.isFile ? 0 : 0x32
     data[.sharing] = 1
     data[.enduranceGroup] = UInt16(truncatingIfNeeded: namespace.id)
@@ -375,24 +375,12 @@ extension NVMetPCIEPF {
     let opcode = command.nvmOpcode
     if opcode == .fabrics { return .invalidOpcode.withMore }
     if controller.coreFailure != nil { return .sequenceError }
-    if let refusal = controller.refuseNamespace(index) ?? refuseAccess(controller, index) {
+    if let refusal = controller.refuseNamespace(index) ?? controller.refuseAccess(index) {
       return refusal
     }
     let changes = opcode != .read && opcode != .flush
     return changes && controller.usage[index].isWriteProtected
       ? .writeProtected.retriable.withMore : nil
-  }
-
-  /// The status while a namespace's ANA group is inaccessible.
-  private static func refuseAccess(
-    _ controller: borrowing Controller<Self>, _ index: Int
-  ) -> Status? {
-    switch controller.model.namespaces[index].accessState {
-    case .inaccessible: 0x2302
-    case .persistentLoss: 0x2301
-    case .change: 0x2303
-    default: nil
-    }
   }
 
   static func refuseIOOpcode(
