@@ -44,6 +44,9 @@ public struct ControllerModel: Sendable {
   /// Whether the endpoint controller reports link up; otherwise register polling starts with the controller.
   public var hasLinkUpNotifier = true
 
+  /// Whether the kernel of nvmet_pci_epf has `CONFIG_NVME_TARGET_AUTH`, and so the authentication commands.
+  public var hasAuthentication = true
+
   /// Whether the reference controller supports doorbells in the host's memory (Doorbell Buffer Config).
   public var offersDoorbellBuffers = false
   /// Whether a host can map the reference controller's doorbells; the MSI-X table is then in a separate page.

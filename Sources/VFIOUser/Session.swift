@@ -54,18 +54,20 @@ final class Session: HostInterface, DMAClientSession {
   /// The function must not access the guest's memory: the client waits for a reply, or requested a reset.
   private var isCutOff = false
 
-  /// - Parameter reachesMemoryByMessages: whether the function can access memory that is not mapped. It then waits for the client, which
-  ///   reads its registers from a snapshot.
+  /// - Parameters:
+  ///   - reachesMemoryByMessages: whether the function can access memory that is not mapped. It then waits for the client, which
+  ///     reads its registers from a snapshot.
+  ///   - clients: how many clients the process may serve at a time.
   init(
     _ function: any Function, memory: HostMemory, channel: Channel,
-    reachesMemoryByMessages: Bool = true
+    reachesMemoryByMessages: Bool = true, clients: Int = 1
   ) {
     self.function = function
     paced = function as? any RealTimeFunction
     pausing = function as? any PausingFunction
     self.memory = memory
     self.channel = channel
-    maps = GuestMaps(memory)
+    maps = GuestMaps(memory, limit: GuestMaps.limit(among: clients))
     remote = DMAClient(channel)
     events = InterruptEvents(for: function.configuration)
     if reachesMemoryByMessages {
@@ -273,7 +275,7 @@ final class Session: HostInterface, DMAClientSession {
     let offer = try VersionOffer(body)
     transferLimit = min(offer.maximumTransfer, TransferLimit.data)
     isNegotiated = true
-    return VersionOffer.answer(fitting: body.count)
+    return VersionOffer.answer(fitting: body.count, maps: maps.limit)
   }
 
   // MARK: The function's interrupts
@@ -281,6 +283,9 @@ final class Session: HostInterface, DMAClientSession {
   func interrupt(vector: Int) { events.signal(vector: vector) }
 
   func intx(asserted: Bool) { events.setLine(asserted: asserted) }
+
+  var takesLineLater: Bool { events.hasLineEvent }
+  var isLinePending: Bool { events.isLinePending }
 
   // MARK: The client's memory by messages
 

@@ -79,8 +79,10 @@ extension NVMetPCIEPF {
         return .value(controller.coreFailure?.status ?? 1)
       default: return .failure(.invalidField.withMore)
       }
-    // Property Set and authentication.
-    case 0x00, 0x05, 0x06: return .failure(.invalidField.withMore)
+    // Property Set.
+    case 0x00: return .failure(.invalidField.withMore)
+    case 0x05, 0x06 where controller.model.hasAuthentication:
+      return .failure(.invalidField.withMore)
     default: return .failure(.invalidOpcode.withMore)
     }
   }
