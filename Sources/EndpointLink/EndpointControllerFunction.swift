@@ -264,7 +264,7 @@ public final class EndpointControllerFunction: PausingFunction {
   // MARK: Transfers
 
   private func transfer(onChannel number: UInt32) {
-    guard let channel = TransferChannel(rawValue: number),
+    guard let channel = TransferChannel(number: number),
       let base = link?.shared(SharedPage.transfers + SharedPage.transferStride * UInt64(number)),
       let transfer = Transfer(in: memory, at: base)
     else { return }
