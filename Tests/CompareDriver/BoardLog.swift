@@ -41,6 +41,16 @@ final class BoardLog {
     }
   }
 
+  /// The whole lines since the last call, as soon as there are so many, or after a second.
+  func take(atLeast count: Int) -> [String] {
+    var lines = take()
+    for _ in 0..<1000 where lines.count < count {
+      usleep(1000)
+      lines += take()
+    }
+    return lines
+  }
+
   /// A line without the time, the driver's device and the carriage return; nil for one that does not count.
   private func text(_ line: String) -> String? {
     var text = line.filter { $0 != "\r" && $0 != "\r\n" }[...]

@@ -13,7 +13,7 @@ import SystemPackage
 /// Compares the real driver, behind the socket of `epfnvme link`, with its emulation.
 ///
 ///     CompareDriver SOCKET PROFILE DRIVER conformance all|RULE
-///     CompareDriver SOCKET PROFILE DRIVER table FIRST
+///     CompareDriver SOCKET PROFILE DRIVER table CONSOLE FIRST
 ///     CompareDriver SOCKET PROFILE DRIVER random|windows SEED SEQUENCES ACTIONS CONSOLE FIRST
 ///
 /// The board has set up the profile, and its machine writes the kernel's lines to the file CONSOLE. Prints `difference`, name, what the real driver does, what the emulation does, separated by tabs; at the end
@@ -37,7 +37,10 @@ struct CompareDriver {
     }
     switch arguments[4] {
     case "conformance": try conformance(socket, emulation, arguments[5])
-    case "table": try table(socket, emulation, from: Int(number(5) ?? 0))
+    case "table":
+      try table(
+        socket, emulation, try BoardLog(arguments[5], driver: arguments[3]),
+        from: Int(number(6) ?? 0))
     case "random", "windows":
       var model = try model(emulation)
       model.usesDMA = arguments[4] == "random"
@@ -107,14 +110,30 @@ struct CompareDriver {
     report.write()
   }
 
-  /// The rows of the conformance table, each on a controller that was reset.
-  static func table(_ socket: String, _ emulation: Emulation, from first: Int) throws {
+  /// The rows of the conformance table, each on a controller that was reset: the outcome, and the kernel's lines.
+  static func table(
+    _ socket: String, _ emulation: Emulation, _ log: BoardLog, from first: Int
+  ) throws {
     let device = try LinkedDevice(socket)
     let model = try model(emulation)
+    func text(_ outcome: String, _ lines: [String]) -> String {
+      ([outcome] + lines.sorted()).joined(separator: " | ")
+    }
     var report = Report()
     for (index, row) in HostExpectation.all.enumerated().dropFirst(first) {
+      let emulated = Host(EmulatedDevice(model))
+      emulated.enable()
+      let count = emulated.log.count
+      let wanted = row.run(emulated)
+      emulated.drain()
+      let lines = Array(emulated.log[count...])
+      let real = Host(device)
+      real.enable()
+      _ = log.take()
+      let outcome = row.run(real)
       report.compare(
-        row.name, real: row.observe(device), emulated: row.observe(EmulatedDevice(model)))
+        row.name, real: text(outcome, log.take(atLeast: lines.count)),
+        emulated: text(wanted, lines))
       guard isAlive(device) else {
         report.write()
         print("lost", index + 1, separator: "\t")

@@ -28,6 +28,7 @@ with_board() {
     fresh_board || return
     lib_status=0
     case $lib_mode in
+      table) set -- table "$board_boot.console" ;;
       random | windows) set -- "$lib_mode" "$seed" "$sequences" 40 "$board_boot.console" ;;
     esac
     "$compare" "$work/host" pair.json "$driver" "$@" "$lib_first" >part 2>part.err || lib_status=$?
@@ -47,6 +48,7 @@ actions() {
 # judge TITLE NAME: every difference is explained. NAME is that of the list among the results.
 judge() {
   cp found "$output/compare.$2"
+  sed -n "s/^same\t/$board_release\t/p" found >>"$output/compare.seen"
   lib_compared=$(awk -F '\t' '/^compared/ { n += $2 } END { print n + 0 }' found)
   sed -n 's/^difference\t//p' found | awk -F '\t' -v driver="$driver" '
     NR == FNR { if (!/^#/ && NF >= 3 && $1 == driver) explained[++count] = $2; next }
