@@ -42,7 +42,7 @@ struct CompareDriver {
         socket, emulation, try BoardLog(arguments[5], driver: arguments[3]),
         from: Int(number(6) ?? 0))
     case "random", "windows":
-      var model = try model(emulation)
+      var model = try Self.model(emulation)
       model.usesDMA = arguments[4] == "random"
       let device = try LinkedDevice(socket)
       device.awaitsInterrupts = false

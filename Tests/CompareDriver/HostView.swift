@@ -15,18 +15,28 @@ struct HostView: Equatable, CustomStringConvertible {
   /// A sum of the data; nil if it is not compared.
   var data: UInt64?
 
+  /// Vectors of the action before, which the driver may have raised again.
+  private let repeated: Set<UInt16>
+  /// Those of them that this action is to raise.
+  private let wanted: Set<UInt16>
   private var interruptedWithout = false
+
+  init(after repeated: Set<UInt16> = [], wanted: Set<UInt16> = []) {
+    self.repeated = repeated
+    self.wanted = wanted
+  }
 
   /// Takes what has happened since: interrupts first, so that their completions must be there.
   mutating func take(_ host: Host, log lines: [String]) {
     host.drain()
-    let interrupts = host.interrupts
+    let interrupts = Set(host.interrupts)
     host.forgetInterrupts()
-    vectors.formUnion(interrupts)
+    vectors.formUnion(interrupts.subtracting(repeated.subtracting(wanted)))
     let new = Self.completions(host)
     if interruptedWithout, !new.isEmpty { hasEarlyInterrupt = true }
     completions += new
-    interruptedWithout = !interrupts.isEmpty && completions.isEmpty
+    let isNew = !interrupts.isSubset(of: repeated)
+    interruptedWithout = interruptedWithout || isNew && completions.isEmpty
     log += lines
   }
 
