@@ -81,8 +81,10 @@ extension NVMetPCIEPF {
       }
     // Property Set.
     case 0x00: return .failure(.invalidField.withMore)
-    case 0x05, 0x06 where controller.model.hasAuthentication:
-      return .failure(.invalidField.withMore)
+    // Authentication Send and Receive.
+    case 0x05, 0x06:
+      return .failure(
+        controller.model.hasAuthentication ? .invalidField.withMore : .invalidOpcode.withMore)
     default: return .failure(.invalidOpcode.withMore)
     }
   }
