@@ -47,6 +47,9 @@ public struct ControllerModel: Sendable {
   /// The compatibles of the endpoint controller in the device tree: the function has its quirks of the release. Empty for an unknown one.
   public var hardware: [String] = []
 
+  /// Whether the kernel of nvmet_pci_epf has `CONFIG_NVME_TARGET_AUTH`, and so the authentication commands.
+  public var hasAuthentication = true
+
   /// Whether the reference controller supports doorbells in the host's memory (Doorbell Buffer Config).
   public var offersDoorbellBuffers = false
   /// Whether a host can map the reference controller's doorbells; the MSI-X table is then in a separate page.

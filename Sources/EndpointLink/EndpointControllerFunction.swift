@@ -5,7 +5,7 @@ public import PCI
 ///
 /// BAR 0 has registers, BAR 2 is the window into host memory, BAR 4 has the MSI-X table.
 /// - Source: endpoint-link.md, 1 and 2.
-public final class EndpointControllerFunction: Function {
+public final class EndpointControllerFunction: PausingFunction {
   let memory: HostMemory
   let functions: [LinkedFunction]
   weak var link: EndpointLink?
@@ -25,6 +25,10 @@ public final class EndpointControllerFunction: Function {
   /// The low words of 64-bit registers, which act with their high words.
   private var low = (shared: UInt32(0), window: UInt32(0), map: UInt32(0))
   private var selection: (page: UInt32, pages: UInt32, function: Int)?
+  /// The board's last write to the host, while it waits for the interrupt that tells of it.
+  var heldWrite: HeldWrite?
+  /// Counts the states of ``heldWrite``.
+  var holdCount = 0
 
   public weak var host: (any HostInterface)? {
     didSet { if host == nil { forget() } }
@@ -60,6 +64,7 @@ public final class EndpointControllerFunction: Function {
   // MARK: Configuration
 
   public func writeConfiguration(offset: Int, width: ConfigurationSpace.Width, value: UInt32) {
+    releaseWrite()
     let change = configuration.write(offset: offset, width: width, value: value)
     guard !change.isEmpty else { return }
     if change.contains(.functionLevelReset) { return reset(.functionLevel) }
@@ -87,6 +92,7 @@ public final class EndpointControllerFunction: Function {
 
   /// Forgets all that the board has written.
   private func forget() {
+    releaseWrite()
     windows.removeAll()
     (result, low, selection) = (0, (0, 0, 0), nil)
     link?.boardReset()
@@ -104,6 +110,7 @@ public final class EndpointControllerFunction: Function {
 
   public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
     guard isMemoryEnabled else { return unsafe buffer.fillWithOnes() }
+    releaseWrite()
     switch bar {
     case BoardDevice.registerBAR: unsafe readRegisters(offset, into: buffer)
     case BoardDevice.windowBAR: unsafe readWindows(offset, into: buffer)
@@ -128,6 +135,7 @@ public final class EndpointControllerFunction: Function {
       }
     case BoardDevice.windowBAR: unsafe writeWindows(offset, from: buffer)
     case BoardDevice.tableBAR where offset < BoardDevice.pendingBitsOffset:
+      releaseWrite()
       unsafe vectors.writeTable(at: Int(offset), from: buffer) { [host] in
         Self.deliver($0, to: host)
       }
@@ -161,6 +169,7 @@ public final class EndpointControllerFunction: Function {
   }
 
   private func write(_ value: UInt32, to register: UInt64) {
+    if register != Register.interrupt { releaseWrite() }
     switch register {
     case Register.acknowledge: link?.acknowledge(LinkEvents(rawValue: value))
     case Register.shared: low.shared = value
@@ -189,8 +198,11 @@ public final class EndpointControllerFunction: Function {
     let function = Int(value >> 24)
     guard functions.indices.contains(function),
       let kind = InterruptType(rawValue: value >> 16 & 0xFF)
-    else { return }
+    else { return releaseWrite() }
+    // The write is seen before a message, and not before the line has risen.
+    if kind != .intx || function != heldWrite?.function { releaseWrite() }
     functions[function].raise(kind, number: Int(value & 0xFFFF))
+    lineRaised()
   }
 
   private func map(to address: UInt64) {
@@ -216,6 +228,8 @@ public final class EndpointControllerFunction: Function {
 
   private func writeWindows(_ start: UInt64, from buffer: UnsafeRawBufferPointer) {
     counters.windowWrites += 1
+    releaseWrite()
+    if unsafe holdWrite(start, from: buffer) { return }
     forEachWindow(start, buffer.count) { memory, address, part in
       unsafe memory?.writeAccess(
         at: address, from: UnsafeRawBufferPointer(rebasing: buffer[part]))
@@ -250,7 +264,7 @@ public final class EndpointControllerFunction: Function {
   // MARK: Transfers
 
   private func transfer(onChannel number: UInt32) {
-    guard let channel = TransferChannel(rawValue: number),
+    guard let channel = TransferChannel(number: number),
       let base = link?.shared(SharedPage.transfers + SharedPage.transferStride * UInt64(number)),
       let transfer = Transfer(in: memory, at: base)
     else { return }

@@ -83,6 +83,27 @@ public final class EndpointLink {
     isStarted && functions[function].shown != nil
   }
 
+  // MARK: Writes that wait for their interrupt
+
+  /// A write of the board that its host does not see yet.
+  public struct Hold: Hashable, Sendable {
+    /// Another number is another hold.
+    public var number: Int
+    /// Whether the host's machine has yet to take the interrupt; otherwise it has not been raised.
+    public var isRaised: Bool
+  }
+
+  /// The current one; nil without one.
+  public var hold: Hold? {
+    controller.heldWrite.map { Hold(number: controller.holdCount, isRaised: $0.isRaised) }
+  }
+
+  /// Ends the hold, if the host's machine has taken the interrupt.
+  public func settleHold() { controller.settleWrite() }
+
+  /// Ends the hold: there is no interrupt, or the host's machine does not take it.
+  public func abandonHold() { controller.abandonWrite() }
+
   // MARK: Events
 
   private func signal(_ events: LinkEvents) {

@@ -8,13 +8,26 @@ public import VFIOUser
 public final class LinkServer {
   private let link: EndpointLink
   private let group: ServerGroup
+  private let limits: Limits
 
-  /// The limit for the board to acknowledge a reset of the host: QEMU waits 5 s for the reply.
-  public static let resetLimit = Duration.seconds(4)
+  /// How long the link waits for either side.
+  public struct Limits: Sendable {
+    /// For the board to acknowledge a reset of the host: QEMU waits 5 s for the reply.
+    public var reset = Duration.seconds(4)
+    /// For the interrupt that follows a write of the board, with INTx.
+    public var interrupt = Duration.milliseconds(1)
+    /// For the host's machine to take that interrupt.
+    public var line = Duration.milliseconds(100)
+
+    public init() {}
+  }
 
   /// - Parameter hosts: the sockets of functions 0 and on; functions without a socket have no host.
-  public init(_ link: EndpointLink, board: Listener, hosts: [Listener]) {
+  public init(
+    _ link: EndpointLink, board: Listener, hosts: [Listener], limits: Limits = Limits()
+  ) {
     self.link = link
+    self.limits = limits
     let functions = zip(link.functions, hosts).map { function, listener in
       ServerGroup.Member(function, memory: function.memory, at: listener)
     }
@@ -26,18 +39,20 @@ public final class LinkServer {
   /// - Parameter report: called for every change of the link and of its clients.
   public func run(until stop: CInt, report: @escaping (LinkNotice) -> Void) {
     link.onNotice = report
-    group.run(until: stop, observer: Observer(link, report))
+    group.run(until: stop, observer: Observer(link, limits, report))
     link.onNotice = nil
   }
 
   private final class Observer: ServerGroupObserver {
     private let link: EndpointLink
+    private let limits: Limits
     private let report: (LinkNotice) -> Void
-    private var resetDeadline: ContinuousClock.Instant?
-    private var resetCount = 0
+    private var reset = Deadline()
+    private var hold = Deadline()
 
-    init(_ link: EndpointLink, _ report: @escaping (LinkNotice) -> Void) {
+    init(_ link: EndpointLink, _ limits: Limits, _ report: @escaping (LinkNotice) -> Void) {
       self.link = link
+      self.limits = limits
       self.report = report
     }
 
@@ -53,21 +68,40 @@ public final class LinkServer {
     }
 
     func worked() {
-      guard link.isResetPending else {
-        resetDeadline = nil
-        return
-      }
-      guard let deadline = resetDeadline, resetCount == link.resetCount else {
-        (resetDeadline, resetCount) = (.now + LinkServer.resetLimit, link.resetCount)
-        return
-      }
-      if deadline <= .now { link.abandonReset() }
+      link.settleHold()
+      let resetLimit = link.isResetPending ? limits.reset : nil
+      if reset.isOver(link.resetCount, within: resetLimit) { link.abandonReset() }
+      let holdLimit = link.hold.map { $0.isRaised ? limits.line : limits.interrupt }
+      if hold.isOver(link.hold?.number ?? 0, within: holdLimit) { link.abandonHold() }
     }
 
     var nanosecondsToReport: UInt64? {
-      guard let resetDeadline else { return nil }
-      let left = max(.zero, resetDeadline - .now).components
+      guard let first = reset.instant ?? hold.instant else { return nil }
+      let instant = min(first, hold.instant ?? first)
+      let left = max(.zero, instant - .now).components
       return UInt64(left.seconds) * 1_000_000_000 + UInt64(left.attoseconds / 1_000_000_000)
+    }
+  }
+
+  /// When something that waits has waited too long.
+  private struct Deadline {
+    /// Nil while nothing waits.
+    private(set) var instant: ContinuousClock.Instant?
+    private var number = 0
+
+    /// - Parameters:
+    ///   - number: another number is another wait.
+    ///   - limit: from the first call on; nil while nothing waits.
+    mutating func isOver(_ number: Int, within limit: Duration?) -> Bool {
+      guard let limit else {
+        instant = nil
+        return false
+      }
+      guard let instant, number == self.number else {
+        (self.instant, self.number) = (.now + limit, number)
+        return false
+      }
+      return instant <= .now
     }
   }
 }

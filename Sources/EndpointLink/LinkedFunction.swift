@@ -24,7 +24,12 @@ public final class LinkedFunction: PausingFunction {
   public private(set) var counters = FunctionCounters()
 
   public weak var host: (any HostInterface)? {
-    didSet { if host == nil { link?.hostLeft(self) } }
+    // What is held is for this host.
+    willSet { if newValue == nil { link?.controller.releaseWrite() } }
+    didSet {
+      isLineSlow = false
+      if host == nil { link?.hostLeft(self) }
+    }
   }
 
   init(number: Int, boardMemory: HostMemory) {
@@ -113,6 +118,17 @@ public final class LinkedFunction: PausingFunction {
     deliver(action)
   }
 
+  /// Whether the board's interrupts are pulses of the line, which the host's side takes later.
+  var takesLineLater: Bool {
+    state.contains(.linkUp) && vectors.usesLine && host?.takesLineLater == true
+  }
+
+  /// Whether the host's side did not take a pulse in time. Nothing is held for it until it has.
+  var isLineSlow = false
+
+  /// Whether the host's side has yet to take the last pulse.
+  var isLinePending: Bool { host?.isLinePending ?? false }
+
   private func deliver(_ action: InterruptVectors.Action) {
     Self.deliver(action, to: host)
   }
@@ -149,6 +165,8 @@ public final class LinkedFunction: PausingFunction {
 
   public func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
     counters.reads += 1
+    // A read's completion follows what the board has written before.
+    link?.controller.releaseWrite()
     guard let address = address(in: bar, offset: offset, count: buffer.count) else {
       return unsafe buffer.fillWithOnes()
     }
@@ -204,6 +222,7 @@ public final class LinkedFunction: PausingFunction {
       }
     }
     guard new != state else { return }
+    link?.controller.releaseWrite()
     state = new
     link?.publish(self)
   }

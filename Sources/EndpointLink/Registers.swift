@@ -55,6 +55,7 @@ enum SharedPage {
   static let mailboxByteCount = 48
   static let transfers: UInt64 = 0x200
   static let transferStride: UInt64 = 64
+  static let transferCount: UInt32 = 56
   static let transferByteCount = 32
   static let transferStatus: UInt64 = 28
 }

@@ -4,10 +4,22 @@ internal import Synchronization
 
 /// A DMA channel of the board's device.
 /// - Source: endpoint-link.md, 6.
-enum TransferChannel: UInt32 {
+enum TransferChannel {
   case toHost
   case fromHost
   case memoryToMemory
+
+  /// - Parameter number: 0 to the host, 1 from it, 2 from memory to memory; then pairs to the host and from it.
+  /// - Returns: nil without a descriptor in the shared page.
+  init?(number: UInt32) {
+    guard number < SharedPage.transferCount else { return nil }
+    switch number {
+    case 0: self = .toHost
+    case 1: self = .fromHost
+    case 2: self = .memoryToMemory
+    default: self = number % 2 == 1 ? .toHost : .fromHost
+    }
+  }
 }
 
 /// A DMA descriptor.

@@ -12,4 +12,15 @@ public protocol HostInterface: AnyObject {
 
   /// Brings the function's INTx line to a level.
   func intx(asserted: Bool)
+
+  /// Whether the host's side takes an assertion of the line later, so that ``isLinePending`` can be true.
+  var takesLineLater: Bool { get }
+
+  /// Whether the last assertion of the line has yet to be taken.
+  var isLinePending: Bool { get }
+}
+
+extension HostInterface {
+  public var takesLineLater: Bool { false }
+  public var isLinePending: Bool { false }
 }

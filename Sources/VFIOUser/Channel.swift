@@ -88,6 +88,9 @@ final class Channel {
     return Message(header: header, body: WireBytes(body), descriptors: descriptors)
   }
 
+  /// Whether there was no room for more at the last receipt.
+  var isFull: Bool { end == buffer.count }
+
   /// Receives available bytes, without waiting.
   /// - Returns: whether there was anything.
   func receive() throws(Failure) -> Bool {

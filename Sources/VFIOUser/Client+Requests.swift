@@ -113,7 +113,9 @@ extension Client {
     /// The number of signals since the last call.
     public func take() -> UInt64 {
       var count: UInt64 = 0
-      return unsafe LibC.read(descriptor.number, &count, 8) == 8 ? count : 0
+      guard unsafe LibC.read(descriptor.number, &count, 8) == 8 else { return 0 }
+      // The line fills it.
+      return count == OpenDescriptor.fullEvent ? 1 : count
     }
   }
 

@@ -21,11 +21,19 @@ internal import PCI
   private(set) var remoteCount = 0
 
   /// At most so many pieces.
-  static let limit = Int(EPFNVME_GUEST_MAPPINGS)
+  let limit: Int
+
+  /// The share of one client among several at a time: together, they cannot use up what the process can map.
+  static func limit(among clients: Int) -> Int {
+    min(Int(EPFNVME_GUEST_MAPPINGS), Int(EPFNVME_GUARDED_MAPPINGS) / clients)
+  }
   /// Addresses, lengths and offsets are multiples of this.
   static let pageSize: UInt64 = 4096
 
-  init(_ memory: HostMemory) { self.memory = memory }
+  init(_ memory: HostMemory, limit: Int = limit(among: 1)) {
+    self.memory = memory
+    self.limit = limit
+  }
 
   deinit {
     removeAll()
@@ -38,7 +46,7 @@ internal import PCI
     guard !request.access.isEmpty, request.count > 0, request.count <= UInt64(Int.max),
       request.address % page == 0, request.count % page == 0, request.offset % page == 0
     else { throw Refusal(EINVAL) }
-    guard pieces.count < Self.limit else { throw Refusal(ENOSPC) }
+    guard pieces.count < limit else { throw Refusal(ENOSPC) }
     let count = Int(request.count)
     guard let descriptor else {
       do { try memory.addRemote(at: request.address, count: count, access: request.access) } catch {

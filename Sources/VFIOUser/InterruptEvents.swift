@@ -15,6 +15,8 @@ struct InterruptEvents {
   private var isLineMasked = false
   /// The line has risen while it was held.
   private var hasRisen = false
+  /// The client has yet to read the event of the last signal.
+  private var isSignalUnread = false
 
   init(for configuration: ConfigurationSpace) {
     var counts = [0, 0, 0, 1, 1]
@@ -58,7 +60,32 @@ struct InterruptEvents {
   private mutating func signalLine() {
     isLineHeld = true
     hasRisen = false
-    signal(.line, 0)
+    guard let event = lineEvent else { return }
+    event.fill()
+    isSignalUnread = true
+  }
+
+  private var lineEvent: OpenDescriptor? { events[InterruptKind.line.rawValue].first ?? nil }
+
+  /// Whether the client listens to the line.
+  var hasLineEvent: Bool { assigned[InterruptKind.line.rawValue] > 0 }
+
+  /// Whether the client has yet to take a rise of the line: to read its event, or before that to unmask the line after an earlier one. Not
+  /// if the client has masked the line itself.
+  var isLinePending: Bool {
+    mutating get { hasLineEvent && !isLineMasked && (hasRisen || unreadLineEvent != nil) }
+  }
+
+  /// The event of the line, if the client has not read it: it becomes writable then.
+  var unreadLineEvent: OpenDescriptor? {
+    mutating get {
+      guard isSignalUnread else { return nil }
+      guard let event = lineEvent, !event.isRead else {
+        isSignalUnread = false
+        return nil
+      }
+      return event
+    }
   }
 
   private mutating func unmaskLine() {
@@ -128,5 +155,6 @@ struct InterruptEvents {
     for vector in events[kind.rawValue].indices { assign(nil, kind, vector) }
     guard kind == .line else { return }
     (isLineHeld, isLineMasked, hasRisen) = (false, false, false)
+    isSignalUnread = false
   }
 }

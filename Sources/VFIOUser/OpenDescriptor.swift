@@ -32,8 +32,22 @@ final class OpenDescriptor: Sendable {
   }
 
   /// Adds 1 to an event counter. A full counter has been signalled already.
-  func signal() {
-    var one: UInt64 = 1
-    _ = unsafe write(number, &one, 8)
+  func signal() { add(1) }
+
+  /// The value of a full event counter.
+  static let fullEvent = UInt64.max - 1
+
+  /// Fills an event counter: it becomes writable when its owner reads it.
+  func fill() { add(Self.fullEvent) }
+
+  private func add(_ value: UInt64) {
+    var value = value
+    _ = unsafe write(number, &value, 8)
+  }
+
+  /// Whether an event counter that was filled has been read.
+  var isRead: Bool {
+    var polled = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    return unsafe poll(&polled, 1, 0) != 0
   }
 }

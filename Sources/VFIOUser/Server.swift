@@ -27,9 +27,17 @@ public final class Server {
   private let function: any Function
   private let memory: HostMemory
   private let listener: Listener
+  private var acceptor: Acceptor
 
   /// - Parameter memory: the host memory of the function, without regions.
-  public init(_ function: any Function, memory: HostMemory, at listener: Listener) {
+  public convenience init(_ function: any Function, memory: HostMemory, at listener: Listener) {
+    self.init(function, memory: memory, at: listener, Acceptor())
+  }
+
+  init(
+    _ function: any Function, memory: HostMemory, at listener: Listener, _ acceptor: Acceptor
+  ) {
+    self.acceptor = acceptor
     self.function = function
     self.memory = memory
     self.listener = listener
@@ -38,11 +46,13 @@ public final class Server {
   /// Serves until a descriptor becomes readable.
   public func run(until stop: CInt, observer: any ServerObserver) {
     while true {
+      let pause = acceptor.takePause()
+      let wait = min(observer.nanosecondsToReport ?? .max, pause ?? .max)
       let ready = waitToRead(
-        [listener.descriptor.number, stop], nanoseconds: observer.nanosecondsToReport)
-      if let ready, ready[1] { return }
-      let connection = epfnvme_unix_accept(listener.descriptor.number)
-      if connection >= 0 {
+        [stop] + (pause == nil ? [listener.descriptor.number] : []),
+        nanoseconds: wait == .max ? nil : wait)
+      if let ready, ready[0] { return }
+      if pause == nil, let connection = acceptor.accept(listener.descriptor) {
         let end = serve(connection, until: stop, observer)
         // All that the client had is closed by now.
         observer.clientLeft(end.reason)
@@ -55,9 +65,9 @@ public final class Server {
   /// Serves one client.
   /// - Returns: why it ended.
   private func serve(
-    _ connection: CInt, until stop: CInt, _ observer: any ServerObserver
+    _ connection: OpenDescriptor, until stop: CInt, _ observer: any ServerObserver
   ) -> Channel.Failure {
-    let channel = Channel(OpenDescriptor(connection), stop: stop, limit: TransferLimit.message)
+    let channel = Channel(connection, stop: stop, limit: TransferLimit.message)
     let session = Session(function, memory: memory, channel: channel)
     observer.clientConnected()
     do throws(Channel.Failure) {

@@ -55,12 +55,16 @@ public final class ServerGroup {
   }
 
   private var places: [Place]
-  /// The stop descriptor, and one of each member. (Stored, so that waiting does not allocate.)
+  /// The stop descriptor, the socket of each member, and the event of its line that is awaited. (Stored, so that waiting does not allocate.)
   private var polled: [pollfd]
+  private var acceptor: Acceptor
 
-  public init(_ members: [Member]) {
+  public convenience init(_ members: [Member]) { self.init(members, Acceptor()) }
+
+  init(_ members: [Member], _ acceptor: Acceptor) {
+    self.acceptor = acceptor
     places = members.map { Place(member: $0) }
-    polled = (0...members.count).map { _ in pollfd(fd: -1, events: Int16(POLLIN), revents: 0) }
+    polled = (0...2 * members.count).map { _ in pollfd(fd: -1, events: Int16(POLLIN), revents: 0) }
   }
 
   /// Serves until a descriptor becomes readable.
@@ -68,8 +72,10 @@ public final class ServerGroup {
     defer { for index in places.indices { end(index, nil, observer) } }
     polled[0].fd = stop
     while true {
-      let isIdle = prepareWait(observer)
-      let limit = isIdle ? observer.nanosecondsToReport.map { Int64(clamping: $0) } ?? -1 : 0
+      let pause = acceptor.takePause()
+      let isIdle = prepareWait(observer, accepts: pause == nil)
+      let wait = min(observer.nanosecondsToReport ?? .max, pause ?? .max)
+      let limit: Int64 = !isIdle ? 0 : wait == .max ? -1 : Int64(clamping: wait)
       guard unsafe epfnvme_poll(&polled, UInt32(polled.count), limit) >= 0 else {
         // The machine has no memory for the wait.
         sched_yield()
@@ -82,14 +88,16 @@ public final class ServerGroup {
   }
 
   /// Selects the descriptors to wait for.
+  /// - Parameter accepts: whether clients can connect.
   /// - Returns: whether there is nothing to do before one of them is ready.
-  private func prepareWait(_ observer: any ServerGroupObserver) -> Bool {
+  private func prepareWait(_ observer: any ServerGroupObserver, accepts: Bool) -> Bool {
     var isIdle = true
     for (index, place) in places.enumerated() {
       var events = CInt(POLLIN)
+      var awaited: OpenDescriptor?
       switch place.client {
       case .none:
-        polled[index + 1].fd = place.member.listener.descriptor.number
+        polled[index + 1].fd = accepts ? place.member.listener.descriptor.number : -1
       case .waiting(let connection):
         polled[index + 1].fd = connection.number
         // The end of the connection is always reported.
@@ -104,8 +112,11 @@ public final class ServerGroup {
         } else if place.hasMore || session.canResume {
           isIdle = false
         }
+        awaited = session.events.unreadLineEvent
       }
       polled[index + 1].events = Int16(events)
+      polled[index + 1 + places.count].fd = awaited?.number ?? -1
+      polled[index + 1 + places.count].events = Int16(POLLOUT)
     }
     return isIdle
   }
@@ -130,9 +141,10 @@ public final class ServerGroup {
     switch places[index].client {
     case .none:
       guard ready != 0 else { return nil }
-      let connection = epfnvme_unix_accept(places[index].member.listener.descriptor.number)
-      guard connection >= 0 else { return nil }
-      places[index].client = .waiting(OpenDescriptor(connection))
+      guard let connection = acceptor.accept(places[index].member.listener.descriptor) else {
+        return nil
+      }
+      places[index].client = .waiting(connection)
       observer.clientConnected(index)
       serveWaiting(index, until: stop, observer)
     case .waiting:
@@ -159,7 +171,8 @@ public final class ServerGroup {
       connection, stop: stop, limit: TransferLimit.message, waitsToSend: false)
     let member = places[index].member
     let session = Session(
-      member.function, memory: member.memory, channel: channel, reachesMemoryByMessages: false)
+      member.function, memory: member.memory, channel: channel, reachesMemoryByMessages: false,
+      clients: places.count)
     places[index].client = .served(session, connection)
     places[index].hasMore = true
   }

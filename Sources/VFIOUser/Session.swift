@@ -54,18 +54,20 @@ final class Session: HostInterface, DMAClientSession {
   /// The function must not access the guest's memory: the client waits for a reply, or requested a reset.
   private var isCutOff = false
 
-  /// - Parameter reachesMemoryByMessages: whether the function can access memory that is not mapped. It then waits for the client, which
-  ///   reads its registers from a snapshot.
+  /// - Parameters:
+  ///   - reachesMemoryByMessages: whether the function can access memory that is not mapped. It then waits for the client, which
+  ///     reads its registers from a snapshot.
+  ///   - clients: how many clients the process may serve at a time.
   init(
     _ function: any Function, memory: HostMemory, channel: Channel,
-    reachesMemoryByMessages: Bool = true
+    reachesMemoryByMessages: Bool = true, clients: Int = 1
   ) {
     self.function = function
     paced = function as? any RealTimeFunction
     pausing = function as? any PausingFunction
     self.memory = memory
     self.channel = channel
-    maps = GuestMaps(memory)
+    maps = GuestMaps(memory, limit: GuestMaps.limit(among: clients))
     remote = DMAClient(channel)
     events = InterruptEvents(for: function.configuration)
     if reachesMemoryByMessages {
@@ -129,11 +131,15 @@ final class Session: HostInterface, DMAClientSession {
     }
     // A message can have many accesses.
     let limit = accessCount + 64
+    var hasReceived = false
     for _ in 0..<64 where accessCount < limit {
       if channel.isSending, try !channel.flush() { return false }
       guard let message = try channel.next() else {
-        if try channel.receive() { continue }
-        return false
+        // What there was room for has arrived; the rest is reported by the next wait, which most messages need anyway.
+        if hasReceived, !channel.isFull { return false }
+        guard try channel.receive() else { return false }
+        hasReceived = true
+        continue
       }
       try take(message)
       try finishDeferred()
@@ -273,7 +279,7 @@ final class Session: HostInterface, DMAClientSession {
     let offer = try VersionOffer(body)
     transferLimit = min(offer.maximumTransfer, TransferLimit.data)
     isNegotiated = true
-    return VersionOffer.answer(fitting: body.count)
+    return VersionOffer.answer(fitting: body.count, maps: maps.limit)
   }
 
   // MARK: The function's interrupts
@@ -281,6 +287,9 @@ final class Session: HostInterface, DMAClientSession {
   func interrupt(vector: Int) { events.signal(vector: vector) }
 
   func intx(asserted: Bool) { events.setLine(asserted: asserted) }
+
+  var takesLineLater: Bool { events.hasLineEvent }
+  var isLinePending: Bool { events.isLinePending }
 
   // MARK: The client's memory by messages
 

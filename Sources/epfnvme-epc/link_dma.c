@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The DMA channels of the controller on the link, as the dmaengine API wants them: one to the host,
- * one from the host, and one from memory to memory. The link copies; a doorbell write starts it,
+ * The DMA channels of the controller on the link, as the dmaengine API wants them: for each function
+ * one to the host and one from the host, and one from memory to memory. The link copies; a doorbell write starts it,
  * and the shared page says when it is done. A client that polls needs no interrupt.
  *
  * A channel of the link knows the function on whose behalf it accesses the host; the dmaengine API
@@ -62,6 +62,7 @@ struct link_descriptor {
  * @chan: the client's view
  * @dma: what the channel belongs to
  * @number: the channel's number at the link
+ * @direction: where it copies
  * @tasklet: calls clients back
  * @config: where at the host the next transfers go
  * @lock: protects what follows; taken in the interrupt
@@ -77,7 +78,8 @@ struct link_descriptor {
 struct link_channel {
 	struct dma_chan			chan;
 	struct link_dma			*dma;
-	enum link_channel_number	number;
+	unsigned int			number;
+	enum dma_transfer_direction	direction;
 	struct tasklet_struct		tasklet;
 	struct dma_slave_config		config;
 	/* Taken in the interrupt. */
@@ -96,16 +98,16 @@ struct link_channel {
  * @window_base: physical address of the outbound window
  * @window_bus: its bus address
  * @window_size: its size in bytes
+ * @count: how many channels there are
  * @channels: the channels
- * @count: how many there are
  */
 struct link_dma {
 	struct dma_device	device;
 	struct link		*link;
 	phys_addr_t		window_base;
 	u64			window_bus, window_size;
-	struct link_channel	channels[2];
 	unsigned int		count;
+	struct link_channel	channels[] __counted_by(count);
 };
 
 static struct link_channel *to_channel(struct dma_chan *chan)
@@ -175,8 +177,8 @@ static void finish(struct link_channel *channel, struct link_descriptor *descrip
 
 static enum dmaengine_tx_result failure_of(struct link_channel *channel)
 {
-	return channel->number == LINK_CHANNEL_FROM_HOST ? DMA_TRANS_READ_FAILED :
-							   DMA_TRANS_WRITE_FAILED;
+	return channel->direction == DMA_DEV_TO_MEM ? DMA_TRANS_READ_FAILED :
+						      DMA_TRANS_WRITE_FAILED;
 }
 
 /* The device is gone, and a client has not noticed. */
@@ -322,15 +324,9 @@ link_dma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *list, unsigned
 	u64 remote;
 	int i;
 
-	if (channel->number == LINK_CHANNEL_TO_HOST) {
-		if (direction != DMA_MEM_TO_DEV)
-			return NULL;
-		remote = channel->config.dst_addr;
-	} else {
-		if (direction != DMA_DEV_TO_MEM)
-			return NULL;
-		remote = channel->config.src_addr;
-	}
+	if (direction != channel->direction)
+		return NULL;
+	remote = direction == DMA_MEM_TO_DEV ? channel->config.dst_addr : channel->config.src_addr;
 	descriptor = new_descriptor(count);
 	if (!descriptor)
 		return NULL;
@@ -441,8 +437,7 @@ static int link_dma_config(struct dma_chan *chan, struct dma_slave_config *confi
 /* A channel has one direction, by which clients choose it. */
 static void link_dma_caps(struct dma_chan *chan, struct dma_slave_caps *caps)
 {
-	caps->directions = to_channel(chan)->number == LINK_CHANNEL_TO_HOST ? BIT(DMA_MEM_TO_DEV) :
-									      BIT(DMA_DEV_TO_MEM);
+	caps->directions = BIT(to_channel(chan)->direction);
 }
 
 /* The link cannot be told to end a transfer; what is under way ends unnoticed. */
@@ -532,13 +527,14 @@ void link_dma_interrupt(struct link *link)
 	take_interrupt(link->memcpy);
 }
 
-static struct link_dma *new_dma(struct link *link)
+static struct link_dma *new_dma(struct link *link, unsigned int count)
 {
-	struct link_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL);
+	struct link_dma *dma = kzalloc(struct_size(dma, channels, count), GFP_KERNEL);
 	struct dma_device *device;
 
 	if (!dma)
 		return NULL;
+	dma->count = count;
 	dma->link = link;
 	dma->window_base = link->vepc.window_base;
 	dma->window_bus = pci_bus_address(link->pdev, LINK_WINDOW_BAR);
@@ -560,12 +556,14 @@ static struct link_dma *new_dma(struct link *link)
 	return dma;
 }
 
-static void add_channel(struct link_dma *dma, enum link_channel_number number)
+static void add_channel(struct link_dma *dma, unsigned int index, unsigned int number,
+			enum dma_transfer_direction direction)
 {
-	struct link_channel *channel = &dma->channels[dma->count++];
+	struct link_channel *channel = &dma->channels[index];
 
 	channel->dma = dma;
 	channel->number = number;
+	channel->direction = direction;
 	channel->transfer = &dma->link->shared->transfers[number];
 	spin_lock_init(&channel->lock);
 	tasklet_setup(&channel->tasklet, call_back);
@@ -591,9 +589,11 @@ static struct link_dma *register_dma(struct link_dma *dma, const char *kind)
 	return NULL;
 }
 
+/* Drivers take a pair of channels for each function. */
 static struct link_dma *add_slave(struct link *link)
 {
-	struct link_dma *dma = new_dma(link);
+	unsigned int pairs = min(link->vepc.max_functions, LINK_CHANNEL_PAIRS);
+	struct link_dma *dma = new_dma(link, 2 * pairs);
 	struct dma_device *device;
 
 	if (!dma)
@@ -607,22 +607,24 @@ static struct link_dma *add_slave(struct link *link)
 	device->device_caps = link_dma_caps;
 	device->device_config = link_dma_config;
 	device->device_prep_slave_sg = link_dma_prep_slave_sg;
-	add_channel(dma, LINK_CHANNEL_TO_HOST);
-	add_channel(dma, LINK_CHANNEL_FROM_HOST);
+	for (unsigned int pair = 0; pair < pairs; pair++) {
+		add_channel(dma, 2 * pair, LINK_CHANNEL_TO_HOST(pair), DMA_MEM_TO_DEV);
+		add_channel(dma, 2 * pair + 1, LINK_CHANNEL_FROM_HOST(pair), DMA_DEV_TO_MEM);
+	}
 	return register_dma(dma, "host");
 }
 
 /* A device of its own, or who asks for a copy would get a channel to the host. */
 static struct link_dma *add_memcpy(struct link *link)
 {
-	struct link_dma *dma = new_dma(link);
+	struct link_dma *dma = new_dma(link, 1);
 
 	if (!dma)
 		return NULL;
 	dma_cap_set(DMA_MEMCPY, dma->device.cap_mask);
 	dma->device.directions = BIT(DMA_MEM_TO_MEM);
 	dma->device.device_prep_dma_memcpy = link_dma_prep_memcpy;
-	add_channel(dma, LINK_CHANNEL_COPY);
+	add_channel(dma, 0, LINK_CHANNEL_COPY, DMA_MEM_TO_MEM);
 	return register_dma(dma, "memory");
 }
 

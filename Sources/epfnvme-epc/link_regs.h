@@ -90,12 +90,15 @@ struct link_mailbox {
 	__le64	size;
 };
 
-enum link_channel_number {
-	LINK_CHANNEL_TO_HOST	= 0,
-	LINK_CHANNEL_FROM_HOST	= 1,
-	LINK_CHANNEL_COPY	= 2,
-	LINK_CHANNELS		= 3,
-};
+/*
+ * The first pair of channels to and from the host is 0 and 1, the next ones follow the channel from
+ * memory to memory: 3 and 4, 5 and 6.
+ */
+#define LINK_CHANNEL_COPY		2
+#define LINK_CHANNELS			56
+#define LINK_CHANNEL_PAIRS		27U
+#define LINK_CHANNEL_TO_HOST(pair)	((pair) ? 1 + 2 * (pair) : 0)
+#define LINK_CHANNEL_FROM_HOST(pair)	(LINK_CHANNEL_TO_HOST(pair) + 1)
 
 enum link_dma_status {
 	LINK_DMA_IDLE		= 0,

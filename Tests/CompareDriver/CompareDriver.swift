@@ -13,10 +13,10 @@ import SystemPackage
 /// Compares the real driver, behind the socket of `epfnvme link`, with its emulation.
 ///
 ///     CompareDriver SOCKET PROFILE DRIVER conformance all|RULE
-///     CompareDriver SOCKET PROFILE DRIVER table FIRST
-///     CompareDriver SOCKET PROFILE DRIVER random SEED SEQUENCES ACTIONS
+///     CompareDriver SOCKET PROFILE DRIVER table CONSOLE FIRST
+///     CompareDriver SOCKET PROFILE DRIVER random|windows SEED SEQUENCES ACTIONS CONSOLE FIRST
 ///
-/// The board has set up the profile. Prints `difference`, name, what the real driver does, what the emulation does, separated by tabs; at the end
+/// The board has set up the profile, and its machine writes the kernel's lines to the file CONSOLE. Prints `difference`, name, what the real driver does, what the emulation does, separated by tabs; at the end
 /// `compared` with the number of comparisons and of differences. The exit status is 0 also with differences; 3 if the controller is of no more
 /// use, after `lost` with the number of the next row or sequence: the caller boots the board again, and continues there.
 @main
@@ -25,7 +25,7 @@ struct CompareDriver {
     let arguments = CommandLine.arguments
     guard arguments.count >= 5, let release = SimulatedKernel.Release(functionDriver: arguments[3])
     else {
-      print("CompareDriver SOCKET PROFILE DRIVER conformance|table|random …")
+      print("CompareDriver SOCKET PROFILE DRIVER conformance|table|random|windows …")
       exit(64)
     }
     let socket = arguments[1]
@@ -37,12 +37,21 @@ struct CompareDriver {
     }
     switch arguments[4] {
     case "conformance": try conformance(socket, emulation, arguments[5])
-    case "table": try table(socket, emulation, from: Int(number(5) ?? 0))
-    case "random":
-      try RandomComparison(
-        seed: number(5) ?? 1, sequences: Int(number(6) ?? 10), actions: Int(number(7) ?? 20),
-        first: Int(number(8) ?? 0)
-      ).run(try LinkedDevice(socket), try model(emulation))
+    case "table":
+      try table(
+        socket, emulation, try BoardLog(arguments[5], driver: arguments[3]),
+        from: Int(number(6) ?? 0))
+    case "random", "windows":
+      var model = try Self.model(emulation)
+      model.usesDMA = arguments[4] == "random"
+      let device = try LinkedDevice(socket)
+      device.awaitsInterrupts = false
+      RandomComparison(
+        seed: number(5) ?? 1, sequences: Int(number(6) ?? 10), actions: Int(number(7) ?? 40),
+        first: Int(number(9) ?? 0), device: device,
+        log: try BoardLog(arguments[8], driver: arguments[3]), model: model,
+        emulation: EmulatedDevice(model, memoryBytes: 16 << 20)
+      ).run()
     default: exit(64)
     }
   }
@@ -54,6 +63,8 @@ struct CompareDriver {
       model = endpoint.function.model
     }
     guard var model else { exit(65) }
+    // Like the lab's kernel.
+    model.hasAuthentication = false
     // Each emulated controller has an empty disk, like the board's.
     model.namespaces = model.namespaces.map { namespace in
       var namespace = namespace
@@ -99,14 +110,30 @@ struct CompareDriver {
     report.write()
   }
 
-  /// The rows of the conformance table, each on a controller that was reset.
-  static func table(_ socket: String, _ emulation: Emulation, from first: Int) throws {
+  /// The rows of the conformance table, each on a controller that was reset: the outcome, and the kernel's lines.
+  static func table(
+    _ socket: String, _ emulation: Emulation, _ log: BoardLog, from first: Int
+  ) throws {
     let device = try LinkedDevice(socket)
     let model = try model(emulation)
+    func text(_ outcome: String, _ lines: [String]) -> String {
+      ([outcome] + lines.sorted()).joined(separator: " | ")
+    }
     var report = Report()
     for (index, row) in HostExpectation.all.enumerated().dropFirst(first) {
+      let emulated = Host(EmulatedDevice(model))
+      emulated.enable()
+      let count = emulated.log.count
+      let wanted = row.run(emulated)
+      emulated.drain()
+      let lines = Array(emulated.log[count...])
+      let real = Host(device)
+      real.enable()
+      _ = log.take()
+      let outcome = row.run(real)
       report.compare(
-        row.name, real: row.observe(device), emulated: row.observe(EmulatedDevice(model)))
+        row.name, real: text(outcome, log.take(atLeast: lines.count)),
+        emulated: text(wanted, lines))
       guard isAlive(device) else {
         report.write()
         print("lost", index + 1, separator: "\t")

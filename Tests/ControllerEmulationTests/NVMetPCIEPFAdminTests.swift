@@ -72,6 +72,17 @@ import Testing
     Command(testDescription: "an opcode that is none", opcode: 0x7e, status: 0x6001),
   ]
 
+  @Test(
+    "a kernel without CONFIG_NVME_TARGET_AUTH does not know the authentication commands",
+    arguments: [5, 6] as [UInt32])
+  func noAuthentication(kind: UInt32) throws {
+    var model = sheetModel(.nvmetPCIEPF)
+    model.hasAuthentication = false
+    let host = Host(model)
+    host.enable()
+    #expect(host.status(of: .init(opcode: 0x7f, namespace: kind)) == 0x6001)
+  }
+
   // nvmet_pci_epf.md, 14
   @Test("the order of checks", arguments: checks)
   func order(_ row: Command) {

@@ -137,7 +137,12 @@ final class Board: HostInterface {
 
   func unmap(page: UInt32) { write(0x38, page) }
 
-  enum Channel: UInt32 { case toHost, fromHost, memoryToMemory }
+  enum Channel: UInt32 {
+    case toHost, fromHost, memoryToMemory
+    /// The second pair, and the last channel.
+    case secondToHost, secondFromHost
+    case last = 55
+  }
 
   /// Runs a transfer.
   /// - Returns: the descriptor's status.

@@ -35,7 +35,14 @@ final class Host: HostInterface {
   func disconnect() { function.host = nil }
 
   func interrupt(vector: Int) { interrupts.append(vector) }
-  func intx(asserted: Bool) { interrupts.append(asserted ? 1001 : 1000) }
+  func intx(asserted: Bool) {
+    interrupts.append(asserted ? 1001 : 1000)
+    if asserted { isLinePending = takesLineLater }
+  }
+
+  /// Whether the tests take assertions of the line.
+  var takesLineLater = false
+  var isLinePending = false
 
   func takeInterrupts() -> [Int] {
     defer { interrupts = [] }

@@ -17,12 +17,14 @@ import Testing
 
     func serve(
       _ options: EndpointLink.Options = .init(), hosts: Int = 1,
+      limits: LinkServer.Limits = .init(),
       report: @escaping @Sendable (LinkNotice) -> Void = { _ in },
       _ body: (RunningServer) throws -> Void
     ) throws {
       let server = try RunningServer(sockets: 1 + hosts) { [self] listeners, stop in
         LinkServer(
-          EndpointLink(options), board: listeners[0], hosts: Array(listeners.dropFirst())
+          EndpointLink(options), board: listeners[0], hosts: Array(listeners.dropFirst()),
+          limits: limits
         ).run(until: stop) { notice in
           report(notice)
           self.entries.withLock { $0.append(notice) }

@@ -127,6 +127,23 @@ import Testing
     #expect(board.device.counters.bytesFromHost == UInt64(length))
   }
 
+  @Test("each channel has a descriptor, and pairs of them the same direction")
+  func channels() throws {
+    let (board, host) = try pair()
+    try board.memory.write(Self.data, at: Board.highMemory)
+    let length = UInt32(Self.data.count)
+    for (index, channel) in [.toHost, .secondToHost, .last].enumerated() as [(Int, Board.Channel)] {
+      let remote = UInt64(index + 1) << 16
+      #expect(
+        try board.transfer(channel, local: Board.highMemory, remote: remote, length: length) == 2)
+      #expect(try host.memory.bytes(at: remote, Self.data.count) == Self.data)
+    }
+    #expect(
+      try board.transfer(
+        .secondFromHost, local: Board.memory + 0x8000, remote: 1 << 16, length: length) == 2)
+    #expect(try board.memory.bytes(at: Board.memory + 0x8000, Self.data.count) == Self.data)
+  }
+
   @Test("DMA from memory to memory stays in the board")
   func memoryToMemory() throws {
     let (board, host) = try pair()
@@ -201,7 +218,7 @@ import Testing
   func nothing() throws {
     let (board, _) = try pair()
     #expect(try board.transfer(.toHost, local: 0, remote: 0, length: 0) == 2)
-    for channel in [3, 64, UInt32.max] { board.write(0x3C, channel) }
+    for channel in [56, 64, UInt32.max] { board.write(0x3C, channel) }
     #expect(board.device.counters.transfers == 1)
   }
 

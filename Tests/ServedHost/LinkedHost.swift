@@ -51,10 +51,15 @@ public final class LinkedHost: @unchecked Sendable {
     try client.write(region: 7, offset: base + 2, control)
   }
 
+  /// Waits for an interrupt.
+  /// - Returns: whether there was one in 10 s.
+  public func awaitInterrupt(vector: Int) -> Bool {
+    events[vector].wait(milliseconds: 10_000)
+  }
+
   /// Waits for an interrupt, and takes it.
   /// - Returns: whether there was one in 10 s.
   public func takeInterrupt(vector: Int) -> Bool {
-    guard events[vector].wait(milliseconds: 10_000) else { return false }
-    return events[vector].take() > 0
+    awaitInterrupt(vector: vector) && events[vector].take() > 0
   }
 }

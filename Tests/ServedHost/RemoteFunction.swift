@@ -103,7 +103,8 @@ public final class RemoteFunction: Function, HostClock {
     deliverInterrupts()
   }
 
-  private func deliverInterrupts() {
+  /// Consumes the interrupts that have arrived.
+  public func deliverInterrupts() {
     for (vector, event) in events.enumerated() {
       for _ in 0..<event.take() {
         if kind == 0 {

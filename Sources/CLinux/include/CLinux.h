@@ -117,6 +117,10 @@ int epfnvme_event_descriptor(void);
 /// Waits for descriptors (`struct pollfd`), forever if the time is negative. After a signal the wait is restarted.
 int epfnvme_poll(void *descriptors, unsigned count, int64_t nanoseconds);
 
+/// Asks for turns of 0.1 ms on a processor, so that this thread, which sleeps mostly, runs soon after it wakes beside threads that never sleep.
+/// Without an effect before Linux 6.12.
+void epfnvme_take_short_turns(void);
+
 /// Blocks SIGINT, SIGTERM and SIGHUP; they arrive at the descriptor instead.
 int epfnvme_signal_descriptor(void);
 

@@ -70,11 +70,12 @@ struct VersionOffer {
   }
 
   /// The server's reply, limited to the length of the request, since clients do not read more.
-  static func answer(fitting count: Int) -> [UInt8] {
+  /// - Parameter maps: how many pieces of memory the client can announce.
+  static func answer(fitting count: Int, maps: Int) -> [UInt8] {
     let limits =
       #""max_msg_fds":8,"max_data_xfer_size":\#(TransferLimit.data)"#
     let texts = [
-      #"{"capabilities":{\#(limits),"pgsizes":4096,"max_dma_maps":\#(GuestMaps.limit)}}"#,
+      #"{"capabilities":{\#(limits),"pgsizes":4096,"max_dma_maps":\#(maps)}}"#,
       #"{"capabilities":{\#(limits)}}"#, "{}",
     ]
     let version = ProtocolVersion.current.bytes()

@@ -84,6 +84,8 @@ struct LinkCommand: ParsableCommand {
       output.ready(link, board: board, hosts: host)
       // A process that waits for this line would wait forever.
       if Output.hasFailed { return }
+      // The machines poll for what the link does, on the same processors.
+      epfnvme_take_short_turns()
       server.run(until: stop) { output.show($0, isUp: link.isUp) }
       if let trace {
         var file = TraceFile()

@@ -19,6 +19,16 @@ irqs=/sys/bus/pci/devices/$(function_address)/msi_irqs
 if [ ! -d "$irqs" ]; then echo intx; else cat "$irqs"/* | sort -u; fi
 SCRIPT
 }
+# line_counts: the interrupts of the host by the function's line, and the commands of the disk, so far.
+line_counts() {
+  cat <<'SCRIPT'
+line=$(cat "/sys/bus/pci/devices/$(function_address)/irq")
+echo "$(awk -v line="$line:" '$1 == line { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts) \
+  $(awk '{ print $1 + $5 }' "/sys/block/$(basename "$(disk 1)")/stat")"
+SCRIPT
+}
+# few_interrupts COUNTS: some, and less than ten a command. A line that nobody lowers interrupts thousands of times.
+few_interrupts() { [ "$1" -gt 0 ] && [ "$1" -lt $((10 * $2)) ]; }
 
 for way in dma windows msi intx; do
   case $way in
@@ -35,6 +45,11 @@ for way in dma windows msi intx; do
   host_finds_disk "$way" || return
   equal "$way: the host's interrupts" "$expected" "$(on host "$(host_interrupts)")"
   io "$way"
+  if [ "$way" = intx ]; then
+    # shellcheck disable=SC2046 # two numbers
+    set -- $(on host "$(line_counts)")
+    check "$way: interrupts by the line ($1 for $2 commands)" few_interrupts "$1" "$2"
+  fi
   if [ "$way" = dma ]; then
     check 'ext4: mkfs' on host 'mkfs.ext4 -q -F "$(disk 1)"'
     check 'ext4: mount' on host 'mkdir -p mnt && mount -t ext4 "$(disk 1)" mnt'

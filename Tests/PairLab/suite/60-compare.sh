@@ -27,6 +27,10 @@ with_board() {
   while :; do
     fresh_board || return
     lib_status=0
+    case $lib_mode in
+      table) set -- table "$board_boot.console" ;;
+      random | windows) set -- "$lib_mode" "$seed" "$sequences" 40 "$board_boot.console" ;;
+    esac
     "$compare" "$work/host" pair.json "$driver" "$@" "$lib_first" >part 2>part.err || lib_status=$?
     cat part >>found
     [ "$lib_status" -eq 3 ] || break
@@ -37,11 +41,14 @@ with_board() {
   diag_file errors part.err
   diag_file output part
 }
-# actions: how many the random hosts have done.
-actions() { awk -F '\t' '/^actions/ { n += $2 } END { print n + 0 }' found; }
+# actions: how many the random hosts have done, and how long one took on average.
+actions() {
+  awk -F '\t' '/^actions/ { n += $2; ms += $3 } END { printf "%d actions, %d ms each", n, n ? ms / n : 0 }' found
+}
 # judge TITLE NAME: every difference is explained. NAME is that of the list among the results.
 judge() {
   cp found "$output/compare.$2"
+  sed -n "s/^same\t/$board_release\t/p" found >>"$output/compare.seen"
   lib_compared=$(awk -F '\t' '/^compared/ { n += $2 } END { print n + 0 }' found)
   sed -n 's/^difference\t//p' found | awk -F '\t' -v driver="$driver" '
     NR == FNR { if (!/^#/ && NF >= 3 && $1 == driver) explained[++count] = $2; next }
@@ -74,13 +81,15 @@ if is_mode table; then
 fi
 sequences=${PAIRLAB_SEQUENCES:-25}
 if is_mode random; then
-  with_board random "${PAIRLAB_SEED:-1}" "$sequences" 20
-  judge "random sequences, by DMA, $(actions) actions" random
+  seed=${PAIRLAB_SEED:-1}
+  with_board random
+  judge "random sequences, by DMA, $(actions)" random
 fi
 if is_mode windows; then
   module_options='dma=0 dma_memcpy=0'
-  with_board random "${PAIRLAB_SEED:-2}" "$sequences" 20
-  judge "random sequences, by windows, $(actions) actions" random-windows
+  seed=${PAIRLAB_SEED:-2}
+  with_board windows
+  judge "random sequences, by windows, $(actions)" random-windows
 fi
 off board
 stop_link compare

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# Reads per second through the link and from a virtio disk in the same guest, and the processor time of the link for each command. Measurements
-# without a verdict: the case is that there are figures.
+# Reads per second through the link and from a virtio disk in the same guest, one after the other; the processor time of the link for each command,
+# and as a share of what each machine used meanwhile. Measurements without a verdict: the case is that there are figures.
+
+# qemu_of WATCHER: the process that it watches.
+qemu_of() { awk -v parent="$1" '$4 == parent && $2 ~ /qemu|ld-linux/ { print $1; exit }' /proc/[0-9]*/stat 2>/dev/null; }
+# ticks_of_all: of the link, the board and the host.
+ticks_of_all() { echo "$(ticks_of "$link") $(ticks_of "$board_qemu") $(ticks_of "$host_qemu")"; }
 truncate -s 128M virtio.img
 state=$work/virtio.img
 module_options=
@@ -22,16 +27,24 @@ rate() {
 }
 SCRIPT
 on host "$(cat files.rate)" >/dev/null
+board_qemu=$(qemu_of "$board")
+host_qemu=$(qemu_of "$machine")
 for case in '4k 1' '4k 32' '128k 4'; do
   # shellcheck disable=SC2086 # a list of words
   set -- $case
-  before=$(ticks_of "$link")
+  before=$(ticks_of_all)
   linked=$(on host "rate \"\$(disk 1)\" $1 $2 10")
-  after=$(ticks_of "$link")
+  after=$(ticks_of_all)
   virtio=$(on host "rate \$virtio $1 $2 10")
   check "$1, queue depth $2: figures" test "${linked% *}" -gt 0 -a "${virtio% *}" -gt 0
-  diag "$1, queue depth $2: link ${linked% *}/s, virtio ${virtio% *}/s," \
-    "link's processor time $(((after - before) * 10000 / ${linked#* })) us a command"
+  diag "$1, queue depth $2: link ${linked% *}/s, virtio ${virtio% *}/s, $(awk -v ios="${linked#* }" 'BEGIN { getline; split($0, before)
+    getline; for (i = 1; i <= 3; i++) used[i] = $i - before[i]
+    printf "processor time a command: link %d us, board %d us, host %d us; link %.1f %% of the board, %.1f %% of the host",
+      used[1] * 10000 / ios, used[2] * 10000 / ios, used[3] * 10000 / ios, 100 * used[1] / used[2], 100 * used[1] / used[3] }' <<FIGURES
+$before
+$after
+FIGURES
+)"
 done
 end_host pace
 end_board pace

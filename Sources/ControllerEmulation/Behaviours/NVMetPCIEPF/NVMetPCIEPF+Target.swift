@@ -79,8 +79,12 @@ extension NVMetPCIEPF {
         return .value(controller.coreFailure?.status ?? 1)
       default: return .failure(.invalidField.withMore)
       }
-    // Property Set and authentication.
-    case 0x00, 0x05, 0x06: return .failure(.invalidField.withMore)
+    // Property Set.
+    case 0x00: return .failure(.invalidField.withMore)
+    // Authentication Send and Receive.
+    case 0x05, 0x06:
+      return .failure(
+        controller.model.hasAuthentication ? .invalidField.withMore : .invalidOpcode.withMore)
     default: return .failure(.invalidOpcode.withMore)
     }
   }
