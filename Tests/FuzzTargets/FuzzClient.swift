@@ -12,7 +12,7 @@ final class FuzzClient {
 
   private static let memoryCount: UInt64 = 1 << 20
   private let socket: CInt
-  private let memory = epfnvme_memory_descriptor("fuzz", FuzzClient.memoryCount)
+  private let memory = unsafe epfnvme_memory_descriptor("fuzz", FuzzClient.memoryCount)
   private let event = epfnvme_event_descriptor()
   private var isClosed = false
   /// Whether the server can no longer tell where a message begins.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ControllerEmulation
 
 /// The parsers and state machines that take foreign bytes, each as a function of bytes: for libFuzzer (`make fuzz`), and for the replay of
 /// its findings in the tests.

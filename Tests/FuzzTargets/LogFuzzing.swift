@@ -5,6 +5,7 @@ internal import EndpointProvisioning
 internal import KernelEvents
 internal import Provisioning
 internal import SimulatedKernel
+internal import SystemPackage
 internal import TestSupport
 
 /// Kernel logs: a saved one of a host, and the records of a board.

@@ -107,7 +107,8 @@ struct FaultCampaign {
     start = machine.kernel.copy()
     let list = CallList()
     let kernel = start.copy()
-    let watch = CrashPoints(kernel, keepsPoints: false) { list.add($1, $2) }
+    let watch = CrashPoints(
+      kernel, keepsPoints: false, beforeCall: { list.add($1, $2) })
     let whole = SimulatedMachine(kernel: kernel, journals: journals, wrap: watch.watching)
     try Self.run(phase, located, on: whole)
     calls = list.calls
@@ -131,14 +132,16 @@ struct FaultCampaign {
       "\(phase), \(disturbance) at call \(number) of \(calls.count), \(operation) \(path)"
     let kernel = start.copy()
     let inbox = Signals.Inbox()
-    let watch = CrashPoints(kernel, keepsPoints: false) { reached, operation, path in
-      guard reached == number else { return }
-      switch disturbance {
-      case .errno(let errno): kernel.inject(.init(operation, at: path, action: .errno(errno)))
-      case .signal(let signal): inbox.send(signal)
-      case .clockJump: kernel.advance(by: .seconds(100_000))
-      }
-    }
+    let watch = CrashPoints(
+      kernel, keepsPoints: false,
+      beforeCall: { reached, operation, path in
+        guard reached == number else { return }
+        switch disturbance {
+        case .errno(let errno): kernel.inject(.init(operation, at: path, action: .errno(errno)))
+        case .signal(let signal): inbox.send(signal)
+        case .clockJump: kernel.advance(by: .seconds(100_000))
+        }
+      })
     let machine = SimulatedMachine(kernel: kernel, journals: journals, wrap: watch.watching)
     let error = Signals.$inbox.withValue(inbox) {
       machine.failure { (machine) throws(ProvisioningError) in

@@ -282,8 +282,9 @@ extension Hazard {
     let endpoints = EndpointTree(on: machine.configFS)
     for driver in FunctionDriver.nvmeDrivers
     where driver.moduleName.replacingDashes == name.replacingDashes {
-      let functions = (try? endpoints.functions(of: driver).all()) ?? []
-      if !functions.isEmpty { return moduleUnderFunction }
+      if mayBe({ try !endpoints.functions(of: driver).all().isEmpty }) {
+        return moduleUnderFunction
+      }
     }
     return isFunctionDriver(name) && reasonToKeepDrivers(on: machine) != nil ? driverUnload : nil
   }
@@ -315,18 +316,28 @@ extension Hazard {
     _ machine: Machine, of nqn: String, through port: String? = nil
   ) -> Bool {
     let functions = EndpointTree(on: machine.configFS).functions(of: .nvmetPCIEPF)
-    guard let all = try? functions.all() else { return false }
-    return all.contains { function in
-      let group = TargetGroup(directory: function.directory.child("nvme"))
-      guard let name = try? machine.configFS.read(group.subsystemNQN.path),
-        name.withoutTrailingNewline == nqn
-      else { return false }
-      if let port {
-        guard let own = try? machine.configFS.read(group.portID.path),
-          own.withoutTrailingNewline == port
-        else { return false }
+    func shown(_ path: FilePath) throws(Errno) -> String {
+      try machine.configFS.read(path).withoutTrailingNewline
+    }
+    return mayBe {
+      try functions.all().contains { function in
+        let group = TargetGroup(directory: function.directory.child("nvme"))
+        return mayBe {
+          guard try shown(group.subsystemNQN.path) == nqn else { return false }
+          if let port, try shown(group.portID.path) != port { return false }
+          let text = try machine.configFS.read(group.portID.path)
+          _ = try machine.configFS.write(text, to: group.portID.path)
+          return false
+        }
       }
-      return isBusy(group.portID.path, machine)
+    }
+  }
+
+  /// Whether a danger exists. One that cannot be looked for is not excluded, except in a directory that is not there.
+  private static func mayBe(_ look: () throws -> Bool) -> Bool {
+    do { return try look() } catch {
+      let errno = (error as? ConfigFSError)?.errno ?? error as? Errno
+      return errno != .noSuchFileOrDirectory
     }
   }
 
