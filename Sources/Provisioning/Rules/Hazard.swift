@@ -196,13 +196,14 @@ extension Hazard {
     case ("nvmet", "ana_grpid"): return text.kernelInteger(UInt32.self) == 128 ? anaGroup128 : nil
     case ("nvmet", "addr_traddr"): return text.utf8.count >= 256 ? addressLength : nil
     case ("nvmet", "addr_trsvcid"): return text.utf8.count >= 32 ? addressLength : nil
-    case ("nvmet", "device_path"): return wasZoned(FilePath(path), machine) ? zonedReuse : nil
+    case ("nvmet", "device_path"):
+      return mayBe { try hasZonedStore(FilePath(path), machine) } ? zonedReuse : nil
     case ("pci_ep", "subsysnqn"):
       return text.utf8.count > SubsystemNQN.maximumLength ? longName : nil
     case ("pci_ep", "msix_interrupts"), ("pci_ep", "msi_interrupts"):
-      return isBound(FilePath(path.parentPath), machine) ? vectorsAfterBind : nil
+      return mayBe { try isLinked(FilePath(path.parentPath), machine) } ? vectorsAfterBind : nil
     case ("pci_ep", "dma_enable"):
-      return isBound(FilePath(path.parentPath.parentPath), machine)
+      return mayBe { try isLinked(FilePath(path.parentPath.parentPath), machine) }
         ? dmaAfterBind : nil
     default: return nil
     }
@@ -210,11 +211,14 @@ extension Hazard {
 
   /// Whether a namespace stored to a zoned null_blk device until now.
   static func wasZoned(_ devicePath: FilePath, _ machine: Machine) -> Bool {
-    guard let shown = try? machine.configFS.read(devicePath).withoutTrailingNewline,
-      shown.hasPrefix("/dev/")
-    else { return false }
+    (try? hasZonedStore(devicePath, machine)) ?? false
+  }
+
+  private static func hasZonedStore(_ devicePath: FilePath, _ machine: Machine) throws -> Bool {
+    let shown = try machine.configFS.read(devicePath).withoutTrailingNewline
+    guard shown.hasPrefix("/dev/") else { return false }
     let device = NullBlockTree(on: machine.configFS).devices[FilePath(shown).name]
-    return (try? device.isZoned.read()) ?? false
+    return try device.isZoned.read()
   }
 
   private static func link(_ path: String, _ target: String, _ machine: Machine) -> Hazard? {
@@ -350,9 +354,12 @@ extension Hazard {
 
   /// Whether a controller directory links to a function.
   static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
-    let controllers = (try? EndpointTree(on: machine.configFS).controllers()) ?? []
-    return controllers.contains { controller in
-      (try? controller.directory.links().contains { $0.target == function }) ?? false
+    (try? isLinked(function, machine)) ?? false
+  }
+
+  private static func isLinked(_ function: FilePath, _ machine: Machine) throws -> Bool {
+    try EndpointTree(on: machine.configFS).controllers().contains { controller in
+      try controller.directory.links().contains { $0.target == function }
     }
   }
 }
