@@ -7,7 +7,8 @@ import TestSupport
 import Testing
 
 /// Each fuzz target with its seeds, inputs near them, and everything that the fuzzers have found.
-@Suite struct FuzzTargetTests {
+// One input after the other: sessions have one server.
+@Suite(.serialized) struct FuzzTargetTests {
   private static let findings = ShippedProfile.repository.appending("Tests/Fuzz/Findings")
 
   @Test(

@@ -42,7 +42,8 @@ enum SessionFuzzing {
 
   // MARK: Targets
 
-  private struct Served: Sendable {
+  // Unchecked: its server, which is not Sendable, is only kept.
+  private struct Served: @unchecked Sendable {
     var server: RunningServer
     var gone: Count
   }

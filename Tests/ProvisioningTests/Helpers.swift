@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelModules
 import Provisioning
 import SimulatedKernel
 import SystemPackage
@@ -23,14 +24,6 @@ extension SimulatedMachine {
       else { continue }
       try kernel.load(module, parameters: parameters)
     }
-  }
-
-  /// The error of a body of work.
-  func failure(_ body: (SimulatedMachine) throws(ProvisioningError) -> Void) -> ProvisioningError? {
-    do {
-      try body(self)
-      return nil
-    } catch { return error }
   }
 }
 
