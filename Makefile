@@ -130,6 +130,7 @@ bench-link: packages ## measure the endpoint link, and check that it does not al
 	$(evidence) run bench-link 'operations of the link without an allocation' 'make bench-link' operations '^([0-9]+) operations without an allocation' -- \
 	  bash -c 'cd Tests/Benchmarks && swift run -c release LinkOperations'
 
+# Of several --sanitize the compiler takes one: both in one option.
 # libFuzzer on what takes foreign bytes, FUZZ_SECONDS for each target of FUZZ_TARGETS (all), then mutated sessions at the sockets:
 # make fuzz FUZZ_SECONDS=1200 FUZZ_TARGETS='profile journal' FUZZ_MESSAGES=1000000 FUZZ_SEED=7
 FUZZ_SECONDS ?= 60
@@ -138,9 +139,8 @@ FUZZ_MESSAGES ?= 100000
 FUZZ_SEED ?= 1
 
 fuzz: packages ## fuzz what takes foreign bytes, and attack the sockets with mutated sessions
-	$(swift_build) -c release --product FuzzInputs --scratch-path .build/fuzz/replay
 	$(swift_build) -c release --product FuzzInputs --scratch-path .build/fuzz/build --sanitize=fuzzer --sanitize=address \
-	  -Xswiftc -DLIBFUZZER
+	  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DLIBFUZZER
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' Tests/Fuzz/run.sh .build/fuzz
 	$(MAKE) fuzz-sessions
 

@@ -56,7 +56,8 @@ package struct KernelLogWindow {
 
   package mutating func append(_ record: KernelLogRecord) {
     records.append(record)
-    next = record.sequence + 1
+    // The kernel never comes that far.
+    next = record.sequence == .max ? .max : record.sequence + 1
     if records.count > capacity { records.removeFirst(records.count - capacity / 2) }
   }
 

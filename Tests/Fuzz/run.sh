@@ -8,7 +8,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 directory=$1
 seconds=${FUZZ_SECONDS:-60}
-replay=$(echo "$directory"/replay/*/release/FuzzInputs)
 fuzzer=$(echo "$directory"/build/*/release/FuzzInputs)
 found=0
 
@@ -37,5 +36,5 @@ while read -r target longest; do
   .ci/evidence record fuzz "libFuzzer, address sanitizer: $target" "make fuzz" \
     "${runs:-0} inputs in $seconds s, $coverage" "$result"
   rmdir --ignore-fail-on-non-empty "Tests/Fuzz/Findings/$target"
-done < <("$replay")
+done < <("$fuzzer")
 exit "$found"

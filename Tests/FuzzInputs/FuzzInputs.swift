@@ -3,7 +3,8 @@ import FuzzTargets
 import LibC
 
 // With -D LIBFUZZER and the sanitizer `fuzzer`, libFuzzer has the main function; FUZZ_TARGET names what it fuzzes, and FUZZ_SEEDS a
-// directory for the inputs to begin with. Without, this program runs inputs from files: `FuzzInputs TARGET FILE…`.
+// directory for the inputs to begin with. Without, this program runs inputs from files: `FuzzInputs TARGET FILE…`. Without a target both
+// list the targets with the lengths of their longest inputs.
 
 private func variable(_ name: String) -> String? {
   unsafe getenv(name).map { unsafe String(cString: $0) }
@@ -17,6 +18,10 @@ private func target(_ name: String) -> FuzzTarget {
   return target
 }
 
+private func listTargets() {
+  for target in FuzzTarget.allCases { print("\(target.rawValue) \(target.longest)") }
+}
+
 #if LIBFUZZER
   private let fuzzed = target(variable("FUZZ_TARGET") ?? "")
 
@@ -24,6 +29,10 @@ private func target(_ name: String) -> FuzzTarget {
     _ count: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
   ) -> CInt {
     signal(SIGPIPE, SIG_IGN)
+    guard variable("FUZZ_TARGET") != nil else {
+      listTargets()
+      exit(0)
+    }
     guard let directory = variable("FUZZ_SEEDS") else { return 0 }
     do {
       for (number, seed) in try fuzzed.seeds().enumerated() {
@@ -48,10 +57,7 @@ private func target(_ name: String) -> FuzzTarget {
     static func main() {
       signal(SIGPIPE, SIG_IGN)
       let arguments = CommandLine.arguments.dropFirst()
-      guard let name = arguments.first else {
-        for target in FuzzTarget.allCases { print("\(target.rawValue) \(target.longest)") }
-        return
-      }
+      guard let name = arguments.first else { return listTargets() }
       let target = target(name)
       for path in arguments.dropFirst() {
         guard let bytes = contents(of: path) else {

@@ -54,7 +54,7 @@ enum FabricsFuzzing {
     machine.tcpTargets = [.init("192.0.2.10", subsystems: ["nq"])]
     let kernel = SimulatedKernel(.linux6_12, machine: machine)
     let root = FilePath("/sys/kernel/config")
-    try kernel.mountConfigFS()
+    if !kernel.isConfigFSMounted { try kernel.mountConfigFS() }
     for module in ["nvmet", "null_blk", "pci-epf-nvme"] {
       try kernel.load(module, parameters: module == "null_blk" ? ["nr_devices=0"] : [])
     }
