@@ -35,7 +35,13 @@ swift_build = SWIFT_DETERMINISTIC_HASHING=1 swift build
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt generate demo lab lab-host lab-pair examples bench bench-serve bench-link fuzz install static packages \
+# Tests in an optimised build, and with a sanitizer.
+optimized_tests = -c release -Xswiftc -enable-testing --scratch-path .build/test-all
+sanitized = --scratch-path .build
+evidence = .ci/evidence
+tests_counted = tests '^.*Test run with ([0-9]+) tests.* passed'
+
+.PHONY: help build test test-all faults asan tsan coverage evidence check fmt generate demo lab lab-host lab-pair examples bench bench-serve bench-link fuzz fuzz-sessions install static packages \
   install-module uninstall-module
 
 help: ## list the targets
@@ -49,15 +55,41 @@ build: packages ## build everything, tests included; a warning is an error
 test: packages ## run the tests
 	@mkdir -p .build; rm -f .build/tests.xml
 	$(swift_build) $(debug) --build-tests
-	.ci/run-tests .build/tests.log swift test $(debug) --skip-build --disable-xctest --xunit-output .build/tests.xml
+	$(evidence) run test 'tests, with short tables' 'make test' $(tests_counted) -- \
+	  .ci/run-tests .build/tests.log swift test $(debug) --skip-build --disable-xctest --xunit-output .build/tests.xml
 	@grep -q '<testsuite .*tests="[1-9]' .build/tests.xml || { echo 'no test ran' >&2; exit 1; }
 
 # Tables of faults, crashes and signals, and property tests have a short form and a full one, with every case and thousands of generated
 # profiles, which needs an optimised build.
 test-all: packages ## run the tests with the full form of tables and property tests (an optimised build)
-	$(swift_build) -c release -Xswiftc -enable-testing --build-tests --scratch-path .build/test-all
-	EPFNVME_TEST_SCALE=full .ci/run-tests .build/test-all.log \
-	  swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest --scratch-path .build/test-all
+	$(swift_build) $(optimized_tests) --build-tests
+	EPFNVME_TEST_SCALE=full $(evidence) run test-all 'tests, with full tables' 'make test-all' $(tests_counted) -- \
+	  .ci/run-tests .build/test-all.log swift test $(optimized_tests) --disable-xctest --skip-build
+
+# Each call of setup and teardown of every shipped profile, with every errno, signal, crash and torn or full journal.
+faults: packages ## run the fault campaign: errnos, signals, crashes, torn journals, a full /run (an optimised build)
+	$(swift_build) $(optimized_tests) --build-tests
+	EPFNVME_TEST_SCALE=full $(evidence) run faults 'faults at every call of setup and teardown' 'make faults' cases \
+	  '^[a-z]+ [a-z ]+: .*: ([0-9]+) (of|cases|moments|signals)' -- \
+	  .ci/run-tests .build/faults.log swift test $(optimized_tests) --disable-xctest --skip-build --filter 'Fault.*Tests|CrashTests|SignalTests'
+
+# The sanitizers need builds of their own. The thread sanitizer's library has no annotations of Swift's Mutex.
+asan: packages ## run the tests with the address sanitizer
+	$(swift_build) $(sanitized)/address --sanitize=address --build-tests
+	$(evidence) run asan 'tests with the address sanitizer' 'make asan' $(tests_counted) -- \
+	  Tests/Sanitizers/run.sh address .build/address
+
+tsan: packages ## run the tests with the thread sanitizer
+	$(swift_build) $(sanitized)/thread --sanitize=thread --build-tests
+	$(evidence) run tsan 'tests with the thread sanitizer' 'make tsan' $(tests_counted) -- \
+	  Tests/Sanitizers/run.sh thread .build/thread
+
+coverage: packages ## measure the line coverage of each library target by the tests
+	swift test $(debug) --enable-code-coverage --disable-xctest --scratch-path .build/coverage
+	Tests/Sanitizers/coverage.sh .build/coverage
+
+evidence: ## put the results of the last runs into Docs/Reference/evidence.md
+	.ci/evidence page
 
 check: packages ## check the format, build without warnings, run the tests
 	swift format lint --strict -r $(swift_sources)
@@ -75,13 +107,15 @@ demo: packages ## plan, set up, show and tear down an endpoint on the simulated 
 	@.ci/demo "$$(swift build $(debug) --show-bin-path)/epfnvme"
 
 lab: packages ## run the suite on a real kernel in QEMU
-	Tests/Lab/run.sh
+	$(evidence) run lab 'the tool on a real kernel' 'make lab' cases '^# lab: ([0-9]+) passed' -- Tests/Lab/run.sh
 
 lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it there
-	Tests/HostLab/run.sh
+	$(evidence) run lab-host 'the emulated disk in a stock Linux$(if $(HOSTLAB_FILTER), ($(HOSTLAB_FILTER)))' 'make lab-host' cases \
+	  '^# .*: ([0-9]+) passed' -- Tests/HostLab/run.sh
 
 lab-pair: packages ## join a board's real driver and a stock Linux, each in QEMU, by a PCIe link in software
-	Tests/PairLab/run.sh
+	$(evidence) run lab-pair 'the real driver before a stock Linux$(if $(PAIRLAB_FILTER), ($(PAIRLAB_FILTER)))' 'make lab-pair' cases \
+	  '^# .*: ([0-9]+) passed' -- Tests/PairLab/run.sh
 
 examples: packages ## build and run the examples of the library
 	cd Tests/Examples && swift run ProvisionEndpoint && swift run DriveController && swift run ServeDisk
@@ -93,14 +127,27 @@ bench-serve: packages ## measure a host in process at the reference controller's
 	cd Tests/Benchmarks && swift run -c release ServedDisk
 
 bench-link: packages ## measure the endpoint link, and check that it does not allocate
-	cd Tests/Benchmarks && swift run -c release LinkOperations
+	$(evidence) run bench-link 'operations of the link without an allocation' 'make bench-link' operations '^([0-9]+) operations without an allocation' -- \
+	  bash -c 'cd Tests/Benchmarks && swift run -c release LinkOperations'
 
-# The duration and the seed of the random numbers: make fuzz FUZZ_MESSAGES=1000000 FUZZ_SEED=7
+# Of several --sanitize the compiler takes one: both in one option.
+# libFuzzer on what takes foreign bytes, FUZZ_SECONDS for each target of FUZZ_TARGETS (all), then mutated sessions at the sockets:
+# make fuzz FUZZ_SECONDS=1200 FUZZ_TARGETS='profile journal' FUZZ_MESSAGES=1000000 FUZZ_SEED=7
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 FUZZ_MESSAGES ?= 100000
 FUZZ_SEED ?= 1
 
-fuzz: packages ## attack the vfio-user server and both sides of the endpoint link with mutated sessions
-	cd Tests/Fuzz && swift run -c release FuzzVFIOUser --messages $(FUZZ_MESSAGES) --seed $(FUZZ_SEED) --connects 1000
+fuzz: packages ## fuzz what takes foreign bytes, and attack the sockets with mutated sessions
+	$(swift_build) -c release --product FuzzInputs --scratch-path .build/fuzz/build --sanitize=fuzzer --sanitize=address \
+	  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DLIBFUZZER
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_TARGETS='$(FUZZ_TARGETS)' Tests/Fuzz/run.sh .build/fuzz
+	$(MAKE) fuzz-sessions
+
+fuzz-sessions: packages ## attack the vfio-user server and both sides of the endpoint link with mutated sessions
+	$(evidence) run fuzz-sessions 'mutated sessions at the sockets, seed $(FUZZ_SEED)' 'make fuzz-sessions' messages \
+	  '^.*: ([0-9]+) messages in' -- bash -c 'cd Tests/Fuzz && swift run -c release FuzzVFIOUser --messages $(FUZZ_MESSAGES) \
+	  --seed $(FUZZ_SEED) --connects 1000'
 
 install: packages ## install to DESTDIR/PREFIX (PREFIX=/usr/local)
 	$(swift_build) $(release)

@@ -139,6 +139,20 @@ let package = Package(
       name: "SchemaDocuments",
       dependencies: ["KernelHistory", "Provisioning", "SimulatedKernel"],
       path: "Tests/SchemaDocuments"),
+    // What takes foreign bytes, as functions of bytes; the program for libFuzzer, `make fuzz`.
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "LibC", "CLinux", "ConfigFS", "PCIEndpoint", "KernelEvents", "SimulatedKernel",
+        "Provisioning", "EndpointProvisioning", "LinuxFiles", "ControllerEmulation", "PCI",
+        "VFIOUser", "EndpointLink", "BoardTests", "Doctor", "SpecificationHost", "ServedHost",
+        "TestSupport", systemPackage,
+      ], path: "Tests/FuzzTargets"),
+    .executableTarget(
+      name: "FuzzInputs", dependencies: ["FuzzTargets", "LibC"], path: "Tests/FuzzInputs"),
+    .testTarget(
+      name: "FuzzTargetTests",
+      dependencies: ["FuzzTargets", "LinuxFiles", "Numbers", "TestSupport", systemPackage]),
     .target(
       name: "RecordedConfigFS", dependencies: ["ConfigFS", systemPackage],
       path: "Tests/RecordedConfigFS"),

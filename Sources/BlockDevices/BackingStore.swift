@@ -42,6 +42,11 @@ extension BackingStore {
     return first == second
   }
 
+  /// The first loop device of a file; nil if none is bound to it.
+  public func loopDevice(of file: FilePath) throws(Errno) -> FilePath? {
+    try boundLoops().first { isSameFile($0.file, file) }?.device
+  }
+
   /// All stores that a write to a path changes: its own and, for a loop device, that of its file.
   public func stores(behind path: FilePath) -> [StoreIdentity] {
     guard let own = try? identity(of: path) else { return [] }

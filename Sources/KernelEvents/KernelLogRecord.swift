@@ -2,7 +2,7 @@
 
 /// A record of `/dev/kmsg`: `prio,sequence,time,flags;text`, then lines with a leading blank that name the device.
 /// - Source: `Documentation/ABI/testing/dev-kmsg`; `kernel/printk/printk.c`, `info_print_ext_header`.
-struct KernelLogRecord: Equatable {
+package struct KernelLogRecord: Equatable {
   var sequence: UInt64
   /// syslog severity.
   var level: UInt8
@@ -12,7 +12,7 @@ struct KernelLogRecord: Equatable {
   var continues: Bool
   var text: String
 
-  init?(parsing record: String) {
+  package init?(parsing record: String) {
     guard let semicolon = record.firstIndex(of: ";") else { return nil }
     let fields = record[..<semicolon].split(separator: ",", omittingEmptySubsequences: false)
     // Later kernels may add fields.
@@ -46,22 +46,23 @@ struct KernelLogRecord: Equatable {
 }
 
 /// The latest records in order; when it is full, the older half is dropped.
-struct KernelLogWindow {
+package struct KernelLogWindow {
   private var records: [KernelLogRecord] = []
   private let capacity: Int
   /// The sequence number that the next record will have at least; 0 before the first.
   private(set) var next: UInt64 = 0
 
-  init(capacity: Int) { self.capacity = capacity }
+  package init(capacity: Int) { self.capacity = capacity }
 
-  mutating func append(_ record: KernelLogRecord) {
+  package mutating func append(_ record: KernelLogRecord) {
     records.append(record)
-    next = record.sequence + 1
+    // The kernel never comes that far.
+    next = record.sequence == .max ? .max : record.sequence + 1
     if records.count > capacity { records.removeFirst(records.count - capacity / 2) }
   }
 
   /// The messages of the kernel from a sequence number on, with fragments joined.
-  func lines(from sequence: UInt64) -> [KernelLogLine] {
+  package func lines(from sequence: UInt64) -> [KernelLogLine] {
     var lines: [KernelLogLine] = []
     for record in records where record.sequence >= sequence && record.facility == 0 {
       if record.continues, let last = lines.indices.last {

@@ -68,7 +68,8 @@ extension Provisioner {
     }
     let left = unwind(teardown.entries, progress, loops: ownership.own.loops)
     guard left.entries.isEmpty else {
-      _ = try Journal(name, in: run, committed: Ledger(left.entries))
+      // Without room for it the present journal stays, in which they are, too.
+      _ = try? Journal(name, in: run, committed: Ledger(left.entries))
       throw Self.incomplete("\"\(name)\" could not be taken down completely", left)
     }
     Journal.remove(name, in: run)

@@ -216,7 +216,8 @@ public struct Provisioner: Sendable {
     let left = unwind(contents.unfinished, progress, loops: contents.all.loops)
     let committed = Ledger(contents.committed)
     guard left.entries.isEmpty else {
-      _ = try Journal(
+      // Without room for it the present journal stays, in which they are, too.
+      _ = try? Journal(
         name, in: run, committed: Ledger(contents.committed + left.entries), isFinished: false)
       throw Self.incomplete("an interrupted run of \"\(name)\" could not be rolled back", left)
     }

@@ -82,4 +82,12 @@ struct KernelLogTests {
       #expect(log.lines(since: KernelLogMark(sequence: 0)).isEmpty)
     }
   }
+
+  @Test("a record with the last sequence number is kept, and its successor has the same")
+  func lastSequence() throws {
+    var window = KernelLogWindow(capacity: 4)
+    window.append(try #require(KernelLogRecord(parsing: "6,18446744073709551615,1,-;end")))
+    #expect(window.next == .max)
+    #expect(window.lines(from: .max).map(\.text) == ["end"])
+  }
 }

@@ -123,4 +123,39 @@ import Testing
     }
     #expect(cases > 0)
   }
+
+  @Test(
+    "an object that cannot be looked at is removed all the same, and a value that cannot be read is restored",
+    arguments: ShippedProfile.all)
+  func blindUndo(_ shipped: ShippedProfile) throws {
+    let located = try shipped.located()
+    let name = located.profile.name
+    let start = shipped.fresh()
+    let plan = try start.provisioner.plan(located)
+    try start.setUp(located)
+    let journals = [name: try #require(start.journal(name))]
+    let done = SimulatedMachine(kernel: start.kernel.copy(), journals: journals)
+    try done.tearDown(name)
+    for step in plan.steps where step.operation.call?.isEffect == true {
+      for call in [.read, .list, .describe] as [SimulatedKernel.Operation] {
+        let machine = SimulatedMachine(kernel: start.kernel.copy(), journals: journals)
+        let path = step.operation.path
+        machine.kernel.inject(.init(call, at: path, action: .errno(.ioError), count: nil))
+        let error = machine.failure { (machine) throws(ProvisioningError) in
+          try machine.tearDown(name)
+        }
+        machine.kernel.removeFaults()
+        if let error {
+          // Nothing was begun, or the rest is known.
+          #expect(
+            error.kind == .rollbackIncomplete || machine.state() == start.state(),
+            "\(path): \(error)")
+          try machine.tearDown(name)
+        }
+        #expect(machine.state() == done.state(), "\(call) \(path): leftovers")
+        #expect(machine.journal(name) == nil, "\(call) \(path)")
+        #expect(machine.kernel.crashes.isEmpty, "\(call) \(path)")
+      }
+    }
+  }
 }

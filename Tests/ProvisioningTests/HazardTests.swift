@@ -136,6 +136,26 @@ import Testing
     }
   }
 
+  @Test(
+    "a danger is not excluded where it cannot be looked for: nothing happens without the kernel's answers",
+    arguments: guarded)
+  func blind(_ row: Row) throws {
+    for operation in row.operations {
+      let machine = try machine(row)
+      let before = machine.state()
+      for call in [.read, .list] as [SimulatedKernel.Operation] {
+        machine.kernel.inject(.init(call, action: .errno(.ioError), count: nil))
+      }
+      var executor = Executor(machine: machine.provisioner.machine, timeout: .seconds(1))
+      #expect(throws: ProvisioningError.self, "\(operation.sentence)") {
+        try executor.perform(operation)
+      }
+      machine.kernel.removeFaults()
+      #expect(machine.state() == before, "\(operation.sentence)")
+      #expect(machine.kernel.crashes.isEmpty, "\(operation.sentence)")
+    }
+  }
+
   @Test("a namespace with a zoned device is recreated, not given another device")
   func zonedReuse() throws {
     let machine = SimulatedMachine()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import KernelModules
 import Provisioning
 import SimulatedKernel
 import SystemPackage
@@ -13,12 +14,16 @@ extension SimulatedMachine {
     return tree + loops.map { "\($0.device) = \($0.file)" } + present
   }
 
-  /// The error of a body of work.
-  func failure(_ body: (SimulatedMachine) throws(ProvisioningError) -> Void) -> ProvisioningError? {
-    do {
-      try body(self)
-      return nil
-    } catch { return error }
+  /// Loads the modules of a plan that another machine has loaded, and mounts configfs if that one has: both stay when everything else
+  /// is undone.
+  func load(like other: SimulatedMachine, of steps: [Step]) throws {
+    if other.kernel.isConfigFSMounted, !kernel.isConfigFSMounted { try kernel.mountConfigFS() }
+    for step in steps {
+      guard case .loadModule(let module, let parameters) = step.operation,
+        try other.kernel.state(of: module) == .loaded, try kernel.state(of: module) != .loaded
+      else { continue }
+      try kernel.load(module, parameters: parameters)
+    }
   }
 }
 

@@ -124,12 +124,21 @@ public final class Program: Sendable {
     }
     process.environment = [
       "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "EPFNVME_KERNEL": "simulated=\(kernelFile)",
-    ].merging(environment) { $1 }
+    ].merging(Self.instrumentation) { $1 }.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle(forWritingAtPath: output.string)
     process.standardError = FileHandle(forWritingAtPath: errors.string)
     try process.run()
     return Running(program: self, process: process, output: output, errors: errors)
+  }
+
+  /// The settings of sanitizers and of the measurement of coverage, which the program is built with if the tests are.
+  private static let instrumentation: [String: String] = ProcessInfo.processInfo.environment.filter
+  {
+    [
+      "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LD_PRELOAD", "LLVM_PROFILE_FILE",
+      "SWIFT_BACKTRACE",
+    ].contains($0.key)
   }
 
   /// Beside the test's own executable, where the package manager puts it.

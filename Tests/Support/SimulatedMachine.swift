@@ -64,6 +64,16 @@ public final class SimulatedMachine: Sendable {
     try provisioner.tearDown(name) { _ in }
   }
 
+  /// The error of a body of work.
+  public func failure(
+    _ body: (SimulatedMachine) throws(ProvisioningError) -> Void
+  ) -> ProvisioningError? {
+    do {
+      try body(self)
+      return nil
+    } catch { return error }
+  }
+
   /// All of configfs.
   public var tree: [String] { kernel.snapshot() }
 }

@@ -67,8 +67,12 @@ struct Executor {
         try machine.storage.removeFile(FilePath(path))
       case .attachLoop(let backing, let loop):
         loops[backing] = try machine.storage.attachLoop(loop).string
-      case .detachLoop(let backing, _, let device):
-        if let device { try machine.storage.detachLoop(FilePath(device)) }
+      case .detachLoop(let backing, let file, let device):
+        if let device = try device.map({ FilePath($0) })
+          ?? machine.storage.loopDevice(of: FilePath(file))
+        {
+          try machine.storage.detachLoop(device)
+        }
         loops[backing] = nil
       case .createDirectory(let path):
         try machine.configFS.createDirectory(FilePath(path))

@@ -66,7 +66,7 @@ struct Transaction: ~Copyable {
       }
     }
     // A signal during the last step does not interrupt the run.
-    try commit()
+    do { try commit() } catch { throw rollback(after: error) }
   }
 
   private static let undone = "everything was undone"
@@ -112,16 +112,18 @@ struct Transaction: ~Copyable {
       throw error
     }
     // Information that is known only after the effect.
+    var knownLater: Operation?
     switch step.operation {
     case .attachLoop(let backing, let loop):
-      undo = .detachLoop(backing: backing, file: loop.file, device: executor.loops[backing])
-      try journal.confirm(number, undo: undo)
+      knownLater = .detachLoop(backing: backing, file: loop.file, device: executor.loops[backing])
     case .expectConnection(let address):
-      undo = .disconnect(address, sparing: executor.otherConnections)
-      try journal.confirm(number, undo: undo)
-    default: try journal.confirm(number)
+      knownLater = .disconnect(address, sparing: executor.otherConnections)
+    default: break
     }
-    done.append((number, JournalEntry(operation: step.operation, undo: undo, state: .done)))
+    // Before the journal has it: without room for the line, it is undone like the others.
+    done.append(
+      (number, JournalEntry(operation: step.operation, undo: knownLater ?? undo, state: .done)))
+    try journal.confirm(number, undo: knownLater)
   }
 
   private mutating func record(_ operation: Operation, undo: Operation?) throws(ProvisioningError) {

@@ -49,7 +49,7 @@ struct Unwinding {
       progress(.undone(operation))
       return true
     } catch {
-      if error.errno == .noSuchFileOrDirectory || error.errno == .noSuchAddressOrDevice {
+      if Self.isDone(operation, error.errno) {
         progress(.undone(operation))
         return true
       }
@@ -66,15 +66,29 @@ struct Unwinding {
     }
   }
 
+  /// Whether an error says that the machine has the previous state already.
+  private static func isDone(_ operation: Operation, _ errno: Errno?) -> Bool {
+    switch operation {
+    case .createDirectory, .link: errno == .fileExists
+    default: errno == .noSuchFileOrDirectory || errno == .noSuchAddressOrDevice
+    }
+  }
+
   /// The remaining operation; nil if the machine already has its previous state, or a value of others.
+  ///
+  /// What cannot be looked at is undone: if that fails as well, it is reported.
   private func stillNeeded(_ undo: Operation, of entry: JournalEntry) -> Operation? {
     switch undo {
     case .removeDirectory(let path), .unlink(let path, _):
-      return (try? machine.configFS.kind(of: FilePath(path))) == nil ? nil : ownLink(undo)
+      return isMissing { () throws(Errno) in _ = try machine.configFS.kind(of: FilePath(path)) }
+        ? nil : ownLink(undo)
     case .createDirectory(let path), .restoreDirectory(let path, _), .link(let path, _):
       return (try? machine.configFS.kind(of: FilePath(path))) == nil ? undo : nil
     case .write(let path, .text(let old), _):
-      guard let current = try? machine.configFS.read(FilePath(path)) else { return nil }
+      let current: String
+      do { current = try machine.configFS.read(FilePath(path)) } catch {
+        return error == .noSuchFileOrDirectory ? nil : undo
+      }
       if sameAttributeText(current, old, at: path) { return nil }
       if case .write(_, let value, let shown) = entry.operation, entry.state == .done {
         let ours: String? = if case .text(let text) = value { shown ?? text } else { nil }
@@ -87,11 +101,19 @@ struct Unwinding {
       }
       return undo
     case .removeFile(let path):
-      return (try? machine.storage.describe(FilePath(path))) == nil ? nil : undo
+      return isMissing { () throws(Errno) in _ = try machine.storage.describe(FilePath(path)) }
+        ? nil : undo
     case .detachLoop(let backing, let file, let device):
       return loopToDetach(backing, file, device)
     default: return undo
     }
+  }
+
+  private func isMissing(_ look: () throws(Errno) -> Void) -> Bool {
+    do throws(Errno) {
+      try look()
+      return false
+    } catch { return error == .noSuchFileOrDirectory }
   }
 
   /// A link of this name with another target belongs to others.
@@ -106,16 +128,19 @@ struct Unwinding {
 
   /// After a crash the device may be unknown; it is found by its file, which was not bound before.
   private func loopToDetach(_ backing: String, _ file: String, _ device: String?) -> Operation? {
-    if let device {
-      let bound = (try? machine.storage.loopFile(of: FilePath(device))) ?? nil
-      return bound.map { machine.storage.isSameFile($0, FilePath(file)) } == true
-        ? .detachLoop(backing: backing, file: file, device: device) : nil
+    do throws(Errno) {
+      let bound =
+        if let device {
+          try machine.storage.loopFile(of: FilePath(device)).flatMap {
+            machine.storage.isSameFile($0, FilePath(file)) ? device : nil
+          }
+        } else {
+          try machine.storage.loopDevice(of: FilePath(file))?.string
+        }
+      return bound.map { .detachLoop(backing: backing, file: file, device: $0) }
+    } catch {
+      return error == .noSuchFileOrDirectory || error == .noSuchAddressOrDevice
+        ? nil : .detachLoop(backing: backing, file: file, device: device)
     }
-    guard
-      let bound = try? machine.storage.boundLoops().first(where: {
-        machine.storage.isSameFile($0.file, FilePath(file))
-      })
-    else { return nil }
-    return .detachLoop(backing: backing, file: file, device: bound.device.string)
   }
 }

@@ -201,13 +201,14 @@ extension Hazard {
     case ("nvmet", "ana_grpid"): return text.kernelInteger(UInt32.self) == 128 ? anaGroup128 : nil
     case ("nvmet", "addr_traddr"): return text.utf8.count >= 256 ? addressLength : nil
     case ("nvmet", "addr_trsvcid"): return text.utf8.count >= 32 ? addressLength : nil
-    case ("nvmet", "device_path"): return wasZoned(FilePath(path), machine) ? zonedReuse : nil
+    case ("nvmet", "device_path"):
+      return mayBe { try hasZonedStore(FilePath(path), machine) } ? zonedReuse : nil
     case ("pci_ep", "subsysnqn"):
       return text.utf8.count > SubsystemNQN.maximumLength ? longName : nil
     case ("pci_ep", "msix_interrupts"), ("pci_ep", "msi_interrupts"):
-      return isBound(FilePath(path.parentPath), machine) ? vectorsAfterBind : nil
+      return mayBe { try isLinked(FilePath(path.parentPath), machine) } ? vectorsAfterBind : nil
     case ("pci_ep", "dma_enable"):
-      return isBound(FilePath(path.parentPath.parentPath), machine)
+      return mayBe { try isLinked(FilePath(path.parentPath.parentPath), machine) }
         ? dmaAfterBind : nil
     default: return nil
     }
@@ -215,11 +216,14 @@ extension Hazard {
 
   /// Whether a namespace stored to a zoned null_blk device until now.
   static func wasZoned(_ devicePath: FilePath, _ machine: Machine) -> Bool {
-    guard let shown = try? machine.configFS.read(devicePath).withoutTrailingNewline,
-      shown.hasPrefix("/dev/")
-    else { return false }
+    (try? hasZonedStore(devicePath, machine)) ?? false
+  }
+
+  private static func hasZonedStore(_ devicePath: FilePath, _ machine: Machine) throws -> Bool {
+    let shown = try machine.configFS.read(devicePath).withoutTrailingNewline
+    guard shown.hasPrefix("/dev/") else { return false }
     let device = NullBlockTree(on: machine.configFS).devices[FilePath(shown).name]
-    return (try? device.isZoned.read()) ?? false
+    return try device.isZoned.read()
   }
 
   private static func link(_ path: String, _ target: String, _ machine: Machine) -> Hazard? {
@@ -287,8 +291,9 @@ extension Hazard {
     let endpoints = EndpointTree(on: machine.configFS)
     for driver in FunctionDriver.nvmeDrivers
     where driver.moduleName.replacingDashes == name.replacingDashes {
-      let functions = (try? endpoints.functions(of: driver).all()) ?? []
-      if !functions.isEmpty { return moduleUnderFunction }
+      if mayBe({ try !endpoints.functions(of: driver).all().isEmpty }) {
+        return moduleUnderFunction
+      }
     }
     return isFunctionDriver(name) && reasonToKeepDrivers(on: machine) != nil ? driverUnload : nil
   }
@@ -320,18 +325,28 @@ extension Hazard {
     _ machine: Machine, of nqn: String, through port: String? = nil
   ) -> Bool {
     let functions = EndpointTree(on: machine.configFS).functions(of: .nvmetPCIEPF)
-    guard let all = try? functions.all() else { return false }
-    return all.contains { function in
-      let group = TargetGroup(directory: function.directory.child("nvme"))
-      guard let name = try? machine.configFS.read(group.subsystemNQN.path),
-        name.withoutTrailingNewline == nqn
-      else { return false }
-      if let port {
-        guard let own = try? machine.configFS.read(group.portID.path),
-          own.withoutTrailingNewline == port
-        else { return false }
+    func shown(_ path: FilePath) throws(Errno) -> String {
+      try machine.configFS.read(path).withoutTrailingNewline
+    }
+    return mayBe {
+      try functions.all().contains { function in
+        let group = TargetGroup(directory: function.directory.child("nvme"))
+        return mayBe {
+          guard try shown(group.subsystemNQN.path) == nqn else { return false }
+          if let port, try shown(group.portID.path) != port { return false }
+          let text = try machine.configFS.read(group.portID.path)
+          _ = try machine.configFS.write(text, to: group.portID.path)
+          return false
+        }
       }
-      return isBusy(group.portID.path, machine)
+    }
+  }
+
+  /// Whether a danger exists. One that cannot be looked for is not excluded, except in a directory that is not there.
+  private static func mayBe(_ look: () throws -> Bool) -> Bool {
+    do { return try look() } catch {
+      let errno = (error as? ConfigFSError)?.errno ?? error as? Errno
+      return errno != .noSuchFileOrDirectory
     }
   }
 
@@ -344,9 +359,12 @@ extension Hazard {
 
   /// Whether a controller directory links to a function.
   static func isBound(_ function: FilePath, _ machine: Machine) -> Bool {
-    let controllers = (try? EndpointTree(on: machine.configFS).controllers()) ?? []
-    return controllers.contains { controller in
-      (try? controller.directory.links().contains { $0.target == function }) ?? false
+    (try? isLinked(function, machine)) ?? false
+  }
+
+  private static func isLinked(_ function: FilePath, _ machine: Machine) throws -> Bool {
+    try EndpointTree(on: machine.configFS).controllers().contains { controller in
+      try controller.directory.links().contains { $0.target == function }
     }
   }
 }

@@ -46,6 +46,7 @@ import ServedHost
 
   private static func measure(_ options: Options) throws {
     var allocations: UInt64 = 0
+    var operationCount = 0
     print("| operation | ns each | allocations of \(options.count) |")
     print("|---|---|---|")
     func report(_ operations: [Operation], settle: () throws -> Void) throws {
@@ -60,6 +61,7 @@ import ServedHost
         let allocated = counted_allocations() - before
         print("| \(operation.name) | \(nanoseconds / UInt64(options.count)) | \(allocated) |")
         allocations += allocated
+        operationCount += 1
       }
     }
 
@@ -76,6 +78,7 @@ import ServedHost
     guard allocations == 0 else {
       throw Failure(description: "the link allocates: \(allocations) times")
     }
+    print("\n\(operationCount) operations without an allocation")
   }
 
   /// Setting up a pair allocates: the counter works.

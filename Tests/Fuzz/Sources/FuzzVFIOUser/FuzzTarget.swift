@@ -58,7 +58,9 @@ struct Holdings: Equatable, CustomStringConvertible {
     }
     descriptors = count("/proc/self/fd")
     threads = count("/proc/self/task")
-    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    // The size of the file is 0: String(contentsOfFile:) would read only its first 4 KiB.
+    let bytes = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
+    let maps = String(decoding: bytes ?? Data(), as: UTF8.self)
     mappings = maps.split(separator: "\n").count { $0.contains("/memfd:") }
   }
 
