@@ -35,7 +35,7 @@ swift_build = SWIFT_DETERMINISTIC_HASHING=1 swift build
 static = -c release --disable-default-traits -Xswiftc -static-executable -Xlinker --strip-all --product epfnvme \
   --scratch-path .build/static
 
-.PHONY: help build test test-all check fmt generate demo lab lab-host lab-pair examples bench bench-serve bench-link fuzz install static packages \
+.PHONY: help build test test-all check fmt generate demo lab lab-diff lab-host lab-pair examples bench bench-serve bench-link fuzz install static packages \
   install-module uninstall-module
 
 help: ## list the targets
@@ -75,6 +75,12 @@ demo: packages ## plan, set up, show and tear down an endpoint on the simulated 
 
 lab: packages ## run the suite on a real kernel in QEMU
 	Tests/Lab/run.sh
+
+# Options: make lab-diff DIFF='--seed 7 --operations 50000 --pairs 500'; Tests/DiffLab/run.sh lists them.
+DIFF ?=
+
+lab-diff: packages ## compare the simulated kernel with a real one in QEMU: random calls, random profiles
+	Tests/DiffLab/run.sh $(DIFF)
 
 lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it there
 	Tests/HostLab/run.sh

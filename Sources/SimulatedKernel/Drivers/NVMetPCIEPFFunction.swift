@@ -101,10 +101,10 @@ extension KernelState {
         throw Errno.invalidArgument
       }
       guard
-        let port = tree.all(.port).first(where: {
+        let port = tree.all(.port).filter({
           isPortEnabled($0) && value("addr_trtype", of: $0) == "pci"
             && tree[$0].number == number("portid", of: group)
-        })
+        }).min(by: { number("enabled at", of: $0) < number("enabled at", of: $1) })
       else {
         log(.error, node, "Port not found")
         throw Errno.invalidArgument

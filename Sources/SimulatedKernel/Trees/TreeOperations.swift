@@ -96,8 +96,16 @@ extension KernelState {
     guard rule.mode != .readOnly, machine.isPrivileged else { throw .permissionDenied }
     let written = Written(text.utf8.prefix(4095))
     guard written.count > 0 else { throw .badAddress }
+    return try store(written, by: rule, at: node)
+  }
+
+  /// Calls an attribute's `store`.
+  /// - Returns: the number of bytes that it accepts.
+  mutating func store(
+    _ written: Written, by rule: AttributeRule, at node: Int
+  ) throws(Errno) -> Int {
     try rule.store(&self, node, written)
-    return rule.leavesNewline && written.bytes.last == newline ? written.count - 1 : written.count
+    return rule.countsFirstLine ? written.firstLine.utf8.count : written.count
   }
 
   // MARK: Directories
