@@ -16,7 +16,7 @@ import SystemPackage
 
 func say(_ fields: String...) {
   print(fields.joined(separator: "\t"))
-  unsafe fflush(nil)
+  fflush(nil)
 }
 
 func fail(_ text: String) -> Never {

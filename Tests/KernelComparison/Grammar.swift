@@ -23,7 +23,13 @@ struct Grammar {
       "revid", "progif_code", "subclass_code", "baseclass_code", "cache_line_size",
       "interrupt_pin", "msi_interrupts",
     ] { forms[name] = .number(0xff) }
-    for bar in 0...5 { forms["bar\(bar)_size"] = .number(0xffff_ffff) }
+    // Memory for more than 4 MiB depends on the machine.
+    for bar in 0...5 {
+      forms["bar\(bar)_size"] = .words([
+        "0", "1", "3", "128", "4096", "65536", "0x20000", "1048576", "4194304", "0x80000000",
+        "4294967295", "4294967296", "-1", "x", "131073",
+      ])
+    }
     forms.merge([
       "start": .flag, "portid": .number(0xffff), "subsysnqn": .nqn, "mdts_kb": .number(2048),
       "discovery_nqn": .nqn,

@@ -53,7 +53,8 @@ extension KernelState {
       throw .invalidArgument
     }
     guard physical.primary == nil, virtual.primary == nil, virtual.physical == nil,
-      !virtual.hasStaleController, physical.secondary == nil, virtual.secondary == nil
+      !virtual.hasStaleController, !physical.hasStaleController, physical.secondary == nil,
+      virtual.secondary == nil
     else { throw .resourceBusy }
     let taken = Set(
       functions.values.filter { $0.physical?.controller == parent }.compactMap {
@@ -124,6 +125,10 @@ extension KernelState {
     if !virtuals.isEmpty {
       guard controller.maximumVirtualFunctions > 0 else {
         log(.error, node, "No support for virt function")
+        if virtuals.contains(where: { $0.value.wasBoundBefore && !$0.value.hasStaleController }) {
+          // As above: is_bound of the virtual function, which has no controller.
+          return crash("a function that was bound once is unbound as a virtual function")
+        }
         throw .invalidArgument
       }
       for (child, virtual) in virtuals {
