@@ -143,6 +143,51 @@ struct DifferenceTests {
       kernel.logLines.contains("nvmet: connect request for invalid subsystem nq!"))
   }
 
+  @Test("a path that ends in . or .. is not that of a new or removed entry")
+  func dots() throws {
+    let kernel = try disk()
+    #expect(kernel.errno { try $0.make("nullb/.") } == .fileExists)
+    #expect(kernel.errno { try $0.make("nullb/d/..") } == .fileExists)
+    #expect(kernel.errno { try $0.drop("nullb/d/.") } == .invalidArgument)
+    #expect(kernel.errno { try $0.drop("nullb/d/..") } == .directoryNotEmpty)
+    #expect(kernel.errno { try $0.unlink("nullb/d/.") } == .isDirectory)
+    #expect(kernel.errno { _ = try $0.read($0.path("nullb/d/size/.")) } == .notDirectory)
+    #expect(kernel.errno { try $0.make("nullb/missing/.") } == .noSuchFileOrDirectory)
+    #expect(try kernel.names("nullb/d/../.") == kernel.names("nullb"))
+  }
+
+  @Test("discovery_nqn accepts the first line, and names the subsystem in its way")
+  func discoveryNQN() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    #expect(try kernel.put("abc\0junk\n", "nvmet/discovery_nqn") == 3)
+    #expect(try kernel.put("abc\n more\n", "nvmet/discovery_nqn") == 3)
+    try kernel.make("nvmet/subsystems/abcdef")
+    #expect(kernel.errno { try $0.put("abcd", "nvmet/discovery_nqn") } == .invalidArgument)
+    #expect(kernel.logLines.last == "nvmet: duplicate NQN abcdef")
+  }
+
+  @Test("a namespace keeps null_blk in the kernel after its disk is gone")
+  func openDiskWithoutDirectory() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.makeTarget("loop")
+    try kernel.drop("nullb/disk")
+    #expect(kernel.errno { try $0.unload("null_blk") } == .resourceTemporarilyUnavailable)
+    try kernel.put("0\n", Names.subsystem + "/namespaces/1/enable")
+    #expect(kernel.errno { try $0.unload("null_blk") } == nil)
+  }
+
+  @Test("an unknown parameter of null_blk is ignored, a large block reduced, with a message each")
+  func moduleParameters() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("null_blk", parameters: ["nr_devices=0", "size=x", "bs=8192"])
+    try kernel.make("nullb/d")
+    #expect(kernel.text("nullb/d/size") == "256000\n")
+    #expect(kernel.text("nullb/d/blocksize") == "4096\n")
+    #expect(kernel.logLines.contains("null_blk: unknown parameter 'size' ignored"))
+    #expect(kernel.logLines.contains("null_blk: defaults block size to 4096"))
+  }
+
   @Test("an open attribute keeps the text that it has read, and its module")
   func openAttribute() throws {
     let kernel = try disk()
