@@ -38,7 +38,8 @@ say("release", live.release.uname)
 /// A difference as it was found, shrunk.
 func report(_ difference: KernelDifference, seed: UInt64, _ comparison: Comparison) {
   say("found", "seed \(seed)", difference.signature)
-  let small = difference.calls.isEmpty ? difference : comparison.shrink(difference)
+  // Without an empty machine nothing can be tried again.
+  let small = difference.aspect == "leftovers" ? difference : comparison.shrink(difference)
   say("difference", "seed \(seed)", small.signature)
   for call in small.calls { say("call", call.line) }
   for line in small.real.prefix(20) { say("real", line.debugDescription) }

@@ -96,6 +96,7 @@ run() {
   next=$seed
   last=$((seed + (operations + calls - 1) / calls))
   crashes=0
+  boots=0
   left=$pairs
   began=$(date +%s)
   while :; do
@@ -120,17 +121,21 @@ run() {
       failed=yes
       break
     fi
-    crashes=$((crashes + 1))
-    printf 'crash\tseed %s\n' "$crashed" >>"$all"
-    for kind in console kernel; do cp "$output/$tree.part.$kind" "$output/$tree.crash-$crashed.$kind"; done
-    [ "$tree" = plans ] || {
-      boot "$output/$tree.crash-$crashed" trace "$tree" "$crashed" "$calls"
-      sed -n 's/^performing\t//p' "$output/$tree.crash-$crashed" >"$output/$tree.crash-$crashed.calls"
+    # A program that ended has found a machine that it could not empty.
+    grep -q '^ended' "$output/$tree.part" || {
+      crashes=$((crashes + 1))
+      printf 'crash\tseed %s\n' "$crashed" >>"$all"
+      for kind in console kernel; do cp "$output/$tree.part.$kind" "$output/$tree.crash-$crashed.$kind"; done
+      [ "$tree" = plans ] || {
+        boot "$output/$tree.crash-$crashed" trace "$tree" "$crashed" "$calls"
+        sed -n 's/^performing\t//p' "$output/$tree.crash-$crashed" >"$output/$tree.crash-$crashed.calls"
+      }
     }
     left=$((left - $(field 'done' 3 "$output/$tree.part")))
     next=$((crashed + 1))
-    [ "$crashes" -lt 25 ] || {
-      say 'too many crashes'
+    boots=$((boots + 1))
+    [ "$boots" -lt 40 ] || {
+      say 'too many machines were lost'
       break
     }
   done

@@ -127,7 +127,12 @@ package struct Comparison {
       // Only what leaves the trees equal can go on.
       if compareTrees(real, mirror) != nil { return ending }
     }
-    // What is left shows by the next machine, which is no fresh one then.
+    // A reference that the calls leaked keeps a module, or a directory.
+    let left = real.clean()
+    if !left.isEmpty {
+      ending.difference = KernelDifference(
+        calls: calls, aspect: "leftovers", real: left, simulated: [])
+    }
     return ending
   }
 
