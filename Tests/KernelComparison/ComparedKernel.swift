@@ -49,7 +49,7 @@ package struct ComparedKernel: Sendable {
   package static func live() -> ComparedKernel {
     ComparedKernel(
       configFS: LiveConfigFS(), descriptors: LiveDescriptors(), modules: LiveModules(),
-      backings: LiveBackingStore(), log: LiveKernelLog())
+      backings: LiveBackingStore(), log: FinishedKernelLog())
   }
 
   func path(_ path: String) -> FilePath {

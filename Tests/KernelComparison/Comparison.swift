@@ -63,8 +63,8 @@ package struct Comparison {
   let explanations: Explanations
   /// Called before each call.
   package var announce: (KernelCall) -> Void = { _ in }
-  /// The trees are compared after every n-th call that is no effect; after effects always.
-  package var treeInterval = 8
+  /// The trees are compared after every n-th call; the tree of a call that worked always.
+  package var treeInterval = 16
 
   package init(explanations: Explanations = Explanations(), fresh: @escaping Fresh) {
     self.fresh = fresh
@@ -113,9 +113,7 @@ package struct Comparison {
       ending.performed += 1
       last = (call, expected)
       var found = Self.compare(expected, answer)
-      if found == nil, call.isEffect || calls.count.isMultiple(of: treeInterval) {
-        found = compareTrees(real, mirror)
-      }
+      if found == nil { found = compareTrees(real, mirror, after: call, expected, calls.count) }
       guard let found else { continue }
       let difference = KernelDifference(
         calls: calls, aspect: found.aspect, real: found.real, simulated: found.simulated)
@@ -128,8 +126,12 @@ package struct Comparison {
       if compareTrees(real, mirror) != nil { return ending }
     }
     // A reference that the calls leaked keeps a module, or a directory.
+    if ending.difference == nil, let found = compareTrees(real, mirror) {
+      ending.difference = KernelDifference(
+        calls: calls, aspect: found.aspect, real: found.real, simulated: found.simulated)
+    }
     let left = real.clean()
-    if !left.isEmpty {
+    if ending.difference == nil, !left.isEmpty {
       ending.difference = KernelDifference(
         calls: calls, aspect: "leftovers", real: left, simulated: [])
     }
@@ -150,10 +152,21 @@ package struct Comparison {
     return nil
   }
 
+  /// Compares what a call can have changed, and now and then everything.
   private func compareTrees(
-    _ real: ComparedKernel, _ simulated: ComparedKernel
+    _ real: ComparedKernel, _ simulated: ComparedKernel, after call: KernelCall, _ answer: Answer,
+    _ count: Int
   ) -> (aspect: String, real: [String], simulated: [String])? {
-    let (here, there) = (real.tree, simulated.tree)
+    if count.isMultiple(of: treeInterval) { return compareTrees(real, simulated) }
+    guard call.isEffect, answer.outcome == "ok" || count.isMultiple(of: 4) else { return nil }
+    return compareTrees(real, simulated, call.trees)
+  }
+
+  private func compareTrees(
+    _ real: ComparedKernel, _ simulated: ComparedKernel,
+    _ trees: [ComparedTree] = ComparedTree.allCases
+  ) -> (aspect: String, real: [String], simulated: [String])? {
+    let (here, there) = (real.lines(of: trees), simulated.lines(of: trees))
     guard here != there else { return nil }
     let (left, right) = (Set(here), Set(there))
     return ("tree", here.filter { !right.contains($0) }, there.filter { !left.contains($0) })
@@ -161,8 +174,22 @@ package struct Comparison {
 }
 
 extension ComparedKernel {
-  /// The three trees, as they are.
-  var tree: [String] { ComparedTree.allCases.flatMap { tree(below: $0.rawValue) } }
+  /// Trees, as they are.
+  func lines(of trees: [ComparedTree]) -> [String] { trees.flatMap { tree(below: $0.rawValue) } }
+
+  /// The three trees.
+  var tree: [String] { lines(of: ComparedTree.allCases) }
+}
+
+extension KernelCall {
+  /// The trees that the call can change: one, but for links between functions and targets, and modules.
+  fileprivate var trees: [ComparedTree] {
+    switch self {
+    case .write(_, let path), .make(let path), .remove(let path):
+      ComparedTree.allCases.filter { path.hasPrefix($0.rawValue) }
+    default: ComparedTree.allCases
+    }
+  }
 }
 
 extension KernelCall {
