@@ -151,7 +151,7 @@ let package = Package(
       name: "KernelComparisonTests",
       dependencies: [
         "ConfigFS", "EndpointProvisioning", "KernelComparison", "Provisioning", "SimulatedKernel",
-        systemPackage,
+        "TestSupport", systemPackage,
       ]),
     // The JSON Schema and the guide's tables, from the table of keys; the page of kernel releases.
     .executableTarget(

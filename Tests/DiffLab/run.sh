@@ -162,5 +162,11 @@ if [ -n "$replay" ]; then
   exit 0
 fi
 for tree in $trees; do run "$tree"; done
-cp "$output/evidence.tsv" "$root/.build/evidence/lab-diff.txt"
+# The last result of each tree.
+evidence=$root/.build/evidence/lab-diff.txt
+{
+  cat "$output/evidence.tsv"
+  [ ! -e "$evidence" ] || awk -F '\t' 'NR == FNR { done[$1]; next } !($1 in done)' "$output/evidence.tsv" "$evidence"
+} >"$work/evidence"
+cp "$work/evidence" "$evidence"
 [ -z "$failed" ]

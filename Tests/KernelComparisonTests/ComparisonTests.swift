@@ -3,6 +3,7 @@ import ConfigFS
 import KernelComparison
 import SimulatedKernel
 import SystemPackage
+import TestSupport
 import Testing
 
 /// A simulated kernel with one bug more, in the place of the real one.
@@ -69,10 +70,10 @@ struct ComparisonTests {
 
   @Test("a simulation does not differ from itself", arguments: ComparedTree.allCases)
   func equal(_ tree: ComparedTree) {
-    for seed in UInt64(1)...20 {
-      let ending = Self.comparison().run(tree, seed: seed, calls: 80)
+    for seed in UInt64(1)...(TestScale.isFull ? 100 : 2) {
+      let ending = Self.comparison().run(tree, seed: seed, calls: 60)
       #expect(ending.difference == nil, "seed \(seed)")
-      #expect(ending.performed == 80, "seed \(seed)")
+      #expect(ending.performed == 60, "seed \(seed)")
     }
   }
 
@@ -177,7 +178,7 @@ struct ComparisonTests {
 
   @Test("cleaning leaves nothing of a random sequence", arguments: ComparedTree.allCases)
   func cleaning(_ tree: ComparedTree) {
-    for seed in UInt64(1)...10 {
+    for seed in UInt64(1)...(TestScale.isFull ? 50 : 2) {
       let kernel = SimulatedKernel(.linux7_2, machine: Self.machine)
       let empty = kernel.snapshot()
       let comparison = Comparison { (ComparedKernel(kernel), kernel.copy(), []) }

@@ -3,6 +3,7 @@ import EndpointProvisioning
 import KernelComparison
 import Provisioning
 import SimulatedKernel
+import TestSupport
 import Testing
 
 @Suite("The comparison of profiles on two machines")
@@ -39,7 +40,7 @@ struct PlanComparisonTests {
   @Test("a simulation does not differ from itself")
   func equal() throws {
     var changed = 0
-    for seed in UInt64(1)...8 {
+    for seed in UInt64(1)...(TestScale.isFull ? 100 : 3) {
       switch try Self.run(seed: seed, real: Self.machine()) {
       case .equal(let count):
         #expect(count == 19)
@@ -59,9 +60,9 @@ struct PlanComparisonTests {
     other.onlineCPUs = 1
     other.controllers[0].maximumFunctions = 1
     var found = 0
-    for seed in UInt64(1)...12 {
+    for seed in UInt64(1)...12 where found == 0 {
       if case .different = try Self.run(seed: seed, real: other) { found += 1 }
     }
-    #expect(found > 0)
+    #expect(found == 1)
   }
 }
