@@ -57,6 +57,8 @@ case "random":
   var performed = 0
   var refused = 0
   var explained: [String: Int] = [:]
+  var outcomes: [String: Int] = [:]
+  var controllers = 0
   let start = time(nil)
   for seed in first..<(first + sequences) {
     if limit > 0, time(nil) - start >= limit { break }
@@ -64,6 +66,8 @@ case "random":
     let ending = comparison.run(tree, seed: seed, calls: calls)
     performed += ending.performed
     refused += ending.refused
+    outcomes.merge(ending.outcomes, uniquingKeysWith: +)
+    controllers += ending.controllers
     for reason in ending.explained { explained[reason, default: 0] += 1 }
     if let difference = ending.difference {
       if known.insert(difference.signature).inserted {
@@ -78,6 +82,10 @@ case "random":
   for (reason, count) in explained.sorted(by: { $0.key < $1.key }) {
     say("explained", String(count), reason)
   }
+  for (outcome, count) in outcomes.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
+    say("outcome", String(count), outcome)
+  }
+  say("controllers", String(controllers))
   say("total", tree.rawValue, String(performed), String(refused), "\(time(nil) - start) s")
 case "trace":
   guard let tree = ComparedTree(rawValue: argument(1)), let seed = UInt64(argument(2)),

@@ -5,7 +5,7 @@
 # changed into others: both kernels get the same, and what differs is shrunk and printed. Exit status 0: no difference without a reason,
 # and no crash. Docs/Guides/Lab.md describes the options:
 #
-#   --operations N   calls for each tree (2000)        --pairs N      pairs of profiles (6)
+#   --operations N   calls for each tree (600)         --pairs N      pairs of profiles (4)
 #   --seed N         the first seed (1)                --seconds N    limit for each tree and for the profiles (none)
 #   --tree TREE      pci_ep, nvmet, nullb or plans; may be given several times (all)
 #   --calls N        calls of a sequence (60)          --replay FILE  these calls only
@@ -20,8 +20,8 @@ PATH=$PATH:/sbin:/usr/sbin
 output=${LAB_OUTPUT:-$root/.build/lab-diff}
 stall=${LAB_STALL:-300}
 
-operations=2000
-pairs=6
+operations=600
+pairs=4
 seed=1
 seconds=0
 calls=60
@@ -145,6 +145,9 @@ run() {
   explained=$(field explained 2 "$all")
   took=$(($(date +%s) - began))
   grep -E '^(difference|call|real|simulated|test|error|crash|explained|again)' "$all" | sed "s/^/$tree: /" || true
+  awk -F '\t' -v tree="$tree" '
+    $1 == "outcome" { n[$3] += $2 } $1 == "controllers" { c += $2 }
+    END { for (o in n) line = line " " o " " n[o]; if (line != "") print "# " tree ": outcomes:" line "; NVMe controllers created: " c }' "$all"
   what=calls
   [ "$tree" != plans ] || what=profile\ pairs
   echo "$tree: $performed $what, $refused refused, $found differences, $explained explained, $crashes crashes; seeds from $seed; Linux $release; $took s"

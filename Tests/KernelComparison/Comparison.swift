@@ -52,6 +52,10 @@ package struct Comparison {
     package var refused = 0
     /// Differences with a reason.
     package var explained: [String] = []
+    /// How often the calls gave `ok`, or an errno.
+    package var outcomes: [String: Int] = [:]
+    /// How many NVMe controllers drivers have created for functions.
+    package var controllers = 0
   }
 
   /// Two machines without anything in their trees; the text tells why there are none.
@@ -112,6 +116,8 @@ package struct Comparison {
       let answer = mirror.perform(call)
       ending.performed += 1
       last = (call, expected)
+      ending.outcomes[expected.outcome, default: 0] += 1
+      ending.controllers += expected.log.filter { $0.hasPrefix("nvmet: Created nvm") }.count
       var found = Self.compare(expected, answer)
       if found == nil { found = compareTrees(real, mirror, after: call, expected, calls.count) }
       guard let found else { continue }
