@@ -218,8 +218,7 @@ extension KernelState {
     let refusal: Errno? =
       switch object.kind {
       case .directory: .isDirectory
-      case .characterDevice: .invalidArgument
-      case .other: isBuffered ? nil : .invalidArgument
+      case .characterDevice, .other: isBuffered ? nil : .invalidArgument
       case .regularFile:
         if object.isReadOnly {
           .readOnlyFileSystem
