@@ -143,6 +143,27 @@ struct DifferenceTests {
       kernel.logLines.contains("nvmet: connect request for invalid subsystem nq!"))
   }
 
+  @Test("a number that scanf reads is the largest one when it has more than 64 bits")
+  func largeNumber() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    try kernel.make(Names.subsystem)
+    try kernel.put("01000000000000000000000\n", Names.subsystem + "/attr_cntlid_max")
+    #expect(kernel.text(Names.subsystem + "/attr_cntlid_max") == "65535\n")
+  }
+
+  @Test("with one vector the driver complains about the queues, and of nothing else")
+  func oneVector() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.makeFunction(msix: 1)
+    let lines = try kernel.logged { try $0.bind() }
+    #expect(
+      lines == [
+        "nvmet_pci_epf nvmet_pci_epf.0: PCI endpoint controller supports MSI-X, 1 vectors",
+        "nvmet_pci_epf nvmet_pci_epf.0: Invalid maximum number of queues 1",
+      ])
+  }
+
   @Test("a path that ends in . or .. is not that of a new or removed entry")
   func dots() throws {
     let kernel = try disk()

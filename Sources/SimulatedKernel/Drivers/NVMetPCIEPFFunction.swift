@@ -98,7 +98,8 @@ extension KernelState {
       let any = setup.queues(target: 1)
       guard any.ioQueues != nil else {
         for line in any.log { log(line, node) }
-        throw Errno.invalidArgument
+        functions[node]?.failedToInitialize = true
+        return
       }
       guard
         let port = tree.all(.port).filter({
