@@ -41,7 +41,7 @@ sanitized = --scratch-path .build
 evidence = .ci/evidence
 tests_counted = tests '^.*Test run with ([0-9]+) tests.* passed'
 
-.PHONY: help build test test-all faults asan tsan coverage evidence check fmt generate demo lab lab-host lab-pair examples bench bench-serve bench-link fuzz fuzz-sessions install static packages \
+.PHONY: help build test test-all faults asan tsan coverage evidence check fmt generate demo lab lab-diff lab-host lab-pair examples bench bench-serve bench-link fuzz fuzz-sessions install static packages \
   install-module uninstall-module
 
 help: ## list the targets
@@ -108,6 +108,12 @@ demo: packages ## plan, set up, show and tear down an endpoint on the simulated 
 
 lab: packages ## run the suite on a real kernel in QEMU
 	$(evidence) run lab 'the tool on a real kernel' 'make lab' cases '^# lab: ([0-9]+) passed' -- Tests/Lab/run.sh
+
+# Options: make lab-diff DIFF='--seed 7 --operations 50000 --pairs 500'; Tests/DiffLab/run.sh lists them.
+DIFF ?=
+
+lab-diff: packages ## compare the simulated kernel with a real one in QEMU: random calls, random profiles
+	Tests/DiffLab/run.sh $(DIFF)
 
 lab-host: packages ## serve the endpoint to a stock Linux in QEMU and test it there
 	$(evidence) run lab-host 'the emulated disk in a stock Linux$(if $(HOSTLAB_FILTER), ($(HOSTLAB_FILTER)))' 'make lab-host' cases \

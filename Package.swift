@@ -134,6 +134,25 @@ let package = Package(
     .executableTarget(
       name: "RandomProfiles", dependencies: ["Provisioning", "SimulatedKernel", "TestSupport"],
       path: "Tests/RandomProfiles"),
+    // The simulated kernel against the real one, for the lab.
+    .target(
+      name: "KernelComparison",
+      dependencies: [
+        "LibC",
+        "ConfigFS", "BlockDevices", "KernelEvents", "KernelModules", "LinuxFiles", "Numbers",
+        "Provisioning", "EndpointProvisioning", "SimulatedKernel", "TestSupport", systemPackage,
+      ], path: "Tests/KernelComparison"),
+    .executableTarget(
+      name: "CompareKernel",
+      dependencies: [
+        "LibC", "KernelComparison", "LinuxFiles", "Provisioning", "SimulatedKernel", systemPackage,
+      ], path: "Tests/CompareKernel"),
+    .testTarget(
+      name: "KernelComparisonTests",
+      dependencies: [
+        "ConfigFS", "EndpointProvisioning", "KernelComparison", "Provisioning", "SimulatedKernel",
+        "TestSupport", systemPackage,
+      ]),
     // The JSON Schema and the guide's tables, from the table of keys; the page of kernel releases.
     .executableTarget(
       name: "SchemaDocuments",

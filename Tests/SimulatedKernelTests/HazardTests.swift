@@ -25,6 +25,15 @@ struct HazardTests {
         try $0.link(Names.function + "/secondary/x", Names.controller)
       }
     ),
+    // bugs.md, 1, row 1
+    (
+      "secondary/ linked after the function was bound once",
+      {
+        try $0.bind()
+        try $0.unlink(Names.controller + "/f0")
+        try $0.link(Names.function + "/secondary/x", Names.controller)
+      }
+    ),
     // pci_ep.md, 21, row 4
     ("a function linked into itself", { try $0.link(Names.function + "/x", Names.function) }),
     // pci_ep.md, 21, row 5

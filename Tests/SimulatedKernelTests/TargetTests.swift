@@ -38,6 +38,7 @@ struct TargetTests {
     arguments: [
       (nil, false, .invalidArgument), ("/missing", false, .noSuchFileOrDirectory),
       ("/srv", false, .isDirectory), ("/dev/zero", false, .invalidArgument),
+      ("/dev/zero", true, nil),
       ("/srv/fifo", false, .invalidArgument), ("/srv/fifo", true, nil),
       ("/dev/frozen", false, .permissionDenied), ("/srv/frozen", false, .readOnlyFileSystem),
       ("/srv/overlay", false, .invalidArgument), ("/srv/overlay", true, nil),

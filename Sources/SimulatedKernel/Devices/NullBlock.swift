@@ -102,12 +102,7 @@ extension AttributeTable {
       store: { (state, node, written) throws(Errno) in
         let count = try written.unsigned(upTo: UInt64(UInt32.max))
         if state.isSet("power", of: node) {
-          let limit =
-            name == "poll_queues"
-            ? state.moduleNumber("null_blk", "poll_queues", 1) : state.machine.onlineCPUs
-          guard !state.isSet("shared_tags", of: node), count <= limit,
-            name == "poll_queues" || count > 0
-          else { throw .invalidArgument }
+          try state.resizeQueues(of: node, name, to: count)
         }
         state.set(name, String(count), of: node)
       })
@@ -117,19 +112,25 @@ extension AttributeTable {
     AttributeRule(
       name: name, mode: .writeOnly, show: { _, _ in "" },
       store: { (state, node, written) throws(Errno) in
+        guard state.isSet("zoned", of: node) else {
+          state.log(.error, "null_blk: null_blk device is not zoned")
+          throw .invalidArgument
+        }
         guard state.isSet("power", of: node) else {
           state.log(.error, "null_blk: null_blk device is not yet powered")
           throw .invalidArgument
         }
-        guard state.isSet("zoned", of: node) else { throw .invalidArgument }
         let sector = try written.unsigned()
-        let zone = UInt64(clamping: state.number("zone_size", of: node)) << 11
-        guard sector < UInt64(clamping: state.number("size", of: node)) << 11 else {
-          state.log(.error, "null_blk: \(state.tree[node].name): Sector out of range")
+        let size = UInt64(clamping: state.number("zone_size", of: node)) << 11
+        let sectors = UInt64(clamping: state.number("size", of: node)) << 11
+        // The number of the zone has 32 bits.
+        let zone = UInt64(UInt32(truncatingIfNeeded: sector / max(size, 1)))
+        guard zone < (sectors + size - 1) / max(size, 1) else {
+          state.log(.error, "null_blk: Sector out of range")
           throw .invalidArgument
         }
-        guard zone > 0, sector / zone >= UInt64(clamping: state.number("zone_nr_conv", of: node))
-        else {
+        guard zone >= UInt64(clamping: state.number("zone_nr_conv", of: node)) else {
+          state.log(.error, "null_blk: Can not change condition of conventional zones")
           throw .invalidArgument
         }
       })
@@ -143,7 +144,8 @@ extension KernelState {
   }
 
   mutating func makeNullBlock(_ name: String, in parent: Int) throws(Errno) {
-    if storage["/dev/" + name.cut(toBytes: 31)]?.nullBlock != nil { throw .fileExists }
+    // A disk's name is cut, the new one is not.
+    if name.utf8.count <= 31, storage[Self.devicePath(name)]?.nullBlock != nil { throw .fileExists }
     let node = tree.add(name, .nullBlock, in: parent)
     if has(.nullBlockFaults) {
       for group in ["timeout_inject", "requeue_inject", "init_hctx_fault_inject"] {
@@ -158,115 +160,6 @@ extension KernelState {
 
   mutating func dropNullBlock(_ node: Int) {
     if isSet("power", of: node) { powerOff(node) }
-  }
-
-  /// Validates and normalises the values, which stay normalised on failure, and registers the disk.
-  /// - Source: `drivers/block/null_blk/main.c`, `null_validate_conf`, `null_add_dev`.
-  mutating func powerOn(_ node: Int) throws(Errno) {
-    func number(_ name: String) -> UInt64 { min(UInt64(value(name, of: node)) ?? 0, 1 << 43) }
-    switch number("queue_mode") {
-    case 1:
-      log(.error, "null_blk: legacy IO path is no longer available")
-      throw .invalidArgument
-    case 0:
-      log(
-        .info, "null_blk: BIO-based IO path is no longer available, using blk-mq instead.")
-      set("queue_mode", "2", of: node)
-    default: break
-    }
-    if isSet("use_per_node_hctx", of: node) {
-      set("submit_queues", "1", of: node)
-    } else {
-      let queues = min(max(number("submit_queues"), 1), UInt64(machine.onlineCPUs))
-      set("submit_queues", String(queues), of: node)
-    }
-    let polled = UInt64(moduleNumber("null_blk", "poll_queues", 1))
-    set("poll_queues", String(min(number("poll_queues"), polled)), of: node)
-    set("irqmode", String(min(number("irqmode"), 2)), of: node)
-    if isSet("memory_backed", of: node) {
-      set("blocking", "1", of: node)
-    } else {
-      if isSet("discard", of: node) {
-        log(.info, "null_blk: discard option is ignored without memory backing")
-      }
-      set("cache_size", "0", of: node)
-      set("discard", "0", of: node)
-    }
-    if isSet("zoned", of: node), isSet("discard", of: node) {
-      log(.info, "null_blk: discard option is ignored in zoned mode")
-      set("discard", "0", of: node)
-    }
-    set("mbps", String(min(number("mbps"), 40960)), of: node)
-    if isSet("zoned", of: node) { try normalizeZones(node) }
-    let blockSize = number("blocksize")
-    let limit = UInt64(kernelRelease.generation == .linux7_2 ? 65536 : machine.pageSize)
-    if blockSize != 0, blockSize < 512 || blockSize > limit || blockSize.nonzeroBitCount != 1 {
-      log(.error, "Invalid logical block size (\(blockSize))")
-      throw .invalidArgument
-    }
-    guard number("hw_queue_depth") > 0 else { throw .invalidArgument }
-    if number("hw_queue_depth") > 10240 { log(.info, "blk-mq: reduced tag depth to 10240") }
-    let name = tree[node].name.cut(toBytes: 31)
-    guard storage["/dev/" + name] == nil else {
-      log(.warning, "sysfs: cannot create duplicate filename '/devices/virtual/block/\(name)'")
-      throw .fileExists
-    }
-    set("index", String(freeNullBlockIndex()), of: node)
-    var disk = SimulatedKernel.StoredObject(
-      .blockDevice, size: number("size") << 20, blockSize: blockSize == 0 ? 512 : Int(blockSize))
-    disk.nullBlock = node
-    storage["/dev/" + name] = disk
-    set("power", "1", of: node)
-    log(.info, "null_blk: disk \(name) created")
-  }
-
-  private mutating func normalizeZones(_ node: Int) throws(Errno) {
-    func number(_ name: String) -> UInt64 { min(UInt64(value(name, of: node)) ?? 0, 1 << 43) }
-    let zone = number("zone_size")
-    let size = number("size")
-    guard zone.nonzeroBitCount == 1 else {
-      log(.error, "null_blk: zone_size must be power-of-two")
-      throw .invalidArgument
-    }
-    guard zone <= size else {
-      log(.error, "null_blk: Zone size larger than device capacity")
-      throw .invalidArgument
-    }
-    if number("zone_capacity") == 0 { set("zone_capacity", String(zone), of: node) }
-    let capacity = number("zone_capacity")
-    guard capacity <= zone else {
-      log(
-        .error,
-        "null_blk: zone capacity (\(capacity) MB) larger than zone size (\(zone) MB)")
-      throw .invalidArgument
-    }
-    guard capacity == zone || size % zone == 0 else {
-      log(
-        .error,
-        "null_blk: A smaller last zone is not allowed with zone capacity smaller than zone size.")
-      throw .invalidArgument
-    }
-    let zones = (size + zone - 1) / zone
-    let block = max(number("blocksize"), 512) / 512
-    let append = min(number("zone_append_max_sectors") / block * block, capacity << 11)
-    set("zone_append_max_sectors", String(append), of: node)
-    if number("zone_nr_conv") >= zones {
-      log(.info, "null_blk: changed the number of conventional zones to \(zones - 1)")
-      set("zone_nr_conv", String(zones - 1), of: node)
-    }
-    let sequential = zones - number("zone_nr_conv")
-    if number("zone_max_active") >= sequential { set("zone_max_active", "0", of: node) }
-    if number("zone_max_open") >= sequential { set("zone_max_open", "0", of: node) }
-    let active = number("zone_max_active")
-    if active > 0, number("zone_max_open") > active {
-      set("zone_max_open", String(active), of: node)
-    }
-  }
-
-  /// The disk is removed immediately, even if it is in use.
-  mutating func powerOff(_ node: Int) {
-    storage["/dev/" + tree[node].name.cut(toBytes: 31)] = nil
-    set("power", "0", of: node)
   }
 
   /// The lowest number that neither a directory's disk nor one of the module's has.

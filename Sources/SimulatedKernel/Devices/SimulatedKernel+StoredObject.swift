@@ -23,6 +23,8 @@ extension SimulatedKernel {
     var loop: LoopBinding?
     /// The `nullb` directory that created the device; 0 for a device of the module.
     var nullBlock: Int?
+    /// The zones of a zoned block device.
+    var zones: Zones?
 
     public init(_ kind: Kind, size: UInt64 = 0, blockSize: Int? = nil, target: String? = nil) {
       self.kind = kind
@@ -30,6 +32,14 @@ extension SimulatedKernel {
       self.blockSize = blockSize ?? (kind == .blockDevice ? 512 : 4096)
       self.target = target
     }
+  }
+
+  /// The zones of a block device, as far as nvmet looks at them.
+  struct Zones: Codable, Sendable, Hashable {
+    /// Sectors.
+    var longestAppend: UInt64
+    var hasConventional: Bool
+    var hasSmallerLast: Bool
   }
 
   /// The binding of a loop device to a file.

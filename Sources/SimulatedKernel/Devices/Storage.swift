@@ -12,6 +12,8 @@ extension KernelState {
 
   /// Follows symbolic links; returns an absolute path and its entry.
   func resolve(_ path: String) throws(Errno) -> (String, SimulatedKernel.StoredObject) {
+    guard path.utf8.count < 4096, path.split(separator: "/").allSatisfy({ $0.utf8.count <= 255 })
+    else { throw .fileNameTooLong }
     var path = Self.normalized(path)
     for _ in 0..<40 {
       guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }

@@ -32,9 +32,14 @@ extension KernelState {
 
   mutating func unlinkEndpoint(_ target: Int, from holder: Int) {
     switch tree[holder].kind {
-    case .controller: detach(target, from: holder, isPrimary: true)
-    case .primary: detach(tree[holder].parent, from: target, isPrimary: true)
-    case .secondary: detach(tree[holder].parent, from: target, isPrimary: false)
+    case .controller:
+      detach(target, from: holder, isPrimary: true, by: "pci_epc_epf_unlink")
+    case .primary:
+      detach(
+        tree[holder].parent, from: target, isPrimary: true, by: "pci_primary_epc_epf_unlink")
+    case .secondary:
+      detach(
+        tree[holder].parent, from: target, isPrimary: false, by: "pci_secondary_epc_epf_unlink")
     default: functions[target]?.physical = nil  // It stays marked as a virtual function.
     }
   }
@@ -48,7 +53,8 @@ extension KernelState {
       throw .invalidArgument
     }
     guard physical.primary == nil, virtual.primary == nil, virtual.physical == nil,
-      !virtual.hasStaleController, physical.secondary == nil, virtual.secondary == nil
+      !virtual.hasStaleController, !physical.hasStaleController, physical.secondary == nil,
+      virtual.secondary == nil
     else { throw .resourceBusy }
     let taken = Set(
       functions.values.filter { $0.physical?.controller == parent }.compactMap {
@@ -80,8 +86,18 @@ extension KernelState {
       return crash("secondary together with primary binds the driver twice")
     }
     guard isPrimary else {
-      log(.warning, "WARNING: drivers/pci/endpoint: bind without a primary controller")
-      if !hasNVMetPCIEPF { log(.error, node, "No endpoint controller") }
+      if function.wasBoundBefore, function.driver != "pci_epf_nvme" {
+        // The core still takes the function for bound, and unbinds it after the failed bind: pci-epf-core.c, pci_epf_bind, is_bound.
+        return crash(
+          "secondary/ linked after the function was bound once: unbind without a controller")
+      }
+      switch function.driver {
+      case "nvmet_pci_epf":
+        warnOnce("drivers/nvme/target/pci-epf.c", "nvmet_pci_epf_bind")
+      case "pci_epf_test":
+        warnOnce("drivers/pci/endpoint/functions/pci-epf-test.c", "pci_epf_test_bind")
+      default: log(.error, node, "No endpoint controller")
+      }
       throw .invalidArgument
     }
 
@@ -109,6 +125,10 @@ extension KernelState {
     if !virtuals.isEmpty {
       guard controller.maximumVirtualFunctions > 0 else {
         log(.error, node, "No support for virt function")
+        if virtuals.contains(where: { $0.value.wasBoundBefore && !$0.value.hasStaleController }) {
+          // As above: is_bound of the virtual function, which has no controller.
+          return crash("a function that was bound once is unbound as a virtual function")
+        }
         throw .invalidArgument
       }
       for (child, virtual) in virtuals {
@@ -143,10 +163,11 @@ extension KernelState {
     }
   }
 
-  private mutating func detach(_ node: Int, from controllerNode: Int, isPrimary: Bool) {
-    if isSet("start", of: controllerNode), !hasWarnedAboutUnlink {
-      hasWarnedAboutUnlink = true
-      log(.warning, "WARNING: drivers/pci/endpoint/pci-ep-cfs.c: unlink of a started controller")
+  private mutating func detach(
+    _ node: Int, from controllerNode: Int, isPrimary: Bool, by caller: String
+  ) {
+    if isSet("start", of: controllerNode) {
+      warnOnce("drivers/pci/endpoint/pci-ep-cfs.c", caller)
     }
     for (child, virtual) in functions where virtual.physical?.controller == node {
       functions[child]?.isBound = false

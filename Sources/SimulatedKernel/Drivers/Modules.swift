@@ -80,9 +80,16 @@ extension KernelState {
   /// A module's init.
   mutating func bringUp(_ name: String, parameters: [String: String]) throws(Errno) {
     let name = Self.moduleName(name)
+    var parameters = parameters
     switch name {
     case "nvmet": registerTargetTree()
-    case "null_blk": try bringUpNullBlock(parameters)
+    case "null_blk":
+      for unknown in parameters.keys.sorted()
+      where Self.nullBlockNumbers[unknown] == nil && Self.nullBlockSwitches[unknown] == nil {
+        log(.warning, "null_blk: unknown parameter '\(unknown)' ignored")
+        parameters[unknown] = nil
+      }
+      try bringUpNullBlock(parameters)
     case "loop":
       for index in 0..<8 {
         storage["/dev/loop\(index)"] = SimulatedKernel.StoredObject(.blockDevice)
@@ -117,12 +124,18 @@ extension KernelState {
 
   private mutating func bringUpNullBlock(_ parameters: [String: String]) throws(Errno) {
     for (name, text) in parameters.sorted(by: { $0.key < $1.key })
-    where Self.nullBlockNumbers[name] != nil && (try? Written(text).signed()) == nil {
+    where Self.nullBlockNumbers[name] != nil
+      ? (try? Written(text).signed()) == nil : (try? Written(text).bool(kernelRelease)) == nil
+    {
       log(.error, "null_blk: `\(text)' invalid for parameter `\(name)'")
       throw .invalidArgument
     }
     func number(_ name: String, _ standard: Int) -> Int {
       parameters[name].flatMap { try? Written($0).signed() } ?? standard
+    }
+    if number("bs", 512) > machine.pageSize {
+      log(.warning, "null_blk: invalid block size")
+      log(.warning, "null_blk: defaults block size to \(machine.pageSize)")
     }
     guard number("queue_mode", 2) != 1 else {
       log(.error, "null_blk: legacy IO path is no longer available")
@@ -186,15 +199,16 @@ extension KernelState {
     if functions.values.contains(where: { $0.driver == name && $0.isBound }) {
       return "a function is bound"
     }
+    if openNamespaces.values.contains(where: { $0.module == name }) { return "a device is open" }
+    // An open attribute keeps the module that owns it.
+    let open = (openAttributes ?? OpenAttributes()).descriptors.values
+    if open.contains(where: { $0.module == name }) { return "an attribute is open" }
     switch name {
     case "nvmet":
       let made: [Node.Kind] = [.subsystem, .port, .host]
       if made.contains(where: { !tree.all($0).isEmpty }) { return "nvmet has directories" }
     case "null_blk":
       if !tree.all(.nullBlock).isEmpty { return "nullb has directories" }
-      if openNamespaces.values.contains(where: { storage[$0.path]?.nullBlock != nil }) {
-        return "a device is open"
-      }
     case "loop":
       if storage.values.contains(where: { $0.loop != nil }) { return "a loop device is bound" }
     case "nvme_loop", "nvme_tcp", "nvme_fabrics", "nvme_core":

@@ -98,13 +98,14 @@ extension KernelState {
       let any = setup.queues(target: 1)
       guard any.ioQueues != nil else {
         for line in any.log { log(line, node) }
-        throw Errno.invalidArgument
+        functions[node]?.failedToInitialize = true
+        return
       }
       guard
-        let port = tree.all(.port).first(where: {
+        let port = tree.all(.port).filter({
           isPortEnabled($0) && value("addr_trtype", of: $0) == "pci"
             && tree[$0].number == number("portid", of: group)
-        })
+        }).min(by: { number("enabled at", of: $0) < number("enabled at", of: $1) })
       else {
         log(.error, node, "Port not found")
         throw Errno.invalidArgument

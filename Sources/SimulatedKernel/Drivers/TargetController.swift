@@ -18,6 +18,15 @@ extension KernelState {
   mutating func createTargetController(
     _ nqn: String, port: Int?, host: String, transport: String
   ) -> TargetController? {
+    if transport == "pci", let root = targetRoot,
+      [SimulatedKernel.discoveryNQN, value("discovery_nqn", of: root)].contains(where: {
+        sameBytes($0, nqn)
+      })
+    {
+      // Its keep-alive time is 120 s, and no host of the PCI transport keeps it alive: bugs.md, 1.
+      crash("an endpoint function with a controller of the discovery subsystem")
+      return nil
+    }
     let subsystem = port.flatMap { linkedSubsystems(of: $0) }?.first {
       sameBytes(subsystemNQN($0), nqn)
     }

@@ -13,6 +13,9 @@ extension SimulatedKernel: ModuleControl {
     }
   }
 
+  /// The modules that the machine has, or those that a kernel of this release usually has.
+  package var usualModules: [Module] { observe(\.allModules) }
+
   public func parameters(of name: String) -> [String: String] {
     observe { $0.moduleParameters(name) }
   }

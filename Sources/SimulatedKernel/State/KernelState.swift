@@ -34,7 +34,6 @@ struct KernelState: Codable, Sendable {
   var fabricsHosts: [String: String] = [:]
   /// Subsystems that some host has identified.
   var discoveredSubsystems: Set<Int> = []
-  var hasWarnedAboutUnlink = false
   /// Pending events for the running devices; empty between operations.
   var deviceEvents: [FunctionEvent] = []
   /// In the order of their times.
@@ -44,6 +43,10 @@ struct KernelState: Codable, Sendable {
   var crashes: [String] = []
   var faults: [SimulatedKernel.Fault] = []
   var effects = 0
+  /// Places of the kernel that have warned, which they do once; nil is none.
+  var warnings: Set<String>?
+  /// nil while no attribute is open.
+  var openAttributes: OpenAttributes?
   private var randomSeed: UInt64 = 0x9e37_79b9_7f4a_7c15
 
   static let currentVersion = 4
@@ -95,6 +98,14 @@ struct KernelState: Codable, Sendable {
   mutating func crash(_ cause: String) {
     crashes.append(cause)
     log(.alert, "simulated kernel: undefined behaviour, \(cause)")
+  }
+
+  /// `WARN_ON_ONCE`: a back trace in the log, the first time.
+  /// - Parameter number: which one of a function.
+  mutating func warnOnce(_ file: String, _ function: String, _ number: Int = 1) {
+    guard warnings?.contains("\(function) \(number)") != true else { return }
+    warnings = (warnings ?? []).union(["\(function) \(number)"])
+    log(.warning, "WARNING: \(file) at \(function)")
   }
 
   // MARK: Attributes of directories

@@ -67,6 +67,8 @@ extension SimulatedKernel {
     case tcpTLS
     /// `CONFIG_BLK_DEV_NULL_BLK_FAULT_INJECTION`.
     case nullBlockFaults
+    /// A kernel without `CONFIG_TRANSPARENT_HUGEPAGE`: blocks are not larger than a page.
+    case noHugePages
   }
 
   /// A module that the kernel has, or could have.

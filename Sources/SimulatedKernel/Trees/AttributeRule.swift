@@ -19,8 +19,8 @@ struct AttributeRule: Sendable {
   var initial = ""
   var show: Show
   var store: Store
-  /// `store` does not count the line feed (`nvmet/discovery_nqn` only).
-  var leavesNewline = false
+  /// `store` returns the length of the first line, without the line feed (`nvmet/discovery_nqn` only).
+  var countsFirstLine = false
   /// Which kernels have it.
   var exists: @Sendable (KernelState) -> Bool = { _ in true }
 

@@ -65,7 +65,8 @@ extension AttributeTable {
     AttributeRule.plain(
       "bar\(bar)_size", bar == 5 ? "1048576" : "131072",
       lock: { (state, node) throws(Errno) in
-        guard state.functions[state.tree[node].parent]?.isBound != true else {
+        let function = state.functions[state.tree[node].parent]
+        guard function?.isBound != true, function?.hasStaleController != true else {
           throw .notSupportedOnSocket
         }
       },

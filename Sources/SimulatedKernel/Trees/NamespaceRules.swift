@@ -11,6 +11,8 @@ struct OpenBacking: Codable, Sendable, Hashable {
   var size: UInt64
   /// The block is 2^shift bytes.
   var blockShift: Int
+  /// The module that the open device keeps in the kernel, also when the disk is gone; nil is none.
+  var module: String?
 }
 
 /// `nvmet` namespaces.
@@ -158,10 +160,31 @@ extension KernelState {
         .info,
         "nvmet: cannot enable both passthru and regular namespaces for a single subsystem")
     }
-    openNamespaces[node] = try openBacking(
+    let backing = try openBacking(
       value("device_path", of: node), isBuffered: isSet("buffered_io", of: node))
+    if !backing.isFile, let zones = try? resolve(backing.path).1.zones {
+      try checkZones(zones, of: tree[tree[node].parent].parent)
+    }
+    openNamespaces[node] = backing
+    if let (path, object) = try? resolve(backing.path), object.kind == .blockDevice {
+      let isLoop = path.hasPrefix("/dev/loop")
+      openNamespaces[node]?.module = object.nullBlock != nil ? "null_blk" : isLoop ? "loop" : nil
+    }
     set("enable", "1", of: node)
     tellControllers(ofNamespace: node)
+  }
+
+  /// A namespace with zones has only sequential ones of one size, and the subsystem's limit of an append never shrinks.
+  /// - Source: `drivers/nvme/target/zns.c`, `nvmet_bdev_zns_enable`.
+  private mutating func checkZones(
+    _ zones: SimulatedKernel.Zones, of subsystem: Int
+  ) throws(Errno) {
+    let pages = zones.longestAppend >> 3
+    let limit = pages == 0 ? 255 : 63 - pages.leadingZeroBitCount
+    let current = number("zasl", of: subsystem)
+    guard current == 0 || current <= limit else { throw .invalidArgument }
+    set("zasl", String(limit), of: subsystem)
+    guard !zones.hasSmallerLast, !zones.hasConventional else { throw .invalidArgument }
   }
 
   mutating func disableNamespace(_ node: Int) {
@@ -195,8 +218,7 @@ extension KernelState {
     let refusal: Errno? =
       switch object.kind {
       case .directory: .isDirectory
-      case .characterDevice: .invalidArgument
-      case .other: isBuffered ? nil : .invalidArgument
+      case .characterDevice, .other: isBuffered ? nil : .invalidArgument
       case .regularFile:
         if object.isReadOnly {
           .readOnlyFileSystem

@@ -9,12 +9,10 @@ extension AttributeTable {
   /// EACCES while the port has a subsystem, with the name of the C function in the log.
   private static func portLock(_ function: String) -> AttributeRule.Lock {
     { (state, node) throws(Errno) in
-      if state.tree[node].kind == .referral {
-        guard !state.isSet("enable", of: node) else { throw .permissionDenied }
-        return
-      }
-      guard !state.isPortEnabled(node) else {
-        let id = state.tree[node].number
+      let isReferral = state.tree[node].kind == .referral
+      guard isReferral ? !state.isSet("enable", of: node) : !state.isPortEnabled(node) else {
+        let id =
+          isReferral ? state.number("addr_portid", of: node) : state.tree[node].number
         state.log(
           .error,
           "nvmet: Disable port '\(id)' before changing attribute in nvmet_\(function)_store")
@@ -57,6 +55,8 @@ extension AttributeTable {
           throw .invalidArgument
         }
         try lock(&state, node)
+        // sscanf converts blanks to an empty word, and nothing to nothing.
+        guard !written.bytes.isEmpty else { throw .invalidArgument }
         let word = written.firstWord
         guard word.utf8.count < longest else {
           // nvmet.md, 21, row 3
@@ -224,6 +224,8 @@ extension KernelState {
       throw .invalidArgument
     }
     if type == "tcp" { try listen(port) }
+    // Ports are found in the order in which they were enabled.
+    set("enabled at", String(effects), of: port)
     if number("param_inline_data_size", of: port) < 0 {
       set("param_inline_data_size", "0", of: port)
     }
@@ -245,16 +247,23 @@ extension KernelState {
     let address = value("addr_traddr", of: port)
     let service = value("addr_trsvcid", of: port)
     let isAddress = family == "ipv6" ? address.contains(":") : isIPv4(address)
-    guard isAddress, (try? Written(service).unsigned(upTo: 0xffff)) != nil else {
+    guard isAddress, let number = try? Written(service).unsigned(upTo: 0xffff) else {
       log(.error, "nvmet_tcp: malformed ip/port passed: \(address):\(service)")
       throw .invalidArgument
     }
-    if number("param_inline_data_size", of: port) < 0 {
+    if self.number("param_inline_data_size", of: port) < 0 {
       set("param_inline_data_size", String(4 * machine.pageSize), of: port)
+    }
+    // A kernel without IPv6 has no address of it.
+    guard family == "ipv4" || machine.localAddresses.contains(where: { $0.contains(":") }) else {
+      log(.error, "nvmet_tcp: failed to create a socket")
+      throw .addressFamilyNotSupported
     }
     let others = tree.all(.port).filter {
       $0 != port && isPortEnabled($0) && value("addr_trtype", of: $0) == "tcp"
-        && value("addr_trsvcid", of: $0) == service
+        // The kernel chooses another number for each port 0.
+        && number > 0
+        && (try? Written(value("addr_trsvcid", of: $0)).unsigned(upTo: 0xffff)) == number
     }
     var failure: Errno?
     if !machine.localAddresses.contains(address) {
@@ -272,7 +281,7 @@ extension KernelState {
       throw failure
     }
     let shown = family == "ipv6" ? "[\(address)]" : address
-    log(.info, "nvmet_tcp: enabling port \(tree[port].number) (\(shown):\(service))")
+    log(.info, "nvmet_tcp: enabling port \(tree[port].number) (\(shown):\(number))")
   }
 
   private func isIPv4(_ text: String) -> Bool {

@@ -28,11 +28,11 @@ extension AttributeTable {
       // Only as many bytes as the new value has are compared.
       for subsystem in state.tree.all(.subsystem)
       where state.tree[subsystem].name.utf8.starts(with: name.utf8) {
-        state.log(.error, "nvmet: duplicate NQN \(name)")
+        state.log(.error, "nvmet: duplicate NQN \(state.tree[subsystem].name)")
         throw .invalidArgument
       }
       state.set("discovery_nqn", name, of: node)
-    }, leavesNewline: true)
+    }, countsFirstLine: true)
 
   // MARK: Subsystems
 

@@ -25,7 +25,7 @@ extension KernelState {
         || path.utf8[path.utf8.index(path.startIndex, offsetBy: root.utf8.count)]
           == UInt8(ascii: "/")
     else { throw .noSuchFileOrDirectory }
-    return path.dropFirst(root.count).split(separator: "/").filter { $0 != "." }
+    return path.dropFirst(root.count).split(separator: "/")
   }
 
   /// Finds the entry at a path; every component except the last one may be a link.
@@ -34,6 +34,7 @@ extension KernelState {
     var node = 0
     for (index, name) in names.enumerated() {
       let isLast = index == names.count - 1
+      if name == "." { continue }
       if name == ".." {
         node = tree[node].parent
         continue
@@ -53,9 +54,9 @@ extension KernelState {
     return .node(node)
   }
 
-  /// The directory that holds a name, and the name.
+  /// The directory that holds a name, and the name; an empty one for the root.
   func parent(of path: String) throws(Errno) -> (Int, String) {
-    guard let name = try components(path).last else { throw .fileExists }
+    guard let name = try components(path).last else { return (0, "") }
     let above = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
     guard case .node(let parent) = try find(above, followsLast: true) else {
       throw .notDirectory
@@ -103,17 +104,26 @@ extension KernelState {
     guard rule.mode != .readOnly, machine.isPrivileged else { throw .permissionDenied }
     let written = Written(text.utf8.prefix(4095))
     guard written.count > 0 else { throw .badAddress }
+    return try store(written, by: rule, at: node)
+  }
+
+  /// Calls an attribute's `store`.
+  /// - Returns: the number of bytes that it accepts.
+  mutating func store(
+    _ written: Written, by rule: AttributeRule, at node: Int
+  ) throws(Errno) -> Int {
     try rule.store(&self, node, written)
-    return rule.leavesNewline && written.bytes.last == newline ? written.count - 1 : written.count
+    return rule.countsFirstLine ? written.firstLine.utf8.count : written.count
   }
 
   // MARK: Directories
 
   mutating func createDirectory(_ path: String) throws(Errno) {
     let (parent, name) = try parent(of: path)
+    guard !["", ".", ".."].contains(name) else { throw .fileExists }
     guard name.utf8.count <= 255 else { throw .fileNameTooLong }
     guard isMounted else { throw machine.isPrivileged ? .notPermitted : .permissionDenied }
-    guard rule(name, of: parent) == nil, tree.child(name, of: parent) == nil, name != ".." else {
+    guard rule(name, of: parent) == nil, tree.child(name, of: parent) == nil else {
       throw .fileExists
     }
     guard machine.isPrivileged else { throw .permissionDenied }
@@ -131,8 +141,11 @@ extension KernelState {
   }
 
   mutating func removeDirectory(_ path: String) throws(Errno) {
-    let names = try components(path)
-    if names.last == ".." { throw .directoryNotEmpty }
+    switch try parent(of: path).1 {
+    case ".": throw .invalidArgument
+    case "..": throw .directoryNotEmpty
+    default: break
+    }
     guard case .node(let node) = try find(path), tree[node].target == nil else {
       throw .notDirectory
     }
@@ -165,9 +178,10 @@ extension KernelState {
 
   mutating func createLink(at path: String, to target: String) throws(Errno) {
     let (parent, name) = try parent(of: path)
+    guard !["", ".", ".."].contains(name) else { throw .fileExists }
     guard name.utf8.count <= 255 else { throw .fileNameTooLong }
     guard isMounted else { throw machine.isPrivileged ? .notPermitted : .permissionDenied }
-    guard rule(name, of: parent) == nil, tree.child(name, of: parent) == nil, name != ".." else {
+    guard rule(name, of: parent) == nil, tree.child(name, of: parent) == nil else {
       throw .fileExists
     }
     guard machine.isPrivileged else { throw .permissionDenied }
@@ -203,6 +217,7 @@ extension KernelState {
   }
 
   mutating func removeLink(_ path: String) throws(Errno) {
+    if [".", ".."].contains(try parent(of: path).1) { throw .isDirectory }
     guard case .node(let node) = try find(path) else { throw .notPermitted }
     guard let target = tree[node].target else { throw .isDirectory }
     guard machine.isPrivileged else { throw .permissionDenied }

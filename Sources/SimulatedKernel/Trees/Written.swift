@@ -187,7 +187,10 @@ private struct Scanner {
     guard let first = rest.first, digit(first, 10) != nil else { return nil }
     var value: UInt64 = 0
     while let byte = rest.first, let digit = digit(byte, 10) {
-      value = value &* 10 &+ digit
+      // Digits beyond 64 bits leave the largest number.
+      let (product, first) = value.multipliedReportingOverflow(by: 10)
+      let (sum, second) = product.addingReportingOverflow(digit)
+      value = first || second ? .max : sum
       rest.removeFirst()
     }
     return value
