@@ -76,7 +76,8 @@ struct HostView: Equatable, CustomStringConvertible {
   }
 
   var description: String {
-    var text = "CSTS 0x\(String(status, radix: 16)) [\(completions.joined(separator: ", "))] vectors \(vectors.sorted())"
+    var text = "CSTS 0x\(String(status, radix: 16))"
+    text += " [\(completions.joined(separator: ", "))] vectors \(vectors.sorted())"
     if hasEarlyInterrupt { text += " before the completion" }
     if !log.isEmpty { text += " log [\(log.joined(separator: " | "))]" }
     if let data { text += " data 0x\(String(data, radix: 16))" }

@@ -4,6 +4,7 @@ import Foundation
 import PCI
 import ServedHost
 import Testing
+import VFIOUser
 
 @Suite("endpoint-link.md, 6: a write before an interrupt by the line") struct HeldWriteTests {
   static let address: UInt64 = 0x3000

@@ -132,7 +132,8 @@ import Testing
     let (board, host) = try pair()
     try board.memory.write(Self.data, at: Board.highMemory)
     let length = UInt32(Self.data.count)
-    for (index, channel) in [.toHost, .secondToHost, .last].enumerated() as [(Int, Board.Channel)] {
+    let channels: [Board.Channel] = [.toHost, .secondToHost, .last]
+    for (index, channel) in channels.enumerated() {
       let remote = UInt64(index + 1) << 16
       #expect(
         try board.transfer(channel, local: Board.highMemory, remote: remote, length: length) == 2)

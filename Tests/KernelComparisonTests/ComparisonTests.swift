@@ -45,6 +45,7 @@ private struct BuggyConfigFS: ConfigFSBackend {
   func entries(of path: FilePath) throws(Errno) -> [DirectoryEntry] { try kernel.entries(of: path) }
   func linkTarget(of path: FilePath) throws(Errno) -> FilePath { try kernel.linkTarget(of: path) }
   func kind(of path: FilePath) throws(Errno) -> EntryKind { try kernel.kind(of: path) }
+  func isWritable(_ path: FilePath) throws(Errno) -> Bool { try kernel.isWritable(path) }
 }
 
 @Suite("The comparison of a kernel with its simulation")

@@ -67,7 +67,9 @@ import Testing
     _ = try client.read(region: 7, offset: 0, count: 4)
   }
 
-  @Test("a client that has gone before it was accepted causes no pause", arguments: [EAGAIN, ECONNABORTED])
+  @Test(
+    "a client that has gone before it was accepted causes no pause",
+    arguments: [EAGAIN, ECONNABORTED])
   func noPause(errno: CInt) throws {
     var acceptor = Acceptor { _ in -errno }
     let listener = OpenDescriptor(epfnvme_event_descriptor())
