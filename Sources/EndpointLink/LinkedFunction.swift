@@ -121,6 +121,7 @@ public final class LinkedFunction: PausingFunction {
   /// Whether the board's interrupts are pulses of the line, which the host's side takes later.
   var takesLineLater: Bool {
     state.contains(.linkUp) && vectors.usesLine && host?.takesLineLater == true
+      && !configuration.command.contains(.interruptDisable)
   }
 
   /// Whether the host's side did not take a pulse in time. Nothing is held for it until it has.

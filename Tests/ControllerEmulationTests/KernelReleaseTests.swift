@@ -216,9 +216,6 @@ struct KernelReleaseTests {
     ) { quirks in
       let (function, host) = rk3588(quirks)
       let disk = try #require(try host.probe().namespaces.first)
-      // A queue depth of 1 never has two messages.
-      _ = try host.verify(disk, transfers: 8, depth: 1)
-      #expect(function.takeEvents().diagnoses == [])
       _ = try host.verify(disk, transfers: 32)
       return function.takeEvents().diagnoses.map(\.fault).joined(separator: ", ")
     },
@@ -232,6 +229,7 @@ struct KernelReleaseTests {
       function.writeConfiguration(offset: msi + 4, width: .doubleword, value: 0xfee0_1000)
       for _ in 0..<3 { _ = try host.identify(.controller) }
       let count = (host.interrupts[0] ?? 0) - before
+      print("PROBE", before, count)
       #expect(function.takeEvents().diagnoses.count == (count == 0 ? 1 : 0))
       return "\(count) of 3"
     },

@@ -115,12 +115,18 @@ enum SavedLogLine {
     return text[range.upperBound...]
   }
 
-  /// `[   12.345678]`, `[Mon Nov 30 16:14:30 2026]`, `[  +0.000003]`, and the caller, `[    T1]`; nil if there is none.
+  /// `[   12.345678]`, `[Mon Nov 30 16:14:30 2026]`, `[  +0.000003]`, `[<    1.000000>]`, `2026-11-30T16:14:30,123456+00:00`, and the caller,
+  /// `[    T1]`; nil if there is none.
   private static func withoutTimestamp(_ text: Substring) -> Substring? {
+    if let space = text.firstIndex(of: " "), isISODate(text[..<space]) {
+      return text[space...].dropFirst()
+    }
     guard text.first == "[", let end = text.firstIndex(of: "]") else { return nil }
     let words = text[..<end].dropFirst().split(separator: " ")
     guard let first = words.first, let last = words.last else { return nil }
-    let isTime = words.count == 1 && first.allSatisfy { $0.isNumber || "+.:".contains($0) }
+    let isTime =
+      last.contains(where: \.isNumber) && words.count <= 2
+      && words.joined().allSatisfy { $0.isNumber || "+.:<>".contains($0) }
     let isCaller =
       words.count == 1 && (first.first == "T" || first.first == "C")
       && first.dropFirst().allSatisfy(\.isNumber) && first.count > 1
@@ -128,5 +134,13 @@ enum SavedLogLine {
     guard isTime || isCaller || isDate else { return nil }
     let rest = text[end...].dropFirst()
     return rest.first == " " ? rest.dropFirst() : rest
+  }
+
+  /// `2026-11-30T16:14:30,123456+00:00` of `dmesg --time-format iso`.
+  private static func isISODate(_ word: Substring) -> Bool {
+    let parts = word.split(separator: "T", omittingEmptySubsequences: false)
+    return parts.count == 2 && parts[0].count == 10 && parts[1].count >= 8
+      && parts[0].allSatisfy { $0.isNumber || $0 == "-" }
+      && parts[1].allSatisfy { $0.isNumber || ":.,+-Z".contains($0) }
   }
 }
