@@ -256,10 +256,10 @@ public struct Provisioner: Sendable {
   ) -> Left {
     var unwinding = Unwinding(
       executor: Executor(machine: machine, timeout: timeout, loops: loops), progress: progress)
-    var left: [JournalEntry] = []
-    for entry in entries.reversed() where !unwinding.takeBack(entry) { left.append(entry) }
+    for entry in entries.reversed() { _ = unwinding.takeBack(entry) }
+    unwinding.settle()
     return Left(
-      entries: left.reversed(), sentences: unwinding.leftovers, error: unwinding.firstError,
+      entries: unwinding.leftEntries, sentences: unwinding.leftovers, error: unwinding.firstError,
       changed: unwinding.changed)
   }
 

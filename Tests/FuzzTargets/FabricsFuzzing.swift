@@ -32,7 +32,7 @@ enum FabricsFuzzing {
     // A page less the terminator is the most that the kernel takes at once, and a zero ends the text.
     guard text.utf8.count < 4096, !text.utf8.contains(0) else { return }
     let kernel = try prepared.get().copy()
-    _ = try kernel.write(text, to: function.appending("nvme/ctrl_opts"))
+    guard (try? kernel.write(text, to: function.appending("nvme/ctrl_opts"))) != nil else { return }
     let isBound: Bool
     do {
       try kernel.createLink(at: controller.appending("f0"), to: function)

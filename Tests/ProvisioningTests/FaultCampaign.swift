@@ -112,7 +112,7 @@ struct FaultCampaign {
     let whole = SimulatedMachine(kernel: kernel, journals: journals, wrap: watch.watching)
     try Self.run(phase, located, on: whole)
     calls = list.calls
-    complete = whole.state(files: plan.createdFiles)
+    complete = Self.state(whole, plan.createdFiles)
     try #require(calls.count > 20)
   }
 
@@ -155,7 +155,7 @@ struct FaultCampaign {
 
   /// Everything or nothing, or a list of exactly what is left.
   private func check(_ machine: SimulatedMachine, _ error: ProvisioningError?, _ label: Comment) {
-    let state = machine.state(files: plan.createdFiles)
+    let state = Self.state(machine, plan.createdFiles)
     #expect(machine.kernel.crashes.isEmpty, label)
     guard let error else {
       #expect(state == complete, label)
@@ -172,14 +172,14 @@ struct FaultCampaign {
     }
     #expect(!error.leftovers.isEmpty, label)
     let goal = phase == .setup ? reference : complete
-    let left = Set(state).symmetricDifference(goal).map(Self.path)
-    for path in left {
+    let left = Set(state).symmetricDifference(goal)
+    for line in left {
       #expect(
-        error.leftovers.contains { Self.names($0, path) }, "\(label): \(path) is left, not listed")
+        error.leftovers.contains { Self.names($0, line) }, "\(label): \(line) is left, not listed")
     }
     for leftover in error.leftovers {
       #expect(
-        left.contains { Self.names(leftover, $0) || leftover.contains($0) },
+        left.contains { Self.names(leftover, $0) },
         "\(label): \(leftover) is listed, not left")
     }
   }
@@ -188,7 +188,7 @@ struct FaultCampaign {
   private func untouched(like machine: SimulatedMachine) -> [String] {
     let other = SimulatedMachine(kernel: start.copy())
     do { try other.load(like: machine, of: plan.steps) } catch { Issue.record(error) }
-    return other.state(files: plan.createdFiles)
+    return Self.state(other, plan.createdFiles)
   }
 
   /// The next runs work: a teardown removes what is left, and a setup has its whole result.
@@ -201,7 +201,7 @@ struct FaultCampaign {
       }
       #expect(error == nil, "\(label): the next teardown: \(String(describing: error))")
     }
-    let state = machine.state(files: phase == .setup ? plan.createdFiles : [])
+    let state = Self.state(machine, phase == .setup ? plan.createdFiles : [])
     let goal = phase == .setup ? untouched(like: machine) : complete.filter { !isFile($0) }
     // Data stay after a setup that was complete.
     if error != nil || phase == .teardown {
@@ -213,20 +213,23 @@ struct FaultCampaign {
 
   private func isFile(_ line: String) -> Bool { plan.createdFiles.contains(line) }
 
-  /// The object of a line of a state: `nvmet/ports/1 dir`, `/dev/loop0 = /srv/disk.img`.
-  private static func path(_ line: String) -> String {
-    for separator in [" -> ", " = ", " dir"] {
-      if let range = line.firstRange(of: separator) { return String(line[..<range.lowerBound]) }
-    }
-    return line
+  /// The state of a machine, with its connections: `nqn = nvme0`.
+  private static func state(_ machine: SimulatedMachine, _ files: [String]) -> [String] {
+    let connections = (try? machine.kernel.connections()) ?? []
+    return machine.state(files: files) + connections.map { "\($0.address.nqn) = \($0.name)" }
   }
 
-  /// Whether a leftover names an object, or a directory that it is in.
-  private static func names(_ leftover: String, _ path: String) -> Bool {
-    let full = path.hasPrefix("/") ? path : "/sys/kernel/config/" + path
+  /// Whether a leftover names what a line of a state is about, `nvmet/ports/1 dir` or `/dev/loop0 = /srv/disk.img`: the object, a directory
+  /// that it is in, or the file of a loop device.
+  private static func names(_ leftover: String, _ line: String) -> Bool {
     guard let colon = leftover.firstRange(of: ": ") else { return false }
     let named = leftover[..<colon.lowerBound]
-    return full == named || full.hasPrefix(named + "/") || leftover.contains(full)
+    let separator = [" -> ", " = ", " dir"].lazy.compactMap { line.firstRange(of: $0) }.first
+    let path = separator.map { String(line[..<$0.lowerBound]) } ?? line
+    let value = separator.map { line[$0.upperBound...] } ?? ""
+    let full = path.hasPrefix("/") ? path : "/sys/kernel/config/" + path
+    return named == full || named == path || full.hasPrefix(named + "/")
+      || path.hasPrefix("/dev/loop") && named == value
   }
 }
 

@@ -163,6 +163,7 @@ struct Transaction: ~Copyable {
     for (number, entry) in done.reversed() {
       if unwinding.takeBack(entry) { try? journal.withdraw(number, failed: false) }
     }
+    unwinding.settle()
     if unwinding.leftovers.isEmpty {
       if before.entries.isEmpty {
         Journal.remove(journal.name, in: run)

@@ -11,11 +11,16 @@ struct Unwinding {
   private var executor: Executor
   private let machine: Machine
   private let progress: (Progress) -> Void
-  /// The effects that could not be undone, as sentences.
-  private(set) var leftovers: [String] = []
   private(set) var changed = false
+  /// The effects that could not be undone, with their sentences and errors.
+  private var failed: [(entry: JournalEntry, sentence: String, error: ProvisioningError)] = []
+
+  /// The effects that could not be undone, as sentences.
+  var leftovers: [String] { failed.map(\.sentence) }
+  /// The same, in the order of the journal.
+  var leftEntries: [JournalEntry] { failed.reversed().map(\.entry) }
   /// The error of the first of them, which may be the cause of later ones.
-  private(set) var firstError: ProvisioningError?
+  var firstError: ProvisioningError? { failed.first?.error }
 
   init(executor: Executor, progress: @escaping (Progress) -> Void) {
     self.executor = executor
@@ -29,17 +34,21 @@ struct Unwinding {
     entry.undo.flatMap { stillNeeded($0, of: entry) }
   }
 
+  /// Forgets failures of which nothing is left: an attribute went with its directory, or has its previous value all the same.
+  mutating func settle() { failed.removeAll { operation(takingBack: $0.entry) == nil } }
+
   /// - Returns: whether the effect is undone.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
     guard let operation = operation(takingBack: entry) else { return true }
     if let signal = Signals.acknowledge() { progress(.continuesAfterSignal(signal)) }
     guard !Signals.endsUndo else {
-      leftovers.append("\(operation.path): not done: \(operation.sentence)")
-      if firstError == nil {
-        firstError = .interrupted(
-          by: Signals.caught ?? 0, "a second signal ended the undo",
-          hint: "run teardown again: it continues where this run ended")
-      }
+      failed.append(
+        (
+          entry, "\(operation.path): not done: \(operation.sentence)",
+          .interrupted(
+            by: Signals.caught ?? 0, "a second signal ended the undo",
+            hint: "run teardown again: it continues where this run ended")
+        ))
       return false
     }
     progress(.undoing(operation))
@@ -57,10 +66,14 @@ struct Unwinding {
       if case .removeDirectory(let path) = operation {
         others = Obstacles(on: machine).of(FilePath(path)).map(\.sentence)
       }
-      leftovers.append(
-        "\(operation.path): cannot \(operation.sentence): \(error.errno?.nameAndText ?? error.message)"
-          + (others.isEmpty ? "" : " (" + others.joined(separator: ", ") + ")"))
-      firstError = firstError ?? error
+      let reason = error.errno?.nameAndText ?? error.message
+      failed.append(
+        (
+          entry,
+          "\(operation.path): cannot \(operation.sentence): \(reason)"
+            + (others.isEmpty ? "" : " (" + others.joined(separator: ", ") + ")"),
+          error
+        ))
       progress(.cannotUndo(operation, error))
       return false
     }
@@ -70,6 +83,8 @@ struct Unwinding {
   private static func isDone(_ operation: Operation, _ errno: Errno?) -> Bool {
     switch operation {
     case .createDirectory, .link: errno == .fileExists
+    // Also a switch whose object lacks something answers so.
+    case .write: false
     default: errno == .noSuchFileOrDirectory || errno == .noSuchAddressOrDevice
     }
   }
