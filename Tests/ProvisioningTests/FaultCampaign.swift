@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ConfigFS
+import KernelEvents
 import LibC
 import Provisioning
 import SimulatedKernel

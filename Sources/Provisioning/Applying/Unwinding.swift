@@ -35,7 +35,7 @@ struct Unwinding {
   }
 
   /// Forgets failures of which nothing is left: an attribute went with its directory, or has its previous value all the same.
-  mutating func settle() { failed.removeAll { operation(takingBack: $0.entry) == nil } }
+  mutating func settle() { failed = failed.filter { operation(takingBack: $0.entry) != nil } }
 
   /// - Returns: whether the effect is undone.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
