@@ -164,6 +164,18 @@ struct DifferenceTests {
       ])
   }
 
+  @Test("the message about a namespace has the NQN of its subsystem, not the directory")
+  func cutNQN() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    let subsystem = "nvmet/subsystems/" + String(repeating: "q", count: 255)
+    try kernel.make(subsystem)
+    try kernel.make(subsystem + "/namespaces/3")
+    #expect(
+      kernel.logLines.last
+        == "nvmet: adding nsid 3 to subsystem " + String(repeating: "q", count: 223))
+  }
+
   @Test("a path that ends in . or .. is not that of a new or removed entry")
   func dots() throws {
     let kernel = try disk()

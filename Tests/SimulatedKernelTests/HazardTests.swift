@@ -25,6 +25,34 @@ struct HazardTests {
         try $0.link(Names.function + "/secondary/x", Names.controller)
       }
     ),
+    // bugs.md, 1, row 4
+    (
+      "a namespace without device_path enabled",
+      {
+        try $0.make(Names.subsystem + "/namespaces/2")
+        try $0.put("1", Names.subsystem + "/namespaces/2/buffered_io")
+        try $0.put("1", Names.subsystem + "/namespaces/2/enable")
+      }
+    ),
+    // bugs.md, 1, row 2
+    (
+      "a function that was bound once is unbound",
+      {
+        try $0.make("pci_ep/functions/nvmet_pci_epf/f1")
+        try $0.bind()
+        try $0.unlink(Names.controller + "/f0")
+        try $0.link("pci_ep/functions/nvmet_pci_epf/f1/v", Names.function)
+        try $0.link(Names.controller + "/f1", "pci_ep/functions/nvmet_pci_epf/f1")
+      }
+    ),
+    // bugs.md, 1, row 3
+    (
+      "an endpoint function with a controller of the discovery subsystem",
+      {
+        try $0.put(SimulatedKernel.discoveryNQN + "\n", Names.function + "/nvme/subsysnqn")
+        try $0.bind()
+      }
+    ),
     // bugs.md, 1, row 1
     (
       "secondary/ linked after the function was bound once",

@@ -150,7 +150,7 @@ extension KernelState {
     set("device_uuid", randomUUID(), of: node)
     let shown =
       kernelRelease.generation == .linux7_2 ? String(id) : String(Int32(truncatingIfNeeded: id))
-    log(.info, "nvmet: adding nsid \(shown) to subsystem \(tree[tree[parent].parent].name)")
+    log(.info, "nvmet: adding nsid \(shown) to subsystem \(subsystemNQN(tree[parent].parent))")
   }
 
   mutating func enableNamespace(_ node: Int) throws(Errno) {
@@ -159,6 +159,10 @@ extension KernelState {
       return log(
         .info,
         "nvmet: cannot enable both passthru and regular namespaces for a single subsystem")
+    }
+    guard tree[node].values["device_path"] != nil || !isSet("buffered_io", of: node) else {
+      // io-cmd-file.c, nvmet_file_ns_enable: filp_open(NULL); bugs.md, 1, row 4
+      return crash("a namespace without device_path enabled with buffered_io")
     }
     let backing = try openBacking(
       value("device_path", of: node), isBuffered: isSet("buffered_io", of: node))
