@@ -50,7 +50,8 @@ struct KernelChangeTests {
     // Candidates.
     Row("rcu-stall-under-load", "6.14.0-rc1", .unknown),
     Row("rcu-stall-under-load", "6.14.0", .absent),
-    Row("msi-address-cached", "7.0.0-rc1", .unknown),
+    Row("msi-address-cached", "7.0.0-rc1", .present),
+    Row("msi-address-cached", "7.0.0-rc2", .absent),
     Row("msi-address-cached", "6.19.0", .absent),
     Row("msi-address-cached", "7.0.0", .absent),
     // Posted, and pending.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import KernelEvents
 internal import SystemPackage
 
 /// Undoes effects one by one, in reverse: after a failure, after a crash, at teardown.
@@ -35,7 +36,15 @@ struct Unwinding {
   }
 
   /// Forgets failures of which nothing is left: an attribute went with its directory, or has its previous value all the same.
-  mutating func settle() { failed = failed.filter { operation(takingBack: $0.entry) != nil } }
+  mutating func settle() { failed = failed.filter { isLeft($0.entry) } }
+
+  private func isLeft(_ entry: JournalEntry) -> Bool {
+    guard let operation = operation(takingBack: entry) else { return false }
+    guard case .disconnect(let address, let spared) = operation,
+      let connections = try? machine.fabrics.connections()
+    else { return true }
+    return connections.contains { $0.address == address && !spared.contains($0.name) }
+  }
 
   /// - Returns: whether the effect is undone.
   mutating func takeBack(_ entry: JournalEntry) -> Bool {
