@@ -152,6 +152,15 @@ struct DifferenceTests {
     #expect(kernel.text(Names.subsystem + "/attr_cntlid_max") == "65535\n")
   }
 
+  @Test("a version is put together from 32-bit integers")
+  func largeVersion() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    try kernel.make(Names.subsystem)
+    try kernel.put("99999999999.1\n", Names.subsystem + "/attr_version")
+    #expect(kernel.text(Names.subsystem + "/attr_version") == "281474976704511.1\n")
+  }
+
   @Test("with one vector the driver complains about the queues, and of nothing else")
   func oneVector() throws {
     let kernel = SimulatedKernel.withVirtualController()

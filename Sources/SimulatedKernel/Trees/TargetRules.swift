@@ -124,8 +124,9 @@ extension AttributeTable {
 
   /// `M.m`, or `M.m.t` if t is not 0, after the numbers were packed into one 64-bit word.
   private static func version(_ numbers: [Int32]) -> String {
-    let parts = numbers.map { UInt64(bitPattern: Int64($0)) } + [0]
-    let word = parts[0] << 16 | parts[1] << 8 | parts[2]
+    // The kernel shifts 32-bit integers with a sign, and extends the result.
+    let parts = numbers + [0]
+    let word = UInt64(bitPattern: Int64(parts[0] << 16 | parts[1] << 8 | parts[2]))
     let tertiary = word & 0xff
     let text = "\(word >> 16).\(word >> 8 & 0xff)"
     return tertiary == 0 ? text : text + ".\(tertiary)"
