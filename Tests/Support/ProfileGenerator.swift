@@ -126,7 +126,7 @@ public struct ProfileGenerator {
       device.discard = maybe { $0.chance(70) }
       device.cacheSizeMiB = maybe(20) { $0.number(0...16) }
     }
-    // They change the zones' limit of an append, which never shrinks in a subsystem (nvmet.md, 5).
+    // They change the zones' limit of an append, which never shrinks in a subsystem (nvmet.md, 6).
     let limits = ["max_sectors", "virt_boundary"]
     for (name, value) in [
       ("fua", "0"), ("max_sectors", "2048"), ("no_sched", "1"), ("virt_boundary", "1"),
