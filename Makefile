@@ -69,7 +69,7 @@ test-all: packages ## run the tests with the full form of tables and property te
 # Each call of setup and teardown of every shipped profile, with every errno, signal, crash and torn or full journal.
 faults: packages ## run the fault campaign: errnos, signals, crashes, torn journals, a full /run (an optimised build)
 	$(swift_build) $(optimized_tests) --build-tests
-	EPFNVME_TEST_SCALE=full $(evidence) run faults 'faults at every call of setup and teardown' 'make faults' cases \
+	EPFNVME_TEST_SCALE=campaign $(evidence) run faults 'faults at every call of setup and teardown' 'make faults' cases \
 	  '^[a-z]+ [a-z ]+: .*: ([0-9]+) (of|cases|moments|signals)' -- \
 	  .ci/run-tests .build/faults.log swift test $(optimized_tests) --disable-xctest --skip-build --filter 'Fault.*Tests|CrashTests|SignalTests'
 

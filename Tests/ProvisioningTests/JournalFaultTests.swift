@@ -30,7 +30,7 @@ import Testing
       return (1...max(1, last)).map { (point, $0) }
     }
     var cases = 0
-    for (point, cut) in TestScale.some(of: cuts, oneIn: 97, offset: cuts.count) {
+    for (point, cut) in TestScale.some(of: cuts, oneIn: 97, full: 23, offset: cuts.count) {
       let text = String(decoding: Array((point.journal ?? "").utf8.dropLast(cut)), as: UTF8.self)
       let label: Comment = "\(point.description), \(cut) bytes short"
       let torn = SimulatedMachine(kernel: point.kernel.copy(), journals: [name: text])
@@ -50,7 +50,7 @@ import Testing
     "with room for any number of bytes in the run directory, setup does everything or nothing, and teardown everything, or the next one the rest",
     arguments: ShippedProfile.all)
   func full(_ shipped: ShippedProfile) async throws {
-    let step = TestScale.isFull ? 5 : 499
+    let step = TestScale.isCampaign ? 5 : TestScale.isFull ? 97 : 499
     // The limit is that of a process.
     await #expect(processExitsWith: .success) {
       [
