@@ -47,8 +47,9 @@ extension ComparedKernel {
           unlinkAll(in: holder)
         }
       }
-      removeAll(in: driver)
     }
+    // A function may be the virtual function of another driver's.
+    for driver in names("pci_ep/functions", .directory) { removeAll(in: driver) }
     for port in names("nvmet/ports", .directory) {
       unlinkAll(in: port + "/subsystems")
       removeAll(in: port + "/referrals")
