@@ -83,6 +83,24 @@ struct HostCheckTests {
     #expect(try HostCheck.run(disk, against: bus.view, unknowns: unknowns).hasPassed)
   }
 
+  @Test("identifiers that the board derives are compared by form: the NGUID, and the descriptors")
+  func identifiersOfBoard() throws {
+    let bus = try FakeBus(.nvmetPCIEPF)
+    let offset = try #require(IdentifyNamespace.layout.first { "\($0.name)" == "nguid" }?.offset)
+    func check(_ byte: UInt8, _ unknowns: HostCheck.Unknowns) throws -> [String] {
+      let disk = try bus.disk { structure, bytes in
+        if structure == .namespace {
+          for index in offset..<offset + 16 { bytes[index] = byte }
+        }
+        if structure == .namespaceDescriptors { bytes[4] ^= 0xff }
+      }
+      return try HostCheck.run(disk, against: bus.view, unknowns: unknowns).failures.map(\.id)
+    }
+    #expect(try check(0x99, .init()) == ["namespace 1 nguid", "namespace 1 descriptors"])
+    #expect(try check(0x99, .init(identifiers: [1])) == [])
+    #expect(try check(0, .init(identifiers: [1])) == ["namespace 1 nguid"])
+  }
+
   @Test("VER that differs from the VS register fails even if the board determines the version")
   func versionsDiffer() throws {
     let bus = try FakeBus(.nvmetPCIEPF)

@@ -298,6 +298,7 @@ package struct HostCheck {
 
   private mutating func examineNamespace(_ id: UInt32) throws(HostViewError) {
     let prefix = "namespace \(id)"
+    let meaning = "the host's device links use its UUID and NGUID"
     if let expected = IdentifyNamespace(bytes: try prediction.identify(.namespace, id)),
       let actual = identify(prefix, .namespace, id, as: IdentifyNamespace.self)
     {
@@ -308,6 +309,10 @@ package struct HostCheck {
           add(
             name, is: found.value, "more than 0", "the size of the board's device or file",
             actual[.size] > 0 && actual[.capacity] > 0)
+        case "nguid" where unknowns.identifiers.contains(id):
+          add(
+            name, is: found.value, "an NGUID of the board", meaning,
+            found.value.contains { $0 != "0" })
         case "nuse":
           add(
             name, is: found.value, "at most nsze", "blocks in use",
@@ -321,7 +326,6 @@ package struct HostCheck {
           "LBA formats, 0's based")
       }
     }
-    let meaning = "the host's device links use its UUID and NGUID"
     let wanted = NamespaceDescriptor.decode(try prediction.identify(.namespaceDescriptors, id))
     if let bytes = ask(
       "\(prefix) descriptors", meaning,
