@@ -7,7 +7,7 @@ extension FabricsOptions {
   /// - Source: `drivers/nvme/host/fabrics.c`, `nvmf_parse_options`, `nvmf_create_ctrl`.
   public var problems: [String] {
     textProblems + numberProblems + transportProblems
-      + unknownItems.map { "\"\($0)\" is not a fabrics option of the kernel" }
+      + unknownItems.map { "\"\(Self.hidingSecret($0))\" is not a fabrics option of the kernel" }
   }
 
   /// - Throws: ``InvalidValue`` with the first of ``problems``.

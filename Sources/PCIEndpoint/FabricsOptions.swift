@@ -78,8 +78,8 @@ public struct FabricsOptions: Hashable, Sendable {
     self.init(lenient: text)
     if let item = unknownItems.first {
       throw InvalidValue(
-        text, isNot: "a list of fabrics options",
-        because: "has the item \"\(item)\", which the kernel does not know")
+        reportedText, isNot: "a list of fabrics options",
+        because: "has the item \"\(Self.hidingSecret(item))\", which the kernel does not know")
     }
   }
 
@@ -106,7 +106,7 @@ extension FabricsOptions: AttributeValue {
   }
 
   public var reportedText: String {
-    secret == nil && controllerSecret == nil ? attributeText : description
+    hasSecret ? description : attributeText
   }
 
   public static var expectedForm: String { "fabrics options separated by commas" }
@@ -133,9 +133,24 @@ extension FabricsOptions: CustomStringConvertible {
   /// The items in a fixed order, without `hidden_ns` and with secrets hidden.
   public var description: String {
     var shown = self
-    if secret != nil { shown.secret = "(hidden)" }
-    if controllerSecret != nil { shown.controllerSecret = "(hidden)" }
+    if secret != nil { shown.secret = Self.hidden }
+    if controllerSecret != nil { shown.controllerSecret = Self.hidden }
+    shown.unknownItems = unknownItems.map(Self.hidingSecret)
     return shown.render()
+  }
+
+  private static let hidden = "(hidden)"
+
+  private var hasSecret: Bool {
+    secret != nil || controllerSecret != nil
+      || unknownItems.contains { Self.hidingSecret($0) != $0 }
+  }
+
+  /// An unknown item that may be a secret option with a wrong name, without its value.
+  static func hidingSecret(_ item: String) -> String {
+    guard item.contains("secret") || item.contains("DHHC-1:") else { return item }
+    let name = item.prefix { $0 != "=" }
+    return name.contains("DHHC-1:") ? hidden : "\(name)=\(hidden)"
   }
 
   private func render() -> String {

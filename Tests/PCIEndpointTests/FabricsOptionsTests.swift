@@ -83,6 +83,21 @@ struct FabricsOptionsTests {
     #expect(read?.problems.last == "\"\(item)\" is not a fabrics option of the kernel")
   }
 
+  @Test(
+    "a secret under a wrong name is hidden, in the description, in errors and in problems",
+    arguments: [
+      "dhchap_secrte=DHHC-1:00:abcd:", "Dhchap_secret=abcd", "secret", "DHHC-1:00:abcd:",
+      "dhchap-secret=DHHC-1:00:abcd:",
+    ])
+  func misnamedSecret(item: String) throws {
+    let text = "transport=loop,nqn=n,\(item)"
+    let error = try #require(throws: InvalidValue.self) { try FabricsOptions(text) }
+    let read = try #require(FabricsOptions(attributeText: text))
+    let shown = [error.description, read.description, read.reportedText] + read.problems
+    for text in shown { #expect(!text.contains("abcd"), "\(text)") }
+    #expect(read.attributeText == text)
+  }
+
   @Test("numbers are read with base 0", arguments: [("0x20", 32), ("040", 32), ("+32", 32)])
   func base(text: String, value: Int32) throws {
     #expect(try FabricsOptions("queue_size=\(text)").queueSize == value)
