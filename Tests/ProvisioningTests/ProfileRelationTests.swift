@@ -196,6 +196,11 @@ import Testing
       stores(
         #""nullBlock": { "zoned": true, "sizeMiB": 100, "zoneSizeMiB": 64, "zoneCapacityMiB": 4 }"#,
         #""nullBlock": {}"#)),
+    row(
+      "a zoned device with a smaller last zone",
+      error: "backings.a.nullBlock.sizeMiB",
+      stores(
+        #""nullBlock": { "zoned": true, "sizeMiB": 100, "zoneSizeMiB": 64 }"#, #""nullBlock": {}"#)),
   ]
 
   private static let uuid = "6ad37b33-6a6b-4cd1-9c3f-5a3a86a4c8a1"

@@ -16,10 +16,11 @@ extension ProfileCheck {
       check(loop.file, "\(path).loopDevice")
       check(loop, "\(path).loopDevice")
     }
-    let isUsed = profile.subsystems.contains {
-      $0.namespaces.contains { $0.backing == backing.name }
-    }
-    if !isUsed { warn(path, "no namespace uses this backing") }
+    if users(of: backing).isEmpty { warn(path, "no namespace uses this backing") }
+  }
+
+  private func users(of backing: Profile.Backing) -> [Profile.Namespace] {
+    profile.subsystems.flatMap { $0.namespaces.filter { $0.backing == backing.name } }
   }
 
   private func check(_ device: Profile.NullBlock, _ backing: Profile.Backing, _ path: String) {
@@ -37,10 +38,12 @@ extension ProfileCheck {
         error("\(path).cacheSizeMiB", "null_blk caches only with \"memoryBacked\": true")
       }
     }
-    checkZones(device, path)
+    checkZones(device, backing, path)
   }
 
-  private func checkZones(_ device: Profile.NullBlock, _ path: String) {
+  private func checkZones(
+    _ device: Profile.NullBlock, _ backing: Profile.Backing, _ path: String
+  ) {
     guard device.zoned == true else { return }
     let size = Int(clamping: device.sizeMiB ?? 256_000)
     let zone = Int(clamping: device.zoneSizeMiB ?? 256)
@@ -54,6 +57,14 @@ extension ProfileCheck {
       error(
         "\(path).zoneCapacityMiB",
         "a capacity below the zone's \(zone) MiB requires a device of whole zones, and \(size) MiB is not a multiple"
+      )
+    } else if zone > 0, zone <= size, size % zone != 0,
+      users(of: backing).contains(where: \.enabled)
+    {
+      // drivers/nvme/target/zns.c, nvmet_bdev_zns_enable
+      error(
+        "\(path).sizeMiB",
+        "nvmet refuses a zoned device whose last zone is smaller, and \(size) MiB is not a multiple of the zone's \(zone) MiB"
       )
     }
     if device.discard == true { error("\(path).discard", "a zoned null_blk does not discard") }
