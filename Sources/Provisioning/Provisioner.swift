@@ -65,9 +65,8 @@ public struct Provisioner: Sendable {
     var plan = Plan(
       name: profile.name, driver: resolution.driver?.name, steps: planner.steps(), warnings: [])
     if !fromNothing {
-      let losses = NamespaceAccess.losses(in: plan.steps, machine.configFS)
-      for index in plan.steps.indices where plan.steps[index].disruption == nil {
-        plan.steps[index].disruption = losses[plan.steps[index].operation.path]
+      for (index, loss) in NamespaceAccess.losses(in: plan.steps, machine.configFS).enumerated() {
+        if let loss { plan.steps[index].disruption = loss }
       }
       try check(&plan, planner, desired, ownership)
     }

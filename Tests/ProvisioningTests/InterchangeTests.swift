@@ -136,8 +136,8 @@ import Testing
       ])
   }
 
-  @Test("an attribute of a newer kernel survives export, teardown and setup")
-  func unknownAttribute() throws {
+  /// A machine with a newer kernel, on which `null_blk-pci` is set up.
+  private func newerMachine() throws -> (NewerKernel, SimulatedMachine) {
     let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
     let kernel = SimulatedKernel(.linux7_2, machine: shipped.machine)
     let newer = NewerKernel(kernel)
@@ -147,6 +147,12 @@ import Testing
       return machine
     }
     try machine.setUp(try shipped.located())
+    return (newer, machine)
+  }
+
+  @Test("an attribute of a newer kernel survives export, teardown and setup")
+  func unknownAttribute() throws {
+    let (newer, machine) = try newerMachine()
     let path = FilePath(subsystem).appending(NewerKernel.attribute)
     _ = try newer.write("blue\n", to: path)
     let export = try machine.provisioner.export()
@@ -168,15 +174,7 @@ import Testing
 
   @Test("read-only attributes of other drivers are not exported, so that the export can be set up")
   func readOnlyAttributes() throws {
-    let shipped = ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2)
-    let kernel = SimulatedKernel(.linux7_2, machine: shipped.machine)
-    let newer = NewerKernel(kernel)
-    let machine = SimulatedMachine(kernel: kernel) { machine in
-      var machine = machine
-      machine.configFS = newer
-      return machine
-    }
-    try machine.setUp(try shipped.located())
+    let (newer, machine) = try newerMachine()
     let host = FilePath("/sys/kernel/config/nvmet/hosts/nqn.2026-01.org.example:host")
     try newer.createDirectory(host)
     let export = try machine.provisioner.export()

@@ -19,15 +19,14 @@ struct NamespaceAccess {
 
   init(_ configFS: any ConfigFSBackend) { self.configFS = configFS }
 
-  /// - Returns: the path of an operation → its effect on hosts.
-  static func losses(in steps: [Step], _ configFS: any ConfigFSBackend) -> [String: String] {
+  /// - Returns: the effect of each step on hosts; nil if none loses a namespace.
+  static func losses(in steps: [Step], _ configFS: any ConfigFSBackend) -> [String?] {
     var access = NamespaceAccess(configFS)
-    var losses: [String: String] = [:]
-    for step in steps {
-      if let loss = access.loss(by: step.operation) { losses[step.operation.path] = loss }
+    return steps.map { step in
+      let loss = access.loss(by: step.operation)
       access.apply(step.operation)
+      return loss
     }
-    return losses
   }
 
   private func address(_ path: String) -> ConfigAddress? {

@@ -275,8 +275,18 @@ struct Planner {
 
   /// The path of an operation → its effect on hosts that lose namespaces by ANA states.
   func accessLosses() -> [String: String] {
+    // Most differences have nothing to do with ANA.
+    let isConcerned = facts.indices.contains { index in
+      needsWork(index) && facts[index].path?.string.contains("/ana_") == true
+    }
+    guard isConcerned else { return [:] }
     var planner = self
-    return NamespaceAccess.losses(in: planner.steps(), machine.configFS)
+    let steps = planner.steps()
+    var losses: [String: String] = [:]
+    for (step, loss) in zip(steps, NamespaceAccess.losses(in: steps, machine.configFS)) {
+      if let loss { losses[step.operation.path] = loss }
+    }
+    return losses
   }
 
   /// The effect on a host of changing one fact.
