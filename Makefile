@@ -136,7 +136,6 @@ bench-link: packages ## measure the endpoint link, and check that it does not al
 	$(evidence) run bench-link 'operations of the link without an allocation' 'make bench-link' operations '^([0-9]+) operations without an allocation' -- \
 	  bash -c 'cd Tests/Benchmarks && swift run -c release LinkOperations'
 
-# Of several --sanitize the compiler takes one: both in one option.
 # libFuzzer on what takes foreign bytes, FUZZ_SECONDS for each target of FUZZ_TARGETS (all), then mutated sessions at the sockets:
 # make fuzz FUZZ_SECONDS=1200 FUZZ_TARGETS='profile journal' FUZZ_MESSAGES=1000000 FUZZ_SEED=7
 FUZZ_SECONDS ?= 60
@@ -144,6 +143,7 @@ FUZZ_TARGETS ?=
 FUZZ_MESSAGES ?= 100000
 FUZZ_SEED ?= 1
 
+# The compiler takes only one of several --sanitize options: -sanitize= has both.
 fuzz: packages ## fuzz what takes foreign bytes, and attack the sockets with mutated sessions
 	$(swift_build) -c release --product FuzzInputs --scratch-path .build/fuzz/build --sanitize=fuzzer --sanitize=address \
 	  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DLIBFUZZER

@@ -10,8 +10,8 @@ import SpecificationHost
 /// A sequence begins with a controller that was reset and enabled, and one pair of I/O queues. After each action the emulation is brought to rest;
 /// then the real controller has time until it shows the same, or the time class is exceeded. Compared are CSTS, the completions of both
 /// queues (status, result, SQHD, SQID and CID), the vectors that were raised and that none comes before its completion, the lines of the kernel,
-/// and the data of a command's two pages, except of features and of logs that count. After the last action there is time for what nobody waited
-/// for. A sequence that differs is shortened.
+/// and the data of a command's two pages, except of features and of logs that count. After the last action the comparison waits
+/// for late events. A sequence that differs is shortened.
 struct RandomComparison {
   var seed: UInt64
   var sequences: Int

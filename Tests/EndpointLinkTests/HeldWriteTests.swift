@@ -120,7 +120,7 @@ import VFIOUser
     #expect(try word(host) == 0x0101_0101)
   }
 
-  @Test("an interrupt that nobody writes for makes nothing wait")
+  @Test("an interrupt without a held write delays nothing")
   func alone() throws {
     let (board, _) = try pair()
     board.raise(0, 1)

@@ -30,7 +30,7 @@ enum MachineFuzzing {
     }
     kernel.advance(by: .seconds(3))
     for shipped in try standing.get() {
-      // Whatever is there belongs to nobody, so that the profile is refused, adopted or set up beside it.
+      // The objects on the machine have no owner, so that the profile is refused, adopted or set up beside it.
       _ = machine.failure { (machine) throws(ProvisioningError) in
         try machine.setUp(shipped.located, force: true)
         try machine.tearDown(shipped.located.profile.name)

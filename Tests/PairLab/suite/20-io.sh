@@ -27,7 +27,7 @@ echo "$(awk -v line="$line:" '$1 == line { for (i = 2; $i ~ /^[0-9]+$/; i++) n +
   $(awk '{ print $1 + $5 }' "/sys/block/$(basename "$(disk 1)")/stat")"
 SCRIPT
 }
-# few_interrupts COUNTS: some, and less than ten a command. A line that nobody lowers interrupts thousands of times.
+# few_interrupts COUNTS: some, and less than ten a command. A line that stays asserted interrupts thousands of times.
 few_interrupts() { [ "$1" -gt 0 ] && [ "$1" -lt $((10 * $2)) ]; }
 
 for way in dma windows msi intx; do
