@@ -59,7 +59,7 @@ begin_image
 add_program "$program" CompareKernel
 strip "$image/bin/CompareKernel" 2>/dev/null || true
 add_modules configfs nvmet nvme nvme-loop nvme-tcp nvmet-tcp nvmet-pci-epf pci-epf-nvme pci-epf-test null_blk loop virtio_pci virtio_console
-mkdir -p "$image/etc/modprobe.d" "$image/lab"
+mkdir -p "$image/etc/modprobe.d"
 echo 'options epfnvme_epc controllers=1' >"$image/etc/modprobe.d/lab.conf"
 cp "$here/differences.tsv" "$image/lab/differences.tsv"
 [ -z "$replay" ] || cp "$replay" "$image/lab/calls"
@@ -81,7 +81,7 @@ boot() {
     -chardev "file,id=results,path=$results" -device virtserialport,chardev=results,name=results \
     -chardev "file,id=kernel_log,path=$results.kernel" -device virtserialport,chardev=kernel_log,name=kernel_log \
     -device virtio-rng-pci -kernel "$kernel" -initrd "$work/initramfs" \
-    -append "console=ttyS0 loglevel=3 oops=panic panic=-1 log_buf_len=4M printk.devkmsg=on no_timer_check memmap=16M\$0x10000000" </dev/null >&2 || true
+    -append "$machine_options loglevel=3 oops=panic printk.devkmsg=on memmap=16M\$0x10000000" </dev/null >&2 || true
 }
 # field NAME COLUMN FILE: the sum of a column over the lines with a name.
 field() { awk -F '\t' -v name="$1" -v column="$2" '$1 == name { n += $column } END { print n + 0 }' "$3"; }

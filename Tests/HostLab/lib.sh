@@ -158,9 +158,9 @@ own_namespaces() {
   esac
 }
 
-# iomem=relaxed: registers can be read beside the driver. panic=-1: a crash reboots at once. The last ones save a third of the
-# time to boot.
-kernel_options='console=ttyS0 loglevel=5 log_buf_len=4M iomem=relaxed panic=-1
+# iomem=relaxed: registers can be read beside the driver. panic=-1: a crash reboots at once. no_timer_check: as in Lab/image.sh. The last
+# ones save a third of the time to boot.
+kernel_options='console=ttyS0 loglevel=5 log_buf_len=4M iomem=relaxed panic=-1 no_timer_check
   mitigations=off init_on_alloc=0 cryptomgr.notests apparmor=0 selinux=0 audit=0'
 
 # start_guest NAME [VARIABLE=VALUE…]: boots guest/NAME.sh on $device, with the variables in its environment, and with the files below

@@ -10,6 +10,7 @@
 #
 #   LAB_MIRROR=URI   the Debian mirror, if apt does not know one
 #   LAB_UPDATE=1     look for a newer source package although one is in the cache
+#   LAB_SUITE=SUITE  take the newest kernel source of this suite, for example experimental
 set -eu
 
 lab=$(cd "$(dirname "$0")" && pwd)
@@ -22,21 +23,25 @@ mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock 9 # two runs on one machine share one build
 
+# Sources of a suite that was asked for lie apart from those of the newest suite that has one.
+packages=$cache${LAB_SUITE:+/$LAB_SUITE}
+mkdir -p "$packages"
+
 cached_package() {
-  find "$cache" -maxdepth 1 -name 'linux-source-*.deb' | sort -V | tail -n 1
+  find "$packages" -maxdepth 1 -name 'linux-source-*.deb' | sort -V | tail -n 1
 }
 
 download() {
-  for suite in sid unstable testing; do
+  for suite in ${LAB_SUITE:-sid unstable testing}; do
     private_suite "$suite" || continue
     newest=$(private_apt apt-cache --names-only search '^linux-source-[0-9]+\.[0-9]+$' |
       awk '{ print $1 }' | sort -V | tail -n 1)
     [ -n "$newest" ] || continue
     [ "$(printf '%s\n' "linux-source-$oldest" "$newest" | sort -V | head -n 1)" = "linux-source-$oldest" ] || continue
     say "downloading $newest from $suite"
-    (cd "$cache" && private_apt apt-get download "$newest" >&2) && return
+    (cd "$packages" && private_apt apt-get download "$newest" >&2) && return
   done
-  die "no linux-source of at least $oldest in sid, unstable or testing of the machine's mirror"
+  die "no linux-source of at least $oldest in ${LAB_SUITE:-sid, unstable or testing} of the machine's mirror"
 }
 
 hash_of() { cat "$@" | sha256sum | cut -c 1-12; }

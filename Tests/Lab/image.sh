@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 #
-# Sourced by the labs: an initramfs with busybox, this machine's programs and a kernel's modules. The caller sets
+# Sourced by the labs: what their machines boot with, an initramfs with busybox, this machine's programs and a kernel's modules. The caller sets
 #   image     the directory that becomes the initramfs    work    a directory for temporary files
 #   modules   the kernel's modules, …/lib/modules/RELEASE   module   epfnvme_epc.ko, or nothing
+#   lab       the directory of this file
 
-# begin_image: the directories, and busybox.
+# no_timer_check: on a busy machine QEMU's timer is late, and the kernel would give it up.
+machine_options='console=ttyS0 panic=-1 log_buf_len=4M no_timer_check'
+
+# begin_image: the directories, busybox and boot.sh.
 begin_image() {
   mkdir -p "$image/bin" "$image/dev" "$image/proc" "$image/sys" "$image/run" "$image/tmp" "$image/etc" "$image/root" \
-    "$image/var" "$image/srv" "$image/lib/modules"
+    "$image/var" "$image/srv" "$image/lib/modules" "$image/lab"
+  cp "$lab/boot.sh" "$image/lab/boot.sh"
   ln -s ../run "$image/var/run"
   # The kernel itself calls /sbin/modprobe.
   mkdir "$image/usr"

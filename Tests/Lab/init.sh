@@ -3,16 +3,7 @@
 #
 # The first process of the lab's machine: runs every suite, sends KTAP and reports through virtio ports and powers off. The console
 # shows each case as it happens, for the day when the kernel does not live to the end of a suite.
-export PATH=/bin HOME=/root LC_ALL=C
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev 2>/dev/null
-mkdir -p /dev/pts
-mount -t tmpfs tmpfs /run
-mount -t tmpfs tmpfs /tmp
-mount -t debugfs debugfs /sys/kernel/debug
-ip link set lo up
-for module in virtio_pci virtio_console; do modprobe -q "$module"; done
+. /lab/boot.sh
 
 # Suites hold operations while they kill who waits for them; on a busy machine that takes a while.
 echo 480 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
@@ -21,11 +12,6 @@ echo 480 >/proc/sys/kernel/hung_task_timeout_secs 2>/dev/null
 # and not a suite's.
 modprobe -q epfnvme_epc && rmmod epfnvme_epc
 
-port() {
-  for entry in /sys/class/virtio-ports/*; do
-    [ "$(cat "$entry/name")" = "$1" ] && echo "/dev/${entry##*/}"
-  done
-}
 results=$(port results)
 kernel_log=$(port kernel_log)
 reports=$(port reports)

@@ -77,7 +77,6 @@ add_modules configfs nvmet nvme nvme-loop nvme-tcp nvmet-tcp nvmet-pci-epf pci-e
 mkdir -p "$image/etc/modprobe.d"
 echo 'options epfnvme_epc controllers=1' >"$image/etc/modprobe.d/lab.conf"
 
-mkdir -p "$image/lab"
 cp -r "$lab/suite" "$image/lab/suite"
 [ ! -d "$root/Configs" ] || cp -r "$root/Configs" "$image/lab/Configs"
 if [ -n "$profiles" ]; then
@@ -120,7 +119,7 @@ status=0
   -chardev "file,id=progress,path=$progress" -device virtserialport,chardev=progress,name=progress \
   -blockdev "file,node-name=disk,filename=$work/disk" -device nvme,drive=disk,serial=lab \
   -device virtio-rng-pci -kernel "$kernel" -initrd "$work/initramfs" \
-  -append "console=ttyS0 loglevel=5 oops=panic panic=-1 log_buf_len=4M memmap=16M\$0x10000000" </dev/null >&2 || status=$?
+  -append "$machine_options loglevel=5 oops=panic memmap=16M\$0x10000000" </dev/null >&2 || status=$?
 took=$(($(date +%s) - start))
 
 cat "$results"

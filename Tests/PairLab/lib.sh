@@ -66,7 +66,7 @@ lab_machine() {
     -object memory-backend-memfd,id=m,size=768M,share=on -serial "file:$lib_boot.console" \
     -device virtio-serial-pci $(agent_arguments "$lib_socket") -device "$(vfio_user "$lib_socket")" \
     -kernel "$board_kernel" -initrd "$board_image" \
-    -append 'console=ttyS0 loglevel=7 panic=-1 log_buf_len=4M' "$@" </dev/null >"$lib_boot.qemu" 2>&1
+    -append "$machine_options loglevel=7" "$@" </dev/null >"$lib_boot.qemu" 2>&1
 }
 
 # start_board: boots the board, and waits for its agent.

@@ -48,7 +48,6 @@ add_program "$epfnvme" epfnvme
 strip "$image/bin/epfnvme"
 add_program "$(command -v jq)"
 add_modules configfs nvmet nvme-loop nvmet-pci-epf pci-epf-nvme pci-epf-test pci_endpoint_test null_blk loop virtio_pci virtio_console
-mkdir -p "$image/lab"
 cp -r "$root/Configs" "$here/agent.sh" "$image/lab/"
 has_selftest=
 case 70-pci-epf-test in
