@@ -180,7 +180,7 @@ public struct Provisioner: Sendable {
       elapsed: ContinuousClock.now - start)
   }
 
-  /// The plan, as soon as the machine has every device, file and address, within ``inputTimeout``.
+  /// The plan, as soon as the machine has every device, file and address, within ``inputTimeout``. A signal ends the wait.
   private func planOnceInputsExist(
     _ located: Profile.Located, _ ownership: Ownership
   ) throws(ProvisioningError) -> Plan {
@@ -198,6 +198,9 @@ public struct Provisioner: Sendable {
     }
     if !attempt(), inputTimeout > .zero {
       _ = machine.clock.wait(upTo: inputTimeout, until: attempt)
+      if case .failure(let missing) = result, missing.isMissingInput, let signal = Signals.caught {
+        throw .interrupted(by: signal, "nothing was set up, for want of: \(missing.message)")
+      }
     }
     guard let result else { throw ProvisioningError(.internal, "nothing was planned") }
     return try result.get()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ConfigFS
+import LibC
 import Provisioning
 import SimulatedKernel
 import SystemPackage
@@ -203,6 +204,31 @@ import Testing
       _ = try provisioner { false }.setUp(located, force: false) { _ in }
     }
     #expect(error?.errno == .addressNotAvailable)
+  }
+
+  @Test("a signal ends the wait for an input: the run was interrupted, and nothing is changed")
+  func interruptedWait() throws {
+    let machine = SimulatedMachine()
+    let inbox = Signals.Inbox()
+    let kernel = machine.kernel
+    let start = kernel.now
+    var changed = machine.provisioner.machine
+    changed.addressProblem = { _ in
+      if kernel.now - start >= .seconds(1) { inbox.send(SIGTERM) }
+      return .addressNotAvailable
+    }
+    var provisioner = Provisioner(changed, run: machine.provisioner.run)
+    provisioner.inputTimeout = .seconds(3600)
+    let located = try served("127.0.0.1")
+    let before = kernel.effects
+    let error = Signals.$inbox.withValue(inbox) {
+      #expect(throws: ProvisioningError.self) {
+        _ = try provisioner.setUp(located, force: false) { _ in }
+      }
+    }
+    #expect(error?.kind == .interrupted && error?.signal == SIGTERM)
+    #expect(error?.message.contains("127.0.0.1") == true, "it names the missing input")
+    #expect(kernel.effects == before)
   }
 
   // MARK: Devices

@@ -67,6 +67,28 @@ import Testing
     #expect(kernel.errno { try $0.put("0", attribute) } == nil)
   }
 
+  @Test(
+    "MQES is that of the port, in its range",
+    arguments: SimulatedKernel.Release.allCases, [(-1, 1024), (1, 16), (64, 64), (5000, 1024)])
+  func queueSize(_ kernelRelease: SimulatedKernel.Release, _ size: (given: Int, taken: Int)) throws
+  {
+    let kernel = SimulatedKernel(kernelRelease)
+    if kernelRelease == .linux7_2 {
+      try kernel.makeFunction()
+    } else {
+      try kernel.makePCIEPFNVMeFunction()
+    }
+    let link = Names.port + "/subsystems/nq"
+    try kernel.unlink(link)
+    try kernel.put("\(size.given)", Names.port + "/param_max_queue_size")
+    try kernel.link(link, Names.subsystem)
+    try kernel.bind()
+    kernel.host(.linkUp, at: Self.controller)
+    let found = try kernel.withDevice(of: path(kernel)) { try Self.host($0).probe() }
+    #expect(found?.capabilities[.maximumQueueEntries] == UInt16(size.taken - 1))
+    #expect(found?.identifyController[.maximumCommands] == UInt16(size.taken))
+  }
+
   @Test("Identify Controller fixes the subsystem's identity")
   func identity() throws {
     let kernel = try bound(.linux7_2)

@@ -65,7 +65,7 @@ struct Transaction: ~Copyable {
         throw rollback(after: cause)
       }
     }
-    // A signal during the last step does not interrupt the run.
+    // A signal that arrives while the last step takes effect does not interrupt the run.
     do { try commit() } catch { throw rollback(after: error) }
   }
 

@@ -213,6 +213,10 @@ extension KernelState {
       model.hardware = [controller.compatible].compactMap(\.self)
     }
     if let id = nvme.controllerID { model.controllerID = UInt16(truncatingIfNeeded: id) }
+    if let port = port(of: nvme) {
+      // Enabling the port has put the value into this range; a saved state may have another.
+      model.maximumQueueEntries = min(max(number("param_max_queue_size", of: port), 16), 1024)
+    }
     guard
       let subsystem = tree.all(.subsystem).first(where: {
         sameBytes(subsystemNQN($0), nvme.subsystem)
@@ -262,13 +266,18 @@ extension KernelState {
     return model
   }
 
-  /// The ANA state of a group on the port through which a function's controller reaches the subsystem.
+  /// The port through which a function's controller reaches the subsystem; nil if the target is another machine's.
+  private func port(of nvme: FunctionController) -> Int? {
+    let id = nvme.controllerID ?? nvme.fabrics?.targetController
+    return targetControllers.first { $0.id == id }?.port
+  }
+
+  /// The ANA state of a group on the port of a function's controller.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`; a group without a directory is inaccessible.
   private func accessState(
     of group: UInt32, for nvme: FunctionController
   ) -> NamespaceAccessState {
-    let id = nvme.controllerID ?? nvme.fabrics?.targetController
-    guard let port = targetControllers.first(where: { $0.id == id })?.port,
+    guard let port = port(of: nvme),
       let groups = tree.child(.anaGroups, of: port)
     else { return .optimized }
     let directory = tree[groups].children.first { tree[$0].number == Int(group) }
