@@ -71,39 +71,4 @@ extension Controller {
     }
     finish(command, on: 0, outcome.ofTarget)
   }
-
-  // MARK: The end of a command
-
-  /// A command fails before its execution, since its data cannot be transferred.
-  mutating func fail(_ command: SubmissionEntry, on queue: UInt16, _ status: Status) {
-    finish(
-      command, on: queue, .failure(B.statusOfFailedTransfer(self, status)),
-      isBlank: B.blanksFailures(self))
-  }
-
-  mutating func finish(
-    _ command: SubmissionEntry, on queue: UInt16, _ outcome: Outcome, isBlank: Bool = false
-  ) {
-    var completion = Completion(
-      queue: queue, commandID: command.id, status: Status.success, isBlank: isBlank)
-    switch outcome {
-    case .none: return
-    case .done(let status, let result):
-      completion.status = status
-      completion.result = result
-    case .refused(let status):
-      completion.status = status
-      B.logRefusal(&self, command, on: queue, status)
-    case .data:
-      completion.status = copyToHost()
-      if completion.status != .success {
-        completion.status = B.statusOfFailedTransfer(self, completion.status)
-      }
-    }
-    if completion.status != Status.success {
-      B.logFailure(&self, command, on: queue, completion.status)
-      if completion.status.hasMore { errorLog.add(command, queue, completion.status) }
-    }
-    complete(completion)
-  }
 }

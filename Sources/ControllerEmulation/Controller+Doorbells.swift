@@ -91,7 +91,7 @@ extension Controller {
   }
 
   /// The time of the controller's next unconditional poll.
-  var pollingDue: VirtualTime {
+  var doorbellBuffersDue: VirtualTime {
     guard let doorbellBuffers, !doorbellBuffers.isArmed else { return heldInterruptDue }
     return min(polling.windowEnd, heldInterruptDue)
   }

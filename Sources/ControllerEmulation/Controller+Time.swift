@@ -5,7 +5,7 @@ internal import NVMe
 extension Controller {
   /// The time of the next internal event; ``VirtualTime/never`` if only the host can cause one.
   var nextDue: VirtualTime {
-    var next = min(registersDue, keepAlive.due, pollingDue)
+    var next = min(registersDue, keepAlive.due, doorbellBuffersDue)
     for queue in submissions.indices where submissions[queue].due < next {
       next = submissions[queue].due
     }
@@ -96,6 +96,6 @@ extension Controller {
       post(to: queue)
     }
     if keepAlive.due <= now { B.keepAliveExpired(&self) }
-    if pollingDue <= now { pollDoorbells() }
+    if doorbellBuffersDue <= now { pollDoorbells() }
   }
 }

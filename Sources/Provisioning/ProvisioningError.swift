@@ -5,7 +5,7 @@ public import SystemPackage
 
 /// A failure of provisioning or of a check.
 public struct ProvisioningError: Error, Hashable, Sendable {
-  /// Callers can act on the kinds; each is one exit code.
+  /// Callers can act on the kinds; each is one exit code, `interrupted` that of its signal.
   public enum Kind: String, Sendable, Hashable {
     /// A change would disrupt a host, and force was not requested.
     case disruptive

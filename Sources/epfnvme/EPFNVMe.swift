@@ -98,8 +98,3 @@ struct EPFNVMe: ParsableCommand {
     return words.contains("--json") || asksPlan
   }
 }
-
-/// The end of a command that has already printed its messages.
-struct Ending: Error {
-  var code: CInt
-}

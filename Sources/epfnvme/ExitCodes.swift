@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Provisioning
 
-/// The meanings of the exit codes, for the help and the manual.
+/// The meanings of the exit codes, for the help and the manual. An error's code is ``ProvisioningError/exitCode``.
 enum ExitCodes {
   static let table: [(code: String, meaning: String)] = [
     ("0", "done, or nothing to do"),
@@ -46,4 +47,30 @@ enum ExitCodes {
       return lines.joined(separator: "\n")
     }.joined(separator: "\n")
   }
+}
+
+extension ProvisioningError {
+  /// The exit code that scripts can rely on.
+  var exitCode: CInt {
+    switch kind {
+    case .disruptive: 64
+    case .malformedProfile: 65
+    case .inputMissing: 66
+    case .unsupported: 69
+    case .internal: 70
+    case .different: 1
+    case .cannotCreate: 73
+    case .operationFailed: 74
+    case .timedOut: 75
+    case .rollbackIncomplete: 76
+    case .needsPrivileges: 77
+    case .impossible: 78
+    case .interrupted: 128 + (signal ?? 2)
+    }
+  }
+}
+
+/// The end of a command that has already printed its messages.
+struct Ending: Error {
+  var code: CInt
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves the disk of a profile at a socket for QEMU's `vfio-user-pci`, as `epfnvme serve` does: ServeDisk SOCKET. Without an argument it is
-// its own client, which reads the PCI IDs, and ends.
+// Serves the disk of a profile, in memory, at a socket for QEMU's `vfio-user-pci`: ServeDisk SOCKET. Without an argument it is its own client,
+// which reads the PCI IDs, and ends.
 import EndpointProvisioning
 import Foundation
 import NVMeEmulation
@@ -49,7 +49,9 @@ final class Link: ServerObserver {
     let run = RunDirectory("/tmp/epfnvme-served-example")
     _ = try Provisioner(.simulated(kernel), run: run).setUp(profile, force: false) { _ in }
     defer { try? FileManager.default.removeItem(atPath: "/tmp/epfnvme-served-example") }
-    guard let bound = kernel.controllers.keys.first else { return print("nothing is bound") }
+    guard let bound = kernel.controllers.keys.sorted().first else {
+      return print("nothing is bound")
+    }
 
     // 2. The device of that function for another host, with memory for its namespace. QEMU keeps the MSI-X table.
     let memory = HostMemory()
