@@ -87,7 +87,7 @@ import Testing
   }
 
   static let files: [File] =
-    [File("README.md")].compactMap { $0 }
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].compactMap { File($0) }
     + ["Sources", "Tests", "Docs"].flatMap { directory -> [File] in
       let root = ShippedProfile.repository.appending(directory)
       let paths = FileManager.default.enumerator(atPath: root.string)
