@@ -50,7 +50,7 @@ struct CompareDriver {
         seed: number(5) ?? 1, sequences: Int(number(6) ?? 10), actions: Int(number(7) ?? 40),
         first: Int(number(9) ?? 0), device: device,
         log: try BoardLog(arguments[8], driver: arguments[3]), model: model,
-        emulation: EmulatedDevice(model, memoryBytes: 16 << 20)
+        emulation: LinkedEmulation(model)
       ).run()
     default: exit(64)
     }
@@ -121,7 +121,7 @@ struct CompareDriver {
     }
     var report = Report()
     for (index, row) in HostExpectation.all.enumerated().dropFirst(first) {
-      let emulated = Host(EmulatedDevice(model))
+      let emulated = Host(LinkedEmulation(model))
       emulated.enable()
       let count = emulated.log.count
       let wanted = row.run(emulated)

@@ -28,9 +28,7 @@ struct HostView: Equatable, CustomStringConvertible {
 
   /// Takes what has happened since: interrupts first, so that their completions must be there.
   mutating func take(_ host: Host, log lines: [String]) {
-    host.drain()
-    let interrupts = Set(host.interrupts)
-    host.forgetInterrupts()
+    let interrupts = Set(host.takeInterrupts())
     vectors.formUnion(interrupts.subtracting(repeated.subtracting(wanted)))
     let new = Self.completions(host)
     if interruptedWithout, !new.isEmpty { hasEarlyInterrupt = true }

@@ -22,7 +22,7 @@ struct RandomComparison {
   let log: BoardLog
   let model: ControllerModel
   /// What features leave in the driver, a reset does not change: the emulation lives as long as the driver.
-  let emulation: EmulatedDevice
+  let emulation: LinkedEmulation
 
   /// How long the real controller may take to show what the emulation shows.
   static let limit = Duration.seconds(3)
@@ -89,7 +89,7 @@ struct RandomComparison {
   private func survivable(_ actions: [HostAction], _ model: ControllerModel) -> [HostAction] {
     var actions = actions
     while true {
-      let host = Host(EmulatedDevice(model, memoryBytes: 16 << 20))
+      let host = Host(LinkedEmulation(model))
       Self.bringUp(host)
       let fatal = actions.firstIndex { action in
         Self.perform(action, host)

@@ -58,9 +58,13 @@ package final class Host {
     diagnoses += events.diagnoses
   }
 
-  package func forgetInterrupts() {
+  package func forgetInterrupts() { _ = takeInterrupts() }
+
+  /// The vectors of the interrupts since the last call.
+  package func takeInterrupts() -> [UInt16] {
     drain()
-    interrupts = []
+    defer { interrupts = [] }
+    return interrupts
   }
 
   /// Advances time by milliseconds.
