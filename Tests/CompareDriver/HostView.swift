@@ -15,7 +15,7 @@ struct HostView: Equatable, CustomStringConvertible {
   /// A sum of the data; nil if it is not compared.
   var data: UInt64?
 
-  /// Vectors of the action before, which the driver may have raised again.
+  /// Vectors of the actions before, which the driver may have raised again.
   private let repeated: Set<UInt16>
   /// Those of them that this action is to raise.
   private let wanted: Set<UInt16>

@@ -211,6 +211,19 @@ import Testing
     withExtendedLifetime(file) {}
   }
 
+  // nvmet_pci_epf.md, 21
+  @Test(
+    "a failed command leaves a line, except with the opcode of AER, whatever the queue",
+    arguments: [(0x05, 1), (0x0c, 0), (0x0d, 1)])
+  func failureLines(_ opcode: UInt8, _ lines: Int) throws {
+    let (host, _) = try host()
+    let entry = Host.Entry(opcode: opcode, namespace: 1, prp1: host.page(), words: [0, 0, 0])
+    #expect(host.status(of: entry, on: 1) == 0x6001)
+    let text = "CQ[1]: Command I/O Cmd (0x\(String(opcode, radix: 16))) status 0x6001"
+    #expect(host.log.count { $0 == text } == lines)
+    #expect(host.log.count { $0.contains("Command I/O Cmd") } == lines)
+  }
+
   // MARK: Data
 
   /// Writes blocks that are all one byte.

@@ -172,7 +172,7 @@ import Testing
       try probe.setUp(b, force: true)
       let effects = probe.kernel.effects - start
       // Every seventh, so that a run stays short.
-      for effect in stride(from: 1, through: effects, by: TestScale.isFull ? 1 : 7) {
+      for effect in stride(from: 1, through: effects, by: TestScale.isFull ? 1 : 13) {
         let copy = SimulatedMachine(kernel: machine.kernel.copy(), journals: journal)
         copy.kernel.failEffect(number: start + effect, with: .ioError)
         let error = copy.failure { (machine) throws(ProvisioningError) in

@@ -36,7 +36,7 @@ import Testing
     try whole.setUp(located)
     let complete = whole.state()
     let moments = try points(start.kernel.copy(), name) { try $0.setUp(located) }
-    let tried = TestScale.some(of: moments, oneIn: 6, offset: plan.steps.count)
+    let tried = TestScale.some(of: moments, oneIn: 11, offset: plan.steps.count)
     for point in tried {
       let down = revived(point, name)
       // Modules stay. The tree of a machine that has the same ones and nothing else:
@@ -81,7 +81,7 @@ import Testing
       start.kernel.copy(), name, journals: [name: try #require(start.journal(name))]
     ) { try $0.tearDown(name) }
     #expect(!moments.isEmpty)
-    for point in TestScale.some(of: moments, oneIn: 6, offset: moments.count) {
+    for point in TestScale.some(of: moments, oneIn: 11, offset: moments.count) {
       let machine = revived(point, name)
       try machine.tearDown(name)
       #expect(machine.state() == done.state(), "\(point.description): leftovers")

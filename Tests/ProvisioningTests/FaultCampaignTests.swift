@@ -14,7 +14,7 @@ import Testing
     let cases = campaign.calls.indices.flatMap { index in
       Disturbance.all(of: campaign.calls[index].operation).map { (index + 1, $0) }
     }
-    let tried = TestScale.some(of: cases, oneIn: 53, full: 9, offset: cases.count)
+    let tried = TestScale.some(of: cases, oneIn: 101, full: 9, offset: cases.count)
     for (call, disturbance) in tried { try campaign.disturb(call: call, disturbance) }
     print("fault campaign: \(shipped), \(phase.rawValue): \(tried.count) of \(cases.count) cases")
     #expect(!tried.isEmpty)

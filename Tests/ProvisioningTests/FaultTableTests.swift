@@ -41,7 +41,7 @@ import Testing
     try whole.setUp(located)
     let complete = whole.state()
     var cases = 0
-    let steps = TestScale.some(of: plan.steps.indices, oneIn: 2, offset: plan.steps.count)
+    let steps = TestScale.some(of: plan.steps.indices, oneIn: 4, offset: plan.steps.count)
     for index in steps {
       let step = plan.steps[index]
       let reference = SimulatedMachine(kernel: start.kernel.copy())
@@ -102,7 +102,7 @@ import Testing
       default: nil
       }
     }
-    for (path, undo) in TestScale.some(of: undoable, oneIn: 3, offset: last) {
+    for (path, undo) in TestScale.some(of: undoable, oneIn: 5, offset: last) {
       let machine = SimulatedMachine(kernel: start.kernel.copy())
       let failure = try #require(fault(in: plan.steps[last], .ioError))
       machine.kernel.inject(.init(undo, at: path, action: .errno(.resourceBusy), count: nil))

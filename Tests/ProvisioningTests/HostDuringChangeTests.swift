@@ -133,7 +133,7 @@ import Testing
   func random(_ kernelRelease: SimulatedKernel.Release) throws {
     var harmless = 0
     var transfers = 0
-    for seed in 1...UInt64(TestScale.isFull ? 1000 : 8) {
+    for seed in 1...UInt64(TestScale.isFull ? 1000 : 5) {
       let first = ProfileGenerator.profile(seed: seed, for: kernelRelease)
       let before = try Profile.decode(Array(first.json.compactText.utf8))
       let machine = SimulatedMachine(kernelRelease, machine: ProfileGenerator.machine)

@@ -30,7 +30,7 @@ import Testing
       return (1...max(1, last)).map { (point, $0) }
     }
     var cases = 0
-    for (point, cut) in TestScale.some(of: cuts, oneIn: 97, full: 23, offset: cuts.count) {
+    for (point, cut) in TestScale.some(of: cuts, oneIn: 199, full: 23, offset: cuts.count) {
       let text = String(decoding: Array((point.journal ?? "").utf8.dropLast(cut)), as: UTF8.self)
       let label: Comment = "\(point.description), \(cut) bytes short"
       let torn = SimulatedMachine(kernel: point.kernel.copy(), journals: [name: text])

@@ -53,7 +53,7 @@ import Testing
   func teardown(_ shipped: ShippedProfile) throws {
     let standing = try Standing(shipped)
     var cases = 0
-    let effects = TestScale.some(of: 1...standing.effects, oneIn: 2, offset: standing.effects)
+    let effects = TestScale.some(of: 1...standing.effects, oneIn: 4, offset: standing.effects)
     for effect in effects {
       for signal in TestScale.some(of: Self.signals, oneIn: 3, offset: effect / 2) {
         let label = "\(Signals.name(of: signal)) at effect \(effect)"
@@ -88,7 +88,7 @@ import Testing
     let standing = try Standing(shipped)
     try #require(standing.effects > 2)
     // The first one is noticed before the second effect, the second one after that.
-    for effect in TestScale.some(of: 2..<standing.effects, oneIn: 3, offset: standing.effects) {
+    for effect in TestScale.some(of: 2..<standing.effects, oneIn: 5, offset: standing.effects) {
       let label = "second signal at effect \(effect)"
       let inbox = Signals.Inbox()
       let (machine, watch) = machine(
@@ -121,7 +121,7 @@ import Testing
     let whole = SimulatedMachine(kernel: copy, wrap: watch.watching)
     let files = try whole.provisioner.plan(located).createdFiles
     try whole.setUp(located)
-    for effect in TestScale.some(of: 1...watch.effects, oneIn: 4, offset: watch.effects) {
+    for effect in TestScale.some(of: 1...watch.effects, oneIn: 7, offset: watch.effects) {
       let signal = Self.signals[effect % 3]
       let label = "\(Signals.name(of: signal)) at effect \(effect)"
       let inbox = Signals.Inbox()
