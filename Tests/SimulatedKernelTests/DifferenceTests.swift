@@ -128,6 +128,19 @@ struct DifferenceTests {
     }
   }
 
+  @Test(
+    "a refused namespace ID is printed with its prefix, 0 as well", arguments: ["0", "0xffffffff"])
+  func invalidNamespaceID(_ name: String) throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    try kernel.make(Names.subsystem)
+    let lines = try kernel.logged {
+      #expect(
+        $0.errno { try $0.make(Names.subsystem + "/namespaces/" + name) } == .invalidArgument)
+    }
+    #expect(lines == ["nvmet: invalid nsid \(name == "0" ? "0x0" : name)"])
+  }
+
   @Test("of two pci ports with one id a function takes the one that was enabled first")
   func firstEnabledPort() throws {
     let kernel = SimulatedKernel.withVirtualController()

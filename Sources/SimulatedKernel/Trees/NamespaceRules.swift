@@ -139,7 +139,7 @@ extension KernelState {
   mutating func makeNamespace(_ name: String, in parent: Int) throws(Errno) {
     let id = try Written(name).unsigned(upTo: UInt64(UInt32.max))
     guard id != 0, id != 0xffff_ffff else {
-      log(.error, "nvmet: invalid nsid \(id == 0 ? "0" : hexadecimal(id))")
+      log(.error, "nvmet: invalid nsid \(hexadecimal(id))")
       throw .invalidArgument
     }
     let others = tree[parent].children
