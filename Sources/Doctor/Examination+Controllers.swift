@@ -137,30 +137,21 @@ extension Examination {
     return words.firstIndex(of: "ob").flatMap { $0 > 0 ? Int(words[$0 - 1]) : nil }
   }
 
-  /// The contiguous memory that a BAR 0 of 1 MiB takes when a function is bound.
-  /// - Source: `drivers/pci/endpoint/pci-epf-core.c`, `pci_epf_alloc_space`; `fs/proc/meminfo.c`.
+  /// The contiguous memory that BAR 0 takes when a function is bound.
   private mutating func lookForMemory(of name: String) {
     let path: FilePath = "/proc/meminfo"
-    guard let text = try? files.text(of: path),
-      let total = kilobytes("CmaTotal", in: text), let free = kilobytes("CmaFree", in: text)
-    else { return }
-    see("CMA", "\(free) kB of \(total) kB free")
-    // Without an area the memory comes from the page allocator; a bound function has its memory.
-    guard total > 0, free < 1024, !functions.contains(where: { $0.controller == name }) else {
+    guard let text = try? files.text(of: path), let area = ContiguousMemory(meminfo: text) else {
+      return
+    }
+    see("CMA", "\(area.free) kB of \(area.total) kB free")
+    // A bound function has its memory.
+    guard !area.fits(functions: 1), !functions.contains(where: { $0.controller == name }) else {
       return
     }
     find(
-      .cmaLow, name, [Finding.Evidence(path.string, "CmaFree \(free) kB of \(total) kB")],
-      "BAR 0 needs 1 MiB of contiguous memory when a function is bound to this controller, and less is free: the link will fail with ENOMEM",
-      remedy: "boot with a larger area (cma=128M), or free it: end what uses the GPU, VPU or camera"
-    )
-  }
-
-  private func kilobytes(_ name: String, in text: String) -> UInt64? {
-    for line in text.split(separator: "\n") where line.hasPrefix("\(name):") {
-      return line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
-    }
-    return nil
+      .cmaLow, name,
+      [Finding.Evidence(path.string, "CmaFree \(area.free) kB of \(area.total) kB")],
+      area.problem(functions: 1, on: name), remedy: ContiguousMemory.remedy)
   }
 
   // MARK: Its use

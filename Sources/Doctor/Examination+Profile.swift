@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ControllerEmulation
 internal import KernelEvents
+internal import KernelHistory
 internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
@@ -40,10 +41,32 @@ extension Examination {
     .controllerUnsuitable, .journalDamaged,
   ]
 
+  private static let topics: [ProfileIssue.Topic: Finding.ID] = [
+    .portUnused: .portUnused, .contiguousMemory: .cmaLow, .namespaceAccess: .anaInaccessible,
+  ]
+
   private mutating func tell(_ warning: ProfileIssue) {
+    let id = warning.topic.flatMap { Self.topics[$0] }
+    // The machine may show the same.
+    let port = profile?.profile.ports.enumerated().first { "ports[\($0.offset)]" == warning.path }
+    let isKnown = diagnosis.findings.contains { finding in
+      finding.id == id
+        && (id != .portUnused || finding.subject == port.map { "\($0.element.id)" })
+    }
+    if id != nil, isKnown { return }
     find(
-      .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
+      id ?? .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
       "setup continues despite it", remedy: warning.hint ?? "change the profile, or accept it")
+  }
+
+  /// The outbound windows of a function, which grow with its queues from a release on.
+  private func windows(_ driver: FunctionDriver, queues: Int) -> String {
+    let growing = "up to \(OutboundWindowRule.windows(forQueuePairs: queues + 1)) outbound windows"
+    return switch OutboundWindowRule.growth(driver, machine.facts.release) {
+    case .present: growing
+    case .absent: "few outbound windows, whatever the number of queues"
+    case .unknown: growing + ", or few if this kernel maps a completion queue only to post to it"
+    }
   }
 
   /// Queues, vectors and BAR 0 of a function, as the driver computes them.
@@ -67,7 +90,7 @@ extension Examination {
       }
     see(
       "function \(function.name) of the profile",
-      "\(queues) I/O queues and the admin queue on \(machine.facts.onlineCPUs) processors, \(interrupts), \(setup.registerBytes) bytes of registers in BAR 0, up to \(2 * (queues + 1) + 2) outbound windows"
+      "\(queues) I/O queues and the admin queue on \(machine.facts.onlineCPUs) processors, \(interrupts), \(setup.registerBytes) bytes of registers in BAR 0, \(windows(driver, queues: queues))"
     )
   }
 }

@@ -19,8 +19,7 @@ extension Examination {
       case .present: id = .knownKernelBug
       case .unknown: id = .possibleKernelBug
       }
-      let unknown = "whether \(release.text) has the fix is not known"
-      let reservation = release.reservation ?? (id == .possibleKernelBug ? unknown : nil)
+      let reservation = release.reservation(about: change)
       let update = "install a kernel with the fix (\(change.endText))"
       find(
         id, change.name, [Finding.Evidence("uname -r", release.text)],

@@ -108,6 +108,7 @@ extension Examination {
         examineUnused(nqn)
       }
     }
+    for function in functions { examineAccess(of: function) }
     examinePorts()
     examineBackings(of: spaces)
     examineNullBlockDevices()
@@ -120,6 +121,37 @@ extension Examination {
         let device = tree.text("\(root)/\(id)/device_path")
       else { return nil }
       return Namespace(path: "\(root)/\(id)", device: device)
+    }
+  }
+
+  /// A namespace whose ANA group keeps the host of a bound function from it.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`.
+  private mutating func examineAccess(of function: Function) {
+    guard function.controller != nil, let nqn = subsystem(of: function) else { return }
+    let port =
+      function.driver == .nvmetPCIEPF
+      ? tree.text("\(function.path)/nvme/portid") : loopPorts.first { leads($0, to: nqn) }
+    guard let port, has("nvmet/ports/\(port)/ana_groups"),
+      !isHidden("nvmet/ports/\(port)/ana_groups")
+    else { return }
+    let root = "nvmet/subsystems/\(nqn)/namespaces"
+    for space in enabledNamespaces(of: nqn) {
+      let path = "nvmet/ports/\(port)/ana_groups"
+      guard let group = tree.text("\(space.path)/ana_grpid") else { continue }
+      let state = tree.text("\(path)/\(group)/ana_state")
+      guard !["optimized", "non-optimized"].contains(state ?? "inaccessible") else { continue }
+      find(
+        .anaInaccessible, "\(nqn) namespace \(space.path.dropFirst(root.count + 1))",
+        [
+          evidence("\(space.path)/ana_grpid"),
+          state == nil
+            ? Finding.Evidence(full("\(path)/\(group)"), "missing")
+            : evidence("\(path)/\(group)/ana_state"),
+        ],
+        "the namespace's ANA group is \(state ?? "inaccessible") on port \(port), through which \(function.name) serves it: the host gets no usable disk",
+        remedy:
+          "\(state == nil ? "mkdir \(full("\(path)/\(group)")); " : "")echo optimized > \(full("\(path)/\(group)/ana_state")), or echo 1 > \(full("\(space.path)/ana_grpid")); in a profile: anaGroups of the port"
+      )
     }
   }
 

@@ -154,6 +154,11 @@ extension Examination {
     let found = lines.indices.filter { signature.matches(lines, at: $0) }
     guard let last = found.last, !lines[last...].contains(where: { signature.ends(with: $0) })
     else { return }
+    let isConfirmed =
+      signature.confirmations.isEmpty
+      || functions.contains { $0.isNVMe && $0.controller == nil }
+      || lines.contains { line in signature.confirmations.contains { $0.matches(line.bytes) } }
+    guard isConfirmed else { return }
     var evidence = [Finding.Evidence(lines[last].place, lines[last].text)]
     if found.count > 1 {
       evidence.append(Finding.Evidence(lines[last].place, "and \(found.count - 1) more"))

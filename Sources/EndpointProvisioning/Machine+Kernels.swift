@@ -23,6 +23,7 @@ extension Machine {
       kernelOption: { KernelConfiguration.ofRunningKernel(release: facts.release)?.has($0) })
     machine.addressProblem = bindProblem
     machine.compatible = { EndpointDevice.compatible(of: $0) }
+    machine.contiguousMemory = { ContiguousMemory.live() }
     return machine
   }
 
@@ -39,6 +40,7 @@ extension Machine {
       kernelOption: { kernel.kernelOption($0) })
     machine.addressProblem = { kernel.hasAddress($0) ? nil : .addressNotAvailable }
     machine.compatible = { kernel.compatible(of: $0) }
+    machine.hasAttribute = { kernel.hasAttribute($0) }
     machine.hintForDriver = { driver in
       SimulatedKernel.Release(functionDriver: driver).map {
         "a new simulated kernel with --kernel-release \($0.rawValue) has \(driver)"

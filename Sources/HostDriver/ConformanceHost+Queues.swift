@@ -100,6 +100,59 @@ extension ConformanceHost {
       "delete-sq-missing", "Base 5.2.4", "a queue that does not exist cannot be deleted",
       admin(.deleteIOSubmissionQueue, words: [pairs]), ends: .invalidQueueID)
     examineSharing()
+    examineInterruptEnable()
+    examineFailedCreation(pairs)
+  }
+
+  /// The interrupts of a queue belong to it, and not to its id.
+  private func examineInterruptEnable() {
+    // With one vector, the admin queue's interrupts cannot be distinguished.
+    guard vectors > 1 else { return }
+    let (first, second) = (page(), page())
+    guard run(createCompletions(2, vector: 1, flags: 3, at: first))?.status.isSuccess == true
+    else { return }
+    _ = run(admin(.deleteIOCompletionQueue, words: [2]))
+    let pair = QueuePair(submissions: page(), completions: second, depth: 16)
+    guard run(createCompletions(2, vector: 1, at: second))?.status.isSuccess == true,
+      run(createSubmissions(2, on: 2, at: pair.submissions))?.status.isSuccess == true
+    else { return }
+    while queues.count < 3 { queues.append(pair) }
+    queues[2] = pair
+    let before = interrupts[1] ?? 0
+    _ = run(SubmissionEntry(opcode: NVMOpcode.flush.rawValue, id: 0, namespaceID: 1), on: 2)
+    let count = (interrupts[1] ?? 0) - before
+    require(
+      "create-cq-without-interrupts", "Base 5.2.1",
+      "a completion queue without IEN raises no interrupts, whatever queue had its id before",
+      count == 0, "\(count) interrupts")
+    _ = run(admin(.deleteIOSubmissionQueue, words: [2]))
+    _ = run(admin(.deleteIOCompletionQueue, words: [2]))
+    queues.removeSubrange(2...)
+  }
+
+  /// Completion queues until one cannot be made, for lack of address windows for example.
+  private func examineFailedCreation(_ pairs: UInt32) {
+    var created: [UInt32] = []
+    var failed: UInt32?
+    for id in 2...pairs {
+      guard let end = run(createCompletions(id, at: page())) else { break }
+      guard end.status.isSuccess else {
+        failed = id
+        break
+      }
+      created.append(id)
+    }
+    var end: CompletionEntry?
+    if let failed, let last = created.popLast() {
+      _ = run(admin(.deleteIOCompletionQueue, words: [last]))
+      end = run(createCompletions(failed, at: page()))
+      if end?.status.isSuccess == true { created.append(failed) }
+    }
+    require(
+      "create-cq-after-failure", "Base 5.2.1",
+      "an id whose creation failed can be used as soon as there is room",
+      end?.status.isSuccess ?? true, end.map { "\($0.status)" } ?? "")
+    for id in created { _ = run(admin(.deleteIOCompletionQueue, words: [id])) }
   }
 
   /// A pair with equal ids.

@@ -83,11 +83,24 @@ extension ConformanceHost {
       "CSTS=\(hexadecimal(read(.status)))")
     // A controller that polls CC and is not ready shows RDY = 0 before it has detected the change.
     clock.wait(milliseconds: 100)
+    examineEntrySizes()
     let isReady = enable(configuration)
     require(
       "enable", "Base 3.5.1", "RDY is set within CAP.TO after EN is set", isReady,
       "CSTS=\(hexadecimal(read(.status)))")
     guard isReady else { throw HostError(step: "CC.EN", message: "the controller is not ready") }
+  }
+
+  /// Entries of 128 bytes, which Identify Controller does not offer. The entries of the admin queue always have 64.
+  private func examineEntrySizes() {
+    let isReady = enable(configuration & ~0x00ff_0000 | 0x0047_0000)
+    let end = isReady ? run(admin(.identify, prp1: page(), words: [1])) : nil
+    require(
+      "enable-large-entry-sizes", "Base 3.1.4.5",
+      "with an I/O entry size that the controller does not have, RDY stays 0 or admin commands work",
+      !isReady || end?.status.isSuccess == true, end.map { "\($0.status)" } ?? "no completion")
+    _ = disable()
+    clock.wait(milliseconds: 100)
   }
 
   /// A controller reset under way of everything, from the host's side.
@@ -133,7 +146,9 @@ extension ConformanceHost {
         "CC=\(hexadecimal(read(.configuration)))")
       _ = disable()
       guard enable(configuration) else {
-        throw HostError(step: "after a \(name) shutdown", message: "the controller is not ready")
+        throw HostError(
+          step: "after \(name == "abrupt" ? "an" : "a") \(name) shutdown",
+          message: "the controller is not ready")
       }
       require(
         "shutdown-\(name)-cleared", "Base 3.1.4.6", "CSTS.SHST is 00b after the next enable",

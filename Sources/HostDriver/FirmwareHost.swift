@@ -12,6 +12,8 @@ public final class FirmwareHost: NVMeHost {
   /// From reset to the first block of the first namespace.
   public func boot() throws(HostError) {
     try enableFunction()
+    // Firmware uses MSI, if anything; the operating system sets another address.
+    if function.configuration.offset(of: .msix) == nil { enableInterrupts(at: 0xfee0_1000) }
     let limit =
       UInt64(ControllerCapabilities(rawValue: read64(.capabilities))[.timeout]) * 500 + 500
     write(.configuration, 0)

@@ -78,10 +78,11 @@ public class NVMeHost: HostInterface {
     }
   }
 
-  /// MSI-X, else MSI; every vector has a separate address.
+  /// MSI-X, else MSI.
+  /// - Parameter address: of the messages; each host on a machine has its own, that of the processor which takes them.
   /// - Returns: how many vectors there are; 1 with neither.
   @discardableResult
-  func enableInterrupts() -> Int {
+  func enableInterrupts(at address: UInt32 = 0xfee0_0000) -> Int {
     var offset = Int(function.configuration.read(offset: 0x34, width: .byte))
     while offset != 0 {
       let id = function.configuration.read(offset: offset, width: .byte)
@@ -90,7 +91,7 @@ public class NVMeHost: HostInterface {
         let place = function.configuration.read(offset: offset + 4, width: .doubleword)
         for vector in 0...Int(control & 0x7ff) {
           let entry = Int(place & ~7) + 16 * vector
-          write(at: entry, 0xfee0_0000)
+          write(at: entry, address)
           write(at: entry + 4, 0)
           write(at: entry + 8, UInt32(vector))
           write(at: entry + 12, 0)
@@ -100,7 +101,7 @@ public class NVMeHost: HostInterface {
       }
       if id == 0x05 {
         let control = function.configuration.read(offset: offset + 2, width: .word)
-        function.writeConfiguration(offset: offset + 4, width: .doubleword, value: 0xfee0_0000)
+        function.writeConfiguration(offset: offset + 4, width: .doubleword, value: address)
         // As many vectors as it offers.
         function.writeConfiguration(
           offset: offset + 2, width: .word,

@@ -22,6 +22,8 @@ public struct Scenario: Sendable, Hashable {
     case waitForStatus(mask: UInt32, value: UInt32, milliseconds: UInt64)
     case wait(milliseconds: UInt64)
     case functionLevelReset
+    /// A reset of the link by the bridge above, which the function sees as a conventional reset.
+    case hotReset
   }
 
   public var name: String
@@ -54,6 +56,9 @@ public struct Scenario: Sendable, Hashable {
       "function-reset", "a function-level reset, then a new probe",
       [.linkUp, .probe, .verify, .functionLevelReset, .probe, .verify, .shutDown]),
     Scenario(
+      "hot-reset", "the bridge resets the link, then a new probe",
+      [.linkUp, .probe, .verify, .hotReset, .probe, .verify, .shutDown]),
+    Scenario(
       "link-flap", "the link goes down and up again, then a new probe",
       [.linkUp, .probe, .verify, .linkDown, .wait(milliseconds: 100), .linkUp, .probe, .verify]
         + [.shutDown]),
@@ -64,7 +69,7 @@ public struct Scenario: Sendable, Hashable {
         .verify, .shutDown,
       ]),
     Scenario(
-      "abrupt-shutdown", "CC.SHN = 10b, as at a power failure",
+      "abrupt-shutdown", "an abrupt shutdown, CC.SHN = 10b, as at a power failure",
       [
         .linkUp, .probe, .verify, .write(offset: 0x14, value: 0x0046_8001),
         .waitForStatus(mask: 0xc, value: 8, milliseconds: 5000),
@@ -96,6 +101,7 @@ extension Scenario.Step: CustomStringConvertible {
       return "wait for CSTS & \(hexadecimal(mask)) = \(hexadecimal(value))"
     case .wait(let milliseconds): return "\(milliseconds) ms pass"
     case .functionLevelReset: return "function-level reset"
+    case .hotReset: return "hot reset"
     }
   }
 }
@@ -167,6 +173,10 @@ public final class ScenarioPlayer {
       }
     case .wait(let milliseconds): clock.wait(milliseconds: milliseconds)
     case .functionLevelReset: try resetFunction()
+    case .hotReset:
+      function.reset(.conventional)
+      // As long as the specification requires after a conventional reset.
+      clock.wait(milliseconds: 100)
     }
   }
 

@@ -7,7 +7,8 @@ extension KernelChange {
   private static let designWareMSIX = rockchip + ["ti,am654", "fsl,ls", "snps,dw-pcie-ep"]
 
   static let memoryMap = KernelChange(
-    name: "no-epc-mem-map", area: .endpointCore, title: "pci_epc_mem_map()", commits: [],
+    name: "no-epc-mem-map", area: .endpointCore, title: "pci_epc_mem_map()",
+    source: "drivers/pci/endpoint/pci-epc-core.c, pci_epc_mem_map()",
     until: Point(6, 13),
     shows: "function drivers map windows themselves; nvmet_pci_epf needs pci_epc_mem_map()",
     effect: .minor, place: .board)
@@ -24,7 +25,8 @@ extension KernelChange {
 
   public static let fixedBARs = KernelChange(
     name: "bars-not-resizable", area: .designWare, title: "resizable BARs (BAR_RESIZABLE)",
-    commits: [], until: Point(6, 15),
+    source: "drivers/pci/controller/dwc/pcie-designware-ep.c, dw_pcie_ep_set_bar_resizable()",
+    until: Point(6, 15),
     shows:
       "the BARs of the RK35xx have a fixed size of 1 MiB; since then they are resizable, from 1 MiB on: a host finds a BAR 0 of 1 MiB in both",
     effect: .minor, place: .board, hardware: rockchip)
@@ -53,7 +55,8 @@ extension KernelChange {
   /// Doorbells of a host through MSI of the board.
   static let msiDoorbells = KernelChange(
     name: "no-doorbells-through-msi", area: .endpointCore,
-    title: "doorbells through MSI (pci-ep-msi)", commits: [], until: Point(6, 18),
+    title: "doorbells through MSI (pci-ep-msi)",
+    source: "drivers/pci/endpoint/pci-ep-msi.c, pci_epf_alloc_doorbell()", until: Point(6, 18),
     shows: "no function driver can use them; nvmet_pci_epf polls its doorbells in every release",
     effect: .minor, place: .board)
 
@@ -93,7 +96,8 @@ extension KernelChange {
 
   static let portReset = KernelChange(
     name: "configuration-lost-at-link-down", area: .hostPCI,
-    title: "PCI port reset on link down (version 7 of Mar 2026)", commits: [],
+    title: "PCI port reset on link down (version 7 of Mar 2026)",
+    source: "drivers/pci/controller/pci-host-common.c, pci_host_handle_link_down()",
     until: Point(.pending),
     shows: "after a lost link, the host has lost the device's configuration space",
     workaround: "on the host: epfnvme host rescan, which removes the device and scans the bus",
@@ -103,31 +107,38 @@ extension KernelChange {
 
   static let transferFailureSucceeds = KernelChange(
     name: "transfer-failure-succeeds", area: .nvmetPCIEPF,
-    title: "failures of data set-up and transfer complete with status 0", commits: [],
+    title: "failures of data set-up and transfer complete with status 0",
+    source: "drivers/nvme/target/pci-epf.c, nvmet_pci_epf_exec_iod_work()",
     until: nil,
     shows: "a command whose data could not be transferred completes as successful",
     effect: .severe, place: .host)
   static let queueOfSameID = KernelChange(
     name: "completion-queue-of-same-id", area: .nvmetPCIEPF,
-    title: "completions go to the completion queue with the submission queue's id", commits: [],
+    title: "completions go to the completion queue with the submission queue's id",
+    source: "drivers/nvme/target/pci-epf.c, nvmet_pci_epf_alloc_iod()",
     until: nil, shows: "a submission queue with another completion queue gets no completions",
     workaround: "use pairs of queues with one id, as Linux does", effect: .limited, place: .host)
   public static let keepAliveCrash = KernelChange(
     name: "keep-alive-expiry-crashes", area: .nvmetPCIEPF,
-    title: "the transport has no delete_ctrl, which the keep-alive timer calls", commits: [],
+    title: "the transport has no delete_ctrl, which the keep-alive timer calls",
+    source: "drivers/nvme/target/core.c, nvmet_fatal_error_handler()",
     until: nil,
     shows: "a host sets a keep-alive timeout and lets it expire: the board's kernel crashes",
     effect: .severe, place: .host)
   public static let deleteCrash = KernelChange(
     name: "controller-deletion-crashes", area: .nvmetPCIEPF,
-    title: "the transport has no delete_ctrl, which nvmet calls", commits: [], until: nil,
+    title: "the transport has no delete_ctrl, which nvmet calls",
+    source:
+      "drivers/nvme/target/configfs.c, nvmet_subsys_attr_qid_max_store(); core.c, nvmet_port_del_ctrls()",
+    until: nil,
     shows:
       "a write of attr_qid_max, or the unlink of a subsystem from its port, under a PCI controller: the board's kernel crashes",
     workaround: "unlink the function first, as epfnvme does", effect: .severe, place: .board)
   public static let tlsCrash = KernelChange(
     name: "tls-crashes-creation", area: .nvmetPCIEPF,
     title: "with CONFIG_NVME_TARGET_TCP_TLS, the creation of a PCI controller dereferences NULL",
-    commits: [], until: nil, shows: "the board's kernel crashes at ln -s",
+    source: "drivers/nvme/target/core.c, nvmet_alloc_ctrl()", until: nil,
+    shows: "the board's kernel crashes at ln -s",
     workaround: "a kernel without CONFIG_NVME_TARGET_TCP_TLS", effect: .severe, place: .board)
 
   static let endpoint: [KernelChange] = [

@@ -20,7 +20,7 @@ extension KernelChange {
     another release differs. `epfnvme doctor` reports the rows that the machine's kernel has, `--kernel-release` makes `predict`, `emulate` and
     `serve` behave as a release does, and `teardown` does not unload a driver where that is a use after free.
 
-    Taken from the upstream commits that the rows name, from their stable reviews, and from the changelogs of Debian's kernels 6.12.117 and
+    Taken from the upstream commits, or the functions of the kernel, that the rows name, from their stable reviews, and from the changelogs of Debian's kernels 6.12.117 and
     7.2.13, for `drivers/nvme/target`, `drivers/pci/endpoint` and `drivers/pci/controller`. "About" is inferred from the date of a stable
     review; "or earlier" is a release that has the fix, though not necessarily the first.
 
@@ -61,9 +61,10 @@ extension KernelChange {
 
     | Release | Example | Conclusion |
     |---|---|---|
-    | upstream | `6.14.2`, `7.3.0-rc2` | the row holds |
+    | upstream: no suffix, or only `-rcN`, `-gHASH`, `-NNNNN-gHASH`, `-dirty`, `+` | `6.14.2`, `7.3.0-rc2` | the row holds |
     | a distribution that states the stable release: Debian 13, Armbian (current, edge), Fedora, Arch Linux, Raspberry Pi OS | `6.12.48+deb13-arm64`, `6.18.2-current-rockchip64` | the row holds, unless the distribution has added the fix |
     | a distribution that keeps one version: Ubuntu, RHEL, SUSE, Debian 12 | `6.14.0-29-generic`, `6.1.0-18-arm64` | may have the behaviour |
+    | an unknown builder: every other suffix | `6.14.2-rockchip`, `6.17.7-orangepi`, `6.1.84-10-rk2410` | may have the behaviour |
     | a vendor's tree: Android, Armbian (vendor, legacy), NVIDIA, NXP, TI | `6.1.115-vendor-rk35xx`, `5.15.148-tegra` | may have the behaviour |
 
     A row that holds is the finding `known-kernel-bug`, a row that may hold `possible-kernel-bug`; rows without consequences for users are
@@ -110,9 +111,9 @@ extension KernelChange {
 
   private var anchor: String { "<a id=\"\(name)\"></a>`\(name)`" }
 
-  /// The component, the title, and the commits.
+  /// The component, the title, and the commits or the place in the sources.
   private var change: String {
-    "\(area.rawValue): \(title)"
-      + (commits.isEmpty ? "" : " (\(commits.joined(separator: ", ")))")
+    let sources = commits + [source.map { "`\($0)`" }].compactMap(\.self)
+    return "\(area.rawValue): \(title) (\(sources.joined(separator: ", ")))"
   }
 }

@@ -41,7 +41,7 @@ extension KernelChange {
     title: "clear CC and CSTS when disabling the controller", commits: ["f8e01fa93f3e"],
     until: Point(6, 15, .y(6, 14, .known(4))),
     shows:
-      "a host shuts down without clearing CC.EN, as Linux does, or loses power or the link. When it starts again, the driver sees no change of CC.EN, never enables the controller, and the probe times out: `Device not ready; aborting initialisation, CSTS=0x0`. The log has no line `Shutting down controller`",
+      "a host shuts down without clearing CC.EN, as Linux does. When it starts again, the driver sees no change of CC.EN, never enables the controller, and the probe times out: `Device not ready; aborting initialisation, CSTS=0x0`. The log has no line `Shutting down controller`. After a lost link without a shutdown, CSTS.RDY stays set as well, so that the host's driver waits until its cleared CC.EN is seen, and the probe succeeds",
     workaround:
       "after each shutdown of the host: epfnvme stop, unlink the function, link it again, epfnvme start (epfnvme teardown and setup do it)",
     effect: .severe, place: .host)
@@ -57,7 +57,8 @@ extension KernelChange {
 
   public static let blankCompletion = KernelChange(
     name: "failed-completion-blank", area: .nvmetPCIEPF,
-    title: "always fully initialize completion entries", commits: [],
+    title: "always fully initialize completion entries",
+    source: "drivers/nvme/target/pci-epf.c, nvmet_pci_epf_cq_work()",
     until: Point(6, 15, .y(6, 14, .about(5))),
     shows:
       "a command that fails before its execution, as with a data pointer that cannot be used, completes without SQID, SQHD and CID: the host reports `genctr mismatch` or an invalid id, and the command times out",
@@ -81,7 +82,7 @@ extension KernelChange {
       "a completion queue that is created again without interrupts, as after nvme reset or kexec, raises them",
     effect: .limited, place: .host)
 
-  static let mappedPerPost = KernelChange(
+  public static let mappedPerPost = KernelChange(
     name: "completion-queue-mapped-per-post", area: .nvmetPCIEPF,
     title: "Keep completion queues mapped", commits: ["ea7789c15410"],
     until: Point(6, 16, .y(6, 15, .unknown), .y(6, 14, .about(9))),
@@ -99,7 +100,8 @@ extension KernelChange {
 
   static let completionQueueNotChecked = KernelChange(
     name: "completion-queue-id-not-checked", area: .nvmet,
-    title: "support completion queue sharing", commits: [], until: Point(6, 16),
+    title: "support completion queue sharing",
+    source: "drivers/nvme/target/core.c, nvmet_check_io_cqid()", until: Point(6, 16),
     shows:
       "Create I/O Submission Queue with the id of a completion queue that does not exist succeeds; the line `nvmet: SQ %u: Invalid CQID %u` does not exist",
     effect: .minor, place: .host)
@@ -135,12 +137,14 @@ extension KernelChange {
 
   static let dmaDebugPrint = KernelChange(
     name: "dma-channel-debug-print", area: .nvmetPCIEPF, title: "fix DMA channel debug print",
-    commits: [], until: Point(6, 19), shows: "a debug message names the wrong channel",
+    source: "drivers/nvme/target/pci-epf.c, nvmet_pci_epf_init_dma()", until: Point(6, 19),
+    shows: "a debug message names the wrong channel",
     effect: .minor, place: .board)
 
   static let bioDoneRace = KernelChange(
     name: "bio-done-race", area: .nvmet,
-    title: "fix race in nvmet_bio_done() leading to NULL pointer dereference", commits: [],
+    title: "fix race in nvmet_bio_done() leading to NULL pointer dereference",
+    source: "drivers/nvme/target/io-cmd-bdev.c, nvmet_bio_done()",
     until: Point(6, 19, others: true), shows: "the board oopses under load", effect: .severe,
     place: .board)
 
@@ -168,7 +172,8 @@ extension KernelChange {
 
   static let maskNamespace = KernelChange(
     name: "reservation-mask-names-namespace", area: .nvmet,
-    title: "return Invalid Field for invalid NSIDs of feature 82h", commits: [],
+    title: "return Invalid Field for invalid NSIDs of feature 82h",
+    source: "drivers/nvme/target/pr.c, nvmet_set_feat_resv_notif_mask()",
     until: Point(7, 3, .y(7, 2, .about(10))),
     shows:
       "Get and Set Features, Reservation Notification Mask, of a namespace that does not exist: Invalid Namespace, in place of Invalid Field",
@@ -176,14 +181,16 @@ extension KernelChange {
 
   static let devicePathLost = KernelChange(
     name: "device-path-lost-without-memory", area: .nvmet,
-    title: "preserve device path on allocation failure", commits: [],
+    title: "preserve device path on allocation failure",
+    source: "drivers/nvme/target/configfs.c, nvmet_ns_device_path_store()",
     until: Point(7, 3, .y(7, 2, .about(10))),
     shows: "a write of device_path that fails for lack of memory loses the earlier path",
     effect: .minor, place: .board)
 
   static let hostIdentifierCopiedLate = KernelChange(
     name: "host-id-copied-late", area: .nvmet, title: "copy the hostid before PR pc_refs",
-    commits: [], until: Point(7, 3, .y(7, 2, .about(10))),
+    source: "drivers/nvme/target/core.c, nvmet_alloc_ctrl()",
+    until: Point(7, 3, .y(7, 2, .about(10))),
     shows: "reservations of a new host may have the identifier of another one", effect: .minor,
     place: .board)
 
@@ -214,7 +221,8 @@ extension KernelChange {
 
   static let largeEntries = KernelChange(
     name: "large-entry-sizes-enabled", area: .nvmetPCIEPF,
-    title: "fix heap overflow for invalid I/O SQES/CQES (posted on 24 Apr 2026)", commits: [],
+    title: "fix heap overflow for invalid I/O SQES/CQES (posted on 24 Apr 2026)",
+    source: "drivers/nvme/target/pci-epf.c, nvmet_pci_epf_enable_ctrl()",
     until: Point(.posted(KernelVersion(7, 3))),
     shows:
       "CC.IOSQES of 7 to 15, or CC.IOCQES of 5 to 15: the controller shows RDY, and refuses every command; without that refusal, 128 B to 32 KiB would be fetched into a buffer of 64 bytes. A kernel with the patch fails the enable: `Unsupported I/O SQES 128 (need 64)`",

@@ -10,8 +10,10 @@ public struct KernelChange: Sendable, Hashable {
   public var area: Area
   /// The titles of the commits that end the behaviour; for a row without an end, what the behaviour is.
   public var title: String
-  /// The commits that end it.
-  public var commits: [String]
+  /// The commits that end it; empty if they have no known hash, or there is none.
+  public var commits: [String] = []
+  /// The file and the function of the kernel with the behaviour, where no commit says it.
+  public var source: String?
   /// The first release with it; nil when it is older than the first release here, 6.12, or than the driver.
   public var since: Point?
   /// The first releases without it; nil when no release has ended it.

@@ -17,6 +17,8 @@ public struct KernelRelease: Sendable, Hashable {
     case stable(String)
     /// A distribution that fixes its kernel under one version: `6.14.0-29-generic`. The stable release is not known.
     case fixed(String)
+    /// Someone else, who may have added fixes: `6.14.2-rockchip`, with the suffix.
+    case unknown(String)
     /// A vendor's tree, with drivers and fixes of other releases: `6.1.115-vendor-rk35xx`, `6.1.75-android14-11-g48b921a`.
     case vendor(String)
   }
@@ -60,22 +62,50 @@ public struct KernelRelease: Sendable, Hashable {
     if let name = name(vendors) { return .vendor(name) }
     if let name = name(oneVersion) { return .fixed(name) }
     if let name = name(stableReleases) { return .stable(name) }
-    // Debian's older releases have the number of the ABI in place of the stable release: 6.1.0-18-arm64.
+    if isUpstream(suffix) { return .upstream }
+    // Ubuntu's releases, and Debian's older ones, have the number of the ABI in place of the stable release: 6.1.0-1025-rockchip,
+    // 6.1.0-18-arm64. Only Ubuntu counts from 1000 on for each kind of machine.
     let parts = suffix.split(separator: "-")
-    if version.patch == 0, version.candidate == nil, let first = parts.first,
-      first.allSatisfy(\.isNumber), parts.count > 1, parts.last?.hasPrefix("g") != true
+    if version.patch == 0, version.candidate == nil, suffix.hasPrefix("-"), parts.count > 1,
+      let number = parts.first.flatMap({ Int($0) })
     {
-      return .fixed("Debian")
+      if number >= 1000 { return .fixed("Ubuntu") }
+      let architectures = ["arm64", "amd64", "armmp", "686", "riscv64", "ppc64el", "s390x"]
+      if parts.dropFirst().contains(where: { architectures.contains(String($0)) }) {
+        return .fixed("Debian")
+      }
     }
-    return .upstream
+    return .unknown(suffix)
+  }
+
+  /// Whether a suffix is that of unchanged sources, or of a tree under version control: `-00012-g5b7a0c1`, `-dirty`, `+`.
+  /// - Source: `scripts/setlocalversion`.
+  private static func isUpstream(_ suffix: String) -> Bool {
+    var rest = suffix[...]
+    while rest.last == "+" { rest.removeLast() }
+    if rest.hasSuffix("-dirty") { rest.removeLast("-dirty".count) }
+    while rest.last == "+" { rest.removeLast() }
+    guard !rest.isEmpty else { return true }
+    let parts = rest.split(separator: "-", omittingEmptySubsequences: false)
+    guard parts.count == 2 || parts.count == 3, parts[0].isEmpty, let hash = parts.last,
+      hash.hasPrefix("g"), hash.count > 7, hash.dropFirst().allSatisfy(\.isHexDigit)
+    else { return false }
+    return parts.count == 2 || parts[1].count == 5 && parts[1].allSatisfy(\.isNumber)
   }
 
   /// Whether the stable release is known, and a fix that it lacks is missing unless the distributor added it.
   var statesStableRelease: Bool {
     switch origin {
     case .upstream, .stable: true
-    case .fixed, .vendor: false
+    case .fixed, .unknown, .vendor: false
     }
+  }
+
+  /// What the release does not say about a behaviour that it has, or may have.
+  public func reservation(about change: KernelChange) -> String? {
+    reservation
+      ?? (change.presence(in: self) == .unknown
+        ? "whether \(text) has the fix is not known" : nil)
   }
 
   /// What the release does not say; nil for an upstream kernel.
@@ -86,6 +116,8 @@ public struct KernelRelease: Sendable, Hashable {
       "judged by the stable release \(version); \(name) may have added the fix: see its changelog"
     case .fixed(let name):
       "\(name) adds fixes to \(version.major).\(version.minor) without changing its version: see its changelog"
+    case .unknown(let suffix):
+      "the builder of this kernel (\"\(suffix)\") is not known and may have added fixes to \(version): see its sources"
     case .vendor(let name):
       "\(name) is based on \(version) and has drivers and fixes of other releases: see its sources"
     }

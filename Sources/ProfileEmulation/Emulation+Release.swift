@@ -12,13 +12,22 @@ extension Emulation {
         && (change.area != .nvmetPCIEPF || kernelRelease.functionDriver == change.area.rawValue)
     }
   }
+
+  /// What the kernel's release does not say about one of its bugs; nil if the release has it.
+  package func reservation(about bug: KernelChange) -> String? {
+    KernelRelease(kernelRelease.uname)?.reservation(about: bug)
+  }
+
+  package func json(_ bug: KernelChange) -> JSONValue {
+    bug.json(reservation: reservation(about: bug))
+  }
 }
 
 extension KernelChange {
-  package var json: JSONValue {
+  fileprivate func json(reservation: String?) -> JSONValue {
     [
       "name": .string(name), "shows": .string(shows), "fixedIn": .string(endText),
-      "workaround": JSONValue(workaround),
+      "workaround": JSONValue(workaround), "reservation": JSONValue(reservation),
     ]
   }
 }

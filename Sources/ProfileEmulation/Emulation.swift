@@ -29,6 +29,10 @@ package final class Emulation {
   package let bindLog: [String]
   /// Its configfs, set up.
   package let tree: TreeSnapshot
+  /// What the profile has and the simulated kernel lacks.
+  package let ignored: [ProfileIssue]
+  /// Its state, as `status` shows it.
+  package let status: MachineStatus
   package let kernel: SimulatedKernel
   /// The bound functions' directories below configfs.
   package let functions: [String]
@@ -52,9 +56,12 @@ package final class Emulation {
     let run = FilePath("/tmp/epfnvme-\(geteuid())-\(getpid())-emulate-\(suffix)")
     defer { Self.remove(run) }
     let provisioner = Provisioner(.simulated(kernel), run: RunDirectory(run))
-    _ = try provisioner.setUp(located, force: false) { _ in }
+    let known = provisioner.withoutUnknownAttributes(located)
+    ignored = known.ignored
+    _ = try provisioner.setUp(known.profile, force: false) { _ in }
     bindLog = kernel.logLines
     tree = provisioner.snapshot()
+    status = try provisioner.status(withoutWriting: true)
     self.kernel = kernel
     functions = kernel.controllers.keys.sorted()
   }

@@ -22,6 +22,10 @@ public struct Machine: Sendable {
   public var endpointControllers: @Sendable () -> [String]
   /// The compatibles of an endpoint controller in the device tree, most specific first; empty when there is none.
   public var compatible: @Sendable (String) -> [String] = { _ in [] }
+  /// The kernel's area of contiguous memory; nil when it has none, or is not known.
+  public var contiguousMemory: @Sendable () -> ContiguousMemory? = { nil }
+  /// Whether an object of the kernel would have an attribute, by its path; nil when only the kernel itself can tell.
+  public var hasAttribute: @Sendable (FilePath) -> Bool? = { _ in nil }
   /// A kernel configuration option without `CONFIG_`; nil when the configuration cannot be read.
   public var kernelOption: @Sendable (String) -> Bool?
   /// The name of the machine in messages: `this kernel`, `the simulated kernel`.

@@ -59,6 +59,9 @@ public struct Provisioner: Sendable {
   ) throws(ProvisioningError) -> Plan {
     let profile = located.profile
     let resolution = try Resolution(profile, on: machine, ownership)
+    if !fromNothing {
+      try UnknownAttributes(machine: machine).check(resolution.profile, resolution.driver)
+    }
     let desired = try DesiredState(resolution, ownership, on: machine)
     if !fromNothing { try Preflight(machine: machine).check(profile) }
     var planner = try Planner(desired, ownership, on: machine, fromNothing: fromNothing)
@@ -141,6 +144,7 @@ public struct Provisioner: Sendable {
     let addresses = AddressCheck(machine: machine).problems(profile, plan.steps)
     plan.obstacles = addresses.map(\.error)
     return IdentityCheck(machine, except: own).warnings(profile)
+      + ContiguousMemory.warnings(profile, plan.steps, machine)
       + addresses.map { path, error in
         ProfileIssue(
           .warning, path: path, message: "setup would fail: \(error.message)", hint: error.hint)
@@ -197,7 +201,11 @@ public struct Provisioner: Sendable {
       }
     }
     if !attempt(), inputTimeout > .zero {
-      _ = machine.clock.wait(upTo: inputTimeout, until: attempt)
+      let isThere = machine.clock.wait(upTo: inputTimeout, until: attempt)
+      if !isThere, case .failure(var missing) = result, missing.isMissingInput {
+        missing.message += ", also after a wait of \(inputTimeout.secondsText)"
+        result = .failure(missing)
+      }
       if case .failure(let missing) = result, missing.isMissingInput, let signal = Signals.caught {
         throw .interrupted(by: signal, "nothing was set up, for want of: \(missing.message)")
       }
@@ -268,4 +276,13 @@ public struct Provisioner: Sendable {
   /// The names that have a journal.
   /// - Throws: ``ProvisioningError`` of kind `needsPrivileges` when this user cannot read them.
   public func names() throws(ProvisioningError) -> [String] { try run.names() }
+}
+
+extension Duration {
+  /// `30 s`, `0.5 s`.
+  fileprivate var secondsText: String {
+    let (seconds, rest) = components
+    let tenths = rest / 100_000_000_000_000_000
+    return tenths == 0 ? "\(seconds) s" : "\(seconds).\(tenths) s"
+  }
 }

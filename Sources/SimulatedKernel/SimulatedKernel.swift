@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
 internal import LibC
 public import KernelEvents
 internal import KernelModules
@@ -63,6 +64,24 @@ public final class SimulatedKernel: Sendable {
 
   /// A copy of the kernel in memory: the state that a process killed here leaves to the next one.
   public func copy() -> SimulatedKernel { SimulatedKernel(observe { $0 }) }
+
+  /// Whether an object has an attribute, which may be an object that nobody has made yet.
+  public func hasAttribute(_ path: FilePath) -> Bool {
+    let trial = copy()
+    if !trial.isConfigFSMounted { try? trial.mountConfigFS() }
+    for module in ["null_blk", "nvmet", trial.kernelRelease.functionDriver] {
+      try? trial.load(module, parameters: [])
+    }
+    var directory = trial.mountPoint
+    for name in path.string.dropFirst(directory.string.count).split(separator: "/").dropLast() {
+      directory.append(String(name))
+      guard (try? trial.kind(of: directory)) == nil else { continue }
+      try? trial.createDirectory(directory)
+      // Older releases make the groups of a function later.
+      _ = trial.wait(upTo: .seconds(1)) { (try? trial.kind(of: path)) != nil }
+    }
+    return (try? trial.kind(of: path)) == .attribute
+  }
 
   private init(_ kernel: KernelState) {
     memory = Mutex(Memory(kernel: kernel))

@@ -106,6 +106,21 @@ struct GlobalOptions: ParsableArguments {
     return kernel
   }
 
+  /// The ID of the machine around the simulated kernel in a file, which need not exist yet; nil for another kernel.
+  var simulatedMachineID: String? {
+    get throws(ProvisioningError) {
+      guard case .simulated(let file?) = kernel ?? KernelChoice.fromEnvironment else { return nil }
+      do {
+        return try SimulatedKernel.snapshot(of: FilePath(file))?.facts.machineID
+          ?? SimulatedBoard.machine(for: nil, named: file).machineID
+      } catch {
+        throw ProvisioningError(
+          .inputMissing, "cannot read the simulated kernel in \(file): \(error)", operation: "read",
+          path: file)
+      }
+    }
+  }
+
   var isSimulated: Bool {
     if case .simulated = kernel ?? KernelChoice.fromEnvironment { true } else { false }
   }

@@ -234,7 +234,7 @@ import Testing
   }
 
   private static let names = [
-    "linux", "firmware", "kexec", "reset", "function-reset", "link-flap", "restart",
+    "linux", "firmware", "kexec", "reset", "function-reset", "hot-reset", "link-flap", "restart",
     "abrupt-shutdown", "idle",
   ]
 

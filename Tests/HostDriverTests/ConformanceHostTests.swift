@@ -36,7 +36,8 @@ import Testing
       .nvmetPCIEPF,
       [
         "cap-read-only", "cap-high-read-only", "vs-read-only", "csts-read-only",
-        "enable-without-entry-sizes", "identify-invalid-nsid", "identify-prp-offset", "feature-2",
+        "enable-without-entry-sizes", "enable-large-entry-sizes", "identify-invalid-nsid",
+        "identify-prp-offset", "feature-2",
         "feature-4", "feature-5", "feature-10", "feature-8-set", "log-short", "create-cq-pc",
         "create-cq-vector", "create-cq-offset", "create-sq-without-cq", "create-sq-on-admin",
         "delete-cq-in-use", "set-queues-late", "shared-cq", "read-range", "write-range", "mdts",
@@ -50,6 +51,7 @@ import Testing
         "cap-read-only", "cap-high-read-only", "vs-read-only", "csts-read-only",
         "enable-without-entry-sizes", "identify-invalid-nsid", "feature-1", "feature-2",
         "feature-4", "feature-5", "feature-8", "feature-10", "create-cq-pc", "create-cq-offset",
+        "create-cq-without-interrupts",
         "delete-cq-in-use", "set-queues-late", "read-range", "write-range", "events-limit",
         "shutdown-abrupt", "shutdown-normal-ready", "shutdown-normal-cc",
         "shutdown-normal-cleared",
@@ -147,6 +149,29 @@ import Testing
     } else {
       #expect(!watcher.levels.isEmpty)
       #expect(watcher.levels == (0..<watcher.levels.count).map { $0 % 2 == 0 })
+    }
+  }
+
+  @Test(
+    "what only some releases do violates a rule, and follows it without the quirk",
+    arguments: [
+      (.largeEntrySizesEnabled, "enable-large-entry-sizes"),
+      (.interruptEnableSurvivesDelete, "create-cq-without-interrupts"),
+      (.failedMappingKeepsQueueID, "create-cq-after-failure"),
+    ] as [(Quirk, String)])
+  func releases(_ quirk: Quirk, _ rule: String) throws {
+    for isPresent in [true, false] {
+      let examination = try examine(.nvmetPCIEPF) { model in
+        if isPresent { model.quirks.insert(quirk) } else { model.quirks.remove(quirk) }
+        model.interrupts = .msix(vectors: 8)
+        // Windows for the admin queue and three completion queues; data is moved by DMA.
+        if quirk == .failedMappingKeepsQueueID {
+          model.windows = OutboundWindows(count: 3, size: 64 << 10)
+          model.usesDMA = true
+        }
+      }
+      #expect(examination.broken.map(\.id).contains(rule) == isPresent)
+      #expect(examination.rules.contains { $0.id == rule })
     }
   }
 

@@ -61,6 +61,8 @@ struct KernelChangeTests {
     // Distributions and vendors.
     Row("enable-survives-shutdown", "6.14.0-29-generic", .unknown),
     Row("enable-survives-shutdown", "6.15.0-4-generic", .absent),
+    Row("enable-survives-shutdown", "6.14.2-rockchip", .unknown),
+    Row("enable-survives-shutdown", "6.17.7-orangepi", .absent),
     Row("msix-write-after-unmap", "6.18.2-current-rockchip64", .unknown),
     Row("ats-capability-broken", "6.1.115-vendor-rk35xx", .unknown),
     Row("ats-capability-broken", "6.12.48+deb13-arm64", .present),
@@ -93,6 +95,7 @@ struct KernelChangeTests {
     for row in KernelChange.all {
       #expect(!row.title.isEmpty && !row.shows.isEmpty, "\(row.name)")
       #expect(row.name.allSatisfy { $0.isLowercase || $0.isNumber || $0 == "-" }, "\(row.name)")
+      #expect(!row.commits.isEmpty || row.source?.contains(".c, ") == true, "\(row.name)")
       #expect(row.commits.allSatisfy { $0.count == 12 && $0.allSatisfy(\.isHexDigit) })
     }
   }

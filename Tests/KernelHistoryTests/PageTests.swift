@@ -20,7 +20,7 @@ struct PageTests {
   func complete() {
     for row in KernelChange.all {
       for text in [row.shows, row.endText, "<a id=\"\(row.name)\">", "](#\(row.name))"]
-        + row.commits
+        + row.commits + [row.source ?? ""]
       where row.until != nil || text != row.endText {
         #expect(Self.page.contains(text), "\(row.name): \(text)")
       }

@@ -22,6 +22,81 @@ struct KernelReleaseTests {
     ).located()
   }
 
+  /// A release, and what it says to windows that are too few for the queues where each queue keeps its own.
+  static let windowRows: [(release: String, isRefused: Bool, isWarned: Bool)] = [
+    ("6.14.2", false, false), ("6.14.9", true, false), ("6.15.3", false, true),
+    ("6.16", true, false), ("7.2", true, false), ("6.16.2-rockchip", true, false),
+    ("6.14.2-rockchip", false, true), ("6.12", false, false),
+  ]
+
+  @Test(
+    "outbound windows limit the queues only where completion queues stay mapped",
+    arguments: windowRows)
+  func windows(release: String, isRefused: Bool, isWarned: Bool) throws {
+    let machine = try machine(release)
+    let located = try Profile.decode(
+      Array(
+        #"""
+        { "version": 1, "name": "x", "backings": { "d": { "nullBlock": { "sizeMiB": 64, "memoryBacked": true } } },
+          "subsystems": [ { "nqn": "nqn.2026-01.org.example:x", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+          "functions": [ { "name": "f.0", "controller": "auto", "ioQueues": 4, "msixVectors": 8, "msiVectors": 8,
+            "vendorID": "0x1b96", "deviceID": "0xbeef", "target": { "pci": "nqn.2026-01.org.example:x" },
+            "controllerFeatures": { "outboundWindows": 8 } } ] }
+        """#.utf8))
+    let path = "functions[0].controllerFeatures.outboundWindows"
+    #expect(
+      located.warnings.filter { $0.path == path }.map(\.message) == [
+        "8 windows serve 3 queue pairs; 5 are requested, including the admin queue, with nvmet_pci_epf since Linux 6.16, a release of 6.15.y, about 6.14.9"
+      ])
+    let plan = Result { try machine.provisioner.plan(located) }
+    switch plan {
+    case .success(let plan):
+      #expect(!isRefused)
+      #expect(
+        plan.warnings.contains { $0.path == path && $0.message.contains("perhaps in") } == isWarned)
+    case .failure(let error):
+      #expect(isRefused, "\(error)")
+      #expect((error as? ProvisioningError)?.kind == .impossible)
+    }
+  }
+
+  @Test(
+    "little contiguous memory is a warning before the first step, where BAR 0 is taken from it",
+    arguments: [
+      (780, "rockchip,rk3588-pcie-ep", true), (1024, "rockchip,rk3588-pcie-ep", false),
+      (780, "rockchip,rk3399-pcie-ep", false), (nil, "rockchip,rk3588-pcie-ep", false),
+    ] as [(UInt64?, String, Bool)])
+  func memory(free: UInt64?, compatible: String, isWarned: Bool) throws {
+    let simulated = try machine("7.2")
+    var machine = simulated.provisioner.machine
+    machine.compatible = { _ in [compatible] }
+    machine.contiguousMemory = { free.map { ContiguousMemory(total: 16384, free: $0) } }
+    let provisioner = Provisioner(machine, run: simulated.provisioner.run)
+    let located = try profile(on: simulated)
+    func warnings() throws -> [ProfileIssue] {
+      try provisioner.plan(located).warnings.filter { $0.topic == .contiguousMemory }
+    }
+    #expect(try warnings().count == (isWarned ? 1 : 0))
+    if isWarned {
+      #expect(try warnings()[0].message.contains("CmaFree is 780 kB of 16384 kB"))
+      #expect(try warnings()[0].hint?.contains("cma=") == true)
+    }
+    _ = try provisioner.setUp(located, force: false) { _ in }
+    #expect(try warnings().isEmpty, "a bound function has its memory")
+  }
+
+  @Test("a link that fails for lack of memory names what can be lacking, and where to look")
+  func memoryHint() {
+    let link = Operation.link(path: "/c/pci_ep/controllers/x/f", target: "/c/pci_ep/functions/d/f")
+    let any = Hints.hint(for: link, .noMemory)
+    for words in ["CmaFree in /proc/meminfo", "cma=128M", "outbound memory", "BAR 0"] {
+      #expect(any.contains(words))
+    }
+    let contiguous = Hints.hint(
+      for: link, .noMemory, kernelLog: ["rockchip-dw-pcie x: failed to allocate mem space"])
+    #expect(contiguous.contains("CmaFree") && !contiguous.contains("outbound memory"))
+  }
+
   /// A release, and the modules that teardown unloads on request.
   static let unloading: [(release: String, unloaded: Set<String>, kept: String?)] = [
     ("6.14.2", ["null_blk"], "nvmet-pci-epf stays loaded: unloading it may be a use after free"),

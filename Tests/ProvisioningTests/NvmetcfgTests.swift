@@ -49,6 +49,91 @@ import Testing
     #expect(found.warnings.isEmpty)
   }
 
+  /// serde_yaml writes the members of an object in their order, null for what is not set, and lists as far to the left as their key.
+  @Test("what `nvmet state save` writes with every key is read, lists at the left included")
+  func everyKey() throws {
+    let long = "nqn.2023-11.org.example:" + String(repeating: "l", count: 150)
+    let found = try read(
+      """
+      version: 0
+      subsystems:
+        nqn.2023-11.org.example:a:
+          model: Linux
+          serial: '0123'
+          allowed_hosts:
+          - nqn.2023-11.org.example:h1
+          - nqn.2023-11.org.example:h2
+          namespaces:
+            1:
+              enabled: false
+              device_path: /dev/loop0
+              device_uuid: null
+              device_nguid: null
+            2:
+              enabled: true
+              device_path: /dev/loop1
+              device_uuid: 75db752f-9c96-4e3b-ae08-e0feebe08138
+              device_nguid: 75db752f-9c96-4e3b-ae08-e0feebe08139
+        nqn.2023-11.org.example:b:
+          model: null
+          serial: null
+          allowed_hosts: []
+          namespaces: {}
+        ? \(long)
+        : model: null
+          serial: '7'
+          allowed_hosts:
+          - nqn.2023-11.org.example:h1
+          namespaces: {}
+      ports:
+        1:
+          port_type: Loop
+          subsystems: []
+        2:
+          port_type: Tcp
+          port_addr: '[2001:db8::1]:4420'
+          subsystems:
+          - nqn.2023-11.org.example:a
+          - nqn.2023-11.org.example:b
+
+      """)
+    let hosts = ["nqn.2023-11.org.example:h1", "nqn.2023-11.org.example:h2"]
+    #expect(
+      found.profile.subsystems.map(\.nqn)
+        == ["nqn.2023-11.org.example:a", "nqn.2023-11.org.example:b", long])
+    #expect(
+      found.profile.subsystems.map(\.allowedHosts) == [hosts, [], Array(hosts.prefix(1))])
+    #expect(found.profile.subsystems.map(\.serial) == ["0123", nil, "7"])
+    #expect(found.profile.subsystems[0].namespaces.map(\.id) == [1, 2])
+    #expect(found.profile.ports.map(\.subsystems.count) == [0, 2])
+    #expect(found.profile.ports[1].address == "2001:db8::1")
+  }
+
+  /// A text, and the same with its lists in brackets.
+  @Test(
+    "a list at its key's indentation ends at the next key",
+    arguments: [
+      (
+        "subsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts:\n    - nqn.2023-11.org.example:h\n    namespaces: {}\nports: {}\n",
+        "subsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: [nqn.2023-11.org.example:h]\n    namespaces: {}\nports: {}\n"
+      ),
+      (
+        "ports:\n  1:\n    subsystems:\n    - nqn.2023-11.org.example:a\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n",
+        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n"
+      ),
+      (
+        "ports:\n  1:\n    subsystems:\n      - nqn.2023-11.org.example:a\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n",
+        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n"
+      ),
+      (
+        "ports:\n  1:\n    subsystems:\n    -\n      nqn.2023-11.org.example:a\n    -\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n",
+        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a, ~]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n"
+      ),
+    ])
+  func lists(_ block: String, _ flow: String) throws {
+    #expect(try read(block).profile == read(flow).profile)
+  }
+
   @Test(
     "spellings of a port",
     arguments: [
@@ -96,6 +181,10 @@ import Testing
       ("subsystems:\n  nqn.a:\n    namespaces:\n      1: {enabled: true}\n", 4, 10, "device_path"),
       ("subsystems: {}\n---\nports: {}\n", 2, 1, "second document"),
       ("ports:\n  1:\n    port_type: Loop\n   subsystems: []\n", 4, 4, "like those above"),
+      ("subsystems: {}\n- a: 1\n", 2, 1, "like those above"),
+      ("- a\nsubsystems: {}\n", 2, 1, "like those above"),
+      ("subsystems:\n- a\n  b: 1\n", 3, 3, "like those above"),
+      ("? [a]\n: 1\n", 1, 1, "a key must be a text"),
     ])
   func problems(_ text: String, _ line: Int, _ column: Int, _ words: String) {
     let error = #expect(throws: ProfileIssues.self) { try read(text) }

@@ -42,6 +42,30 @@ import Testing
     ("doas nvme-epf -q 2 start", "ioQueues 2"),
     ("DEBUG=1 sudo env A=b bash -x ./nvme-epf -q 2 start", "ioQueues 2"),
     ("nvme-epf-script -q 4 -l /dev/sdb1 --threads 2 start", "ioQueues 4"),
+    // Values behind an equal sign.
+    ("nvmet-pci-epf --nrioq=2 start", "ioQueues 2"),
+    ("nvmet-pci-epf --mdts=256 --nrioq=2 start", "mdtsKiB 256"),
+    ("nvmet-pci-epf --mqes=512 start", "queueSize 512"),
+    ("nvme-epf --nr-io-queues=2 start", "ioQueues 2"),
+    ("nvme-epf-script --nrioq=2 --threads=3 start", "ioQueues 2"),
+    ("nvme-epf --tcp=192.0.2.1 4421 nqn.2026-01.org.example:r --nrioq=2 start", "ioQueues 2"),
+    // Programs that run the script.
+    ("sudo bash -c './nvme-epf -q 2 start'", "ioQueues 2"),
+    ("sudo bash -xc \"./nvme-epf -q 2 start\"", "ioQueues 2"),
+    ("bash -c 'sudo nvmet-pci-epf --nrioq=2 start'", "ioQueues 2"),
+    ("sh -ec 'exec nvmet-pci-epf --nrioq 2 start'", "ioQueues 2"),
+    ("su -c 'nvme-epf -q 2 start'", "ioQueues 2"),
+    ("su - root -c 'nvme-epf -q 2 start'", "ioQueues 2"),
+    ("su -s /bin/sh --command='nvme-epf -q 2 start'", "ioQueues 2"),
+    ("runuser -u root -- nvme-epf -q 2 start", "ioQueues 2"),
+    ("taskset -c 4-7 nvme-epf -q 2 start", "ioQueues 2"),
+    ("sudo taskset 0xf0 nvme-epf -q 2 start", "ioQueues 2"),
+    ("systemd-run --unit=epf -p Type=oneshot --wait nvme-epf -q 2 start", "ioQueues 2"),
+    ("systemd-run sh -c 'nvme-epf -q 2 start'", "ioQueues 2"),
+    ("chrt -f 10 ionice -c 1 nice -n -5 nvme-epf -q 2 start", "ioQueues 2"),
+    ("timeout -k 5 60 nohup nvme-epf -q 2 start", "ioQueues 2"),
+    ("flock /run/lock/epf -c 'nvme-epf -q 2 start'", "ioQueues 2"),
+    ("env -S 'A=b nvme-epf -q 2 start'", "ioQueues 2"),
     // As copied from a terminal or a guide.
     ("$ sudo nvmet-pci-epf --nrioq 2 start", "ioQueues 2"),
     ("# nvmet-pci-epf --nrioq 2 start", "ioQueues 2"),
@@ -64,6 +88,11 @@ import Testing
     arguments: [
       ("nvme-epf-script -q 4 -l /dev/sdb1 --threads 2 start", "--threads 2"),
       ("nvme-epf-script --fancy 3 -l /dev/sdb1 start", "--fancy"),
+      ("nvme-epf-script --fancy=3 -l /dev/sdb1 start", "--fancy"),
+      ("nvme-epf -l /dev/sdb1 --threads 2 start", "--threads 2"),
+      ("nvme-epf --loop=/dev/sdb1 --threads=2 start", "--threads 2"),
+      ("nvmet-pci-epf --threads 2 --nsdev /dev/sdb1 start", "--threads 2"),
+      ("nvmet-pci-epf --nsdev=/dev/sdb1 --threads 2 start", "--threads 2"),
     ])
   func withoutCounterpart(_ line: String, _ option: String) throws {
     let result = try Import(script: line)
@@ -148,6 +177,18 @@ import Testing
     ("nvmet-pci-epf --nrioq $(nproc) start", 23, "is shell syntax", nil),
     ("nvmet-pci-epf --nsdev ../disk start", 23, "absolute", nil),
     ("nvme-epf --help", 10, "does not describe a profile", nil),
+    ("nvmet-pci-epf --rot=yes start", 21, "--rot takes no value", nil),
+    ("nvmet-pci-epf --nrioq=four start", 23, "takes a number from 1 to 65535", nil),
+    (
+      "nvmet-pci-epf --nrioqs=4 start", 15, "has no option \"--nrioqs\"",
+      "did you mean \"--nrioq\"?"
+    ),
+    ("bash -c 'nvmet-pci-epf --nrioq four start'", 32, "takes a number from 1", nil),
+    ("bash -c 'nvmet-pci-epf --nrioq $(nproc) start'", 32, "is shell syntax", nil),
+    ("ssh board nvme-epf start", 1, "ssh runs the command on another machine", nil),
+    ("sudo chroot /mnt nvme-epf start", 6, "chroot runs the command below another root", nil),
+    ("docker exec board nvme-epf start", 1, "docker runs the command in a container", nil),
+    ("su root", 1, "su runs a shell", nil),
   ]
 
   @Test("errors have a column and a hint", arguments: wrongLines)

@@ -64,6 +64,27 @@ import Testing
     #expect(found?.hint?.contains("a port of type \(transport)") == true)
   }
 
+  @Test(
+    "where the machine chooses the driver, the loop port is checked for the driver that uses it",
+    arguments: [
+      ("inaccessible", "optimized", " with pci_epf_nvme"),
+      ("optimized", "inaccessible", " with nvmet_pci_epf"),
+      ("optimized", "optimized", nil), ("non-optimized", "optimized", nil),
+    ] as [(String, String, String?)])
+  func chosenDriver(_ loop: String, _ pci: String, _ condition: String?) {
+    let ports = [("loop", loop), ("pci", pci)].enumerated().map { index, port in
+      self.port(#"{ "id": 2, "state": "\#(port.1)" }"#, port.0)
+        .replacing(#""id": 7"#, with: #""id": \#(7 + index)"#)
+    }
+    let found = issues(access(#", "anaGroup": 2"#, ports.joined(separator: ", "))).filter {
+      $0.message.contains("the host gets no usable disk")
+    }
+    #expect(found.count == (condition == nil ? 0 : 1))
+    if let condition {
+      #expect(found.first?.message.contains("no usable disk\(condition), since") == true)
+    }
+  }
+
   @Test("with pci_epf_nvme the loop port gives access")
   func loopPort() {
     func message(_ state: String, _ transport: String) -> String? {
@@ -204,6 +225,28 @@ import Testing
       _ = try provisioner { false }.setUp(located, force: false) { _ in }
     }
     #expect(error?.errno == .addressNotAvailable)
+    #expect(error?.message.hasSuffix("127.0.0.1, also after a wait of 3 s") == true)
+  }
+
+  @Test(
+    "a link-local address without its interface is an error that names the scope",
+    arguments: [
+      ("fe80::1", true), ("fe80::1%eth0", false), ("febf::1", true), ("fec0::1", false),
+      ("2001:db8::1", false), ("::", false), ("FE80::1:2", true),
+    ])
+  func scope(_ address: String, _ isMissing: Bool) throws {
+    let text = """
+      { "version": 1, "name": "x", "subsystems": [ { "nqn": "\(Self.nqn)" } ],
+        "ports": [ { "id": 1, "transport": "tcp", "addressFamily": "ipv6", "address": "\(address)", "service": "4420",
+          "subsystems": ["\(Self.nqn)"] } ] }
+      """
+    let messages: [ProfileIssue]
+    do { messages = try profile(text).warnings } catch let issues as ProfileIssues {
+      messages = issues.issues.filter { $0.severity == .error }
+    }
+    let found = messages.filter { $0.path == "ports[0].address" }
+    #expect(found.contains { $0.message.contains("its scope is missing") } == isMissing)
+    if isMissing { #expect(found.first?.hint?.contains("\(address)%eth0") == true) }
   }
 
   @Test("a signal ends the wait for an input: the run was interrupted, and nothing is changed")
@@ -258,7 +301,12 @@ import Testing
       ),
       ("/dev/ng3n2", "its disk is /dev/nvme3n2"), ("/dev/sg4", "such as /dev/sda"),
       ("/dev/mtd1", "its block device is /dev/mtdblock1"),
-      ("/dev/watchdog", "is a character device, not a block device"),
+      ("/dev/watchdog", "is a character device (the watchdog), not a disk"),
+      ("/dev/mapper/control", "(the control device of the device mapper), not a disk"),
+      ("/dev/loop-control", "(the control device of loop devices), not a disk"),
+      ("/dev/nvme-fabrics", "(the control device of NVMe over Fabrics), not a disk"),
+      ("/dev/null", "it discards what is written"),
+      ("/dev/something", "is a character device, not a block device"),
     ])
   func characterDevice(_ path: String, _ words: String) throws {
     var machine = SimulatedKernel.Machine()
@@ -282,6 +330,12 @@ import Testing
       ("/dev/loop7", "losetup", "dev-loop7.device"), ("/dev/zd16", "zpool", "dev-zd16.device"),
       ("/dev/nbd3", "driver or service", "dev-nbd3.device"),
       ("/dev/drbd0", "driver or service", "dev-drbd0.device"),
+      ("/dev/stratis/pool/fs", "stratis pool start --name pool", "dev-stratis-pool-fs.device"),
+      ("/dev/etherd/e0.0", "aoe-discover", "dev-etherd-e0.0.device"),
+      ("/dev/md127p1", "mdadm", "dev-md127p1.device"),
+      ("/dev/loop0p2", "losetup", "dev-loop0p2.device"),
+      ("/dev/zd16p1", "zpool", "dev-zd16p1.device"),
+      ("/dev/nbd3p1", "driver or service", "dev-nbd3p1.device"),
     ])
   func missingDevice(_ path: String, _ source: String, _ unit: String) throws {
     for kind in ["block", "file"] {
@@ -294,7 +348,11 @@ import Testing
 
   @Test(
     "a missing device with the name of a character device is called that",
-    arguments: [("/dev/nvme1", "/dev/nvme1n1"), ("/dev/ng0n1", "/dev/nvme0n1")])
+    arguments: [
+      ("/dev/nvme1", "/dev/nvme1n1"), ("/dev/ng0n1", "/dev/nvme0n1"),
+      ("/dev/mapper/control", "device mapper"), ("/dev/loop-control", "loop devices"),
+      ("/dev/nvme-fabrics", "NVMe over Fabrics"),
+    ])
   func missingCharacterDevice(_ path: String, _ disk: String) throws {
     let error = try refusal(#"{ "block": { "path": "\#(path)" } }"#)
     #expect(error?.message.contains("does not exist") == true)

@@ -10,6 +10,8 @@ struct HostExamination {
     var evidence: [Finding.Evidence]
     /// Messages beyond the evidence.
     var more = 0
+    /// What single messages say in addition, each once.
+    var details: [String] = []
 
     mutating func add(_ item: Finding.Evidence) {
       if evidence.contains(item) { return }
@@ -18,6 +20,10 @@ struct HostExamination {
 
     /// Enough to recognise a problem that is reported thousands of times.
     private static let shown = 3
+
+    mutating func add(details more: [String]) {
+      details += more.filter { !details.contains($0) }
+    }
   }
 
   let log: HostLog?
@@ -51,13 +57,16 @@ struct HostExamination {
   }
 
   private mutating func add(
-    _ signature: Signature, _ device: HostLog.Device, _ item: Finding.Evidence
+    _ signature: Signature, _ device: HostLog.Device, _ item: Finding.Evidence,
+    details: [String] = []
   ) {
     let known = problems.firstIndex { $0.signature.id == signature.id && $0.device == device }
     if let known {
       problems[known].add(item)
+      problems[known].add(details: details)
     } else {
-      problems.append(Problem(signature: signature, device: device, evidence: [item]))
+      problems.append(
+        Problem(signature: signature, device: device, evidence: [item], details: details))
     }
   }
 
@@ -71,7 +80,9 @@ struct HostExamination {
       guard let signature = Signature.host.first(where: { applies($0, log, at: index) }) else {
         continue
       }
-      add(signature, line.device, Finding.Evidence(line.place, line.text))
+      add(
+        signature, line.device, Finding.Evidence(line.place, line.text),
+        details: signature.details(of: line))
     }
   }
 
@@ -116,6 +127,7 @@ struct HostExamination {
       }
       for item in problem.evidence { result[place].add(item) }
       result[place].more += problem.more
+      result[place].add(details: problem.details)
       if problem.device.isFunction { result[place].device = problem.device }
     }
     return result
@@ -135,7 +147,8 @@ struct HostExamination {
     }
     return Finding(
       id: problem.signature.id, subject: subject(problem.device), evidence: evidence,
-      explanation: problem.signature.meaning, remedy: problem.signature.fix)
+      explanation: ([problem.signature.meaning] + problem.details).joined(separator: "; "),
+      remedy: problem.signature.fix)
   }
 
   private func subject(_ device: HostLog.Device) -> String {

@@ -28,6 +28,8 @@ struct HostLog {
   /// The function of each name of the NVMe driver, as of the last line.
   private(set) var functions: [String: String] = [:]
   private var classes: [String: Device] = [:]
+  /// The names of controllers behind a network, as of the last line.
+  private var fabrics: Set<String> = []
 
   init(_ log: [KernelLogLine]) {
     for line in log { append(line.text, at: "/dev/kmsg") }
@@ -66,6 +68,7 @@ struct HostLog {
       lines = []
       functions = [:]
       classes = [:]
+      fabrics = []
       release = String(word)
     }
     let bytes = Array(text.utf8)
@@ -76,6 +79,10 @@ struct HostLog {
       let name = Self.controller(in: text)
     {
       functions[name] = String(text[range.upperBound...].prefix { !$0.isWhitespace })
+      fabrics.remove(name)
+    }
+    if namesNVMe, text.contains(": new ctrl: "), let name = Self.controller(in: text) {
+      learn(fabrics: name)
     }
     if hasAddress { learn(text) }
     lines.append(
@@ -89,8 +96,11 @@ struct HostLog {
   /// Whether a line can have the address of a PCI function: `01:00.0`.
   private static func hasAddress(_ line: [UInt8]) -> Bool {
     guard line.count >= 5 else { return false }
+    let point = UInt8(ascii: ".")
     return (0..<line.count - 4).contains {
-      line[$0] == UInt8(ascii: ":") && line[$0 + 3] == UInt8(ascii: ".")
+      line[$0] == UInt8(ascii: ":")
+        // `0x01:0x00.0` has the point two characters later.
+        && (line[$0 + 3] == point || $0 + 5 < line.count && line[$0 + 5] == point)
     }
   }
 
@@ -123,6 +133,15 @@ struct HostLog {
     }
   }
 
+  /// A controller of NVMe over TCP, RDMA, FC or loop. The target may have told its ANA states before the message with its NQN.
+  private mutating func learn(fabrics name: String) {
+    functions[name] = nil
+    fabrics.insert(name)
+    for index in lines.indices where lines[index].device == .function(name) {
+      lines[index].device = .other(name)
+    }
+  }
+
   /// Names become functions, and functions get their kinds, which a later line may have told.
   private mutating func classify() {
     for index in lines.indices {
@@ -135,6 +154,7 @@ struct HostLog {
   private func device(of text: String) -> Device {
     if let address = Self.lastAddress(in: text) { return .function(address) }
     guard let name = Self.controller(in: text) else { return .none }
+    if fabrics.contains(name) { return .other(name) }
     return .function(functions[name] ?? name)
   }
 
@@ -160,11 +180,13 @@ struct HostLog {
       && Array(word)[2] == ":" && Array(word)[5] == "."
   }
 
-  /// The last address, since a port reports errors of the function that it names after itself; the IOMMU omits the domain.
+  /// The last address, since a port reports errors of the function that it names after itself. The IOMMU omits the domain, and some kernels
+  /// print `[0x01:0x00.0]`.
   private static func lastAddress(in text: String) -> String? {
     var found: String?
     for word in text.split(whereSeparator: { " []=,()".contains($0) }) {
-      let trimmed = word.last == ":" ? word.dropLast() : word
+      var trimmed = word.last == ":" ? word.dropLast() : word
+      if trimmed.hasPrefix("0x") { trimmed = trimmed.replacing("0x", with: "")[...] }
       if isAddress(trimmed) {
         found = String(trimmed)
       } else if isShortAddress(trimmed) {

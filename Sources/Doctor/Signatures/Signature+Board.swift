@@ -4,11 +4,22 @@ internal import KernelHistory
 /// What the board's kernel reports about its endpoint.
 /// - Source: `drivers/nvme/target/pci-epf.c`, `drivers/pci/endpoint/pci-epf-core.c`, `mm/cma.c`, `arch/arm64/kernel/traps.c`.
 extension Signature {
+  /// A message of an endpoint function driver or controller: other devices of a board report failed transfers in the same words.
+  private static func ofFunction(_ messages: String...) -> [LinePattern] {
+    messages.flatMap { message in
+      [
+        "nvmet_pci_epf nvmet_pci_epf.*: *\(message)", "pci_epf_nvme pci_epf_nvme.*: *\(message)",
+        "pcie-ep: *\(message)",
+      ].map { LinePattern($0) }
+    }
+  }
+
   static let board: [Signature] = [
     Signature(
       id: .cmaExhausted, rank: nil,
       patterns: ["cma: * alloc failed, req-size", "failed to allocate mem space"],
       ends: ["New PCI ctrl", "NVMe PCI controller:"],
+      confirmations: ["failed to allocate mem space"],
       meaning:
         "the memory for BAR 0 could not be allocated when the function was linked (ENOMEM): controllers with resizable BARs (RK35xx, R-Car Gen4) need 1 MiB of contiguous memory",
       fix:
@@ -16,10 +27,9 @@ extension Signature {
     ),
     Signature(
       id: .dmaFailed, rank: nil,
-      patterns: [
+      patterns: ofFunction(
         "DMA transfer failed", "DMA transfer timeout", "Failed to do DMA submit",
-        "DMA submit failed",
-      ],
+        "DMA submit failed"),
       meaning:
         "a transfer of the DMA engine failed, usually because the link went down during it. The engine does not recover: later transfers fail as well, and nvmet_pci_epf completes such commands with success, so that the host reads wrong data",
       fix:
@@ -27,7 +37,7 @@ extension Signature {
     ),
     Signature(
       id: .interruptFailed, rank: nil,
-      patterns: ["Failed to raise IRQ", "Raise IRQ failed", "EP cannot raise INT"],
+      patterns: ofFunction("Failed to raise IRQ", "Raise IRQ failed") + ["EP cannot raise INT"],
       meaning:
         "the controller could not raise an interrupt: the host has not enabled the kind that the function uses (firmware that polls), or the controller cannot raise INTx. nvmet_pci_epf \(withoutFix(.interruptFailuresUnlimited)) falls back to INTx and logs each attempt",
       fix:

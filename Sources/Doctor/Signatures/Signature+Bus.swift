@@ -40,7 +40,8 @@ extension Signature {
       id: .barUnassigned, rank: .cause,
       patterns: [
         "BAR 0: no space for", "BAR 0: failed to assign", "BAR 0: can't reserve",
-        "BAR 0 [mem size *]: can't assign", "BAR 0 [mem size *]: failed to assign",
+        "BAR 0: can't assign mem", "BAR 0 [mem size *]: can't assign",
+        "BAR 0 [mem size *]: failed to assign",
         "BAR 0 [*]: can't claim", "can't claim BAR 0 [mem", "can't enable device: BAR 0",
         "not available because of resource collisions", "BAR 0 [*]: not assigned",
         "BAR 0 [*]: not claimed", "device not available (can't reserve", "can't ioremap BAR 0",
@@ -82,6 +83,9 @@ extension Signature {
       patterns: [
         "Phy link never came up", "Link failed to come up", "link training failed",
         "Cannot train link", "retraining non-functional downstream link", "retraining failed",
+        "PCIe Link Fail", "PCIe link down", "PCIe Link is DOWN", "-pcie *: link down",
+        "-pcie *: Link down", "-pcie *: Link is not up", "-pcie *: link * down, ignoring",
+        "pciehp: Slot(*): No link",
       ],
       onlyWithoutDisk: true,
       meaning:

@@ -16,7 +16,7 @@ extension Signature {
         + ["Device not ready; aborting initialisation$"],
       ends: probed,
       meaning:
-        "the registers can be read, but CSTS.RDY did not follow CC.EN: the function driver did not enable the controller. nvmet_pci_epf \(withoutFix(.enableSurvivesShutdown)) keeps CC.EN after the host restarted or lost the link, and the next enable has no effect; on every kernel it happens while the board is stopped, or its NVMe controller was not created",
+        "the registers can be read, but CSTS.RDY did not follow CC.EN: the function driver did not enable the controller. nvmet_pci_epf \(withoutFix(.enableSurvivesShutdown)) keeps CC.EN after the host has shut down, and the next enable has no effect; on every kernel it happens while the board is stopped, or its NVMe controller was not created",
       fix:
         "on the board: epfnvme doctor, then stop the endpoint controller and start it (with a kernel without the fix also unlink the function and link it again: epfnvme teardown and setup), and use \(fixed(.enableSurvivesShutdown)) or later; on the host: epfnvme host remove, then epfnvme host rescan"
     ),

@@ -7,6 +7,24 @@ extension Signature {
   /// The release that keeps the first MSI address.
   private static var cached: String { KernelChange.interruptCached.since?.mainlineText ?? "" }
 
+  /// The reasons of VT-d for a blocked interrupt, which newer kernels print as 0x22 and older ones as 34.
+  /// - Source: Intel VT-d specification 4.1, 7.1.3; `drivers/iommu/intel/dmar.c`, `dmar_fault_do_one`, `irq_remap_fault_reasons`.
+  private static let interruptReasons = [
+    "reason 20h: the message has reserved bits set, so it is not one that the host wrote",
+    "reason 21h: the message's index is beyond the remapping table, so it is not one that the host wrote",
+    "reason 22h: the message's entry in the remapping table is not present: the host has freed that interrupt, as after a reset, a rebind or a change of driver",
+    "reason 23h: the IOMMU could not read its remapping table: a fault of the host",
+    "reason 24h: the message's entry in the remapping table has reserved bits set: a fault of the host",
+    "reason 25h: the message is in compatibility format, as firmware without remapping sets it, and the host has disabled that format",
+    "reason 26h: the message came with a requester ID that the host has not given this interrupt: the board uses another bus or function number, or a bridge changes it",
+  ].enumerated().map { index, meaning in
+    let reason = 0x20 + index
+    return Detail(
+      patterns: ["fault reason 0x\(String(reason, radix: 16))]", "fault reason \(reason)]"]
+        .map { LinePattern($0) },
+      meaning: meaning)
+  }
+
   static let dma: [Signature] = [
     Signature(
       id: .atsTimeout, rank: .cause,
@@ -23,13 +41,15 @@ extension Signature {
     Signature(
       id: .interruptRemapping, rank: .cause, scope: .ports,
       patterns: [
-        "INTR-REMAP: Request device", "INTR-REMAP:[fault reason", "INVALID_DEVICE_REQUEST",
+        "INTR-REMAP: Request device", "[INTR-REMAP] Request device", "INTR-REMAP:[fault reason",
+        "INVALID_DEVICE_REQUEST",
         "IO_PAGE_FAULT * address=0xfee????? ", "IO_PAGE_FAULT * address=0x00000000fee????? ",
         "fault addr 0xfee????? ", "fault addr fee????? ",
-        "Blocked a compatibility format interrupt",
+        "Blocked a compatibility format interrupt", "Blocked an interrupt request due to source-id",
       ],
       meaning:
         "the IOMMU blocked an interrupt of the device: the board wrote an MSI message with an address or data that the host has not set, or no longer uses. With \(cached) on the board, the MSI address that the host's firmware had set stays in use after Linux has changed it (fixed in \(fixed(.interruptCached)))",
+      details: interruptReasons,
       fix:
         "on the board: stop and start the endpoint controller after the firmware of the host has run, and avoid \(cached); on the host: epfnvme host remove and rescan; to find out whether remapping is the reason: intremap=off"
     ),
@@ -60,9 +80,9 @@ extension Signature {
     ),
     Signature(
       id: .bounceBufferFull, rank: .cause,
-      patterns: ["swiotlb buffer is full"],
+      patterns: ["swiotlb buffer is full", "overflow 0x* of DMA mask"],
       meaning:
-        "the host copies the device's data through bounce buffers (encrypted guest, device without 64-bit DMA, or an untrusted port), and they are exhausted",
+        "the host copies the device's data through bounce buffers (encrypted guest, device or slot without 64-bit DMA, or an untrusted port), and they are exhausted, or it has none for memory beyond the device's DMA mask",
       fix:
         "on the host: boot with swiotlb=65536 or larger, or use the IOMMU instead; on the board: a smaller mdtsKiB"
     ),

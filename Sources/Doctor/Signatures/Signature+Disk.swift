@@ -77,6 +77,7 @@ extension Signature {
       id: .anaInaccessible, rank: .cause,
       patterns: [
         "ANA group *: inaccessible", "ANA group *: persistent-loss", "ANA group *: change",
+        "(sct 0x3 / sc 0x1)", "(sct 0x3 / sc 0x2)", "(sct 0x3 / sc 0x3)",
       ],
       ends: ["ANA group *: optimized", "ANA group *: non-optimized"],
       meaning:
@@ -114,9 +115,12 @@ extension Signature {
     ),
     Signature(
       id: .noPath, rank: .consequence,
-      patterns: ["no available path - failing I/O", "no usable path - requeuing I/O"],
+      patterns: [
+        "no available path - failing I/O", "no usable path - requeuing I/O",
+        "nvme*: detected capacity change from * to 0$",
+      ],
       meaning:
-        "the disk has no usable path: every controller of its subsystem is gone or resetting",
+        "the disk has no usable path: every controller of its subsystem is gone or resetting, or its namespace was disabled or removed on the board",
       fix:
         "on the board: epfnvme status; on the host: epfnvme host find shows the controllers; epfnvme host rebind, or remove and rescan"
     ),
@@ -145,11 +149,13 @@ extension Signature {
         "EXT4-fs error (device nvme", "EXT4-fs (nvme*): bad geometry",
         "EXT4-fs (nvme*): VFS: Can't find ext4 filesystem", "XFS (nvme*): Metadata corruption",
         "XFS (nvme*): Metadata CRC error", "XFS (nvme*): Invalid superblock magic",
+        "XFS (nvme*): Corruption of in-memory data", "EXT4-fs (nvme*): *Checksum for group",
+        "FAT-fs (nvme*): bogus", "GPT:Primary header thinks",
         "BTRFS error (device nvme", "BTRFS warning (device nvme*): checksum verify failed",
         "BTRFS warning (device nvme*): csum failed",
       ],
       meaning:
-        "data of the disk is wrong, and no command reported an error: in nvmet_pci_epf a transfer that failed completes with success (transfer-failure-succeeds, no release fixes it), a backing of null_blk without memory keeps nothing, and an MSI-X write at a random address damages memory (dma-fault)",
+        "data of the disk is wrong, and no command reported an error: in nvmet_pci_epf a transfer that failed completes with success (transfer-failure-succeeds, no release fixes it), a backing of null_blk without memory keeps nothing, a backing of another size than the partition table was made for has its end elsewhere, and an MSI-X write at a random address damages memory (dma-fault)",
       fix:
         "on the board: dmesg for DMA transfer failed; use a backing that keeps data; on the host: do not repair the file system before the cause is known; epfnvme smoke with --role host verifies data"
     ),

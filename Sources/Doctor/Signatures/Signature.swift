@@ -28,12 +28,22 @@ struct Signature: Sendable {
   var patterns: [LinePattern]
   /// Later messages about the same device, any of which shows that the problem is over.
   var ends: [LinePattern] = []
+  /// Other messages, one of which the log must have as well, unless a function is not bound; none if the patterns are enough.
+  var confirmations: [LinePattern] = []
   /// Functions of the kernel, one of which the stack trace after the message must have; none if no trace is required.
   var trace: [LinePattern] = []
   /// Whether it is reported only if no NVMe function was found.
   var onlyWithoutDisk = false
   var meaning: String
+  /// What some messages say in addition.
+  var details: [Detail] = []
   var fix: String
+
+  /// The meaning of a part of a message, such as the number of a reason.
+  struct Detail: Sendable {
+    var patterns: [LinePattern]
+    var meaning: String
+  }
 
   /// The releases with the fix of a behaviour, for texts: `without the fix (in 6.15, 6.14.4)`.
   static func withoutFix(_ change: KernelChange) -> String {
@@ -52,6 +62,12 @@ struct Signature: Sendable {
     return lines[index...].prefix(60).contains { line in
       trace.contains { $0.matches(line.bytes) }
     }
+  }
+
+  /// What a message says in addition to the meaning.
+  func details(of line: some LoggedLine) -> [String] {
+    details.filter { detail in detail.patterns.contains { $0.matches(line.bytes) } }
+      .map(\.meaning)
   }
 
   /// Whether a later message shows that the problem is over.

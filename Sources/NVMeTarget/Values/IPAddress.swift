@@ -42,6 +42,11 @@ public struct IPAddress: Hashable, Sendable {
     self.scope = scope
   }
 
+  /// Whether it is a link-local IPv6 address without a scope.
+  public var lacksScope: Bool {
+    family == .ipv6 && scope == nil && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80
+  }
+
   /// Whether it is `0.0.0.0` or `::`, every address of the machine.
   public var isWildcard: Bool { bytes.allSatisfy { $0 == 0 } }
 

@@ -50,8 +50,9 @@ enum Hints {
     case (.link, .invalidArgument):
       return "the driver refused the function: too many functions, or unsuitable options"
     case (.link, .notSupported): return "the endpoint controller's driver reports no features"
-    case (.link, .operationNotSupportedByDevice), (.link, .noMemory):
+    case (.link, .operationNotSupportedByDevice):
       return "the controller's BAR 0 cannot hold the NVMe registers"
+    case (.link, .noMemory): return hint(forMemoryLines: kernelLog)
     case (.link, .ioError):
       return "the NVMe target refused the connection; see the kernel log lines"
     case (.link, .alreadyInProcess):
@@ -79,6 +80,26 @@ enum Hints {
     case (_, .noSpace): return "free some space, then run again"
     default: return general
     }
+  }
+
+  /// The memory that a link of a function to its controller takes.
+  /// - Source: `drivers/pci/endpoint/pci-epf-core.c`, `pci_epf_alloc_space`; `pci-epc-mem.c`, `pci_epc_mem_alloc_addr`.
+  private static func hint(forMemoryLines lines: [String]) -> String {
+    let contiguous =
+      "no contiguous memory for BAR 0: compare CmaFree in /proc/meminfo with its size (1 MiB on controllers with resizable BARs), and boot with a larger area (cma=128M on the kernel's command line)"
+    let outbound =
+      "no outbound memory: too few or too small address windows in the controller's device tree (addr_space), or another function has them all"
+    let registers = "a BAR 0 of fixed size that cannot hold the NVMe registers"
+    if lines.contains(where: { $0.contains("failed to allocate mem space") || $0.contains("cma:") })
+    {
+      return contiguous
+    }
+    if lines.contains(where: {
+      $0.contains("BAR is not enough") || $0.contains("larger than fixed")
+    }) {
+      return registers
+    }
+    return "one of: \(contiguous); \(outbound); \(registers)"
   }
 
   /// Hints from messages of the fabrics host and the target while a function was bound.

@@ -8,7 +8,7 @@ extension Import {
   ///   - name: the profile's name; by default the script's.
   /// - Throws: ``ProfileIssues``, each with the column in the command line.
   public init(script: String, as name: String? = nil) throws(ProfileIssues) {
-    let words = CommandPrefix.removed(from: try CommandWords.split(script))
+    let words = try CommandPrefix.removed(from: try CommandWords.split(script))
     guard let first = words.first else {
       throw ProfileIssues([
         ProfileIssue(
@@ -68,13 +68,24 @@ private struct ScriptReader {
     // As the scripts do it: options, then the action.
     while let word = rest.first, word.text.hasPrefix("-") {
       rest.removeFirst()
+      let joined = word.cutAtEqualSign
+      let word = joined?.name ?? word
       guard let option = script.option(word.text) else {
         unknown(word)
         // Its value, if it has one, is no action.
-        if let next = rest.first, !next.text.hasPrefix("-"), !Self.actions.contains(next.text) {
+        if joined == nil, let next = rest.first, !next.text.hasPrefix("-"),
+          !Self.actions.contains(next.text)
+        {
           rest.removeFirst()
         }
         continue
+      }
+      if let joined {
+        guard option.values > 0 else {
+          error(joined.value, "\(word.text) takes no value")
+          continue
+        }
+        rest = [joined.value] + rest
       }
       guard rest.count >= option.values else {
         error(
@@ -144,7 +155,7 @@ private struct ScriptReader {
     case .threads:
       warn(
         word,
-        "\(word.text) \(values[0].text.prefix(20)) is left out: the number of transfer threads is a property of that driver, which profiles do not have"
+        "\(word.text) \(values[0].text.prefix(20)) is left out: the number of transfer threads belongs to another driver, and profiles do not have it"
       )
     case .scheduler:
       warn(

@@ -29,12 +29,14 @@ enum EndpointScript: String, CaseIterable {
     var values = 0
   }
 
+  /// `--threads` belongs to drivers with transfer threads, whose images have a copy of any of the scripts.
   private static let common = [
     Option(names: ["-h", "--help"], meaning: .help),
     Option(names: ["--debug-epf", "--debug-nvme", "--debug-pci", "--debug"], meaning: .debugging),
     Option(names: ["--mdts"], meaning: .transferLimit, values: 1),
     Option(names: ["--buffered-io"], meaning: .bufferedIO),
     Option(names: ["--nrioq"], meaning: .ioQueues, values: 1),
+    Option(names: ["--threads"], meaning: .threads, values: 1),
   ]
 
   var options: [Option] {
@@ -46,9 +48,7 @@ enum EndpointScript: String, CaseIterable {
         Option(names: ["--sched"], meaning: .scheduler, values: 1),
         Option(names: ["--rot"], meaning: .rotational),
       ]
-    case .nvmeEPFScript:
-      EndpointScript.nvmeEPF.options + [Option(names: ["--threads"], meaning: .threads, values: 1)]
-    case .nvmeEPF:
+    case .nvmeEPF, .nvmeEPFScript:
       Self.common + [
         Option(names: ["-d"], meaning: .debugging),
         Option(names: ["-b"], meaning: .bufferedIO),

@@ -97,7 +97,11 @@ struct YAMLText {
   private mutating func block(_ indentation: Int, depth: Int) throws(ProfileIssue) -> LocatedJSON {
     guard let line else { return LocatedJSON(.null, TextPosition(line: 1, column: 1)) }
     guard depth < Self.maximumDepth else { throw issue(line, "is nested too deeply") }
-    if Self.isItem(line.content) { return try sequence(indentation, depth) }
+    if Self.isItem(line.content) {
+      let value = try sequence(indentation, depth)
+      try checkIndentation(indentation)
+      return value
+    }
     if try Self.key(line) != nil { return try mapping(indentation, depth) }
     next += 1
     var scalar = YAMLScalar(line.content, line.number, line.indentation)
@@ -108,25 +112,37 @@ struct YAMLText {
     content == "-" || content.hasPrefix("- ")
   }
 
+  /// A key of its own line, as libyaml writes those of more than 128 characters.
+  private static func isExplicitKey(_ content: Substring) -> Bool { content.hasPrefix("? ") }
+
+  /// The items at an indentation; the caller checks what follows, which below a key is the next key.
   private mutating func sequence(
     _ indentation: Int, _ depth: Int
   ) throws(ProfileIssue) -> LocatedJSON {
     let position = position
     var elements: [LocatedJSON] = []
     while let line, line.indentation == indentation, Self.isItem(line.content) {
-      let rest = line.content.dropFirst().drop { $0 == " " }
-      guard rest.isEmpty else {
-        // The item continues the line, as if it stood below the dash.
-        let column = indentation + line.content.count - rest.count
-        lines[next] = Line(number: line.number, indentation: column, content: rest)
-        elements.append(try block(column, depth: depth + 1))
-        continue
-      }
-      next += 1
-      elements.append(try nested(deeperThan: indentation, line, depth))
+      elements.append(try afterIndicator(line, depth))
     }
-    try checkIndentation(indentation)
+    if let line, line.indentation > indentation {
+      throw issue(line, "is neither a key nor an item like those above it")
+    }
     return LocatedJSON(.array(elements), position)
+  }
+
+  /// The value after a dash, or after the colon of an explicit key.
+  private mutating func afterIndicator(_ line: Line, _ depth: Int) throws(ProfileIssue)
+    -> LocatedJSON
+  {
+    let rest = line.content.dropFirst().drop { $0 == " " }
+    guard rest.isEmpty else {
+      // The value continues the line, as if it stood below the indicator.
+      let column = line.indentation + line.content.count - rest.count
+      lines[next] = Line(number: line.number, indentation: column, content: rest)
+      return try block(column, depth: depth + 1)
+    }
+    next += 1
+    return try nested(deeperThan: line.indentation, line, depth)
   }
 
   private mutating func mapping(
@@ -134,14 +150,24 @@ struct YAMLText {
   ) throws(ProfileIssue) -> LocatedJSON {
     let position = position
     var members: [LocatedJSON.Member] = []
-    while let line, line.indentation == indentation, let (key, rest) = try Self.key(line) {
+    while let line, line.indentation == indentation, !Self.isItem(line.content),
+      let (key, rest) = try Self.key(line)
+    {
       if let first = members.first(where: { $0.key == key }) {
         throw issue(line, "duplicate key (first on line \(first.keyPosition.line))")
       }
       let place = TextPosition(line: line.number, column: indentation + 1)
       next += 1
       let value: LocatedJSON
-      if rest.isEmpty {
+      if Self.isExplicitKey(line.content) {
+        if let below = self.line, below.indentation == indentation,
+          below.content == ":" || below.content.hasPrefix(": ")
+        {
+          value = try afterIndicator(below, depth)
+        } else {
+          value = LocatedJSON(.null, place)
+        }
+      } else if rest.isEmpty {
         // A sequence may stand as far to the left as its key.
         if let below = self.line, below.indentation == indentation, Self.isItem(below.content) {
           value = try sequence(indentation, depth + 1)
@@ -182,8 +208,18 @@ struct YAMLText {
     throw issue(line, "is neither a key nor an item like those above it")
   }
 
-  /// A key and the text after its colon.
+  /// A key and the text after its colon; no text for an explicit key.
   private static func key(_ line: Line) throws(ProfileIssue) -> (String, Substring)? {
+    if isExplicitKey(line.content) {
+      let text = line.content.dropFirst(2).drop { $0 == " " }
+      var scalar = YAMLScalar(
+        text, line.number, line.indentation + line.content.count - text.count)
+      let key = try scalar.value()
+      guard case .string(let name) = key.content else {
+        throw issue(line.number, line.indentation + 1, "a key must be a text, not \(key.kind)")
+      }
+      return (name, "")
+    }
     var scalar = YAMLScalar(line.content, line.number, line.indentation)
     return try scalar.key()
   }

@@ -40,6 +40,7 @@ struct Resolution {
     }
     try Self.checkLimits(driver, profile)
     checkDriver(driver, profile, on: machine)
+    warnings += try OutboundWindowRule.check(profile, driver, on: machine)
     try checkDMA(on: machine)
     functionPort = try Self.functionPort(
       profile, transport: functionTransport, on: machine, ownership, isMounted: isMounted)

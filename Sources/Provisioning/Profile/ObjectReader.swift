@@ -8,11 +8,14 @@ final class IssueCollector {
 
   func add(
     _ severity: ProfileIssue.Severity, _ path: String, _ position: TextPosition?,
-    _ message: String, hint: String? = nil, isStructural: Bool = false
+    _ message: String, topic: ProfileIssue.Topic? = nil, hint: String? = nil,
+    isStructural: Bool = false
   ) {
     if isStructural { hasStructuralErrors = true }
-    issues.append(
-      ProfileIssue(severity, path: path, position: position, message: message, hint: hint))
+    var issue = ProfileIssue(
+      severity, path: path, position: position, message: message, hint: hint)
+    issue.topic = topic
+    issues.append(issue)
   }
 
   /// Adds issues, except for values that were already refused.

@@ -7,6 +7,17 @@ extension Profile {
     public var warnings: [ProfileIssue]
     /// `functions[0].msixVectors` → its place.
     public var places: [String: TextPosition]
+
+    /// Problems with the identities that the profile gets on a machine: one that it sets can be derived for another namespace.
+    public func identityIssues(on machineID: String?) -> [ProfileIssue] {
+      let collector = IssueCollector()
+      ProfileCheck(profile: profile.identified(on: machineID), issues: collector).identifiers()
+      return collector.issues.map { issue in
+        var issue = issue
+        issue.position = Profile.place(of: issue.path, in: places)
+        return issue
+      }
+    }
   }
 
   /// Decodes and checks the text of a profile; does not access the machine.

@@ -11,6 +11,10 @@ public struct ProfileIssue: Error, Hashable, Sendable {
   public var position: TextPosition?
   public var message: String
   public var hint: String?
+  /// What it is about, where the doctor has a finding for that.
+  package var topic: Topic?
+
+  package enum Topic: Sendable, Hashable { case portUnused, contiguousMemory, namespaceAccess }
 
   public init(
     _ severity: Severity, path: String, position: TextPosition? = nil, message: String,

@@ -31,6 +31,10 @@ package enum BackingHint {
       return
         "activate the volume: vgchange -ay for LVM (lvs lists volumes), cryptsetup open for LUKS, multipath -ll for multipath"
     case "zvol": return "import the pool: zpool import \(parts.dropFirst().first ?? "POOL")"
+    case "stratis":
+      return "start the pool: stratis pool start --name \(parts.dropFirst().first ?? "POOL")"
+    case "etherd":
+      return "discover the AoE device: modprobe aoe, aoe-discover (aoe-stat lists them)"
     case "md": return "assemble the array: mdadm --assemble --scan"
     case "rbd", "drbd", "nbd", "loop", "bcache", "vdo", "cxl", "pmem", "shm", "input", "bus":
       return "it appears when its driver or service is up"
@@ -40,14 +44,16 @@ package enum BackingHint {
     if !rest.isEmpty {
       return "activate the volume: lvchange -ay \(first)/\(rest) (lvs lists volumes)"
     }
-    if first[...].isNumbered("md") {
+    if first[...].isNumbered("md", withPartition: true) {
       return "assemble the array: mdadm --assemble --scan"
     }
-    if first[...].isNumbered("zd") { return "import the pool: zpool import" }
-    if first[...].isNumbered("loop") {
+    if first[...].isNumbered("zd", withPartition: true) { return "import the pool: zpool import" }
+    if first[...].isNumbered("loop", withPartition: true) {
       return "attach its file: losetup; or let the profile do that with a backing loopDevice"
     }
-    if ["rbd", "drbd", "nbd", "bcache", "vdo"].contains(where: { first[...].isNumbered($0) }) {
+    if ["rbd", "drbd", "nbd", "bcache", "vdo"].contains(where: {
+      first[...].isNumbered($0, withPartition: true)
+    }) {
       return "it appears when its driver or service is up"
     }
     return "its disk is not there (lsblk lists those that are)"
@@ -98,14 +104,41 @@ enum CharacterDevice {
       return
         "is a character device (a flash partition); its block device is /dev/mtdblock\(name.dropFirst(3))"
     }
+    if let what = controls[String(name)] {
+      return "is a character device (\(what)), not a disk"
+    }
     return nil
   }
+
+  /// Character devices that have one name on every machine.
+  private static let controls: [String: String] = [
+    "mapper/control": "the control device of the device mapper",
+    "loop-control": "the control device of loop devices",
+    "nvme-fabrics": "the control device of NVMe over Fabrics",
+    "nvme-subsystem": "the control device of NVMe", "btrfs-control": "the control device of btrfs",
+    "zfs": "the control device of ZFS", "zram-control": "the control device of zram",
+    "vfio/vfio": "the control device of VFIO", "vhost-net": "the control device of vhost",
+    "null": "it discards what is written; a disk that does so is a backing nullBlock",
+    "zero": "it reads as zeros", "full": "it has no space", "random": "random numbers",
+    "urandom": "random numbers", "kmsg": "the kernel's log", "mem": "the machine's memory",
+    "port": "the machine's I/O ports", "console": "the console", "tty": "a terminal",
+    "ptmx": "a terminal", "fuse": "the control device of FUSE", "kvm": "the control device of KVM",
+    "rtc0": "a clock", "hpet": "a clock", "watchdog": "the watchdog", "watchdog0": "the watchdog",
+    "uinput": "input devices", "cuse": "the control device of CUSE", "snapshot": "hibernation",
+    "ublk-control": "the control device of ublk", "nvram": "the CMOS memory",
+  ]
 }
 
 extension Substring {
   /// Whether it is a prefix and a decimal number.
-  fileprivate func isNumbered(_ prefix: String) -> Bool {
-    let number = dropFirst(prefix.count)
+  /// - Parameter withPartition: whether `p` and another number may follow: `md127p1`.
+  fileprivate func isNumbered(_ prefix: String, withPartition: Bool = false) -> Bool {
+    var number = dropFirst(prefix.count)
+    if withPartition, let cut = number.lastIndex(of: "p"),
+      number[number.index(after: cut)...].isNumbered("")
+    {
+      number = number[..<cut]
+    }
     return hasPrefix(prefix) && !number.isEmpty && number.allSatisfy { ("0"..."9").contains($0) }
   }
 }

@@ -63,6 +63,9 @@ extension ProfileCheck {
       )
     }
     for (key, address) in [("address", target.address), ("hostAddress", target.hostAddress)] {
+      if let address, let problem = Self.problem(withScopeOf: address) {
+        error("\(path).\(key)", problem, hint: Self.scopeHint(address))
+      }
       guard let address, IPAddress(address) == nil else { continue }
       error(
         "\(path).\(key)", "\"\(address.prefix(60))\" is not an IP address",
@@ -118,16 +121,12 @@ extension ProfileCheck {
   private func checkWindows(_ function: Profile.Function, _ path: String) {
     guard let features = function.controllerFeatures else { return }
     let place = "\(path).controllerFeatures"
-    if let windows = features.outboundWindows {
-      // Two windows serve data and interrupts; every queue pair may hold two more.
-      let pairs = windows < 2 ? 0 : (Int(windows) - 2) / 2
-      let needed = Int(function.ioQueues ?? 1) + 1
-      if pairs < needed {
-        error(
-          "\(place).outboundWindows",
-          "\(windows) windows serve \(pairs) queue pairs; \(needed) are requested, including the admin queue",
-          hint: "(windows - 2) / 2 queue pairs: use fewer I/O queues")
-      }
+    if profile.driver != .pciEPFNVMe, let problem = OutboundWindowRule.problem(function) {
+      // Which kernel the profile is for is known only on the machine, which refuses it.
+      warn(
+        "\(place).outboundWindows",
+        "\(problem) with nvmet_pci_epf since Linux \(OutboundWindowRule.beginText)",
+        hint: OutboundWindowRule.hint)
     }
     if features.msix == false, features.msi == false || function.msiVectors == 0 {
       error(place, "this controller would use INTx", hint: "set \"msiVectors\"")

@@ -15,6 +15,7 @@ extension ProfileCheck {
     warn(
       path,
       "port \(port.id) serves nothing: no subsystem is linked to it, so that \(effect)",
+      topic: .portUnused,
       hint: "list a subsystem's NQN in its \"subsystems\", or remove the port")
   }
 
@@ -77,24 +78,32 @@ extension ProfileCheck {
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`.
   func namespaceAccess() {
     for (s, subsystem) in profile.subsystems.enumerated() {
-      guard let port = accessPort(of: subsystem.nqn) else { continue }
-      for (n, namespace) in subsystem.namespaces.enumerated() where namespace.enabled {
-        let group = namespace.anaGroup ?? 1
-        let path = "subsystems[\(s)].namespaces[\(n)]"
-        let declared = port.declared?.anaGroups.first { $0.id == group }
-        let state = declared?.state ?? (group == 1 ? "optimized" : "inaccessible")
-        guard let effect = Self.effects[state] else { continue }
-        let cause =
-          declared != nil
-          ? "which \(port.name) makes \(state)"
-          : "which \(port.name) does not have, so that it is inaccessible there"
-        warn(
-          namespace.anaGroup == nil ? path : "\(path).anaGroup",
-          "namespace \(namespace.id) is in ANA group \(group), \(cause): the host gets no usable disk, since I/O ends with \(effect)",
-          hint: port.declared == nil
-            ? "declare a port of type \(port.transport.rawValue) with the group in \"anaGroups\", or remove \"anaGroup\""
-            : "set the group's state to \"optimized\" in the \"anaGroups\" of \(port.name)")
+      for port in accessPorts(of: subsystem.nqn) {
+        namespaceAccess(subsystem, "subsystems[\(s)]", through: port)
       }
+    }
+  }
+
+  private func namespaceAccess(
+    _ subsystem: Profile.Subsystem, _ place: String, through port: AccessPort
+  ) {
+    for (n, namespace) in subsystem.namespaces.enumerated() where namespace.enabled {
+      let group = namespace.anaGroup ?? 1
+      let path = "\(place).namespaces[\(n)]"
+      let declared = port.declared?.anaGroups.first { $0.id == group }
+      let state = declared?.state ?? (group == 1 ? "optimized" : "inaccessible")
+      guard let effect = Self.effects[state] else { continue }
+      let cause =
+        declared != nil
+        ? "which \(port.name) makes \(state)"
+        : "which \(port.name) does not have, so that it is inaccessible there"
+      warn(
+        namespace.anaGroup == nil ? path : "\(path).anaGroup",
+        "namespace \(namespace.id) is in ANA group \(group), \(cause): the host gets no usable disk\(port.condition), since I/O ends with \(effect)",
+        topic: .namespaceAccess,
+        hint: port.declared == nil
+          ? "declare a port of type \(port.transport.rawValue) with the group in \"anaGroups\", or remove \"anaGroup\""
+          : "set the group's state to \"optimized\" in the \"anaGroups\" of \(port.name)")
     }
   }
 
@@ -104,17 +113,38 @@ extension ProfileCheck {
     "change": "status 2303h (Asymmetric Access Transition)",
   ]
 
-  /// The port that a function uses for a subsystem, of the function driver's transport; nil without such a function.
-  private func accessPort(
-    of nqn: String
-  ) -> (name: String, transport: Profile.Port.Transport, declared: Profile.Port?)? {
+  /// A port that a function uses for a subsystem.
+  private struct AccessPort {
+    var name: String
+    var transport: Profile.Port.Transport
+    var declared: Profile.Port?
+    /// The driver that uses it, if the machine chooses.
+    var condition = ""
+  }
+
+  /// The ports of the function drivers' transports, which for `auto` may be two; none without a function.
+  private func accessPorts(of nqn: String) -> [AccessPort] {
     guard
       profile.functions.contains(where: { function in
         if case .local(nqn, _) = function.target { true } else { false }
       })
-    else { return nil }
-    let transport: Profile.Port.Transport = profile.driver == .pciEPFNVMe ? .loop : .pci
-    let port = profile.ports.first { $0.transport == transport && $0.subsystems.contains(nqn) }
-    return (port.map { "port \($0.id)" } ?? "the function's port", transport, port)
+    else { return [] }
+    func port(_ transport: Profile.Port.Transport) -> AccessPort {
+      let declared = profile.ports.first {
+        $0.transport == transport && $0.subsystems.contains(nqn)
+      }
+      return AccessPort(
+        name: declared.map { "port \($0.id)" } ?? "the function's port", transport: transport,
+        declared: declared)
+    }
+    guard profile.driver == .auto else {
+      return [port(profile.driver == .pciEPFNVMe ? .loop : .pci)]
+    }
+    var loop = port(.loop)
+    var pci = port(.pci)
+    guard loop.declared != nil else { return [pci] }
+    loop.condition = " with pci_epf_nvme"
+    pci.condition = " with nvmet_pci_epf"
+    return [pci, loop]
   }
 }

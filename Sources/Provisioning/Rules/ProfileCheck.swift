@@ -11,8 +11,10 @@ struct ProfileCheck {
     issues.add(.error, path, nil, message, hint: hint)
   }
 
-  func warn(_ path: String, _ message: String, hint: String? = nil) {
-    issues.add(.warning, path, nil, message, hint: hint)
+  func warn(
+    _ path: String, _ message: String, topic: ProfileIssue.Topic? = nil, hint: String? = nil
+  ) {
+    issues.add(.warning, path, nil, message, topic: topic, hint: hint)
   }
 
   func all() {
@@ -114,6 +116,9 @@ struct ProfileCheck {
         "\(path).addressFamily",
         "a \(name) port has the family ipv4 or ipv6, not \"\(word.prefix(20))\"")
     }
+    if let address = port.address, let problem = Self.problem(withScopeOf: address) {
+      error("\(path).address", problem, hint: Self.scopeHint(address))
+    }
     if let address = port.address, IPAddress(address, family: family) == nil {
       error(
         "\(path).address",
@@ -125,6 +130,18 @@ struct ProfileCheck {
       error(
         "\(path).service", "\"\(service.prefix(40))\" is not a port number: 1 to 65535")
     }
+  }
+
+  /// A link-local address without the interface that it belongs to, which no socket can use.
+  /// - Source: `net/ipv6/af_inet6.c`, `__inet6_bind`; `net/ipv6/tcp_ipv6.c`, `tcp_v6_connect`.
+  static func problem(withScopeOf address: String) -> String? {
+    guard IPAddress(address)?.lacksScope == true else { return nil }
+    return
+      "\(address.prefix(60)) is a link-local address, and its scope is missing: the kernel refuses it (EINVAL), since every interface has that network"
+  }
+
+  static func scopeHint(_ address: String) -> String {
+    "name the interface: \(address.prefix(60))%eth0 (ip -brief address lists them)"
   }
 
   /// A port number as the kernel parses it, including hexadecimal and octal numbers.

@@ -56,6 +56,13 @@ public struct MachineStatus: Hashable, Sendable {
     public var sizeBytes: UInt64?
     /// Whether the disk keeps what a host writes; false for null_blk without memory, nil if unknown.
     public var keepsData: Bool?
+    /// The state of its ANA group on the port of a function that serves it; nil without such a function.
+    public var anaState: String?
+
+    /// Whether hosts of the function can use it.
+    public var isAccessible: Bool {
+      ["optimized", "non-optimized"].contains(anaState ?? "optimized")
+    }
   }
 
   public struct Device: Hashable, Sendable {
@@ -95,6 +102,7 @@ extension Provisioner {
       status.subsystems = try reader.subsystems()
       status.nullBlockDevices = try reader.nullBlockDevices()
       let functions = try reader.functions()
+      reader.addAccess(of: functions, to: &status.subsystems)
       let endpoints = EndpointTree(on: machine.configFS)
       guard endpoints.isAvailable else { return status }
       for controller in try endpoints.controllers() {
@@ -224,6 +232,34 @@ private struct StatusReader {
     return status
   }
 
+  /// The ANA states of namespaces on the ports of bound functions.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`; `loop.c`, `nvme_loop_find_port`.
+  func addAccess(
+    of functions: [MachineStatus.Function], to subsystems: inout [MachineStatus.Subsystem]
+  ) {
+    let tree = TargetTree(on: machine.configFS)
+    for function in functions where function.controller != nil {
+      guard let index = subsystems.firstIndex(where: { $0.nqn == function.nqn }) else { continue }
+      // `pci port 1`; a loop connection goes through the first loop port.
+      let word = function.path == "loop" ? "loop port " : "pci port "
+      guard function.path == "loop" || function.path?.hasPrefix(word) == true,
+        let port = function.path == "loop"
+          ? subsystems[index].ports.first(where: { $0.hasPrefix(word) }) : function.path
+      else { continue }
+      let groups = tree.ports.directory.path.appending(String(port.dropFirst(word.count)))
+        .appending("ana_groups")
+      guard (try? machine.configFS.kind(of: groups)) == .directory else { continue }
+      let spaces = tree.subsystems.directory.path.appending(subsystems[index].nqn)
+        .appending("namespaces")
+      for place in subsystems[index].namespaces.indices {
+        let id = subsystems[index].namespaces[place].id
+        guard let group = text(spaces.appending(id).appending("ana_grpid")) else { continue }
+        subsystems[index].namespaces[place].anaState =
+          text(groups.appending(group).appending("ana_state")) ?? "inaccessible"
+      }
+    }
+  }
+
   func nullBlockDevices() throws(ConfigFSError) -> [MachineStatus.Device] {
     let tree = NullBlockTree(on: machine.configFS)
     guard tree.isAvailable else { return [] }
@@ -270,6 +306,7 @@ extension MachineStatus {
                   "backing": JSONValue(space.backing),
                   "sizeBytes": space.sizeBytes.map { JSONValue($0) } ?? .null,
                   "keepsData": space.keepsData.map { .bool($0) } ?? .null,
+                  "anaState": JSONValue(space.anaState),
                 ]
               }),
           ]

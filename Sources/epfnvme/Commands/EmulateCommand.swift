@@ -79,6 +79,7 @@ struct EmulateCommand: ParsableCommand {
       if boards > 1 { return try runBoards(located) }
       let emulation = try Emulation(
         located, global.emulatedRelease(for: located.profile), quirks: quirks.names)
+      for issue in emulation.ignored { global.terminal.complain(issue, in: source.name) }
       if printsText {
         for line in emulation.bindLog { print(Terminal.printable("kernel: \(line)")) }
       }
@@ -99,7 +100,7 @@ struct EmulateCommand: ParsableCommand {
           "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "scenario": .string(scenario.scenario.name),
           "bindLog": .array(emulation.bindLog.map { .string($0) }),
-          "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map(\.json)),
+          "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map { emulation.json($0) }),
           "functions": .array(reports),
         ]
         print(json.prettyText)
@@ -124,15 +125,29 @@ struct EmulateCommand: ParsableCommand {
       for one in host.found { print(Terminal.printable(one.text)) }
       for line in host.log { print(Terminal.printable("host kernel: \(line)")) }
     }
-    guard let line = host.log.first else { return }
+    // What the host does about a twin comes after what it finds.
+    let refusal = host.log.first { $0.contains("ignoring nsid") || $0.contains("rejecting") }
+    guard let line = refusal ?? host.log.first else { return }
     // The result has been printed; it includes the refusal.
     global.terminal.complain(
       ProvisioningError(
         .different, "the host does not take every board: \(line)", operation: "probe",
         hint:
-          "the boards have one identity: use \"identity\": \"machine\", or another \"identitySeed\" on each board"
+          "the boards have one identity: \(Self.remedy(located.profile.identity))"
       ))
     throw Ending(code: 1)
+  }
+
+  /// What makes the identities of boards differ, other than what the profile has already.
+  private static func remedy(_ source: Profile.IdentitySource) -> String {
+    switch source {
+    case .machine:
+      "the profile sets them itself: remove \"uuid\", \"nguid\", \"serial\" and the range of controller IDs, which then follow from each board's machine ID"
+    case .seed:
+      "set another \"identitySeed\" on each board, or omit both keys: then the machine ID is used"
+    case .profile:
+      "remove \"identity\": then they follow from each board's machine ID, where the profile does not set them"
+    }
   }
 
   private func showQuirks() {

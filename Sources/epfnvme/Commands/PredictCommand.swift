@@ -39,6 +39,7 @@ struct PredictCommand: ParsableCommand {
       let emulation = try Emulation(
         located, global.emulatedRelease(for: located.profile),
         adjust: facts.apply)
+      for issue in emulation.ignored { global.terminal.complain(issue, in: source.name) }
       var functions: [JSONValue] = []
       try emulation.forEachEndpoint(.init(isReference: reference)) {
         (_, endpoint) throws(ProvisioningError) in
@@ -46,7 +47,10 @@ struct PredictCommand: ParsableCommand {
         try endpoint.play(.probe)
         guard let found = endpoint.player.found else { return }
         var prediction = endpoint.prediction(found)
-        if !global.json { show(endpoint.name, prediction, found) }
+        if !global.json {
+          show(endpoint.name, prediction, found)
+          for space in found.namespaces { show(space, of: endpoint.name, emulation.status) }
+        }
         if commands {
           // Read first: the commands can change the registers of a controller that fails.
           prediction.append(.init("registers", .object(endpoint.registers)))
@@ -62,7 +66,7 @@ struct PredictCommand: ParsableCommand {
           "personality": .string(emulation.kernelRelease.personality),
           "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "kernelLog": .array(emulation.bindLog.map { .string($0) }),
-          "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map(\.json)),
+          "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map { emulation.json($0) }),
           "functions": .array(functions),
         ]
         print(json.prettyText)
@@ -72,7 +76,10 @@ struct PredictCommand: ParsableCommand {
         if reference || emulation.kernelBugs.isEmpty { return }
         print("bugs of Linux \(emulation.kernelRelease.version) that a host can meet:")
         for bug in emulation.kernelBugs {
-          print(Terminal.printable("  \(bug.name): \(bug.shows); fixed in \(bug.endText)"))
+          let reservation = emulation.reservation(about: bug).map { " (\($0))" } ?? ""
+          print(
+            Terminal.printable(
+              "  \(bug.name): \(bug.shows); fixed in \(bug.endText)\(reservation)"))
         }
       }
     }
@@ -101,6 +108,21 @@ struct PredictCommand: ParsableCommand {
         ? hexadecimal(answer.result) : "\(answer.data.count) bytes"
     return "  " + inquiry.words + String(repeating: " ", count: max(1, 56 - inquiry.words.count))
       + end
+  }
+
+  /// `  namespace 1: 131072 blocks of 512 bytes`, and whether the host can use it.
+  private func show(
+    _ space: ProbeResult.FoundNamespace, of function: String, _ status: MachineStatus
+  ) {
+    let nqn = status.endpoints.flatMap(\.functions).first { $0.name == function }?.nqn
+    let known = status.subsystems.first { $0.nqn == nqn }?.namespaces.first {
+      $0.id == "\(space.id)"
+    }
+    var text = "  namespace \(space.id): \(space.blocks) blocks of \(space.blockSize) bytes"
+    if let known, let state = known.anaState, !known.isAccessible {
+      text += "; its ANA group is \(state) on the function's port: the host gets no usable disk"
+    }
+    print(Terminal.printable(text))
   }
 
   private func show(_ name: String, _ prediction: [JSONValue.Member], _ found: ProbeResult) {

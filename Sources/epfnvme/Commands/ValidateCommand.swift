@@ -5,7 +5,10 @@ internal import Provisioning
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate", abstract: "Check profiles; needs no root and changes nothing.",
-    usage: "epfnvme validate [<options>] <profiles> ...")
+    usage: "epfnvme validate [<options>] <profiles> ...",
+    discussion: """
+      With --kernel simulated=FILE, the identities that the profiles get on that machine are checked too.
+      """)
 
   @OptionGroup var global: GlobalOptions
   @Argument(help: "The profiles; - is standard input.", completion: Candidates.profiles)
@@ -17,6 +20,13 @@ struct ValidateCommand: ParsableCommand {
     for file in profiles {
       do {
         let located = try ProfileArgument.read(file)
+        if let machineID = try global.simulatedMachineID {
+          let more = located.identityIssues(on: machineID).filter { issue in
+            !located.warnings.contains { $0.message == issue.message }
+          }
+          let issues = ProfileIssues(located.warnings + more)
+          if issues.hasErrors { throw LocatedIssues(file: file, issues: issues) }
+        }
         reports.append([
           "file": .string(file), "valid": true, "name": .string(located.profile.name),
           "issues": .array(located.warnings.map(\.json)),

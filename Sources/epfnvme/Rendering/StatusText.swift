@@ -139,6 +139,9 @@ struct StatusText {
     if let backing = space.backing { text += " (\(clean(backing)))" }
     if let size = space.sizeBytes { text += ", \(Self.size(size))" }
     if space.keepsData == false { text += ", " + terminal.paint("keeps nothing", .yellow) }
+    if let access = space.anaState, !space.isAccessible {
+      text += ", " + terminal.paint("ANA \(clean(access)): the host gets no usable disk", .yellow)
+    }
     return Node(text: text)
   }
 

@@ -16,6 +16,12 @@ extension Breakage {
     Breakage("CMA was exhausted when the function was linked", .cmaExhausted) {
       $0.kernel.tell(
         .error, "cma: __cma_alloc: reserved: alloc failed, req-size: 256 pages, ret: -12")
+      $0.kernel.tell(.error, "rockchip-dw-pcie a40000000.pcie-ep: failed to allocate mem space")
+    },
+    Breakage("CMA was exhausted for a device that is not the endpoint") { patient in
+      try patient.work()
+      patient.kernel.tell(
+        .error, "cma: cma_alloc: reserved: alloc failed, req-size: 64 pages, ret: -12")
     },
     Breakage("the same, of a kernel with another prefix", .cmaExhausted) {
       $0.kernel.tell(
@@ -62,10 +68,25 @@ extension Breakage {
       try patient.work()
       patient.kernel.tell(.error, driver + "DMA transfer failed")
     },
+    Breakage("the DMA engine of the controller has failed", .dmaFailed) { patient in
+      try patient.work()
+      patient.kernel.tell(.error, "rockchip-dw-pcie a40000000.pcie-ep: DMA transfer timeout")
+    },
     Breakage("the DMA engine of the other driver has failed", on: .linux6_12, .dmaFailed) {
       patient in
       try patient.work()
       patient.kernel.tell(.error, "pci_epf_nvme pci_epf_nvme.0: DMA transfer timeout")
+    },
+    Breakage("transfers of other devices have failed") { patient in
+      try patient.work()
+      for text in [
+        "spi_master spi0: DMA transfer failed",
+        "rockchip-i2s-tdm fe470000.i2s: DMA transfer timeout",
+        "mmc_host mmc0: DMA transfer failed", "stm32-spi 44004000.spi: Failed to do DMA submit",
+        "ti-qspi 4b300000.spi: DMA submit failed", "some-ep 1.ep: Failed to raise IRQ",
+      ] {
+        patient.kernel.tell(.error, text)
+      }
     },
     Breakage("an interrupt could not be raised", .interruptFailed) { patient in
       try patient.work()

@@ -36,7 +36,7 @@ struct Breakage: Sendable, CustomTestStringConvertible {
   }
 
   static let all =
-    kernels + modules + controllers + functions + targets + past + messages + profiles
+    kernels + modules + controllers + functions + targets + access + past + messages + profiles
 
   // MARK: The kernel
 

@@ -32,6 +32,9 @@ struct HostDoctorTests {
     let found = findings(item.log)
     expect(found, item.expected)
     if let subject = item.subject { #expect(found.first?.subject == subject) }
+    if let text = item.explains, let explanation = found.first?.explanation {
+      #expect(explanation.contains(text))
+    }
     let texts = item.log.split(separator: "\n")
     for evidence in found.flatMap(\.evidence) where !evidence.text.hasPrefix("and ") {
       #expect(texts.contains { $0.hasSuffix(evidence.text) }, "\(evidence)")

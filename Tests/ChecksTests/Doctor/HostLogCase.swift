@@ -9,8 +9,14 @@ struct HostLogCase: Sendable, CustomTestStringConvertible {
   var expected: [Finding.ID]
   /// The subject of the first finding; nil for any.
   var subject: String?
+  /// A part of the first finding's explanation; nil for any.
+  var explains: String?
 
-  init(_ name: String, _ expected: Finding.ID..., subject: String? = nil, log: String) {
+  init(
+    _ name: String, _ expected: Finding.ID..., subject: String? = nil, explains: String? = nil,
+    log: String
+  ) {
+    self.explains = explains
     self.name = name
     self.expected = expected
     self.subject = subject
@@ -19,7 +25,7 @@ struct HostLogCase: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
-  static let all = probing + commands + iommu + identities + bus + data
+  static let all = probing + commands + iommu + remapping + identities + bus + links + data + damage
 
   // MARK: Probing
 

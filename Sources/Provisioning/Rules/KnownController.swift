@@ -12,7 +12,7 @@ package struct KnownController: Sendable {
   }
 
   /// Compatible strings of the device tree; one that ends with `*` is a prefix.
-  var compatible: [String]
+  package var compatible: [String]
   /// The option that builds the driver of the hardware; nil for a driver outside the kernel's sources.
   package var option: String?
   /// nil where it depends on the hardware's configuration.
@@ -65,7 +65,7 @@ package struct KnownController: Sendable {
   private static let staleHost =
     "after a stop and start under a running host, the host must remove the device and rescan"
 
-  static let all: [KnownController] = [
+  package static let all: [KnownController] = [
     KnownController(
       compatible: ["rockchip,rk3568-pcie-ep", "rockchip,rk3588-pcie-ep"],
       option: "PCIE_ROCKCHIP_DW_EP", hasMSIX: true, alignment: 65536, bar0: .resizable,
