@@ -132,7 +132,6 @@ import Testing
     #expect(events.first?["socket"]?.stringValue == place.socket)
     #expect(events.first?["function"]?.stringValue == "served")
     #expect(events.first?["driver"]?.stringValue == "nvmet_pci_epf")
-    #expect(events.first?["personality"] == events.first?["driver"])
     #expect(events.first?["qemu"] == options)
     #expect(events.last?["commands"]?.compactText == "0")
   }

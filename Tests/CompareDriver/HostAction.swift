@@ -88,7 +88,7 @@ extension HostAction {
     case 2: words[0] = UInt32(numbers.next() % 12) | UInt32(numbers.next() % 512) << 16
     case 6: words[0] = UInt32(pick([0, 1, 2, 3, 5, 6, 7, 8, 0x10, 0x11, 0x1c]))
     case 9, 0x0a:
-      // Without the keep-alive timer, whose expiry crashes the board: nvmet_pci_epf.md, 20, Q5.
+      // Without the keep-alive timer, whose expiry crashes the board: nvmet_pci_epf.md#keep-alive-expiry-crashes.
       words[0] = pick((0..<20).filter { $0 != 0x0f })
       words[1] = UInt32(truncatingIfNeeded: numbers.next())
     case 1, 5:

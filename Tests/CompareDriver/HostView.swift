@@ -17,7 +17,7 @@ struct HostView: Equatable, CustomStringConvertible {
 
   /// Vectors of the action before, which the driver may have raised again.
   private let repeated: Set<UInt16>
-  /// Those of them that this action is to raise.
+  /// Those of them that this action should raise.
   private let wanted: Set<UInt16>
   private var interruptedWithout = false
 

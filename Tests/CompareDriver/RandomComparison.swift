@@ -21,7 +21,7 @@ struct RandomComparison {
   let device: LinkedDevice
   let log: BoardLog
   let model: ControllerModel
-  /// What features leave in the driver, a reset does not change: the emulation lives as long as the driver.
+  /// State that features set in the driver outlives a reset, so the emulation lives as long as the driver.
   let emulation: LinkedEmulation
 
   /// How long the real controller may take to show what the emulation shows.
@@ -37,7 +37,7 @@ struct RandomComparison {
     var emulated: HostView
   }
 
-  /// A sum of the two pages of a command, if both controllers are to leave the same there.
+  /// A sum of the two pages of a command, if both controllers must store the same there.
   private static func data(of action: HostAction, _ host: Host) -> UInt64? {
     guard case .command(let entry, let queue) = action else { return nil }
     if queue == 0 {

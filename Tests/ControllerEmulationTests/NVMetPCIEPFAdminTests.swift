@@ -100,7 +100,7 @@ import Testing
     }
   }
 
-  // nvmet_pci_epf.md, 12; nvmet_pci_epf.md, 20, Q1
+  // nvmet_pci_epf.md, 12; nvmet_pci_epf.md#transfer-failure-succeeds
   @Test(
     "admin data where a pointer cannot be followed: 0 and nothing moved; as the spec, it fails",
     arguments: [true, false])
@@ -206,7 +206,7 @@ import Testing
       status: 0, result: 5),
     Feature(testDescription: "81 without EXHID", isSet: true, word10: 0x81, status: 0x6002),
     Feature(
-      // nvmet_pci_epf.md, 20, Q10
+      // nvmet_pci_epf.md#host-identifier-has-no-length
       testDescription: "81 with EXHID", isSet: true, word10: 0x81, value: 1,
       status: 0x600f),
     Feature(
@@ -257,7 +257,7 @@ import Testing
     #expect(host.isHanging == (!row.isSet && row.word10 == 0x81 && row.status != 0))
   }
 
-  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q15
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md#burst-and-threshold-cut
   @Test(
     "the burst keeps two bits and loses the weights; as the spec, unlimited stays",
     arguments: [(0, 0, 0), (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 0, 4), (7, 3, 7), (0xff00, 0, 0)]
@@ -271,7 +271,7 @@ import Testing
     #expect(withoutQuirk.getFeature(1)?.result == specified)
   }
 
-  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q15
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md#burst-and-threshold-cut
   @Test(
     "a threshold reads back one more, FFh as 0, and the time is lost; as the spec, it reads back",
     arguments: [(0, 1, 0), (3, 4, 3), (0xff, 0, 0xff), (0x1203, 4, 3)]
@@ -331,14 +331,14 @@ import Testing
     #expect(host.bytes(at: page, 17) == [UInt8](repeating: 0, count: 16) + [0xff])
   }
 
-  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q10
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md#host-identifier-has-no-length
   @Test("as the spec, Set Host Identifier is a sequence error")
   func hostIdentifierSpecified() {
     #expect(nvmetPCIEPF(without: .hostIdentifierHasNoLength).setFeature(0x81, 1)?.status == 0x400c)
   }
 
   // nvmet_pci_epf.md, 16
-  @Test("Write Protect is kept over a disable, shows in Identify, and can be taken back")
+  @Test("Write Protect is kept over a disable, shows in Identify, and can be cleared")
   func writeProtect() {
     let host = nvmetPCIEPF()
     #expect(host.setFeature(0x84, 1, namespace: 1)?.status == 0)
@@ -681,7 +681,7 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md, 20, Q5
+  // nvmet_pci_epf.md, 16; nvmet_pci_epf.md#keep-alive-expiry-crashes
   @Test("the timer expires without commands: the kernel would crash")
   func keepAliveExpires() {
     let host = nvmetPCIEPF()

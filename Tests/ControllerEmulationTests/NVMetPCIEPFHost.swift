@@ -3,7 +3,7 @@ import ControllerEmulation
 import SpecificationHost
 import Testing
 
-/// A row of a table in nvmet_pci_epf.md that is more than its numbers: what to do, and what is to be seen.
+/// A row of a table in nvmet_pci_epf.md that is more than its numbers: the actions and the expected result.
 struct NVMetPCIEPFRow: Sendable, CustomTestStringConvertible {
   var testDescription: String
   var act: @Sendable (Host) throws -> Void

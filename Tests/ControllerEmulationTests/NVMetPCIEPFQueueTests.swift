@@ -19,7 +19,7 @@ import Testing
         host.write(0x1008, 0x0001_0001)
         #expect(host.reap(1)?.1.status == 0)
       },
-      // nvmet_pci_epf.md, 20, Q8
+      // nvmet_pci_epf.md#doorbell-beyond-queue-loops
       NVMetPCIEPFRow("a tail beyond the queue is diagnosed, and nothing is executed") { host in
         host.submitSilently(flush, to: 1)
         host.write(0x1008, 64)
@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md, 20, Q3
+  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md#completion-queue-of-same-id
   @Test(
     "a completion goes to the queue of the submission queue's id; as the spec, to its own",
     arguments: [true, false])
@@ -157,7 +157,7 @@ import Testing
     (0..<4).map { host.number(at: address + UInt64(16 * $0) + 12, 2) }
   }
 
-  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md, 20, Q9
+  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md#full-test-without-wrap
   @Test(
     "without the wrap, a full queue with head 0 is not found full; as the spec, entries wait",
     arguments: [true, false])
@@ -257,7 +257,7 @@ import Testing
     #expect(host.interrupts.isEmpty)
   }
 
-  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md, 20, Q14
+  // nvmet_pci_epf.md, 10; nvmet_pci_epf.md#vector-not-checked
   @Test(
     "any vector is taken, and raising it fails; as the spec, it is refused",
     arguments: [8, 9, 1000, 0xffff] as [UInt32])
@@ -495,7 +495,7 @@ import Testing
     if let line { #expect(host.log.contains(line)) }
   }
 
-  // nvmet_pci_epf.md, 13; nvmet_pci_epf.md, 20, Q4
+  // nvmet_pci_epf.md, 13; nvmet_pci_epf.md#queue-id-beyond-arrays
   @Test(
     "ids between the driver's queues and max_qid are refused and diagnosed, not followed",
     arguments: [5, 6, 8] as [UInt32])

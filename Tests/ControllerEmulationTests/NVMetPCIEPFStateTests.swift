@@ -200,7 +200,7 @@ import Testing
     #expect(host.status == 1)
   }
 
-  // nvmet_pci_epf.md, 6; nvmet_pci_epf.md, 20, Q12
+  // nvmet_pci_epf.md, 6; nvmet_pci_epf.md#shutdown-while-disabled-ignored
   @Test(
     "a shutdown while disabled is ignored; as the spec it completes",
     arguments: [true, false])
@@ -239,7 +239,7 @@ import Testing
       ])
   }
 
-  // nvmet_pci_epf.md, 7; nvmet_pci_epf.md, 20, Q11
+  // nvmet_pci_epf.md, 7; nvmet_pci_epf.md#ready-despite-fatal
   @Test(
     "RDY shows although the core has given up, and every command is a sequence error; as the spec, it is a fatal status",
     arguments: [
@@ -298,7 +298,7 @@ import Testing
     #expect(status(nvmetPCIEPF(configuration: 0x0046_0081)) == 2)
   }
 
-  // nvmet_pci_epf.md, 7; nvmet_pci_epf.md, 20, Q14
+  // nvmet_pci_epf.md, 7; nvmet_pci_epf.md#vector-not-checked
   @Test(
     "every enable resets burst and threshold; disabled coalescing stays in its slot; as the spec, it goes",
     arguments: [true, false])
@@ -318,7 +318,7 @@ import Testing
 
   // nvmet_pci_epf.md, 7
   @Test(
-    "what is not checked",
+    "an enable does not check these settings",
     arguments: [
       NVMetPCIEPFRow("ASQ and ACQ zero") { host in
         for offset in [0x28, 0x2c, 0x30, 0x34] { host.write(offset, 0) }
@@ -398,7 +398,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 8
-  @Test("what has been fetched completes before its queue goes")
+  @Test("fetched commands complete before their queue is deleted")
   func fetched() {
     let host = nvmetPCIEPF()
     host.submit(.init(opcode: 0x0a, words: [7]))

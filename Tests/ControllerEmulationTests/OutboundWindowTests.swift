@@ -79,7 +79,7 @@ import Testing
     #expect(host.diagnoses.contains { $0.fault == "nvmet_pci_epf: outbound windows" })
   }
 
-  // pci_epf_nvme.md, 13, Q1
+  // pci_epf_nvme.md#partial-mapping-repeats
   @Test(
     "a piece that needs two mappings is refused and diagnosed; by the specification it moves",
     arguments: [true, false])

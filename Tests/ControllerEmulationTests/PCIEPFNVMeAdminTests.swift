@@ -125,7 +125,7 @@ import Testing
     #expect(host.run(.init(opcode: 0x0a, words: [0x0b]))?.result == 0x100)
   }
 
-  // pci_epf_nvme.md, 11; pci_epf_nvme.md, 13, Q22
+  // pci_epf_nvme.md, 11; pci_epf_nvme.md#async-events-never-complete
   @Test(
     "an event request never completes; as the spec it is answered at disable or by an event"
   )
@@ -146,7 +146,7 @@ import Testing
     #expect(host.log == before)
   }
 
-  // pci_epf_nvme.md, 11.6; pci_epf_nvme.md, 13, Q12
+  // pci_epf_nvme.md, 11.6; pci_epf_nvme.md#queue-count-of-target
   @Test(
     "the number of queues is the target's; as the spec it is the PCI side's",
     arguments: [true, false])
@@ -167,7 +167,7 @@ import Testing
     arguments: [
       ("good", 1, 1, 1023, 1, 0), ("the last id", 4, 1, 31, 4, 0),
       ("CQID 0", 0, 1, 31, 0, 0x4101), ("CQID = number of queues", 5, 1, 31, 1, 0x4101),
-      // pci_epf_nvme.md, 13, Q7
+      // pci_epf_nvme.md#noncontiguous-queue-is-invalid-queue
       ("not contiguous", 2, 0, 31, 2, 0x410c), ("QSIZE 0", 2, 1, 0, 2, 0x4102),
       ("QSIZE above MQES", 2, 1, 1024, 2, 0x4102), ("vector 32", 2, 1, 31, 32, 0x4108),
       ("the last vector", 2, 1, 31, 31, 0),
@@ -245,7 +245,7 @@ import Testing
     for id in 1...4 { #expect(host.createSubmissionQueue(id, on: 1, flags: 7) == 0, "\(id)") }
   }
 
-  // pci_epf_nvme.md, 11.2; pci_epf_nvme.md, 13, Q8
+  // pci_epf_nvme.md, 11.2; pci_epf_nvme.md#submission-queue-beyond-arrays
   @Test(
     "the id that passes the driver's test and is beyond its arrays is refused and diagnosed"
   )
@@ -277,7 +277,7 @@ import Testing
         #expect(host.status(of: .init(opcode: 4, words: [1])) == 0)
       }
     },
-    // pci_epf_nvme.md, 13, Q10
+    // pci_epf_nvme.md#completion-queue-deleted-in-use
     Row("Delete CQ with an SQ: succeeds, and the queue goes on") {
       let host = Self.host()
       #expect(host.makeQueues())
@@ -372,7 +372,7 @@ import Testing
         of: .init(opcode: 2, prp1: host.page(), words: [0x8000 << 16 | 1])) == 0x4002)
   }
 
-  // pci_epf_nvme.md, 11.5; pci_epf_nvme.md, 13, Q11
+  // pci_epf_nvme.md, 11.5; pci_epf_nvme.md#effects-log-overrun
   @Test("an effects log too short for the driver's edit is diagnosed")
   func shortEffects() {
     let host = Self.host()
@@ -380,8 +380,8 @@ import Testing
     #expect(host.diagnoses.map(\.fault) == ["pci_epf_nvme: effects log"])
   }
 
-  // pci_epf_nvme.md, 13, Q8; pci_epf_nvme.md, 13, Q11
-  @Test("what is undefined is refused without a diagnosis once the quirk is off")
+  // pci_epf_nvme.md#submission-queue-beyond-arrays; pci_epf_nvme.md#effects-log-overrun
+  @Test("undefined behaviour is refused without a diagnosis when the quirk is off")
   func undefined() {
     let host = Self.host {
       $0.quirks.subtract([.submissionQueueBeyondArrays, .effectsLogOverrun])
@@ -392,7 +392,7 @@ import Testing
     #expect(host.diagnoses.isEmpty)
   }
 
-  // pci_epf_nvme.md, 13, Q20
+  // pci_epf_nvme.md#small-transfer-field-wraps
   @Test(
     "MDTS by mdts_kb wraps below 8 KiB; without the quirk 8 KiB is the minimum",
     arguments: [(128, true, 5), (4, true, 0), (4, false, 1), (128, false, 5), (1, false, 1)]

@@ -88,7 +88,7 @@ import Testing
       #expect(host.reap(1)?.1.status == 0)
       #expect(host.reap(1)?.1.status == 0, "the entry between is not looked at")
     },
-    // pci_epf_nvme.md, 13, Q15
+    // pci_epf_nvme.md#lost-completions
     Row("a tail beyond the queue is diagnosed") {
       let host = Self.host()
       host.write(0x1008, 64)
@@ -158,7 +158,7 @@ import Testing
     #expect(host.status(of: entry, on: 1) == 0)
   }
 
-  // pci_epf_nvme.md, 12.2; pci_epf_nvme.md, 13, Q9
+  // pci_epf_nvme.md, 12.2; pci_epf_nvme.md#deallocate-ignored
   @Test(
     "deallocation is a success that does nothing; as the spec it is done",
     arguments: [true, false])
@@ -252,7 +252,7 @@ import Testing
   @Test("the order of checks", arguments: checks)
   func check(_ row: Row) throws { try row.check() }
 
-  // pci_epf_nvme.md, 13, Q21
+  // pci_epf_nvme.md#loop-carries-less-than-mebibyte
   @Test(
     "a command of exactly 1 MiB fails on a loop target; without the quirk it does not",
     arguments: [true, false], [true, false])
@@ -431,7 +431,7 @@ import Testing
       let host = Self.host()
       #expect(host.status(of: .init(opcode: 2, namespace: 9), on: 1).map { $0 >> 14 & 1 } == 1)
     },
-    // pci_epf_nvme.md, 13, Q15
+    // pci_epf_nvme.md#lost-completions
     Row("full: the rest of the batch is lost; as the spec nothing is") {
       for loses in [true, false] {
         let host = PCIEPFNVMeStateTests.host(enabled: true) {
@@ -455,7 +455,7 @@ import Testing
       #expect(host.status(of: .init(opcode: 0, namespace: 1), on: 1) == 0)
       #expect(host.read(0x100c) == 1, "what the host has written")
     },
-    // pci_epf_nvme.md, 13, Q6
+    // pci_epf_nvme.md#interrupt-enable-ignored
     Row("one interrupt for a batch, IEN or not") {
       for isEnabled in [true, false] {
         let host = PCIEPFNVMeStateTests.host(enabled: true)
@@ -468,7 +468,7 @@ import Testing
         #expect(host.interrupts == [1])
       }
     },
-    // pci_epf_nvme.md, 13, Q6
+    // pci_epf_nvme.md#interrupt-enable-ignored
     Row("as the spec: no interrupt without IEN") {
       let host = PCIEPFNVMeStateTests.host(enabled: true) {
         $0.quirks.remove(.interruptEnableIgnored)

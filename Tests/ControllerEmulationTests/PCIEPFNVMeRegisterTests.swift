@@ -174,7 +174,7 @@ import Testing
   @Test("handling of the other registers", arguments: behaviours)
   func behaviour(_ row: Row) throws { try row.check() }
 
-  // pci_epf_nvme.md, 7.2; pci_epf_nvme.md, 13, Q23
+  // pci_epf_nvme.md, 7.2; pci_epf_nvme.md#whole-bar-writable
   @Test(
     "a write to a read-only register stays until the driver writes it; as the spec it is dropped",
     arguments: [0x00, 0x04, 0x08, 0x1c], [true, false])

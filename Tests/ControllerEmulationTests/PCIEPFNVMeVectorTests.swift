@@ -20,7 +20,7 @@ import Testing
     #expect(host.read(0x14) == 0x0046_0000)
     host.write(0x14, 0x0046_0001)
     host.pass(6)
-    // pci_epf_nvme.md, 13, Q3
+    // pci_epf_nvme.md#shutdown-status-sticks
     #expect(host.status == 9, "shutdown complete sticks")
     host.write(0x14, 0x0046_0000)
     host.pass(6)

@@ -30,11 +30,11 @@ import Testing
   }
 
   static let guarded: [Row] = [
-    // nvmet.md, 4.1; nvmet.md, 21, row 1; nvmet_pci_epf.md, 20, Q6
+    // nvmet.md, 4.1; nvmet.md, 21, row 1; nvmet_pci_epf.md#controller-deletion-crashes
     Row(
       fact: "attr_qid_max", hazard: .limitUnderController,
       operations: [write(subsystem + "/attr_qid_max", "2\n")]),
-    // nvmet.md, 13; nvmet.md, 21, row 1; nvmet_pci_epf.md, 20, Q6
+    // nvmet.md, 13; nvmet.md, 21, row 1; nvmet_pci_epf.md#controller-deletion-crashes
     Row(
       fact: "unlink subsystem from port", hazard: .portUnderController,
       operations: [.unlink(path: port + "/subsystems/" + nqn, target: subsystem)]),
@@ -291,7 +291,7 @@ import Testing
 
   /// Requests that a profile must not make.
   static let unwelcome: [(hazard: Hazard, fact: String, functions: String, namespaces: String)] = [
-    // nvmet_pci_epf.md, 20, Q4; nvmet.md, 21, row 6
+    // nvmet_pci_epf.md#queue-id-beyond-arrays; nvmet.md, 21, row 6
     (
       .queuesBeyondVectors, "queues beyond the vectors",
       """

@@ -296,7 +296,7 @@ extension ControllerBehaviour {
   /// The driver would fetch forever.
   static func invalidTail(_ controller: inout Controller<Self>, _ tail: UInt32, of queue: Int) {
     controller.diagnose(
-      // pci_epf_nvme.md, 13, Q15; nvmet_pci_epf.md, 20, Q8
+      // pci_epf_nvme.md#lost-completions; nvmet_pci_epf.md#doorbell-beyond-queue-loops
       "\(behaviour.rawValue): tail doorbell",
       "tail doorbell \(tail) of submission queue \(queue) is beyond its \(controller.submissions[queue].depth) entries: the driver would fetch forever"
     )

@@ -225,7 +225,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
     for segment in controller.segments
     where windows.reach(from: segment.address) < UInt64(segment.count) {
       controller.diagnose(
-        // pci_epf_nvme.md, 13, Q1
+        // pci_epf_nvme.md#partial-mapping-repeats
         "pci_epf_nvme: partial mapping",
         "a piece of \(segment.count) bytes needs more than one mapping: the driver would transfer its first part repeatedly"
       )
@@ -290,7 +290,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
     if id == end || target >= controller.completions.count {
       if controller.has(.submissionQueueBeyondArrays) {
         controller.diagnose(
-          // pci_epf_nvme.md, 13, Q8
+          // pci_epf_nvme.md#submission-queue-beyond-arrays
           "pci_epf_nvme: queue id",
           "Create I/O SQ \(id) on CQ \(target): the driver uses entries beyond its arrays")
       }
@@ -430,7 +430,7 @@ enum PCIEPFNVMe: ControllerBehaviour {
     case .commandEffects:
       if controller.has(.effectsLogOverrun), count < 24 {
         controller.diagnose(
-          // pci_epf_nvme.md, 13, Q11
+          // pci_epf_nvme.md#effects-log-overrun
           "pci_epf_nvme: effects log",
           "an effects log of \(count) bytes: the driver edits the first 24 and writes past its buffer"
         )

@@ -33,7 +33,7 @@ extension Signature {
     ),
     Signature(
       id: .driverOther, rank: nil, patterns: [],
-      meaning: "another driver has the controller, so this machine has no disk of it",
+      meaning: "another driver has the controller, so this machine has no block device for it",
       fix: "on the host, if that is not intended: epfnvme host rebind --force"
     ),
     Signature(

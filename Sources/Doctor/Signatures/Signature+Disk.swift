@@ -149,7 +149,7 @@ extension Signature {
         "BTRFS warning (device nvme*): csum failed",
       ],
       meaning:
-        "data of the disk is wrong, and no command reported an error: in nvmet_pci_epf a transfer that failed completes with success (transfer-failure-succeeds, no release fixes it), a backing of null_blk without memory keeps nothing, and an MSI-X write at a random address damages memory (dma-fault)",
+        "data of the disk is wrong, and no command reported an error: in nvmet_pci_epf a transfer that failed completes with success (transfer-failure-succeeds, no release fixes it), a backing of null_blk without memory stores no data, and an MSI-X write at a random address damages memory (dma-fault)",
       fix:
         "on the board: dmesg for DMA transfer failed; use a backing that keeps data; on the host: do not repair the file system before the cause is known; epfnvme smoke with --role host verifies data"
     ),

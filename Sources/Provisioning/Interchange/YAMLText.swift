@@ -116,7 +116,7 @@ struct YAMLText {
     while let line, line.indentation == indentation, Self.isItem(line.content) {
       let rest = line.content.dropFirst().drop { $0 == " " }
       guard rest.isEmpty else {
-        // The item continues the line, as if it stood below the dash.
+        // The item continues the line, as if it were below the dash.
         let column = indentation + line.content.count - rest.count
         lines[next] = Line(number: line.number, indentation: column, content: rest)
         elements.append(try block(column, depth: depth + 1))
@@ -142,7 +142,7 @@ struct YAMLText {
       next += 1
       let value: LocatedJSON
       if rest.isEmpty {
-        // A sequence may stand as far to the left as its key.
+        // A sequence may have the indentation of its key.
         if let below = self.line, below.indentation == indentation, Self.isItem(below.content) {
           value = try sequence(indentation, depth + 1)
         } else {
@@ -166,7 +166,7 @@ struct YAMLText {
     TextPosition(line: line?.number ?? 1, column: (line?.indentation ?? 0) + 1)
   }
 
-  /// What stands below a key or a dash; null if nothing does.
+  /// The value below a key or a dash; null if there is none.
   private mutating func nested(
     deeperThan indentation: Int, _ above: Line, _ depth: Int
   ) throws(ProfileIssue) -> LocatedJSON {

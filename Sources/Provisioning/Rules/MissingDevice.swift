@@ -18,7 +18,7 @@ package enum BackingHint {
       "\(source); at boot, order the unit after \(DeviceUnit.name(of: path)) (After= and Requires= in systemctl edit epfnvme@NAME), or wait: setup --wait-for 30"
   }
 
-  /// How a device comes into being; nil for the disks that a kernel finds itself.
+  /// The command or key that creates a device; nil for disks that the kernel finds.
   private static func source(of path: String) -> String? {
     let parts = path.split(separator: "/").dropFirst().map(String.init)
     guard let first = parts.first else { return nil }

@@ -138,7 +138,7 @@ struct StatusText {
     if let path = space.devicePath { text += "  \(clean(path))" }
     if let backing = space.backing { text += " (\(clean(backing)))" }
     if let size = space.sizeBytes { text += ", \(Self.size(size))" }
-    if space.keepsData == false { text += ", " + terminal.paint("keeps nothing", .yellow) }
+    if space.keepsData == false { text += ", " + terminal.paint("stores no data", .yellow) }
     return Node(text: text)
   }
 

@@ -21,7 +21,7 @@ extension NVMetPCIEPF {
     controller.log(.error, "nvmet: ctrl \(id) keep-alive timer (\(seconds) seconds) expired!")
     controller.log(.error, "nvmet: ctrl \(id) fatal error occurred!")
     controller.diagnose(
-      // nvmet_pci_epf.md, 20, Q5
+      // nvmet_pci_epf.md#keep-alive-expiry-crashes
       "nvmet_pci_epf: keep-alive timer",
       "the keep-alive timer of \(seconds) s has expired: the kernel calls a missing operation and crashes"
     )

@@ -219,7 +219,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
 
   private static func beyondArrays(_ controller: inout Controller<Self>, _ id: Int) -> Outcome {
     controller.diagnose(
-      // nvmet_pci_epf.md, 20, Q4
+      // nvmet_pci_epf.md#queue-id-beyond-arrays
       "nvmet_pci_epf: queue id",
       "queue \(id) is beyond the \(controller.submissions.count) that the driver has room for: it would write past its arrays"
     )
@@ -310,7 +310,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     guard controller.has(.failedReadHangs) else { return }
     let subject = queue == 0 ? "command 0x\(hexadecimalDigits(command.opcode, count: 2))" : "a read"
     controller.diagnose(
-      // nvmet_pci_epf.md, 20, Q2
+      // nvmet_pci_epf.md#failed-read-hangs
       "nvmet_pci_epf: failed read",
       "\(subject) failed in execution: the driver's worker waits forever, and disable, link-down or unlink would hang"
     )

@@ -30,7 +30,7 @@ final class Companion: Sendable {
     ended.store(true, ordering: .sequentiallyConsistent)
   }
 
-  /// Whether the thread is to end.
+  /// Whether the thread was asked to end.
   var isAskedToEnd: Bool { asked.load(ordering: .sequentiallyConsistent) }
   func askToEnd() { asked.store(true, ordering: .sequentiallyConsistent) }
 
