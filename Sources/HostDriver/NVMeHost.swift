@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 public import NVMe
 public import PCI
 
@@ -117,7 +118,7 @@ public class NVMeHost: HostInterface {
 
   /// The words for a controller that did not become ready.
   func notReady(_ step: String, after milliseconds: UInt64, status: UInt32) -> String {
-    "device not ready after \(milliseconds) ms, CSTS=0x\(String(status, radix: 16))"
+    "device not ready after \(milliseconds) ms, CSTS=\(hexadecimal(status))"
   }
 
   /// The words for a command without a completion.
@@ -131,7 +132,7 @@ public class NVMeHost: HostInterface {
       let status = read(.status)
       if status & 2 != 0, endsWaitAtFatal {
         throw HostError(
-          step: step, message: "fatal controller status, CSTS=0x\(String(status, radix: 16))")
+          step: step, message: "fatal controller status, CSTS=\(hexadecimal(status))")
       }
       guard waited < limit else {
         throw HostError(step: step, message: notReady(step, after: limit, status: status))
@@ -266,7 +267,7 @@ public class NVMeHost: HostInterface {
 
   static func noMemory(_ address: UInt64, _ count: Int) -> HostError {
     HostError(
-      step: "memory", message: "no \(count) bytes at 0x\(String(address, radix: 16))")
+      step: "memory", message: "no \(count) bytes at \(hexadecimal(address))")
   }
 
   func check(_ completion: CompletionEntry, _ step: String) throws(HostError) {

@@ -7,7 +7,7 @@ final class BoardLog {
   struct NoConsole: Error { var path: String }
 
   private let file: CInt
-  /// What of a line has arrived.
+  /// The part of a line that has arrived.
   private var rest: [UInt8] = []
   private let prefix: String
 

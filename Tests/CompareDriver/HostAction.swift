@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import Numbers
-import SpecificationHost
 
-/// What a random host does.
+/// An action of a random host.
 enum HostAction: CustomStringConvertible {
   case configure(UInt32)
   case register(Int, UInt32)
@@ -14,15 +14,15 @@ enum HostAction: CustomStringConvertible {
   case bringUp
 
   var description: String {
-    func hex(_ value: some BinaryInteger) -> String { "0x" + String(value, radix: 16) }
     switch self {
-    case .configure(let value): return "CC=\(hex(value))"
-    case .register(let offset, let value): return "[\(hex(offset))]=\(hex(value))"
+    case .configure(let value): return "CC=\(hexadecimal(value))"
+    case .register(let offset, let value): return "[\(hexadecimal(offset))]=\(hexadecimal(value))"
     case .doorbell(let index, let value): return "doorbell \(index)=\(value)"
     case .command(let entry, let queue):
-      let words = entry.words.map { hex($0) }.joined(separator: " ")
-      return "queue \(queue): opcode \(hex(entry.opcode)) flags \(hex(entry.flags)) "
-        + "nsid \(hex(entry.namespace)) prp \(hex(entry.prp1)) \(hex(entry.prp2)) words \(words)"
+      let words = entry.words.map { hexadecimal($0) }.joined(separator: " ")
+      return
+        "queue \(queue): opcode \(hexadecimal(entry.opcode)) flags \(hexadecimal(entry.flags)) "
+        + "nsid \(hexadecimal(entry.namespace)) prp \(hexadecimal(entry.prp1)) \(hexadecimal(entry.prp2)) words \(words)"
     case .functionReset: return "FLR"
     case .linkFlap: return "link down and up"
     case .bringUp: return "enable and create queues"

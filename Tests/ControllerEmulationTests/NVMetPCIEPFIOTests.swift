@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 @testable import ControllerEmulation
 import LibC
 import NVMe
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: I/O commands, on block devices and on files (nvmet_pci_epf.md, 19).

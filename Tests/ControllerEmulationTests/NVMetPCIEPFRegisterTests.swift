@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (nvmet_pci_epf.md, 3, 4).
@@ -22,7 +22,7 @@ import Testing
     #expect(setup.bar0Size == size)
     setup.bar0 = .resizable
     #expect(setup.bar0Size == 1 << 20)
-    var model = sheetModel(.nvmetPCIEPF)
+    var model = documentedModel(.nvmetPCIEPF)
     model.interrupts = .msix(vectors: vectors)
     if alignment == 1 { #expect(model.bar0Size == Int(size)) }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: what the register poll decides, enable, disable, and how long they take (pci_epf_nvme.md, 10).
@@ -87,7 +87,7 @@ import Testing
 
   static let states: [Row] = [
     Row("UNPOLLED: with a link notifier nothing is seen before link_up") {
-      var model = sheetModel(.pciEPFNVMe)
+      var model = documentedModel(.pciEPFNVMe)
       model.hasLinkUpNotifier = true
       let host = Host(model)
       host.write(0x14, 0x0046_0001)
@@ -98,7 +98,7 @@ import Testing
     Row("UNPOLLED: without a notifier the poll has begun") {
       let host = Host(
         {
-          var model = sheetModel(.pciEPFNVMe)
+          var model = documentedModel(.pciEPFNVMe)
           model.hasLinkUpNotifier = false
           return model
         }())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: the worked examples (pci_epf_nvme.md, 19). Create CQ is with the admin commands, queue limits and what `cat` shows with

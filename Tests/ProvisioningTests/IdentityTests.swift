@@ -34,7 +34,7 @@ import Testing
       """)
   }
 
-  /// What tells one board from another, as the kernel has it.
+  /// The values that distinguish boards, as the kernel has them.
   private func identity(_ machine: SimulatedMachine) -> [String] {
     let tree = machine.tree.filter { $0.hasPrefix("nvmet/subsystems/") }
     let names = [

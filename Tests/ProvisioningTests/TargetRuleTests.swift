@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What makes a target useless: ports, addresses, access, missing devices.
+/// Rules against a useless target: ports, addresses, access, missing devices.
 @Suite struct TargetRuleTests {
   private static let nqn = "nqn.2026-01.org.example:a"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What Linux as the host reports about identities, namespaces and data of a board's controller.
+/// Messages of Linux as the host about identities, namespaces and data of a board's controller.
 /// - Source: `drivers/nvme/host/{core,multipath}.c`; `block/blk-core.c`, `block/partitions/core.c`.
 extension Signature {
   private static let ownIdentity =

@@ -45,7 +45,7 @@ struct HostDoctorTests {
     #expect(diagnosis.release.first?.isNumber == true, "\(diagnosis.release)")
   }
 
-  /// What tools put before a message, and terminals around it.
+  /// Prefixes of tools before a message, and control sequences of terminals around it.
   static let prefixes = [
     "", "[    9.620114] ", "[Mon Nov 30 16:14:28 2026] ", "[  +0.000003] ",
     "<3>[    9.620114][    T1] ", "<3>", "kern  :err   : [    9.620114] ",
@@ -214,7 +214,8 @@ struct HostDoctorTests {
     try fake.write("resetting\n", to: "sys/bus/pci/devices/0000:01:00.0/nvme/nvme1/state")
     let diagnosis = HostDoctor.examine(fake.bus, log: nil, release: "6.12.9")
     expect(diagnosis.findings, [.controllerNotLive])
-    #expect(diagnosis.notInspected.contains { $0.what == "kernel log" && $0.reason.contains("--log") })
+    #expect(
+      diagnosis.notInspected.contains { $0.what == "kernel log" && $0.reason.contains("--log") })
   }
 
   @Test("the facts name IOMMU, link, ASPM, power state and interrupts of each disk")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import NVMe
 internal import Numbers
+internal import NVMe
 internal import PCI
 
 /// `nvmet_pci_epf`, in Linux since 6.14: the endpoint driver. The commands of its target are in `NVMetPCIEPF+Target.swift`.
@@ -325,7 +325,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
     controller.log(
       .error,
-      "CQ[\(queue)]: Command \(name) (0x\(String(command.opcode, radix: 16))) status 0x\(String(status.rawValue, radix: 16))"
+      "CQ[\(queue)]: Command \(name) (\(hexadecimal(command.opcode))) status \(hexadecimal(status.rawValue))"
     )
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import LibC
 import Synchronization
 
 /// A thread with an honest client, which can be asked to end.

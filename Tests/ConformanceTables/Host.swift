@@ -300,7 +300,7 @@ package final class Host {
 }
 
 /// The setup of nvmet_pci_epf.md, 24: 64 MiB in blocks of 512 bytes, eight MSI-X vectors, four I/O queues.
-package func sheetModel(_ behaviour: Behaviour) -> ControllerModel {
+package func documentedModel(_ behaviour: Behaviour) -> ControllerModel {
   var model = ControllerModel(behaviour)
   model.vendorID = 0x1b96
   model.subsystemVendorID = 0x1b97
