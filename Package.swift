@@ -205,16 +205,17 @@ let package = Package(
         systemPackage,
       ]),
     .target(
-      name: "ConformanceTables", dependencies: ["ControllerEmulation", "Numbers", "PCI"],
+      name: "ConformanceTables",
+      dependencies: ["ControllerEmulation", "HostDriver", "NVMe", "Numbers", "PCI"],
       path: "Tests/ConformanceTables"),
     .testTarget(
       name: "ControllerEmulationTests",
       dependencies: [
-        "LibC", "ControllerEmulation", "HostDriver", "KernelHistory", "NVMe", "NVMeEmulation",
-        "Numbers", "PCI", "ConformanceTables",
+        "LibC", "ConformanceTables", "ControllerEmulation", "HostDriver", "KernelHistory", "NVMe",
+        "NVMeEmulation", "Numbers", "PCI",
       ]),
     .testTarget(
-      name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "ConformanceTables"]),
+      name: "ConformanceTests", dependencies: ["ConformanceTables", "ControllerEmulation", "PCI"]),
     .testTarget(
       name: "HostDriverTests",
       dependencies: ["LibC", "ControllerEmulation", "HostDriver", "NVMe", "PCI", "NVMeEmulation"]),

@@ -144,19 +144,6 @@ public class NVMeHost: HostInterface {
 
   // MARK: Commands
 
-  struct QueuePair {
-    var submissions: UInt64
-    var completions: UInt64
-    var depth: UInt32
-    /// Entries of the completion queue, if not as many.
-    var completionDepth: UInt32?
-    var tail: UInt32 = 0
-    var head: UInt32 = 0
-    var phase: UInt32 = 1
-    /// The last command.
-    var latest: (id: UInt16, opcode: UInt8) = (0, 0)
-  }
-
   /// A command on the admin queue: namespace, data pointers, dwords from 10 on.
   public func execute(
     _ opcode: AdminOpcode, namespace: UInt32 = 0, prp1: UInt64 = 0, prp2: UInt64 = 0,
@@ -195,15 +182,10 @@ public class NVMeHost: HostInterface {
 
   /// Puts a command into a queue, with a unique identifier.
   func submit(_ command: SubmissionEntry, to queue: Int) throws(HostError) -> UInt16 {
-    let pair = queues[queue]
     identifier &+= 1
-    var entry = command.dwords
-    entry[0] = entry[0] & 0xffff | UInt32(identifier) << 16
-    for index in entry.indices {
-      try store(entry[index], at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
-    }
-    queues[queue].tail = (pair.tail + 1) % pair.depth
-    queues[queue].latest = (identifier, command.opcode)
+    var entry = command
+    entry.id = identifier
+    do { try queues[queue].put(entry, in: memory) } catch { throw Self.memoryError(error) }
     return identifier
   }
 
@@ -215,15 +197,7 @@ public class NVMeHost: HostInterface {
     _ queue: Int, milliseconds: UInt64 = 60_000
   ) throws(HostError) -> CompletionEntry {
     for waited in 0... {
-      let pair = queues[queue]
-      let address = pair.completions + UInt64(pair.head) * UInt64(CompletionEntry.byteCount)
-      let raw = try bytes(at: address, CompletionEntry.byteCount)
-      // Bytes have no padding that could be read.
-      let entry = unsafe CompletionEntry(raw.span.bytes)
-      if entry.phase == (pair.phase == 1) {
-        let isLast = pair.head + 1 == pair.completionDepth ?? pair.depth
-        queues[queue].head = isLast ? 0 : pair.head + 1
-        if isLast { queues[queue].phase ^= 1 }
+      if let entry = try takeCompletion(queue) {
         write(at: Register.doorbells + 4 + 8 * queue, queues[queue].head)
         return entry
       }
@@ -233,20 +207,24 @@ public class NVMeHost: HostInterface {
     throw HostError(step: "queue \(queue)", message: timedOut(queue, after: milliseconds))
   }
 
+  private func takeCompletion(_ queue: Int) throws(HostError) -> CompletionEntry? {
+    do { return try queues[queue].take(from: memory) } catch { throw Self.memoryError(error) }
+  }
+
+  private static func memoryError(_ error: HostMemoryError) -> HostError {
+    HostError(step: "memory", message: "\(error)")
+  }
+
   func store<T: FixedWidthInteger & BitwiseCopyable>(
     _ value: T, at address: UInt64
   ) throws(HostError) {
-    do { try memory.store(value, at: address) } catch {
-      throw HostError(step: "memory", message: "\(error)")
-    }
+    do { try memory.store(value, at: address) } catch { throw Self.memoryError(error) }
   }
 
   func load<T: FixedWidthInteger & BitwiseCopyable>(
     at address: UInt64, as type: T.Type
   ) throws(HostError) -> T {
-    do { return try memory.load(at: address, as: type) } catch {
-      throw HostError(step: "memory", message: "\(error)")
-    }
+    do { return try memory.load(at: address, as: type) } catch { throw Self.memoryError(error) }
   }
 
   func bytes(at address: UInt64, _ count: Int) throws(HostError) -> [UInt8] {

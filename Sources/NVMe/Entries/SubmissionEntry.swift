@@ -42,7 +42,10 @@
   /// Whether the data pointer is an SGL (PSDT), CDW0 bits 15:14.
   @inlinable public var usesSGL: Bool { dwords[0] & 0xc000 != 0 }
   /// The command identifier (CID), CDW0 bits 31:16: unique among the queue's outstanding commands.
-  @inlinable public var id: UInt16 { UInt16(truncatingIfNeeded: dwords[0] >> 16) }
+  @inlinable public var id: UInt16 {
+    get { UInt16(truncatingIfNeeded: dwords[0] >> 16) }
+    set { dwords[0] = dwords[0] & 0xffff | UInt32(newValue) << 16 }
+  }
   /// The namespace identifier (NSID), CDW1; FFFFFFFFh is all namespaces.
   @inlinable public var namespaceID: UInt32 { dwords[1] }
 
