@@ -73,7 +73,7 @@ faults: packages ## run the fault campaign: errnos, signals, crashes, torn journ
 	  '^[a-z]+ [a-z ]+: .*: ([0-9]+) (of|cases|moments|signals)' -- \
 	  .ci/run-tests .build/faults.log swift test $(optimized_tests) --disable-xctest --skip-build --filter 'Fault.*Tests|CrashTests|SignalTests'
 
-# The sanitizers need builds of their own. The thread sanitizer's library has no annotations of Swift's Mutex.
+# The sanitizers need separate builds. The thread sanitizer's library has no annotations of Swift's Mutex.
 asan: packages ## run the tests with the address sanitizer
 	$(swift_build) $(sanitized)/address --sanitize=address --build-tests
 	$(evidence) run asan 'tests with the address sanitizer' 'make asan' $(tests_counted) -- \

@@ -70,7 +70,7 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "KernelHistory", "LinuxFiles", "Numbers", "CLinux", systemPackage,
       ]),
-    .target(name: "PCI"),
+    .target(name: "PCI", dependencies: ["Numbers"]),
     .target(name: "NVMe", dependencies: ["Numbers"]),
     .target(
       name: "ControllerEmulation",
@@ -164,7 +164,7 @@ let package = Package(
       dependencies: [
         "LibC", "CLinux", "ConfigFS", "PCIEndpoint", "KernelEvents", "SimulatedKernel",
         "Provisioning", "EndpointProvisioning", "LinuxFiles", "ControllerEmulation", "PCI",
-        "VFIOUser", "EndpointLink", "BoardTests", "Doctor", "SpecificationHost", "ServedHost",
+        "VFIOUser", "EndpointLink", "BoardTests", "Doctor", "ConformanceTables", "ServedHost",
         "TestSupport", systemPackage,
       ], path: "Tests/FuzzTargets"),
     .executableTarget(
@@ -205,16 +205,17 @@ let package = Package(
         systemPackage,
       ]),
     .target(
-      name: "SpecificationHost", dependencies: ["ControllerEmulation", "PCI"],
-      path: "Tests/SpecificationHost"),
+      name: "ConformanceTables",
+      dependencies: ["ControllerEmulation", "HostDriver", "NVMe", "Numbers", "PCI"],
+      path: "Tests/ConformanceTables"),
     .testTarget(
       name: "ControllerEmulationTests",
       dependencies: [
-        "LibC", "ControllerEmulation", "HostDriver", "KernelHistory", "NVMe", "NVMeEmulation",
-        "Numbers", "PCI", "SpecificationHost",
+        "LibC", "ConformanceTables", "ControllerEmulation", "HostDriver", "KernelHistory", "NVMe",
+        "NVMeEmulation", "Numbers", "PCI",
       ]),
     .testTarget(
-      name: "ConformanceTests", dependencies: ["ControllerEmulation", "PCI", "SpecificationHost"]),
+      name: "ConformanceTests", dependencies: ["ConformanceTables", "ControllerEmulation", "PCI"]),
     .testTarget(
       name: "HostDriverTests",
       dependencies: ["LibC", "ControllerEmulation", "HostDriver", "NVMe", "PCI", "NVMeEmulation"]),
@@ -242,7 +243,7 @@ let package = Package(
       name: "CompareDriver",
       dependencies: [
         "LibC", "ControllerEmulation", "HostDriver", "LinuxFiles", "Numbers", "PCI",
-        "ProfileEmulation", "Provisioning", "ServedHost", "SimulatedKernel", "SpecificationHost",
+        "ProfileEmulation", "Provisioning", "ServedHost", "SimulatedKernel", "ConformanceTables",
         "VFIOUser", systemPackage,
       ], path: "Tests/CompareDriver"),
     .testTarget(

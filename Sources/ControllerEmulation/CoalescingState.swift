@@ -3,7 +3,7 @@
 /// Interrupt coalescing and arbitration as features set them.
 struct CoalescingState {
   struct Vector {
-    /// Whose slot it is while completion queues refer to it; nvmet_pci_epf only.
+    /// The vector that has the slot while completion queues refer to it; nvmet_pci_epf only.
     var vector: UInt16 = 0
     var references = 0
     var count = 0

@@ -39,7 +39,7 @@ extension Controller {
     case .createIOCompletionQueue:
       finish(command, on: 0, B.createCompletionQueue(&self, CompletionQueueRequest(command)))
     case .getLogPage:
-      let count = command.logPageBytes
+      let count = LogPageRequest(command).byteCount
       answer(command, count: count) { B.logPage(&$0, command, count: count) }
     case .identify: answer(command, count: 4096) { $0.identify(command) }
     // Both targets report that the command was not aborted, which the specification allows.

@@ -132,7 +132,7 @@ extension Controller {
 
   // MARK: Interrupts
 
-  /// How long an interrupt may be held: until the host consumes the entries of the previous one, or for its next command.
+  /// The time for which an interrupt may be held: until the host consumes the entries of the previous one, or for its next command.
   private static var interruptHold: UInt64 { 100_000 }
 
   /// Interrupts the host, unless it has a pending interrupt, or is about to submit more.

@@ -69,9 +69,9 @@ extension Controller {
     if events.masked.insert(event[.logPage]).inserted { events.held.append(event) }
   }
 
-  /// The host has read a log page and allows the next event of its kind, unless it asked to keep it masked (RAE, CDW10 bit 15).
+  /// The host has read a log page and allows the next event of its kind, unless it asked to keep it masked (RAE).
   mutating func acknowledgeEvents(of page: LogPageID, by command: SubmissionEntry) {
-    if command.cdw10 >> 15 & 1 == 0 { events.masked.remove(page) }
+    if !LogPageRequest(command).retainsEvent { events.masked.remove(page) }
   }
 
   /// The host has read the Changed Namespace List, unless it keeps its event masked.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// Get Features and Set Features: what several behaviours share.
+/// Get Features and Set Features: the parts that several behaviours share.
 extension Controller {
   /// Number of Queues, for submission and completion queues.
   func queueCount(_ queues: Int) -> Outcome {
@@ -14,7 +14,8 @@ extension Controller {
 
   /// Get Features, Interrupt Vector Configuration.
   func vectorConfiguration(_ command: SubmissionEntry) -> Outcome {
-    var setting = InterruptVectorConfiguration(rawValue: command.cdw11 & 0xffff)
+    var setting = InterruptVectorConfiguration()
+    setting[.vector] = command.featureVector
     guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
     setting[.disablesCoalescing] = coalescing.vectors[slot].isDisabled
     return .value(setting.rawValue)
@@ -22,7 +23,7 @@ extension Controller {
 
   /// Set Features, Interrupt Vector Configuration.
   mutating func configureVector(_ command: SubmissionEntry) -> Outcome {
-    let setting = InterruptVectorConfiguration(rawValue: command.cdw11)
+    let setting = InterruptVectorConfiguration(rawValue: command.featureValue)
     guard let slot = slot(of: setting[.vector]) else { return .failure(.invalidField) }
     coalescing.vectors[slot].isDisabled = setting[.disablesCoalescing]
     return .success
@@ -37,7 +38,7 @@ extension Controller {
   mutating func protectNamespace(_ command: SubmissionEntry) -> Outcome {
     let index = index(of: command.namespaceID)
     if let refusal = refuseNamespace(index) { return .failure(refusal) }
-    switch command.cdw11 {
+    switch command.featureValue {
     case 0: usage[index].isWriteProtected = false
     case 1:
       if let failure = model.namespaces[index].backend.flush() {
@@ -56,6 +57,6 @@ extension NumberOfQueues {
 }
 
 extension SubmissionEntry {
-  /// The length of the host identifier: 16 bytes if it is extended (EXHID, CDW11 bit 0).
-  var hostIdentifierBytes: Int { cdw11 & 1 != 0 ? 16 : 8 }
+  /// The length of the host identifier: 16 bytes if it is extended (EXHID).
+  var hostIdentifierBytes: Int { hasExtendedHostIdentifier ? 16 : 8 }
 }

@@ -48,9 +48,9 @@ extension Controller {
   @inline(__always)
   func refuseAccess(_ index: Int) -> Status? {
     switch model.namespaces[index].accessState {
-    case .inaccessible: 0x2302
-    case .persistentLoss: 0x2301
-    case .change: 0x2303
+    case .inaccessible: .accessInaccessible.retriable.withMore
+    case .persistentLoss: .accessPersistentLoss.retriable.withMore
+    case .change: .accessTransition.retriable.withMore
     default: nil
     }
   }
@@ -107,9 +107,8 @@ extension Controller {
     let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: transfer[..<Int(bytes)])
     let backend = model.namespaces[index].backend
     if isWrite {
-      let isDurable = command.cdw12 >> 30 & 1 != 0
       let failure = unsafe backend.write(
-        at: offset, from: UnsafeRawBufferPointer(buffer), isDurable: isDurable)
+        at: offset, from: UnsafeRawBufferPointer(buffer), isDurable: command.isDurable)
       if failure == nil { count(bytes, isWrite: true) }
       usage[index].writes += 1
       usage[index].writtenSectors += bytes >> 9
@@ -144,7 +143,7 @@ extension Controller {
     var status = parseDataPointer(command, bytes: ranges * 16)
     if status == .success { status = copyFromHost() }
     guard status == .success else { return fail(command, on: queue, status) }
-    guard command.cdw11 & 4 != 0 else { return finish(command, on: queue, .success) }
+    guard command.deallocates else { return finish(command, on: queue, .success) }
     let shift = UInt64(model.namespaces[index].blockShift)
     for range in 0..<Int(ranges) {
       let count = UInt64(

@@ -55,10 +55,3 @@ extension AdminOpcode {
     ]
   }
 }
-
-extension SubmissionEntry {
-  /// The length of a log page in bytes (NUMDL, NUMDU).
-  var logPageBytes: Int { ((Int(cdw10 >> 16) | Int(cdw11 & 0xffff) << 16) + 1) * 4 }
-  /// Whether Asymmetric Namespace Access has no namespaces in its groups (RGO, CDW10 bit 8).
-  var wantsGroupsOnly: Bool { cdw10 >> 8 & 1 != 0 }
-}

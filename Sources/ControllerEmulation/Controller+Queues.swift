@@ -50,7 +50,7 @@ extension Controller {
   }
 
   mutating func deleteSubmissionQueue(_ command: SubmissionEntry) -> Outcome {
-    let id = Int(command.cdw10 & 0xffff)
+    let id = Int(command.queueID)
     guard id > 0, id < submissions.count, submissions[id].isLive else {
       return .failure(.invalidQueueID)
     }
@@ -65,7 +65,7 @@ extension Controller {
   }
 
   mutating func deleteCompletionQueue(_ command: SubmissionEntry) -> Outcome {
-    let id = Int(command.cdw10 & 0xffff)
+    let id = Int(command.queueID)
     guard isIOCompletionQueue(id), completions[id].references > 0 else {
       return .failure(.invalidQueueID)
     }

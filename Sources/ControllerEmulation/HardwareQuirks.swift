@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 internal import NVMe
 internal import PCI
 
 /// The quirks of an endpoint controller's hardware and driver that a host can see of a function.
 ///
-/// What depends on a race in the hardware is diagnosed when a host brings it about, and not imitated.
+/// A race in the hardware is diagnosed when a host causes it, and not imitated.
 struct HardwareQuirks {
   /// The function's extended capabilities.
   let capabilities: [ExtendedCapability]
@@ -49,7 +50,7 @@ struct HardwareQuirks {
     }
     tell(
       .interruptAddressCached,
-      "vector \(vector) is not sent: the window leads to MSI address 0x\(String(mapped, radix: 16)), and the host has changed it to 0x\(String(address, radix: 16))"
+      "vector \(vector) is not sent: the window leads to MSI address \(hexadecimal(mapped)), and the host has changed it to \(hexadecimal(address))"
     )
     return true
   }

@@ -73,46 +73,6 @@ struct CompletionQueue {
   }
 }
 
-/// Create I/O Completion Queue.
-struct CompletionQueueRequest {
-  let id: Int
-  /// Entries, 0's based.
-  let size: UInt32
-  let address: UInt64
-  let isContiguous: Bool
-  var raisesInterrupts: Bool
-  let vector: UInt16
-
-  /// - Source: NVM Express Base 2.1, 5.2.1.
-  init(_ command: SubmissionEntry) {
-    id = Int(command.cdw10 & 0xffff)
-    size = command.cdw10 >> 16
-    address = command.prp1
-    isContiguous = command.cdw11 & 1 != 0
-    raisesInterrupts = command.cdw11 & 2 != 0
-    vector = UInt16(command.cdw11 >> 16)
-  }
-}
-
-/// Create I/O Submission Queue.
-struct SubmissionQueueRequest {
-  let id: Int
-  /// Entries, 0's based.
-  let size: UInt32
-  let address: UInt64
-  let isContiguous: Bool
-  let completionQueue: Int
-
-  /// - Source: NVM Express Base 2.1, 5.2.2.
-  init(_ command: SubmissionEntry) {
-    id = Int(command.cdw10 & 0xffff)
-    size = command.cdw10 >> 16
-    address = command.prp1
-    isContiguous = command.cdw11 & 1 != 0
-    completionQueue = Int(command.cdw11 >> 16)
-  }
-}
-
 /// The end of a command, on its way to a completion queue.
 struct Completion {
   var result: UInt64 = 0

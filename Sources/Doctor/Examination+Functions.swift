@@ -191,16 +191,16 @@ extension Examination {
     let last = own.lastIndex { $0.text.isAboutCreation || $0.text.isAboutRemoval }
     let complaints = own[(last ?? own.startIndex)...].filter { $0.level <= 3 }
     let controller = function.controller ?? "NAME"
-    let seen = Finding.Evidence(
+    let stateEvidence = Finding.Evidence(
       full("\(function.path)/nvme"), "no NVMe controller: its attributes can be written")
     if complaints.isEmpty {
       find(
-        .functionWaits, function.name, [seen],
+        .functionWaits, function.name, [stateEvidence],
         "bound, but there is no NVMe controller yet; an endpoint controller that is initialised at PERST# creates it when the host starts",
         remedy: "power the host on or reset it; if that does not help, see dmesg")
     } else {
       find(
-        .functionFailed, function.name, [seen] + complaints.map { evidence($0) },
+        .functionFailed, function.name, [stateEvidence] + complaints.map { evidence($0) },
         "its NVMe controller could not be created although the link succeeded; the next link-down event dereferences a null pointer in the kernel",
         remedy:
           "stop the controller (epfnvme stop \(controller)), rm the function's link below \(full("pci_ep/controllers/\(controller)")), fix the cause in the kernel log, and link it again"

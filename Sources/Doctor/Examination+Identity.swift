@@ -20,18 +20,18 @@ extension Examination {
   mutating func examineIdentity(of function: Function) {
     if let vendor = vendor(of: function), let device = number("\(function.path)/deviceid") {
       let isBlank = vendor.value == 0 || vendor.value == 0xffff
-      let seen = [evidence(vendor.path), evidence("\(function.path)/deviceid")]
+      let idEvidence = [evidence(vendor.path), evidence("\(function.path)/deviceid")]
       let remedy =
         "before the function is linked: echo 0x15b7 > \(full(vendor.path)) and your device ID > \(full("\(function.path)/deviceid"))"
       // The values of register 00h with which a host treats the slot as empty.
       if isBlank, device == 0 || device == 0xffff {
         find(
-          .idInvisible, function.name, seen,
+          .idInvisible, function.name, idEvidence,
           "a host treats a slot with these IDs as empty: the device is invisible",
           remedy: remedy)
       } else if isBlank {
         find(
-          .vendorUnset, function.name, seen,
+          .vendorUnset, function.name, idEvidence,
           function.driver == .nvmetPCIEPF
             ? "the vendor ID that the host sees is the subsystem's, and it is not set"
             : "the vendor ID is not set", remedy: remedy)
@@ -71,7 +71,7 @@ extension Examination {
 
   mutating func examineVectors(of function: Function) {
     guard let vectors = vectors(of: function) else { return }
-    let seen = [
+    let vectorEvidence = [
       evidence("\(function.path)/msix_interrupts"), evidence("\(function.path)/msi_interrupts"),
     ]
     let write =
@@ -79,28 +79,28 @@ extension Examination {
     switch vectors {
     case 0:
       find(
-        .noVectors, function.name, seen,
+        .noVectors, function.name, vectorEvidence,
         "without MSI-X and MSI vectors the function uses INTx, which most endpoint controllers cannot raise",
         remedy: write)
     case 1:
       find(
-        .tooFewVectors, function.name, seen,
+        .tooFewVectors, function.name, vectorEvidence,
         "each queue requires a vector, including the admin queue: the minimum is two", remedy: write
       )
     default:
-      examineQueues(of: function, vectors, seen)
-      lookForFallback(of: function, seen)
+      examineQueues(of: function, vectors, vectorEvidence)
+      lookForFallback(of: function, vectorEvidence)
     }
   }
 
   private mutating func examineQueues(
-    of function: Function, _ vectors: Int, _ seen: [Finding.Evidence]
+    of function: Function, _ vectors: Int, _ vectorEvidence: [Finding.Evidence]
   ) {
     guard function.driver == .nvmetPCIEPF, let nqn = subsystem(of: function) else { return }
     let path = "nvmet/subsystems/\(nqn)/attr_qid_max"
     guard let maximum = number(path), maximum + 1 > vectors else { return }
     find(
-      .vectorsBelowQueues, function.name, [evidence(path)] + seen,
+      .vectorsBelowQueues, function.name, [evidence(path)] + vectorEvidence,
       "the host may create \(maximum) I/O queues, but there are vectors for \(vectors - 1): with a queue beyond those, the driver writes outside its arrays",
       remedy:
         "with the function unlinked: echo \(vectors - 1) > \(full(path)); or configure \(maximum + 1) vectors"
@@ -108,7 +108,7 @@ extension Examination {
   }
 
   /// Vectors were requested, but the driver reported none when it created the controller.
-  private mutating func lookForFallback(of function: Function, _ seen: [Finding.Evidence]) {
+  private mutating func lookForFallback(of function: Function, _ vectorEvidence: [Finding.Evidence]) {
     guard let log, functions.count(where: { $0.driver == function.driver }) == 1 else { return }
     let prefix = "\(function.driver.name) \(function.driver.name)."
     let lines = log.filter { $0.text.hasPrefix(prefix) }
@@ -119,7 +119,7 @@ extension Examination {
       !before[(last ?? before.startIndex)...].contains(where: { $0.text.contains(" supports MSI") })
     else { return }
     find(
-      .intxFallback, function.name, seen + [evidence(lines[created])],
+      .intxFallback, function.name, vectorEvidence + [evidence(lines[created])],
       "the endpoint controller supports none of the interrupt types that the function requests, so the function uses INTx, which most controllers cannot raise",
       remedy:
         "request both types: unlink the function, echo 32 > msix_interrupts and > msi_interrupts, link it again"

@@ -157,7 +157,7 @@ extension Examination {
 
   /// A port without a subsystem, which the kernel has not enabled.
   private mutating func examinePorts() {
-    // A function that needs the port has a finding of its own.
+    // A function that needs the port has its own finding.
     let targets = functions.filter { $0.controller != nil && $0.driver == .nvmetPCIEPF }
     let needed = Set(targets.compactMap { tree.text("\($0.path)/nvme/portid") })
     let loopIsNeeded = functions.contains { $0.controller == nil && offersNoPort(to: $0) }

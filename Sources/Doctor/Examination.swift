@@ -85,11 +85,11 @@ struct Examination {
   }
 
   mutating func see(_ name: String, _ value: String) {
-    diagnosis.seen.append(MachineDiagnosis.Fact(name: name, value: value))
+    diagnosis.found.append(MachineDiagnosis.Fact(name: name, value: value))
   }
 
   mutating func hide(_ what: String, _ reason: String) {
-    diagnosis.notSeen.append(MachineDiagnosis.Unseen(what: what, reason: reason))
+    diagnosis.notInspected.append(MachineDiagnosis.Uninspected(what: what, reason: reason))
   }
 
   mutating func hide(

@@ -14,10 +14,10 @@ package struct MachineDiagnosis: Hashable, Sendable {
   /// The profile that the machine was checked for; nil for none.
   package var profile: String?
   /// The facts that were found, in order.
-  package var seen: [Fact] = []
+  package var found: [Fact] = []
   package var findings: [Finding] = []
   /// Facts that could not be read. No conclusion is drawn from them.
-  package var notSeen: [Unseen] = []
+  package var notInspected: [Uninspected] = []
 
   /// A fact about the machine that is neither good nor bad.
   package struct Fact: Hashable, Sendable {
@@ -26,7 +26,7 @@ package struct MachineDiagnosis: Hashable, Sendable {
   }
 
   /// A fact that could not be read.
-  package struct Unseen: Hashable, Sendable {
+  package struct Uninspected: Hashable, Sendable {
     package var what: String
     /// With the path and the errno, where there is one.
     package var reason: String
@@ -52,9 +52,9 @@ package struct MachineDiagnosis: Hashable, Sendable {
       "fit": .bool(isFit), "errors": JSONValue(count(.error)),
       "warnings": JSONValue(count(.warning)), "notes": JSONValue(count(.note)),
       "findings": .array(findings.map(\.json)),
-      "seen": .array(seen.map { ["name": .string($0.name), "value": .string($0.value)] }),
-      "notSeen": .array(
-        notSeen.map { ["what": .string($0.what), "reason": .string($0.reason)] }),
+      "found": .array(found.map { ["name": .string($0.name), "value": .string($0.value)] }),
+      "notInspected": .array(
+        notInspected.map { ["what": .string($0.what), "reason": .string($0.reason)] }),
     ]
   }
 }

@@ -12,7 +12,7 @@ public final class EndpointControllerFunction: PausingFunction {
 
   public private(set) var configuration: ConfigurationSpace
   private var vectors: InterruptVectors
-  private(set) var windows: OutboundWindows
+  private(set) var windows: LinkWindows
   /// Whether the device may access the board's memory.
   private(set) var isBusMaster = false
   private var isMemoryEnabled = false
@@ -37,7 +37,7 @@ public final class EndpointControllerFunction: PausingFunction {
   init(memory: HostMemory, functions: [LinkedFunction], windowSize: UInt64) {
     self.memory = memory
     self.functions = functions
-    windows = OutboundWindows(size: windowSize)
+    windows = LinkWindows(size: windowSize)
     let small = BAR(size: BoardDevice.smallBARSize, is64Bit: false)
     configuration = ConfigurationSpace(
       header: Header(
@@ -152,11 +152,11 @@ public final class EndpointControllerFunction: PausingFunction {
 
   private func value(of register: UInt64) -> UInt32 {
     switch register {
-    case Register.magic: BoardDevice.magic
-    case Register.version: UInt32(BoardDevice.interfaceVersion)
-    case Register.features: features
-    case Register.events: link?.takeEvents().rawValue ?? 0
-    case Register.result: result
+    case LinkRegister.magic: BoardDevice.magic
+    case LinkRegister.version: UInt32(BoardDevice.interfaceVersion)
+    case LinkRegister.features: features
+    case LinkRegister.events: link?.takeEvents().rawValue ?? 0
+    case LinkRegister.result: result
     default: 0
     }
   }
@@ -169,20 +169,20 @@ public final class EndpointControllerFunction: PausingFunction {
   }
 
   private func write(_ value: UInt32, to register: UInt64) {
-    if register != Register.interrupt { releaseWrite() }
+    if register != LinkRegister.interrupt { releaseWrite() }
     switch register {
-    case Register.acknowledge: link?.acknowledge(LinkEvents(rawValue: value))
-    case Register.shared: low.shared = value
-    case Register.shared + 4: link?.share(UInt64(value) << 32 | UInt64(low.shared))
-    case Register.mailbox: runMailbox()
-    case Register.interrupt: raiseAtHost(value)
-    case Register.window: low.window = value
-    case Register.window + 4:
+    case LinkRegister.acknowledge: link?.acknowledge(LinkEvents(rawValue: value))
+    case LinkRegister.shared: low.shared = value
+    case LinkRegister.shared + 4: link?.share(UInt64(value) << 32 | UInt64(low.shared))
+    case LinkRegister.mailbox: runMailbox()
+    case LinkRegister.interrupt: raiseAtHost(value)
+    case LinkRegister.window: low.window = value
+    case LinkRegister.window + 4:
       selection = (page: low.window, pages: value & 0xFF_FFFF, function: Int(value >> 24))
-    case Register.map: low.map = value
-    case Register.map + 4: map(to: UInt64(value) << 32 | UInt64(low.map))
-    case Register.unmap: windows.unmap(firstPage: value)
-    case Register.transfer: transfer(onChannel: value)
+    case LinkRegister.map: low.map = value
+    case LinkRegister.map + 4: map(to: UInt64(value) << 32 | UInt64(low.map))
+    case LinkRegister.unmap: windows.unmap(firstPage: value)
+    case LinkRegister.transfer: transfer(onChannel: value)
     default: break
     }
   }

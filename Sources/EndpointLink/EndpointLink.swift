@@ -6,7 +6,7 @@ public import PCI
 /// Belongs to one thread, has no clock and never waits. Nothing that either side writes traps, or takes unlimited work.
 /// - Source: endpoint-link.md.
 public final class EndpointLink {
-  /// How the board learns of a reset by the host.
+  /// The events with which the board is told of a reset by the host.
   public enum ResetSignal: String, CaseIterable, Sendable {
     /// The link goes down and comes up.
     case hot
@@ -27,9 +27,9 @@ public final class EndpointLink {
   public let options: Options
   /// The memory of the board.
   public let boardMemory: HostMemory
-  /// What the board sees.
+  /// The board's device.
   public let controller: EndpointControllerFunction
-  /// What the host sees, by number.
+  /// The host's functions, by number.
   public let functions: [LinkedFunction]
   /// Called for every change of the link.
   public var onNotice: ((LinkNotice) -> Void)?

@@ -10,7 +10,7 @@ public final class LinkServer {
   private let group: ServerGroup
   private let limits: Limits
 
-  /// How long the link waits for either side.
+  /// The time-outs of the link for either side.
   public struct Limits: Sendable {
     /// For the board to acknowledge a reset of the host: QEMU waits 5 s for the reply.
     public var reset = Duration.seconds(4)

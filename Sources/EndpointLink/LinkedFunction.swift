@@ -19,12 +19,12 @@ public final class LinkedFunction: PausingFunction {
   private(set) var program = FunctionProgram()
   /// The program that the configuration space shows; nil while the host sees no function.
   private(set) var shown: FunctionProgram?
-  /// What the board reads about this function.
+  /// The state that the board reads about this function.
   public private(set) var state: HostState = []
   public private(set) var counters = FunctionCounters()
 
   public weak var host: (any HostInterface)? {
-    // What is held is for this host.
+    // A held write is for this host.
     willSet { if newValue == nil { link?.controller.releaseWrite() } }
     didSet {
       isLineSlow = false

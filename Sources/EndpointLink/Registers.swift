@@ -2,7 +2,7 @@
 
 /// The registers of the board's device in BAR 0, by their offset in bytes.
 /// - Source: endpoint-link.md, 2.
-enum Register {
+enum LinkRegister {
   static let magic: UInt64 = 0x00
   static let version: UInt64 = 0x04
   static let features: UInt64 = 0x08

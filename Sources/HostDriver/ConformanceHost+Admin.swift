@@ -168,24 +168,25 @@ extension ConformanceHost {
     let version = read(.version)
     var required: [LogPageID] = [.errorInformation, .health, .firmwareSlots]
     if version >= 0x02_0000 { required += [.supportedLogPages, .commandEffects] }
-    let lengths: [LogPageID: UInt32] = [.supportedLogPages: 1024, .commandEffects: 4096]
+    let lengths: [LogPageID: Int] = [.supportedLogPages: 1024, .commandEffects: 4096]
     for log in required {
-      let dwords = lengths[log, default: 512] / 4 - 1
+      let request = LogPageRequest(log, byteCount: lengths[log, default: 512])
       let buffer = page()
       require(
         "log-\(log.rawValue)", "Base 3.1.3.5", "\(log) can be read",
         admin(
-          .getLogPage, namespace: .max, prp1: buffer,
-          words: [dwords << 16 | UInt32(log.rawValue)]), ends: .success)
+          .getLogPage, namespace: .max, prp1: buffer, words: request.words), ends: .success)
     }
     let buffer = page()
+    let reserved = LogPageRequest(LogPageID(rawValue: 0x6f), byteCount: 512)
     require(
       "log-reserved", "Base 5.1.12", "a reserved log page is refused",
-      admin(.getLogPage, namespace: .max, prp1: buffer, words: [127 << 16 | 0x6f]),
+      admin(.getLogPage, namespace: .max, prp1: buffer, words: reserved.words),
       ends: .invalidLogPage, .invalidField)
+    let short = LogPageRequest(.health, byteCount: 16)
     require(
       "log-short", "Base 5.1.12", "the first 16 bytes of a log page can be read",
-      admin(.getLogPage, namespace: .max, prp1: buffer, words: [3 << 16 | 2]), ends: .success)
+      admin(.getLogPage, namespace: .max, prp1: buffer, words: short.words), ends: .success)
   }
 
   /// Event requests wait, and one too many is refused.

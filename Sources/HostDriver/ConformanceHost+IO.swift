@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 internal import NVMe
 
 /// The NVM command set on the first namespace and the first I/O queue.
@@ -28,10 +29,10 @@ extension ConformanceHost {
     _ opcode: NVMOpcode, _ namespace: Examined, first: UInt64 = 0, bytes: Int = 0,
     prp1: UInt64 = 0, prp2: UInt64 = 0
   ) -> SubmissionEntry {
-    let blocks = UInt32(max(bytes / namespace.blockSize, 1))
+    let blocks = UInt64(max(bytes / namespace.blockSize, 1))
     return SubmissionEntry(
       opcode: opcode.rawValue, id: 0, namespaceID: namespace.id, prp1: prp1, prp2: prp2,
-      words: [UInt32(truncatingIfNeeded: first), UInt32(first >> 32), blocks - 1])
+      words: SubmissionEntry.words(firstBlock: first, count: blocks))
   }
 
   /// Pages of a transfer with gaps between them, and the pointers that describe it.
@@ -76,13 +77,8 @@ extension ConformanceHost {
   }
 
   private static func pattern(_ count: Int, _ seed: Int) -> [UInt8] {
-    var state = UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1
-    return (0..<count).map { _ in
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return UInt8(truncatingIfNeeded: state >> 32)
-    }
+    var numbers = XorShift64(seed: UInt64(seed) &* 0x9e37_79b9_7f4a_7c15 | 1)
+    return numbers.bytes(count)
   }
 
   private func put(_ bytes: [UInt8], in buffer: Buffer) {

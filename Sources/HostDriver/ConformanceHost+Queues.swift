@@ -4,20 +4,21 @@ internal import NVMe
 /// I/O queues: refusals, grants, interrupts.
 extension ConformanceHost {
   private func createCompletions(
-    _ id: UInt32, entries: UInt32 = 16, vector: UInt32 = 0, flags: UInt32 = 1, at address: UInt64
+    _ id: Int, entries: UInt32 = 16, isContiguous: Bool = true, vector: UInt16? = nil,
+    at address: UInt64
   ) -> SubmissionEntry {
-    admin(
-      .createIOCompletionQueue, prp1: address,
-      words: [(entries - 1) << 16 | id, vector << 16 | flags])
+    CompletionQueueRequest(
+      id: id, size: entries - 1, address: address, isContiguous: isContiguous,
+      raisesInterrupts: vector != nil, vector: vector ?? 0
+    ).command
   }
 
   private func createSubmissions(
-    _ id: UInt32, on completionQueue: UInt32, entries: UInt32 = 16, flags: UInt32 = 1,
-    at address: UInt64
+    _ id: Int, on completionQueue: Int, entries: UInt32 = 16, at address: UInt64
   ) -> SubmissionEntry {
-    admin(
-      .createIOSubmissionQueue, prp1: address,
-      words: [(entries - 1) << 16 | id, completionQueue << 16 | flags])
+    SubmissionQueueRequest(
+      id: id, size: entries - 1, address: address, completionQueue: completionQueue
+    ).command
   }
 
   /// A queue whose creation must fail; if it succeeds, the queue is deleted for the next rule.
@@ -30,13 +31,13 @@ extension ConformanceHost {
     let undo: AdminOpcode =
       command.adminOpcode == .createIOCompletionQueue
       ? .deleteIOCompletionQueue : .deleteIOSubmissionQueue
-    _ = run(admin(undo, words: [command.cdw10 & 0xffff]))
+    _ = run(admin(undo, words: [UInt32(command.queueID)]))
   }
 
   func examineQueues() throws(HostError) {
     let limit = UInt32(capabilities[.maximumQueueEntries]) + 1
     let granted = run(admin(.setFeatures, words: [7, 0x0003_0003]))?.dw0 ?? 0
-    let pairs = min(granted & 0xffff, granted >> 16) + 1
+    let pairs = NumberOfQueues(rawValue: granted).pairs
     let base = "Base 5.2.1"
     let place = page()
     refuses(
@@ -56,11 +57,11 @@ extension ConformanceHost {
     if capabilities[.requiresContiguousQueues] {
       refuses(
         "create-cq-pc", base, "with CAP.CQR a queue that is not contiguous is an invalid field",
-        createCompletions(1, flags: 0, at: place), with: .invalidField)
+        createCompletions(1, isContiguous: false, at: place), with: .invalidField)
     }
     refuses(
       "create-cq-vector", base, "a vector beyond those that the function has is refused",
-      createCompletions(1, vector: 0xffff, flags: 3, at: place), with: .invalidVector)
+      createCompletions(1, vector: 0xffff, at: place), with: .invalidVector)
     refuses(
       "create-cq-offset", base, "a queue must begin at a page boundary",
       createCompletions(1, at: place + 0x10), with: .invalidPRPOffset)
@@ -68,7 +69,7 @@ extension ConformanceHost {
     refuses(
       "create-sq-without-cq", sq, "a submission queue needs its completion queue",
       createSubmissions(1, on: 1, at: place), with: .invalidCompletionQueue)
-    try makePair(1, vector: vectors > 1 ? 1 : 0, flags: 3)
+    try makePair(1, vector: vectors > 1 ? 1 : 0)
     refuses(
       "create-cq-again", base, "an id that is in use is refused",
       createCompletions(1, at: place), with: .invalidQueueID)
@@ -98,7 +99,7 @@ extension ConformanceHost {
       createSubmissions(2, on: 1, entries: 1, at: place), with: .invalidQueueSize)
     require(
       "delete-sq-missing", "Base 5.2.4", "a queue that does not exist cannot be deleted",
-      admin(.deleteIOSubmissionQueue, words: [pairs]), ends: .invalidQueueID)
+      admin(.deleteIOSubmissionQueue, words: [UInt32(pairs)]), ends: .invalidQueueID)
     examineSharing()
     examineInterruptEnable()
     examineFailedCreation(pairs)
@@ -156,14 +157,11 @@ extension ConformanceHost {
   }
 
   /// A pair with equal ids.
-  private func makePair(_ id: Int, vector: UInt32, flags: UInt32) throws(HostError) {
+  private func makePair(_ id: Int, vector: UInt16) throws(HostError) {
     let pair = QueuePair(submissions: page(), completions: page(), depth: 16)
-    let number = UInt32(id)
     try make(
-      run(createCompletions(number, vector: vector, flags: flags, at: pair.completions)),
-      "Create CQ \(id)")
-    try make(
-      run(createSubmissions(number, on: number, at: pair.submissions)), "Create SQ \(id)")
+      run(createCompletions(id, vector: vector, at: pair.completions)), "Create CQ \(id)")
+    try make(run(createSubmissions(id, on: id, at: pair.submissions)), "Create SQ \(id)")
     while queues.count <= id { queues.append(pair) }
     queues[id] = pair
   }

@@ -16,7 +16,7 @@ public final class ConformanceHost: NVMeHost {
   }
   /// Rules whose command fails after the controller has set up its transfer to the host.
   ///
-  /// `nvmet_pci_epf` does not survive them for long: nvmet_pci_epf.md, 20, Q2.
+  /// `nvmet_pci_epf` does not survive them for long: nvmet_pci_epf.md#failed-read-hangs.
   public static let failingReads: Set<String> = [
     "identify-invalid-nsid", "identify-list-nsid", "identify-reserved", "log-reserved", "log-short",
     "read-range",

@@ -4,7 +4,7 @@ internal import PCI
 
 /// A host like firmware: no interrupts, one I/O queue pair that it polls, every namespace found by its number, one block read. It leaves
 /// the controller enabled for the next host.
-/// - Source: SeaBIOS 1.17, `src/hw/nvme.c`, as seen on the wire.
+/// - Source: SeaBIOS 1.17, `src/hw/nvme.c`, as observed on the wire.
 public final class FirmwareHost: NVMeHost {
   /// Its result: the ids of namespaces that have blocks.
   public private(set) var namespaces: [UInt32] = []
@@ -46,12 +46,11 @@ public final class FirmwareHost: NVMeHost {
   /// Without interrupts: IEN is clear.
   private func makeQueue() throws(HostError) {
     let pair = QueuePair(submissions: page(), completions: page(), depth: 64)
-    let size: UInt32 = 63 << 16 | 1
-    try check(
-      execute(.createIOCompletionQueue, prp1: pair.completions, words: [size, 1]), "Create CQ 1")
-    try check(
-      execute(.createIOSubmissionQueue, prp1: pair.submissions, words: [size, 1 << 16 | 1]),
-      "Create SQ 1")
+    let completions = CompletionQueueRequest(id: 1, size: 63, address: pair.completions)
+    try check(execute(completions.command, on: 0), "Create CQ 1")
+    let submissions = SubmissionQueueRequest(
+      id: 1, size: 63, address: pair.submissions, completionQueue: 1)
+    try check(execute(submissions.command, on: 0), "Create SQ 1")
     queues.append(pair)
   }
 }

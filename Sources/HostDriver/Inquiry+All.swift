@@ -77,18 +77,15 @@ extension Inquiry {
   // MARK: Get Log Page
 
   private static func log(
-    _ words: String, _ page: LogPageID, _ length: Int, namespace: UInt32 = 0, parameter: UInt32 = 0,
-    identifier: UInt32 = 0, commandSet: UInt32 = 0, retains: Bool = false
+    _ words: String, _ page: LogPageID, _ length: Int, namespace: UInt32 = 0, parameter: UInt8 = 0,
+    identifier: UInt16 = 0, commandSet: CommandSetIdentifier = .nvm, retains: Bool = false
   ) -> Inquiry {
     // Longer logs are read in pieces of a page, and all pieces except the last keep the event.
     let first = min(length, 4096)
-    let keeps: UInt32 = retains || first < length ? 0x8000 : 0
-    return admin(
-      words, .getLogPage, namespace: namespace,
-      [
-        UInt32(first / 4 - 1) << 16 | keeps | parameter << 8 | UInt32(page.rawValue),
-        identifier << 16, 0, 0, commandSet << 24,
-      ], length: first)
+    let request = LogPageRequest(
+      page, byteCount: first, retainsEvent: retains || first < length, parameter: parameter,
+      identifier: identifier, commandSet: commandSet)
+    return admin(words, .getLogPage, namespace: namespace, request.words, length: first)
   }
 
   /// - Source: NVM Express Base 2.1, 5.1.12.
@@ -103,7 +100,7 @@ extension Inquiry {
       log("fw-log", .firmwareSlots, 512, namespace: all),
       log("changed-ns-list-log", .changedNamespaces, 4096, namespace: all, retains: true),
       log("effects-log --csi=0", .commandEffects, 4096, namespace: all),
-      log("effects-log --csi=2", .commandEffects, 4096, namespace: all, commandSet: 2),
+      log("effects-log --csi=2", .commandEffects, 4096, namespace: all, commandSet: .zoned),
       log("self-test-log", .deviceSelfTest, 564, namespace: all),
       log("telemetry-log --host-generate=0 --output-file=telemetry", .telemetryHost, 512),
       log("telemetry-log --controller-init --output-file=telemetry", .telemetryController, 512),
@@ -143,7 +140,8 @@ extension Inquiry {
         [
           log("smart-log --namespace-id=\(id)", .health, 512, namespace: id),
           log(
-            "endurance-log --group-id=\(id & 0xffff)", .enduranceGroup, 512, identifier: id & 0xffff
+            "endurance-log --group-id=\(id & 0xffff)", .enduranceGroup, 512,
+            identifier: UInt16(truncatingIfNeeded: id)
           ),
         ]
       }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import NVMe
 internal import Numbers
+internal import NVMe
 internal import PCI
 
 /// A host that follows the driver of Linux 7.2: the order of its register accesses, admin commands and queue setup.
@@ -21,7 +21,7 @@ public final class LinuxHost: NVMeHost {
   override var endsWaitAtFatal: Bool { false }
 
   override func notReady(_ step: String, after milliseconds: UInt64, status: UInt32) -> String {
-    "Device not ready; aborting \(step), CSTS=0x\(String(status, radix: 16))"
+    "Device not ready; aborting \(step), CSTS=\(hexadecimal(status))"
   }
 
   /// After the second time-out: the first one of an I/O command aborts it.
@@ -30,9 +30,8 @@ public final class LinuxHost: NVMeHost {
     let command = "I/O tag \(id & 0xfff) (\(hexadecimalDigits(id, count: 4)))"
     guard isLive else { return "\(command) QID \(queue) timeout, disable controller" }
     let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
-    let text = String(opcode, radix: 16)
     return
-      "\(command) opcode \(opcode == 0 ? "0" : "0x" + text) (\(name)) QID \(queue) timeout, reset controller"
+      "\(command) opcode \(opcode == 0 ? "0" : hexadecimal(opcode)) (\(name)) QID \(queue) timeout, reset controller"
   }
 
   // MARK: Probe
@@ -62,7 +61,7 @@ public final class LinuxHost: NVMeHost {
     let classCode = function.configuration.read(offset: 0x08, width: .doubleword) >> 8
     guard classCode == 0x01_0802 else {
       throw HostError(
-        step: "PCI", message: "class \(String(classCode, radix: 16)) is not an NVMe controller")
+        step: "PCI", message: "class \(hexadecimalDigits(classCode)) is not an NVMe controller")
     }
     try enableFunction()
     enableInterrupts()
@@ -115,22 +114,21 @@ public final class LinuxHost: NVMeHost {
 
   private func logPage(_ id: LogPageID, count: Int) throws(HostError) -> [UInt8] {
     let page = page()
-    let dwords = UInt32(count / 4 - 1)
+    let request = LogPageRequest(id, byteCount: count)
     try check(
-      execute(
-        .getLogPage, namespace: .max, prp1: page,
-        words: [dwords << 16 | UInt32(id.rawValue), dwords >> 16]),
+      execute(.getLogPage, namespace: .max, prp1: page, words: request.words),
       "Get Log Page: \(id)")
     return try bytes(at: page, count)
   }
 
   private func setQueueCount(_ wanted: Int) throws(HostError) -> Int {
-    let word = UInt32(wanted - 1)
+    var request = NumberOfQueues()
+    request[.submissionQueues] = UInt16(wanted - 1)
+    request[.completionQueues] = UInt16(wanted - 1)
     let completion = try execute(
-      .setFeatures, words: [UInt32(FeatureID.numberOfQueues.rawValue), word << 16 | word])
+      .setFeatures, words: [UInt32(FeatureID.numberOfQueues.rawValue), request.rawValue])
     guard completion.status.isSuccess else { return 0 }
-    let both = (completion.result & 0xffff, completion.result >> 16 & 0xffff)
-    return min(wanted, Int(min(both.0, both.1)) + 1)
+    return min(wanted, NumberOfQueues(rawValue: completion.dw0).pairs)
   }
 
   /// - Returns: whether the controller created it.
@@ -141,12 +139,13 @@ public final class LinuxHost: NVMeHost {
     let pair = QueuePair(
       submissions: page(UInt64(depth) * 64 / 4096 + 1),
       completions: page(UInt64(depth) * 16 / 4096 + 1), depth: depth)
-    let size = (depth - 1) << 16 | UInt32(id)
-    let completion = try execute(
-      .createIOCompletionQueue, prp1: pair.completions, words: [size, UInt32(id) << 16 | 3])
-    guard completion.status.isSuccess else { return false }
-    let submission = try execute(
-      .createIOSubmissionQueue, prp1: pair.submissions, words: [size, UInt32(id) << 16 | 1])
+    let completions = CompletionQueueRequest(
+      id: id, size: depth - 1, address: pair.completions, raisesInterrupts: true,
+      vector: UInt16(id))
+    guard try execute(completions.command, on: 0).status.isSuccess else { return false }
+    let submissions = SubmissionQueueRequest(
+      id: id, size: depth - 1, address: pair.submissions, completionQueue: id)
+    let submission = try execute(submissions.command, on: 0)
     guard submission.status.isSuccess else {
       try check(execute(.deleteIOCompletionQueue, words: [UInt32(id)]), "Delete CQ \(id)")
       return false
@@ -267,7 +266,7 @@ public final class LinuxHost: NVMeHost {
     _ buffer: UInt64, _ queue: Int
   ) throws(HostError) -> UInt16 {
     let blocks = count / UInt64(namespace.blockSize)
-    let words = [UInt32(truncatingIfNeeded: first), UInt32(first >> 32), UInt32(blocks - 1)]
+    let words = SubmissionEntry.words(firstBlock: first, count: blocks)
     return try submit(
       SubmissionEntry(
         opcode: opcode.rawValue, id: 0, namespaceID: namespace.id, prp1: buffer,
@@ -312,13 +311,8 @@ public final class LinuxHost: NVMeHost {
   }
 
   private static func pattern(_ namespace: UInt32, _ block: UInt64) -> [UInt8] {
-    var state = UInt64(namespace) << 40 ^ block &* 0x9e37_79b9_7f4a_7c15 | 1
-    return (0..<4096).map { _ in
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return UInt8(truncatingIfNeeded: state >> 32)
-    }
+    var numbers = XorShift64(seed: UInt64(namespace) << 40 ^ block &* 0x9e37_79b9_7f4a_7c15 | 1)
+    return numbers.bytes(4096)
   }
 
   // MARK: The end

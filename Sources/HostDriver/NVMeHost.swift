@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 public import NVMe
 public import PCI
 
@@ -118,7 +119,7 @@ public class NVMeHost: HostInterface {
 
   /// The words for a controller that did not become ready.
   func notReady(_ step: String, after milliseconds: UInt64, status: UInt32) -> String {
-    "device not ready after \(milliseconds) ms, CSTS=0x\(String(status, radix: 16))"
+    "device not ready after \(milliseconds) ms, CSTS=\(hexadecimal(status))"
   }
 
   /// The words for a command without a completion.
@@ -132,7 +133,7 @@ public class NVMeHost: HostInterface {
       let status = read(.status)
       if status & 2 != 0, endsWaitAtFatal {
         throw HostError(
-          step: step, message: "fatal controller status, CSTS=0x\(String(status, radix: 16))")
+          step: step, message: "fatal controller status, CSTS=\(hexadecimal(status))")
       }
       guard waited < limit else {
         throw HostError(step: step, message: notReady(step, after: limit, status: status))
@@ -143,19 +144,6 @@ public class NVMeHost: HostInterface {
   }
 
   // MARK: Commands
-
-  struct QueuePair {
-    var submissions: UInt64
-    var completions: UInt64
-    var depth: UInt32
-    /// Entries of the completion queue, if not as many.
-    var completionDepth: UInt32?
-    var tail: UInt32 = 0
-    var head: UInt32 = 0
-    var phase: UInt32 = 1
-    /// The last command.
-    var latest: (id: UInt16, opcode: UInt8) = (0, 0)
-  }
 
   /// A command on the admin queue: namespace, data pointers, dwords from 10 on.
   public func execute(
@@ -195,15 +183,10 @@ public class NVMeHost: HostInterface {
 
   /// Puts a command into a queue, with a unique identifier.
   func submit(_ command: SubmissionEntry, to queue: Int) throws(HostError) -> UInt16 {
-    let pair = queues[queue]
     identifier &+= 1
-    var entry = command.dwords
-    entry[0] = entry[0] & 0xffff | UInt32(identifier) << 16
-    for index in entry.indices {
-      try store(entry[index], at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
-    }
-    queues[queue].tail = (pair.tail + 1) % pair.depth
-    queues[queue].latest = (identifier, command.opcode)
+    var entry = command
+    entry.id = identifier
+    do { try queues[queue].put(entry, in: memory) } catch { throw Self.memoryError(error) }
     return identifier
   }
 
@@ -215,15 +198,7 @@ public class NVMeHost: HostInterface {
     _ queue: Int, milliseconds: UInt64 = 60_000
   ) throws(HostError) -> CompletionEntry {
     for waited in 0... {
-      let pair = queues[queue]
-      let address = pair.completions + UInt64(pair.head) * UInt64(CompletionEntry.byteCount)
-      let raw = try bytes(at: address, CompletionEntry.byteCount)
-      // Bytes have no padding that could be read.
-      let entry = unsafe CompletionEntry(raw.span.bytes)
-      if entry.phase == (pair.phase == 1) {
-        let isLast = pair.head + 1 == pair.completionDepth ?? pair.depth
-        queues[queue].head = isLast ? 0 : pair.head + 1
-        if isLast { queues[queue].phase ^= 1 }
+      if let entry = try takeCompletion(queue) {
         write(at: Register.doorbells + 4 + 8 * queue, queues[queue].head)
         return entry
       }
@@ -233,20 +208,24 @@ public class NVMeHost: HostInterface {
     throw HostError(step: "queue \(queue)", message: timedOut(queue, after: milliseconds))
   }
 
+  private func takeCompletion(_ queue: Int) throws(HostError) -> CompletionEntry? {
+    do { return try queues[queue].take(from: memory) } catch { throw Self.memoryError(error) }
+  }
+
+  private static func memoryError(_ error: HostMemoryError) -> HostError {
+    HostError(step: "memory", message: "\(error)")
+  }
+
   func store<T: FixedWidthInteger & BitwiseCopyable>(
     _ value: T, at address: UInt64
   ) throws(HostError) {
-    do { try memory.store(value, at: address) } catch {
-      throw HostError(step: "memory", message: "\(error)")
-    }
+    do { try memory.store(value, at: address) } catch { throw Self.memoryError(error) }
   }
 
   func load<T: FixedWidthInteger & BitwiseCopyable>(
     at address: UInt64, as type: T.Type
   ) throws(HostError) -> T {
-    do { return try memory.load(at: address, as: type) } catch {
-      throw HostError(step: "memory", message: "\(error)")
-    }
+    do { return try memory.load(at: address, as: type) } catch { throw Self.memoryError(error) }
   }
 
   func bytes(at address: UInt64, _ count: Int) throws(HostError) -> [UInt8] {
@@ -267,7 +246,7 @@ public class NVMeHost: HostInterface {
 
   static func noMemory(_ address: UInt64, _ count: Int) -> HostError {
     HostError(
-      step: "memory", message: "no \(count) bytes at 0x\(String(address, radix: 16))")
+      step: "memory", message: "no \(count) bytes at \(hexadecimal(address))")
   }
 
   func check(_ completion: CompletionEntry, _ step: String) throws(HostError) {

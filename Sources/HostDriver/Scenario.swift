@@ -169,7 +169,7 @@ public final class ScenarioPlayer {
       guard status & mask == value else {
         throw HostError(
           step: "\(step)",
-          message: "not after \(milliseconds) ms, CSTS=0x\(String(status, radix: 16))")
+          message: "not after \(milliseconds) ms, CSTS=\(hexadecimal(status))")
       }
     case .wait(let milliseconds): clock.wait(milliseconds: milliseconds)
     case .functionLevelReset: try resetFunction()

@@ -16,7 +16,7 @@ extension KernelChange {
     <!-- make generate writes this file from Sources/KernelHistory. -->
 
     What changed for NVMe endpoints in the kernel since `nvmet_pci_epf` was merged in 6.14: how a behaviour shows, which releases end it, and
-    how to live with it until then. [nvmet_pci_epf.md](nvmet_pci_epf.md) and [pci_ep.md](pci_ep.md) describe Linux 7.2.13; a row below is where
+    the workaround until then. [nvmet_pci_epf.md](nvmet_pci_epf.md) and [pci_ep.md](pci_ep.md) describe Linux 7.2.13; a row below is where
     another release differs. `epfnvme doctor` reports the rows that the machine's kernel has, `--kernel-release` makes `predict`, `emulate` and
     `serve` behave as a release does, and `teardown` does not unload a driver where that is a use after free.
 

@@ -18,9 +18,9 @@ public struct KernelChange: Sendable, Hashable {
   public var since: Point?
   /// The first releases without it; nil when no release has ended it.
   public var until: Point?
-  /// How the behaviour shows.
+  /// The symptom of the behaviour.
   public var shows: String
-  /// How to avoid it without another kernel; nil when there is no way.
+  /// The workaround without another kernel; nil if there is none.
   public var workaround: String?
   public var effect: Effect
   /// Where it shows: to a host, or on the board only.
@@ -38,7 +38,7 @@ public struct KernelChange: Sendable, Hashable {
     case hostPCI = "PCI of the host"
   }
 
-  /// What the behaviour means to a user.
+  /// The consequence of the behaviour for a user.
   public enum Effect: String, Sendable, Hashable, CaseIterable {
     /// The board or the host crashes, data is damaged, or the disk does not work.
     case severe

@@ -8,7 +8,7 @@ public struct KernelRelease: Sendable, Hashable {
   public let version: KernelVersion
   public let origin: Origin
 
-  /// Who built the kernel, as its release shows.
+  /// The builder of the kernel, as its release shows.
   public enum Origin: Sendable, Hashable {
     /// Unchanged sources, as far as the release shows: `6.14.2`, `6.14.2-dirty`, `7.3.0-rc2-00012-g5b7a0c1`.
     case upstream
@@ -108,7 +108,7 @@ public struct KernelRelease: Sendable, Hashable {
         ? "whether \(text) has the fix is not known" : nil)
   }
 
-  /// What the release does not say; nil for an upstream kernel.
+  /// The facts that the release does not show; nil for an upstream kernel.
   public var reservation: String? {
     switch origin {
     case .upstream: nil

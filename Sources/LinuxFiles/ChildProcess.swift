@@ -4,7 +4,7 @@ package import SystemPackage
 
 /// A program that is run to its end.
 ///
-/// It has a process group of its own, so that it is killed together with the programs that it started. It cannot read from the terminal, and
+/// It has its own process group, so that it is killed together with the programs that it started. It cannot read from the terminal, and
 /// keys of the terminal do not reach it.
 package struct ChildProcess {
   /// The program's path and its arguments.

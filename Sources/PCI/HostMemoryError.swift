@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// An access to host memory, or a change of its regions, that is impossible and has had no effect.
 public struct HostMemoryError: Error, Hashable {
@@ -29,7 +30,7 @@ public struct HostMemoryError: Error, Hashable {
 
 extension HostMemoryError: CustomStringConvertible {
   public var description: String {
-    let place = "\(count) bytes of host memory at 0x\(String(address, radix: 16))"
+    let place = "\(count) bytes of host memory at \(hexadecimal(address))"
     return switch cause {
     case .notReadable: "cannot read \(place): not all of it is mapped for reading"
     case .notWritable: "cannot write \(place): not all of it is mapped for writing"

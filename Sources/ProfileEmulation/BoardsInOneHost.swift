@@ -5,7 +5,7 @@ internal import NVMe
 package import Provisioning
 package import SimulatedKernel
 
-/// Several boards with one profile, each with a machine ID of its own, in one Linux host.
+/// Several boards with one profile, each with its own machine ID, in one Linux host.
 package final class BoardsInOneHost {
   /// A function of a board, as the host finds it.
   package struct Found: Sendable, Hashable {

@@ -32,7 +32,7 @@ public struct Machine: Sendable {
   public var label: String
   /// Why a socket cannot be bound to an IP address of this machine, EADDRNOTAVAIL above all; nil if it can.
   public var addressProblem: @Sendable (String) -> Errno? = { _ in nil }
-  /// How to get a function driver (`pci_epf_nvme`) that this machine lacks; nil if unknown.
+  /// Instructions for a function driver (`pci_epf_nvme`) that this machine lacks; nil if unknown.
   public var hintForDriver: @Sendable (String) -> String? = { _ in nil }
 
   public init(

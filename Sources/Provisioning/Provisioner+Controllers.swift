@@ -71,7 +71,7 @@ extension Provisioner {
     _ = try write(true, name)
   }
 
-  /// What the host must do after a forced stop or bounce of a controller; nil if no host has a function of it enabled.
+  /// The necessary action of the host after a forced stop or bounce of a controller; nil if no host has a function of it enabled.
   public func hostRecovery(afterStopping name: String) -> String? {
     let use = HostUse(machine)
     let functions = use.enabledFunctions(of: EndpointTree(on: machine.configFS).controller(name))

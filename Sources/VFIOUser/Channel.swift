@@ -150,7 +150,7 @@ final class Channel {
   func send(
     _ header: MessageHeader, body: [UInt8] = [], descriptors: [OpenDescriptor] = []
   ) throws(Failure) {
-    // What is left of a message to a client that has failed is dropped.
+    // The rest of a message to a client that has failed is dropped.
     outgoing.removeAll(keepingCapacity: true)
     header.append(to: &outgoing)
     outgoing += body

@@ -135,7 +135,7 @@ final class Session: HostInterface, DMAClientSession {
     for _ in 0..<64 where accessCount < limit {
       if channel.isSending, try !channel.flush() { return false }
       guard let message = try channel.next() else {
-        // What there was room for has arrived; the rest is reported by the next wait, which most messages need anyway.
+        // The part that had room has arrived; the rest is reported by the next wait, which most messages need anyway.
         if hasReceived, !channel.isFull { return false }
         guard try channel.receive() else { return false }
         hasReceived = true

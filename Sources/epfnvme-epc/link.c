@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The endpoint controller on the link: a PCI function that `epfnvme link` presents to this machine.
- * What functions program here, a host in another machine finds as a PCI function.
+ * Functions program it here; a host in another machine sees a PCI function.
  *
  * Set-up operations go through a mailbox in a page of this machine's memory, and wait for a result.
  * What a function does under load (windows, interrupts, DMA) is posted writes only, so that it

@@ -69,10 +69,10 @@ struct link_descriptor {
  * @transfer: the channel's transfer in the shared page, or NULL when the device is gone
  * @prepared: descriptors that have not been submitted
  * @submitted: descriptors that have not been issued
- * @issued: descriptors that wait for their turn
+ * @issued: descriptors that are not started yet
  * @active: the descriptor that is being transferred, or NULL
  * @under_way: the link has not finished the last transfer; its descriptor may have been terminated
- * @finished: descriptors whose client is to be called back
+ * @finished: descriptors whose callback is pending
  * @failed: cookie of the last descriptor that failed
  */
 struct link_channel {
@@ -389,7 +389,7 @@ static void link_dma_issue_pending(struct dma_chan *chan)
 	spin_unlock_irqrestore(&channel->lock, flags);
 }
 
-/* What is left of a descriptor, which is all of it or nothing. */
+/* The residue of a descriptor: all of it, or nothing. */
 static u32 residue_of(struct link_channel *channel, dma_cookie_t cookie)
 {
 	struct link_descriptor *descriptor;
@@ -614,7 +614,7 @@ static struct link_dma *add_slave(struct link *link)
 	return register_dma(dma, "host");
 }
 
-/* A device of its own, or who asks for a copy would get a channel to the host. */
+/* A separate device: otherwise a client that requests DMA_MEMCPY would get a channel to the host. */
 static struct link_dma *add_memcpy(struct link *link)
 {
 	struct link_dma *dma = new_dma(link, 1);

@@ -10,7 +10,7 @@ import Testing
 /// The citations of sources, tests and documents exist.
 ///
 /// `nvmet.md, 4.1` is a document below Docs/Reference with a heading 4.1, `nvmet.md, 21, row 2` a row of a table there, and
-/// `nvmet_pci_epf.md, 20, Q5` a quirk. Sections of the same document can follow: `pci_ep.md, 4, 13`.
+/// `nvmet_pci_epf.md#failed-read-hangs` an anchor, such as the name of a quirk. Sections of the same document can follow: `pci_ep.md, 4, 13`.
 @Suite struct CitationTests {
   /// The parts of a Markdown document that can be cited or linked.
   struct Document {
@@ -105,20 +105,22 @@ import Testing
 
   private static let documents = files.filter { $0.path.hasSuffix(".md") }
 
-  @Test("each citation names a section that exists, and a row or a quirk of it")
+  /// The documents of the reference by name, without a directory.
+  private static let reference = Dictionary(
+    documents.filter { $0.path.hasPrefix("Docs/Reference/") }.map {
+      (String($0.path.split(separator: "/").last ?? ""), Document($0))
+    }, uniquingKeysWith: { first, _ in first })
+
+  @Test("each citation names a section that exists, and a row of it")
   func citations() {
-    let reference = Dictionary(
-      Self.documents.filter { $0.path.hasPrefix("Docs/Reference/") }.map {
-        (String($0.path.split(separator: "/").last ?? ""), Document($0))
-      }, uniquingKeysWith: { first, _ in first })
     let pattern =
-      #/([\w-]+\.md), (\d+(?:\.\d+)*(?:, \d+(?:\.\d+)*)*)((?:, (?:Q\d+|row \d+))*)/#
+      #/([\w-]+\.md), (\d+(?:\.\d+)*(?:, \d+(?:\.\d+)*)*)((?:, row \d+)*)/#
     var count = 0
     for line in Self.files.flatMap(\.lines) where line.text.contains(".md, ") {
       for citation in line.text.matches(of: pattern) {
         count += 1
         let name = String(citation.output.1)
-        guard let document = reference[name] else {
+        guard let document = Self.reference[name] else {
           Issue.record("\(line.place): \(name) is not below Docs/Reference")
           continue
         }
@@ -128,12 +130,38 @@ import Testing
         }
         guard let rows = numbers.last.flatMap({ document.sections[$0] }) else { continue }
         for part in citation.output.3.split(separator: ", ") {
-          let row = part.hasPrefix("row ") ? String(part.dropFirst(4)) : String(part)
+          let row = String(part.dropFirst("row ".count))
           #expect(rows.contains(row), "\(line.place): \(name), \(citation.output.2) has no \(part)")
         }
       }
     }
     #expect(count > 300)
+  }
+
+  @Test("each citation of a quirk or a heading names an anchor that exists")
+  func anchors() {
+    var count = 0
+    // The links of documents have their own test.
+    let files = Self.files.filter { !$0.path.hasSuffix(".md") }
+    for line in files.flatMap(\.lines) where line.text.contains(".md#") {
+      for citation in line.text.matches(of: #/([\w-]+\.md)#([\w-]+)/#) {
+        count += 1
+        let (name, anchor) = (String(citation.output.1), String(citation.output.2))
+        guard let document = Self.reference[name] else {
+          Issue.record("\(line.place): \(name) is not below Docs/Reference")
+          continue
+        }
+        #expect(document.anchors.contains(anchor), "\(line.place): \(name) has no \(anchor)")
+      }
+    }
+    #expect(count > 50)
+  }
+
+  @Test("quirks are cited by name, not by number")
+  func quirkNumbers() {
+    for line in Self.files.flatMap(\.lines) {
+      #expect(!line.text.contains(#/\.md, [\d.]+, Q\d/#), "\(line.place)")
+    }
   }
 
   @Test("each link within the repository leads to a file, and to a heading of it")
@@ -166,20 +194,12 @@ import Testing
 
   @Test("each quirk is documented under its name", arguments: Quirk.allCases)
   func quirk(_ quirk: Quirk) throws {
-    if quirk.behaviour == .nvmetPCIEPF, let change = quirk.change, change.until != nil {
-      let page = "Docs/Reference/Kernel/releases.md"
-      let file = try #require(Self.documents.first { $0.path == page })
-      let row = "| <a id=\"\(quirk.rawValue)\"></a>`\(quirk.rawValue)` | "
-      #expect(file.lines.contains { $0.text.hasPrefix(row) })
-      return
-    }
-    let path = "Docs/Reference/Kernel/\(quirk.behaviour.rawValue).md"
+    let isFixed = quirk.behaviour == .nvmetPCIEPF && quirk.change?.until != nil
+    let page = isFixed ? "releases" : quirk.behaviour.rawValue
+    let path = "Docs/Reference/Kernel/\(page).md"
     let file = try #require(Self.documents.first { $0.path == path })
-    #expect(
-      file.lines.contains {
-        $0.text.hasPrefix("| <a id=\"\(quirk.rawValue)\"></a>Q")
-          && $0.text.contains(" | `\(quirk.rawValue)` | ")
-      })
+    let row = "| <a id=\"\(quirk.rawValue)\"></a>`\(quirk.rawValue)` | "
+    #expect(file.lines.contains { $0.text.hasPrefix(row) })
   }
 
   @Test("sections are cited by document and number, without a section sign")

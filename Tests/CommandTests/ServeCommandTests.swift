@@ -12,7 +12,7 @@ import Testing
 /// `serve` as a process with a socket, for hosts of this process.
 @Suite struct ServeCommandTests {
   /// The environment of a server: a separate directory with a profile whose disk is a file there.
-  private struct Place {
+  struct Place {
     let program = Program()
     var socket: String { program.directory.appending("socket").string }
     var disk: String { program.directory.appending("disk").string }
@@ -58,13 +58,13 @@ import Testing
     }
   }
 
-  private static let drivers = ["nvmet_pci_epf", "pci_epf_nvme"]
-  private static func pattern(_ seed: UInt8) -> [UInt8] {
+  static let drivers = ["nvmet_pci_epf", "pci_epf_nvme"]
+  static func pattern(_ seed: UInt8) -> [UInt8] {
     (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) ^ seed }
   }
 
   /// Writes blocks of 4 KiB and flushes after each.
-  private func write(_ seeds: Range<UInt8>, by host: LinuxHost) throws {
+  func write(_ seeds: Range<UInt8>, by host: LinuxHost) throws {
     let namespace = try host.probe().namespaces[0]
     let scale = UInt64(4096 / namespace.blockSize)
     for seed in seeds {
@@ -72,13 +72,13 @@ import Testing
     }
   }
 
-  private func mode(of path: String) throws -> (type: mode_t, bits: mode_t, group: gid_t) {
+  func mode(of path: String) throws -> (type: mode_t, bits: mode_t, group: gid_t) {
     var facts = stat()
     try #require(lstat(path, &facts) == 0)
     return (facts.st_mode & S_IFMT, facts.st_mode & 0o777, facts.st_gid)
   }
 
-  private func objects(_ output: String) throws -> [JSONValue] {
+  func objects(_ output: String) throws -> [JSONValue] {
     try output.split(separator: "\n").map { try LocatedJSON(parsing: Array($0.utf8)).value }
   }
 
@@ -132,7 +132,6 @@ import Testing
     #expect(events.first?["socket"]?.stringValue == place.socket)
     #expect(events.first?["function"]?.stringValue == "served")
     #expect(events.first?["driver"]?.stringValue == "nvmet_pci_epf")
-    #expect(events.first?["personality"] == events.first?["driver"])
     #expect(events.first?["qemu"] == options)
     #expect(events.last?["commands"]?.compactText == "0")
   }
@@ -296,89 +295,7 @@ import Testing
     #expect(try second.finish().status == 0)
   }
 
-  // MARK: A kernel on which something was set up
-
-  @Test("a function that is set up on the simulated kernel is served", arguments: drivers)
-  func afterSetup(_ driver: String) throws {
-    let place = Place()
-    if driver == "pci_epf_nvme" { _ = try place.program.kernel(.linux6_12) }
-    let up = try place.program(
-      "setup", ShippedProfile.directory.appending("\(profileName(driver)).json").string)
-    #expect(up.status == 0, "\(up.errors)")
-    let server = try place.program.start(["serve", "--socket", place.socket])
-    try waitUntil("it is ready") { !server.outputSoFar.isEmpty || !server.isRunning }
-    let guest = try place.guest()
-    let found = try guest.host.probe()
-    if driver == "pci_epf_nvme" {
-      // The how-to's disk keeps nothing.
-      #expect(found.namespaces[0].blocks == 256_000 << 11)
-    } else {
-      #expect(try guest.host.verify(found.namespaces[0], transfers: 8) == 8 * 4096)
-    }
-    server.send(signal: SIGTERM)
-    let result = try server.finish()
-    #expect(result.status == 0, "\(result.errors)")
-    #expect(result.output.contains(driver))
-  }
-
-  private func profileName(_ driver: String) -> String {
-    driver == "pci_epf_nvme" ? "null_blk-loop" : "null_blk-pci"
-  }
-
-  @Test("without a simulated kernel in the file, setup is named")
-  func noKernel() throws {
-    let place = Place()
-    let result = try place.program("serve", "--socket", place.socket)
-    #expect(result.status == 66)
-    #expect(result.errors.contains("ENOENT"))
-    #expect(result.errors.contains("epfnvme setup --kernel simulated="))
-  }
-
-  @Test("a kernel without a bound function is an error with a hint")
-  func nothingBound() throws {
-    let place = Place()
-    _ = try place.program.kernel()
-    let result = try place.program("serve", "--socket", place.socket)
-    #expect(result.status == 66, "\(result.errors)")
-    #expect(result.errors.contains("no function is bound"))
-    #expect(result.errors.contains("epfnvme setup first"))
-  }
-
-  @Test("a missing function is refused with the names of the existing ones")
-  func wrongName() throws {
-    let place = Place()
-    let result = try place.program(
-      "serve", try place.profile(), "--socket", place.socket, "--function", "other")
-    #expect(result.status == 66)
-    #expect(result.errors.contains("there is no bound function other"))
-    #expect(result.errors.contains("there is: served"))
-  }
-
-  @Test("of several functions one must be named")
-  func several() throws {
-    let place = Place()
-    let profile = ShippedProfile.directory.appending("two-functions.json").string
-    let result = try place.program("serve", profile, "--socket", place.socket)
-    #expect(result.status == 78, "\(result.errors)")
-    #expect(result.errors.contains("a socket serves one"))
-    #expect(result.errors.contains("--function "))
-  }
-
-  @Test("a missing file without create is named")
-  func noDisk() throws {
-    let place = Place()
-    let profile = try place.profile()
-    let text = try String(contentsOfFile: profile, encoding: .utf8)
-    let other = try place.program.write(
-      text.replacingOccurrences(of: #", "sizeMiB": 16, "create": true"#, with: ""), to: "other.json"
-    )
-    let result = try place.program("serve", other, "--socket", place.socket)
-    #expect(result.status == 66, "\(result.errors)")
-    #expect(result.errors.contains(place.disk))
-    #expect(result.errors.contains(#""create": true"#))
-  }
-
-  // MARK: What is told
+  // MARK: Trace and statistics
 
   @Test("--trace writes the controller's events as one JSON value")
   func trace() throws {

@@ -111,7 +111,7 @@ struct SmokeSituation: Sendable, CustomTestStringConvertible {
       $0.skipped = ["function-bound"]
       $0.says = "EIO"
     },
-    SmokeSituation("something cannot be taken back", 1) {
+    SmokeSituation("something cannot be removed", 1) {
       $0.fault = .init(
         .remove, at: "/sys/kernel/config/nvmet/subsystems/pci_epf_nvme.0.nqn",
         action: .errno(.resourceBusy), count: nil)

@@ -7,14 +7,16 @@ final class BoardLog {
   struct NoConsole: Error { var path: String }
 
   private let file: CInt
-  /// What of a line has arrived.
+  /// The part of a line that has arrived.
   private var rest: [UInt8] = []
   private let prefix: String
 
   /// Lines that tell of the emulated machine's speed, and those of the block layer, which name the worker that ran: neither nvmet nor the driver
   /// compares the blocks of Write Zeroes with the size of the disk.
   private static func isIgnored(_ line: Substring) -> Bool {
-    ["workqueue: ", "clocksource: "].contains { line.hasPrefix($0) }
+    ["workqueue: ", "clocksource: ", "tsc: ", "TSC found unstable", "sched_clock: "].contains {
+      line.hasPrefix($0)
+    }
       || line.hasSuffix(": attempt to access beyond end of device")
       || line.contains(": rw=") && line.contains(", nr_sectors = ")
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import HostDriver
 import LibC
@@ -7,7 +8,6 @@ import PCI
 import ProfileEmulation
 import Provisioning
 import SimulatedKernel
-import SpecificationHost
 import SystemPackage
 
 /// Compares the real driver, behind the socket of `epfnvme link`, with its emulation.

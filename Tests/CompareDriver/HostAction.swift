@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import Numbers
-import SpecificationHost
 
-/// What a random host does.
+/// An action of a random host.
 enum HostAction: CustomStringConvertible {
   case configure(UInt32)
   case register(Int, UInt32)
@@ -14,15 +14,15 @@ enum HostAction: CustomStringConvertible {
   case bringUp
 
   var description: String {
-    func hex(_ value: some BinaryInteger) -> String { "0x" + String(value, radix: 16) }
     switch self {
-    case .configure(let value): return "CC=\(hex(value))"
-    case .register(let offset, let value): return "[\(hex(offset))]=\(hex(value))"
+    case .configure(let value): return "CC=\(hexadecimal(value))"
+    case .register(let offset, let value): return "[\(hexadecimal(offset))]=\(hexadecimal(value))"
     case .doorbell(let index, let value): return "doorbell \(index)=\(value)"
     case .command(let entry, let queue):
-      let words = entry.words.map { hex($0) }.joined(separator: " ")
-      return "queue \(queue): opcode \(hex(entry.opcode)) flags \(hex(entry.flags)) "
-        + "nsid \(hex(entry.namespace)) prp \(hex(entry.prp1)) \(hex(entry.prp2)) words \(words)"
+      let words = entry.words.map { hexadecimal($0) }.joined(separator: " ")
+      return
+        "queue \(queue): opcode \(hexadecimal(entry.opcode)) flags \(hexadecimal(entry.flags)) "
+        + "nsid \(hexadecimal(entry.namespace)) prp \(hexadecimal(entry.prp1)) \(hexadecimal(entry.prp2)) words \(words)"
     case .functionReset: return "FLR"
     case .linkFlap: return "link down and up"
     case .bringUp: return "enable and create queues"
@@ -88,7 +88,7 @@ extension HostAction {
     case 2: words[0] = UInt32(numbers.next() % 12) | UInt32(numbers.next() % 512) << 16
     case 6: words[0] = UInt32(pick([0, 1, 2, 3, 5, 6, 7, 8, 0x10, 0x11, 0x1c]))
     case 9, 0x0a:
-      // Without the keep-alive timer, whose expiry crashes the board: nvmet_pci_epf.md, 20, Q5.
+      // Without the keep-alive timer, whose expiry crashes the board: nvmet_pci_epf.md#keep-alive-expiry-crashes.
       words[0] = pick((0..<20).filter { $0 != 0x0f })
       words[1] = UInt32(truncatingIfNeeded: numbers.next())
     case 1, 5:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import SpecificationHost
+import ConformanceTables
+import Numbers
 
-/// What a host sees of an action, and the board's kernel logs.
+/// The effects of an action that a host sees, and the messages of the board's kernel.
 struct HostView: Equatable, CustomStringConvertible {
   /// CSTS.
   var status: UInt32 = 0
@@ -17,7 +18,7 @@ struct HostView: Equatable, CustomStringConvertible {
 
   /// Vectors of the actions before, which the driver may have raised again.
   private let repeated: Set<UInt16>
-  /// Those of them that this action is to raise.
+  /// Those of them that this action should raise.
   private let wanted: Set<UInt16>
   private var interruptedWithout = false
 
@@ -44,8 +45,8 @@ struct HostView: Equatable, CustomStringConvertible {
       var texts: [String] = []
       while let (id, completion) = host.completed(queue) {
         texts.append(
-          "\(queue): CID \(id) status 0x\(String(completion.status, radix: 16)) result "
-            + "0x\(String(completion.result, radix: 16)) SQID \(completion.queue) "
+          "\(queue): CID \(id) status \(hexadecimal(completion.status)) result "
+            + "\(hexadecimal(completion.result)) SQID \(completion.queue) "
             + "SQHD \(completion.submissionHead)")
       }
       return texts
@@ -58,7 +59,7 @@ struct HostView: Equatable, CustomStringConvertible {
       && log.count >= other.log.count
   }
 
-  /// What does not depend on time: the driver executes the commands of a queue in parallel, while it fetches others, so that several
+  /// The part that does not depend on time: the driver executes the commands of a queue in parallel, while it fetches others, so that several
   /// completions have no order, and their SQHD is how far it has come.
   private var timeless: (completions: [String], log: [String]) {
     guard completions.count > 1 else { return (completions, log) }
@@ -74,11 +75,11 @@ struct HostView: Equatable, CustomStringConvertible {
   }
 
   var description: String {
-    var text = "CSTS 0x\(String(status, radix: 16))"
+    var text = "CSTS \(hexadecimal(status))"
     text += " [\(completions.joined(separator: ", "))] vectors \(vectors.sorted())"
     if hasEarlyInterrupt { text += " before the completion" }
     if !log.isEmpty { text += " log [\(log.joined(separator: " | "))]" }
-    if let data { text += " data 0x\(String(data, radix: 16))" }
+    if let data { text += " data \(hexadecimal(data))" }
     return text
   }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import HostDriver
 import PCI
 import ServedHost
-import SpecificationHost
 import VFIOUser
 
 /// The real driver's controller, behind the socket of `epfnvme link`, in real time.
@@ -13,7 +13,7 @@ final class LinkedDevice: Device, HostInterface {
   /// Whether what has happened includes the interrupts of all earlier accesses, for which the link is asked.
   var awaitsInterrupts = true
 
-  /// How much longer things may take than on the emulation, where each takes its time exactly: the board is an emulated machine.
+  /// The factor by which actions may take longer than on the emulation, which takes exact times: the board is an emulated machine.
   static let slowness: UInt64 = 15
 
   init(_ socket: String) throws {

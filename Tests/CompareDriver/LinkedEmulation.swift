@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 
 /// The emulated controller, as if it were behind the endpoint link.
 final class LinkedEmulation: Device {

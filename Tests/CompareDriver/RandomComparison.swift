@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import LibC
 import Numbers
 import PCI
-import SpecificationHost
 
 /// Random hosts that do the same to the real driver and to its emulation.
 ///
@@ -21,10 +21,10 @@ struct RandomComparison {
   let device: LinkedDevice
   let log: BoardLog
   let model: ControllerModel
-  /// What features leave in the driver, a reset does not change: the emulation lives as long as the driver.
+  /// State that features set in the driver outlives a reset, so the emulation lives as long as the driver.
   let emulation: LinkedEmulation
 
-  /// How long the real controller may take to show what the emulation shows.
+  /// The time within which the real controller must show the result of the emulation.
   static let limit = Duration.seconds(3)
   /// The same, while a sequence is shortened.
   static let shortLimit = Duration.milliseconds(500)
@@ -37,7 +37,7 @@ struct RandomComparison {
     var emulated: HostView
   }
 
-  /// A sum of the two pages of a command, if both controllers are to leave the same there.
+  /// A sum of the two pages of a command, if both controllers must store the same there.
   private static func data(of action: HostAction, _ host: Host) -> UInt64? {
     guard case .command(let entry, let queue) = action else { return nil }
     if queue == 0 {
@@ -120,7 +120,7 @@ struct RandomComparison {
     var (logged, diagnosed) = (emulated.log.count, emulated.diagnoses.count)
     // The driver repeats interrupts, at the end of its work, which a busy machine delays: the last ones belong to the actions before.
     var before: [Set<UInt16>] = [[0]]
-    /// What the emulation shows at rest.
+    /// The result of the emulation at rest.
     func rest(_ data: (Host) -> UInt64?) -> HostView {
       emulated.pass(30)
       var view = HostView()
@@ -160,7 +160,7 @@ struct RandomComparison {
     usleep(UInt32(time / .microseconds(1)))
   }
 
-  /// What the real controller shows, as soon as it is what the emulation shows, or at the end of the time class.
+  /// The result of the real controller, as soon as it equals that of the emulation, or at the end of the time class.
   private func settle(
     _ host: Host, as wanted: HostView, _ repeated: Set<UInt16>, _ limit: Duration,
     data: (Host) -> UInt64?

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import LibC
 
-/// What the real driver does differently than its emulation.
+/// The differences between the real driver and its emulation.
 struct Report {
   /// Things that were compared.
   private(set) var compared = 0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
-import SpecificationHost
 import Testing
 
 /// Both tables on all behaviours; a driver deviates only where the table says so, and why.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import LibC
 import PCI
-import SpecificationHost
 import Testing
 
 /// The backings of namespaces.
@@ -18,7 +18,7 @@ import Testing
         path = file.path as String, name = behaviour.rawValue as String,
         written = written as [UInt8]
       ] in
-      var model = sheetModel(try #require(Behaviour(rawValue: name)))
+      var model = documentedModel(try #require(Behaviour(rawValue: name)))
       model.namespaces = [Namespace(id: 1, backend: .file(try FileStore(path: path)))]
       let host = Host(model)
       host.enable()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// Doorbells in the host's memory: NVM Express Base 2.1, 5.2.5 and annex B.5.
@@ -14,7 +14,7 @@ import Testing
     private var tail: UInt32 = 0
 
     init() throws {
-      var model = sheetModel(.reference)
+      var model = documentedModel(.reference)
       model.offersDoorbellBuffers = true
       host = Host(model)
       host.enable()
@@ -58,7 +58,7 @@ import Testing
       try move(head: tail)
     }
 
-    /// How often the I/O queue has interrupted.
+    /// The number of interrupts of the I/O queue.
     var interrupts: Int { host.interrupts.count { $0 == 1 } }
   }
 
@@ -70,7 +70,7 @@ import Testing
     let (_, effects) = machine.host.logPage(5, bytes: 4096)
     #expect(effects[4 * 0x7c] & 1 == 1)
     for behaviour in Behaviour.allCases {
-      let other = Host(sheetModel(behaviour))
+      let other = Host(documentedModel(behaviour))
       other.enable()
       let status = other.status(of: .init(opcode: 0x7c, prp1: other.page(), prp2: other.page()))
       #expect(status.map { $0 & 0xff } == 1)

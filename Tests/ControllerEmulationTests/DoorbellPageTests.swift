@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import NVMe
 import PCI
-import SpecificationHost
 import Synchronization
 import Testing
 
@@ -14,7 +14,7 @@ import Testing
     let host: Host
 
     init() throws {
-      var model = sheetModel(.reference)
+      var model = documentedModel(.reference)
       model.mapsDoorbells = true
       host = Host(model)
       host.enable()
@@ -26,7 +26,7 @@ import Testing
     /// The number of completions that wait for room in a queue.
     func waiting(_ queue: Int) -> Int? { reference?.controller.completions[queue].waiting.count }
 
-    /// What the host has stored, behind the controller's back.
+    /// A value that the host has stored without an access to the controller.
     func value(_ queue: Int, completion: Bool = false) -> UInt32? {
       unsafe reference?.controller.doorbellPages?.words[2 * queue + (completion ? 1 : 0)]
         .load(ordering: .relaxed)
@@ -44,7 +44,7 @@ import Testing
 
   @Test("the page has only doorbells: the MSI-X table follows it")
   func layout() throws {
-    var model = sheetModel(.reference)
+    var model = documentedModel(.reference)
     model.mapsDoorbells = true
     let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
     #expect(function.mappedAreas(ofBAR: 0)?.areas == [0x1000..<0x2000])
@@ -60,13 +60,13 @@ import Testing
     "the drivers, and a reference controller without it, have no such page",
     arguments: Behaviour.allCases)
   func none(_ behaviour: Behaviour) {
-    let function = NVMeFunction(sheetModel(behaviour), memory: HostMemory(), deviceID: 1)
+    let function = NVMeFunction(documentedModel(behaviour), memory: HostMemory(), deviceID: 1)
     #expect(function.mappedAreas(ofBAR: 0) == nil)
   }
 
   @Test("a reference controller with the page does not support doorbell buffers")
   func noBuffers() {
-    let function = NVMeFunction(sheetModel(.pciEPFNVMe), memory: HostMemory(), deviceID: 1)
+    let function = NVMeFunction(documentedModel(.pciEPFNVMe), memory: HostMemory(), deviceID: 1)
     #expect(function.reference(memory: HostMemory()).model.offersDoorbellBuffers)
     let mapped = function.reference(memory: HostMemory(), mapsDoorbells: true)
     #expect(!mapped.model.offersDoorbellBuffers)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// Asynchronous events of namespaces that change under a running controller: Base 5.1.2; nvmet_pci_epf.md, 18.
 @Suite struct EventTests {
   private func host(_ behaviour: Behaviour) -> Host {
-    let host = Host(sheetModel(behaviour))
+    let host = Host(documentedModel(behaviour))
     host.enable()
     // Namespace Attribute Notices.
     #expect(host.status(of: .init(opcode: 9, words: [0x0b, 0x100])) == 0)
@@ -123,7 +123,7 @@ import Testing
 
   @Test("pci_epf_nvme does not notify its host, but Identify shows the new namespace")
   func pciEPFNVMe() {
-    let host = Host(sheetModel(.pciEPFNVMe))
+    let host = Host(documentedModel(.pciEPFNVMe))
     host.enable()
     host.submit(.init(opcode: 0x0c))
     update(host) { $0.append(second()) }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import HostDriver
 import KernelHistory
 import NVMe
 import NVMeEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` from release to release: each row of the table of kernel changes that a host can see of the controller, as a host sees
 /// it with the older and with the newer driver.
 @Suite("nvmet_pci_epf by kernel release")
 struct KernelReleaseTests {
-  /// What to do with a controller to see a quirk.
+  /// The actions that show a quirk of a controller.
   struct Probe: Sendable, CustomTestStringConvertible {
     var quirk: Quirk
-    /// What is seen with the quirk, and without it.
+    /// The result with the quirk, and without it.
     var old: String
     var new: String
     var look: @Sendable (QuirkSet) throws -> String
@@ -51,7 +51,7 @@ struct KernelReleaseTests {
   private static func rk3588(
     _ quirks: QuirkSet, _ change: (inout ControllerModel) -> Void = { _ in }
   ) -> (function: NVMeFunction, host: LinuxHost) {
-    var model = sheetModel(.nvmetPCIEPF)
+    var model = documentedModel(.nvmetPCIEPF)
     model.quirks = quirks
     model.hardware = ["rockchip,rk3588-pcie-ep"]
     change(&model)
@@ -67,7 +67,7 @@ struct KernelReleaseTests {
 
   static let probes: [Probe] = [
     Probe(.bar0Is32Bit, old: "0", new: "4") { quirks in
-      var model = sheetModel(.nvmetPCIEPF)
+      var model = documentedModel(.nvmetPCIEPF)
       model.quirks = quirks
       let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)
       return String(function.configuration.read(offset: 0x10, width: .doubleword) & 6)
@@ -293,7 +293,7 @@ struct KernelReleaseTests {
       (["vendor,board", "rockchip,rk3588-pcie-ep"], 1), (["rockchip,rk3568-pcie-ep"], 0),
     ] as [([String], Int)])
   func hardware(_ compatible: [String], _ count: Int) {
-    var model = sheetModel(.nvmetPCIEPF)
+    var model = documentedModel(.nvmetPCIEPF)
     model.quirks = Behaviour.nvmetPCIEPF.quirks(in: KernelVersion(6, 14, 2))
     model.hardware = compatible
     let function = NVMeFunction(model, memory: HostMemory(), deviceID: 1)

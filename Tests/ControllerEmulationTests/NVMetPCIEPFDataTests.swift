@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: from a command to its data, by PRP and by SGL (nvmet_pci_epf.md, 11, 12).
@@ -126,7 +126,7 @@ import Testing
     Read("SGL, data where nothing is", flags: 0x40, status: 0x4004) { _, _ in (nowhere, 4096) },
   ]
 
-  // nvmet_pci_epf.md, 12; nvmet_pci_epf.md, 20, Q1
+  // nvmet_pci_epf.md, 12; nvmet_pci_epf.md#transfer-failure-succeeds
   @Test(
     "a data pointer that cannot be followed completes with 0 and moves nothing; as the spec, it fails",
     arguments: failures)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
-import SpecificationHost
 import Testing
 
-/// A row of a table in nvmet_pci_epf.md that is more than its numbers: what to do, and what is to be seen.
+/// A row of a table in nvmet_pci_epf.md that is more than its numbers: the actions and the expected result.
 struct NVMetPCIEPFRow: Sendable, CustomTestStringConvertible {
   var testDescription: String
   var act: @Sendable (Host) throws -> Void
@@ -19,7 +19,7 @@ func nvmetPCIEPF(
   enabled: Bool = true, configuration: UInt32 = 0x0046_0001, without quirk: Quirk? = nil,
   memoryBytes: Int = 3 << 20, _ change: (inout ControllerModel) -> Void = { _ in }
 ) -> Host {
-  var model = sheetModel(.nvmetPCIEPF)
+  var model = documentedModel(.nvmetPCIEPF)
   if let quirk { model.quirks.remove(quirk) }
   change(&model)
   let host = Host(model, memoryBytes: memoryBytes)

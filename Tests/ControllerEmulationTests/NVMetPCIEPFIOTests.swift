@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 @testable import ControllerEmulation
 import LibC
 import NVMe
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: I/O commands, on block devices and on files (nvmet_pci_epf.md, 19).
@@ -182,7 +182,7 @@ import Testing
         ])
       let status = back == .file ? row.file ?? row.status : row.status
       #expect(host.status(of: entry, on: 1) == status)
-      // nvmet_pci_epf.md, 20, Q2: what fails in execution with data to the host.
+      // nvmet_pci_epf.md#failed-read-hangs: what fails in execution with data to the host.
       #expect(host.isHanging == (row.opcode == 2 && status != 0 && quirk == nil))
       withExtendedLifetime(file) {}
     }
@@ -244,7 +244,7 @@ import Testing
   }
 
   // nvmet_pci_epf.md, 19
-  @Test("what is written is read, with FUA, too", arguments: Back.allCases)
+  @Test("reads return the written data, also with FUA", arguments: Back.allCases)
   func roundTrip(_ back: Back) throws {
     let (host, file) = try host(back)
     #expect(read(host, 100) == [0, 0, 0, 0, 0, 0, 0, 0])
@@ -344,7 +344,7 @@ import Testing
     withExtendedLifetime(file) {}
   }
 
-  // nvmet_pci_epf.md, 19; nvmet_pci_epf.md, 20, Q1
+  // nvmet_pci_epf.md, 19; nvmet_pci_epf.md#transfer-failure-succeeds
   @Test("ranges that nothing is at: success and no effect; as the spec, a transfer error")
   func datasetPointer() throws {
     for isHidden in [true, false] {
@@ -358,7 +358,7 @@ import Testing
 
   // nvmet_pci_epf.md, 19
   @Test(
-    "what a file's errors become",
+    "a file's errno becomes this status",
     arguments: [
       ("ENOSPC", ENOSPC, 0x6081), ("EREMOTEIO", EREMOTEIO, 0x6080),
       ("EOPNOTSUPP", EOPNOTSUPP, 0x6001), ("ENODATA", ENODATA, 0x2286), ("EIO", EIO, 0x6006),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import NVMe
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: Identify (nvmet_pci_epf.md, 15).
@@ -85,7 +85,7 @@ import Testing
       Structure(testDescription: "other: \($0)", structure: $0, namespace: 1, status: 0x6002)
     }
 
-  // nvmet_pci_epf.md, 15; nvmet_pci_epf.md, 20, Q2
+  // nvmet_pci_epf.md, 15; nvmet_pci_epf.md#failed-read-hangs
   @Test(
     "structures by CNS, NSID and CSI; what fails hangs",
     arguments: structures + otherStructures)
@@ -225,7 +225,7 @@ import Testing
     #expect(bytes.indices.filter { bytes[$0] != 0 } == [])
   }
 
-  // nvmet_pci_epf.md, 15; nvmet_pci_epf.md, 20, Q16
+  // nvmet_pci_epf.md, 15; nvmet_pci_epf.md#transfer-field-wraps
   @Test(
     "MDTS is log2 of pages; limits below a page let no Identify through",
     arguments: [
@@ -239,7 +239,7 @@ import Testing
 
   // nvmet_pci_epf.md, 15
   @Test(
-    "what the model decides",
+    "MAXCMD and the controller ID follow from the model",
     arguments: [16, 256, 1024])
   func commands(_ entries: Int) {
     let bytes = Self.controller {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: BAR 0 and the registers in it (nvmet_pci_epf.md, 3, 4).
@@ -22,7 +22,7 @@ import Testing
     #expect(setup.bar0Size == size)
     setup.bar0 = .resizable
     #expect(setup.bar0Size == 1 << 20)
-    var model = sheetModel(.nvmetPCIEPF)
+    var model = documentedModel(.nvmetPCIEPF)
     model.interrupts = .msix(vectors: vectors)
     if alignment == 1 { #expect(model.bar0Size == Int(size)) }
   }
@@ -53,7 +53,7 @@ import Testing
 
   // nvmet_pci_epf.md, 3
   @Test(
-    "what nothing has written is zero",
+    "a part of BAR 0 that nothing has written reads zero",
     arguments: [
       0x0c, 0x10, 0x14, 0x18, 0x1c, 0x20, 0x24, 0x38, 0x40, 0x58, 0x68, 0x6c, 0xe00, 0xffc, 0x1000,
       0x1004, 0x13fc, 0x1400, 0x1ffc, 0x2000,
@@ -62,7 +62,7 @@ import Testing
     #expect(nvmetPCIEPF(enabled: false).read(offset) == 0)
   }
 
-  // nvmet_pci_epf.md, 3; nvmet_pci_epf.md, 20, Q13
+  // nvmet_pci_epf.md, 3; nvmet_pci_epf.md#registers-writable
   @Test(
     "the host can write every byte of the BAR and reads it back; as the spec, not CAP, VS and CSTS",
     arguments: [
@@ -178,7 +178,7 @@ import Testing
     #expect(host.status == 1)
   }
 
-  // nvmet_pci_epf.md, 4; nvmet_pci_epf.md, 20, Q13
+  // nvmet_pci_epf.md, 4; nvmet_pci_epf.md#registers-writable
   @Test("the host can write CSTS, and it stays until CC changes")
   func writableStatus() {
     let host = nvmetPCIEPF()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `nvmet_pci_epf` of Linux 7.2: what a real host has asked a running kernel, and its answers (nvmet_pci_epf.md, 24).
@@ -119,7 +119,7 @@ import Testing
   @Test("the configuration header")
   func header() {
     let function = NVMeFunction(
-      sheetModel(.nvmetPCIEPF), memory: HostMemory(count: 4096), deviceID: 0x1234,
+      documentedModel(.nvmetPCIEPF), memory: HostMemory(count: 4096), deviceID: 0x1234,
       subsystemID: 0x5678)
     func read(_ offset: Int) -> UInt32 {
       function.configuration.read(offset: offset, width: .doubleword)

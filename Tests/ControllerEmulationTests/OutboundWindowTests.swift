@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// Reaching the host's memory through windows, and running out of them.
@@ -9,7 +9,7 @@ import Testing
   private func host(
     _ behaviour: Behaviour, _ windows: OutboundWindows, usesDMA: Bool = false
   ) -> Host {
-    var model = sheetModel(behaviour)
+    var model = documentedModel(behaviour)
     model.windows = windows
     model.usesDMA = usesDMA
     let host = Host(model)
@@ -79,12 +79,12 @@ import Testing
     #expect(host.diagnoses.contains { $0.fault == "nvmet_pci_epf: outbound windows" })
   }
 
-  // pci_epf_nvme.md, 13, Q1
+  // pci_epf_nvme.md#partial-mapping-repeats
   @Test(
     "a piece that needs two mappings is refused and diagnosed; by the specification it moves",
     arguments: [true, false])
   func repeats(_ isQuirk: Bool) {
-    var model = sheetModel(.pciEPFNVMe)
+    var model = documentedModel(.pciEPFNVMe)
     model.windows = OutboundWindows(count: 8, size: 4096)
     model.usesDMA = false
     if !isQuirk { model.quirks.remove(.partialMappingRepeats) }

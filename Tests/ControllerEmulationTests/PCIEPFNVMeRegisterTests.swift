@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: the registers, at the beginning, field by field, and what writes to them do (pci_epf_nvme.md, 9).
 @Suite struct PCIEPFNVMeRegisterTests {
   /// The controller with its link up, not enabled.
   static func host(_ change: (inout ControllerModel) -> Void = { _ in }) -> Host {
-    var model = sheetModel(.pciEPFNVMe)
+    var model = documentedModel(.pciEPFNVMe)
     model.interrupts = .msix(vectors: 32)
     change(&model)
     let host = Host(model)
@@ -174,7 +174,7 @@ import Testing
   @Test("handling of the other registers", arguments: behaviours)
   func behaviour(_ row: Row) throws { try row.check() }
 
-  // pci_epf_nvme.md, 7.2; pci_epf_nvme.md, 13, Q23
+  // pci_epf_nvme.md, 7.2; pci_epf_nvme.md#whole-bar-writable
   @Test(
     "a write to a read-only register stays until the driver writes it; as the spec it is dropped",
     arguments: [0x00, 0x04, 0x08, 0x1c], [true, false])
@@ -192,7 +192,7 @@ import Testing
       (0, 8192), (4, 8192), (32, 8192), (246, 8192), (247, 16384), (1024, 32768), (2048, 65536),
     ])
   func barSize(_ vectors: Int, _ size: Int) {
-    var model = sheetModel(.pciEPFNVMe)
+    var model = documentedModel(.pciEPFNVMe)
     model.interrupts = vectors == 0 ? .intx : .msix(vectors: vectors)
     #expect(model.bar0Size == size)
     #expect(model.msixTableOffset == 0x1080)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: what the register poll decides, enable, disable, and how long they take (pci_epf_nvme.md, 10).
@@ -50,7 +50,7 @@ import Testing
   ]
 
   // pci_epf_nvme.md, 10.1
-  @Test("what a poll tick decides by the old and the new CC", arguments: ticks)
+  @Test("a poll of CC acts on the change from the old to the new value", arguments: ticks)
   func tick(_ row: Tick) {
     let host = Self.host(enabled: row.old & 1 == 1)
     host.write(0x14, row.old)
@@ -87,7 +87,7 @@ import Testing
 
   static let states: [Row] = [
     Row("UNPOLLED: with a link notifier nothing is seen before link_up") {
-      var model = sheetModel(.pciEPFNVMe)
+      var model = documentedModel(.pciEPFNVMe)
       model.hasLinkUpNotifier = true
       let host = Host(model)
       host.write(0x14, 0x0046_0001)
@@ -98,7 +98,7 @@ import Testing
     Row("UNPOLLED: without a notifier the poll has begun") {
       let host = Host(
         {
-          var model = sheetModel(.pciEPFNVMe)
+          var model = documentedModel(.pciEPFNVMe)
           model.hasLinkUpNotifier = false
           return model
         }())
@@ -120,7 +120,7 @@ import Testing
       host.pass(6)
       #expect(host.status == 8)
     },
-    // pci_epf_nvme.md, 13, Q3
+    // pci_epf_nvme.md#shutdown-status-sticks
     Row("ENABLED: 9 after an earlier shutdown; as the spec 1") {
       for isSticky in [true, false] {
         let host = Self.host(enabled: true) {
@@ -145,7 +145,7 @@ import Testing
       host.enable()
       #expect(host.status == 1)
     },
-    // pci_epf_nvme.md, 13, Q4
+    // pci_epf_nvme.md#failed-enable-is-silent
     Row("ENABLE_FAILED: as the spec CFS is set") {
       let host = Self.host(enabled: false) { $0.quirks.remove(.failedEnableIsSilent) }
       host.enable(configuration: 0x0000_0001)
@@ -223,7 +223,7 @@ import Testing
   @Test("enable, step by step", arguments: enabling)
   func enable(_ row: Row) throws { try row.check() }
 
-  // pci_epf_nvme.md, 10.3; pci_epf_nvme.md, 13, Q4
+  // pci_epf_nvme.md, 10.3; pci_epf_nvme.md#failed-enable-is-silent
   @Test(
     "a failed enable shows neither RDY nor CFS",
     arguments: [
@@ -346,10 +346,10 @@ import Testing
   ]
 
   // pci_epf_nvme.md, 10.5
-  @Test("how long it takes", arguments: timing)
+  @Test("a change of state takes this long", arguments: timing)
   func time(_ row: Row) throws { try row.check() }
 
-  // pci_epf_nvme.md, 10.1; pci_epf_nvme.md, 13, Q2
+  // pci_epf_nvme.md, 10.1; pci_epf_nvme.md#abrupt-shutdown-ignored
   @Test(
     "an abrupt shutdown is ignored until EN goes; as the spec it is done",
     arguments: [true, false])

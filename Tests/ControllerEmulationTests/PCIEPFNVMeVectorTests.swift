@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// `pci_epf_nvme`: the worked examples (pci_epf_nvme.md, 19). Create CQ is with the admin commands, queue limits and what `cat` shows with
@@ -20,7 +20,7 @@ import Testing
     #expect(host.read(0x14) == 0x0046_0000)
     host.write(0x14, 0x0046_0001)
     host.pass(6)
-    // pci_epf_nvme.md, 13, Q3
+    // pci_epf_nvme.md#shutdown-status-sticks
     #expect(host.status == 9, "shutdown complete sticks")
     host.write(0x14, 0x0046_0000)
     host.pass(6)

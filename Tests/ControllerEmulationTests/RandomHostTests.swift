@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import Numbers
 import PCI
-import SpecificationHost
 import Testing
 
 /// Hosts that do anything: nothing traps, nothing hangs, and the same actions always give the same trace.
@@ -10,7 +10,7 @@ import Testing
   /// The trace of a run, as a sum; equal runs have equal sums.
   private func run(_ behaviour: Behaviour, seed: UInt64, actions: Int) -> [Int] {
     var numbers = SplitMix64(seed: seed)
-    var model = sheetModel(behaviour)
+    var model = documentedModel(behaviour)
     model.targetIOQueues = 6
     model.namespaces[0].backend = .memory(MemoryStore(count: 1 << 20))
     let host = Host(model, memoryBytes: 4 << 20)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+import ConformanceTables
 import ControllerEmulation
 import PCI
-import SpecificationHost
 import Testing
 
 /// The reference: what the specification asks for where the drivers do otherwise.
 @Suite struct ReferenceTests {
   private func host() -> Host {
-    let host = Host(sheetModel(.reference))
+    let host = Host(documentedModel(.reference))
     host.enable()
     return host
   }
 
   @Test("CC.EN makes RDY at once, and clearing it clears everything")
   func enable() {
-    let host = Host(sheetModel(.reference))
+    let host = Host(documentedModel(.reference))
     host.enable()
     #expect(host.status == 1)
     host.write(0x14, 0)
@@ -33,7 +33,7 @@ import Testing
     "3.1.4.5: settings that cannot be are a fatal status",
     arguments: [0x0046_0081, 0x0046_0801, 0x0046_0011] as [UInt32])
   func fatal(_ configuration: UInt32) {
-    let host = Host(sheetModel(.reference))
+    let host = Host(documentedModel(.reference))
     host.enable(configuration: configuration)
     #expect(host.status == 2)
   }
@@ -165,7 +165,7 @@ import Testing
 
   @Test("3.1.4.3: a masked vector is not raised with MSI")
   func mask() {
-    var model = sheetModel(.reference)
+    var model = documentedModel(.reference)
     model.interrupts = .msi(vectors: 8)
     let host = Host(model)
     host.enable()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import SpecificationHost
+import ConformanceTables
 import Testing
 
 /// A row of a table in the reference: its words, and a look at whether the controller does so.

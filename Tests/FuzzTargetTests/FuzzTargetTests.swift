@@ -33,7 +33,7 @@ import Testing
     try target.run([])
   }
 
-  @Test("what a fuzzer has found stays fixed", arguments: FuzzTarget.allCases)
+  @Test("inputs that a fuzzer found stay fixed", arguments: FuzzTarget.allCases)
   func findings(_ target: FuzzTarget) throws {
     let directory = Self.findings.appending(target.rawValue)
     for name in fileNames(in: directory) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ConformanceTables
 internal import ControllerEmulation
 internal import PCI
-internal import SpecificationHost
 
 /// A host that does what the input says: registers, doorbells, entries, resets, time.
 enum ControllerFuzzing {
@@ -10,7 +10,7 @@ enum ControllerFuzzing {
 
   static func run(_ behaviour: Behaviour, _ bytes: [UInt8]) throws {
     var input = FuzzInput(bytes)
-    var model = sheetModel(behaviour)
+    var model = documentedModel(behaviour)
     let settings = input.byte()
     model.targetIOQueues = 6
     model.namespaces = [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ConformanceTables
 internal import ControllerEmulation
 internal import PCI
-internal import SpecificationHost
 
 /// PRP and SGL walks: a command whose data pointer and lists come from the input.
 enum DataPointerFuzzing {
@@ -13,7 +13,7 @@ enum DataPointerFuzzing {
     var input = FuzzInput(bytes)
     let settings = input.byte()
     let behaviour = Behaviour.allCases[Int(settings & 3) % Behaviour.allCases.count]
-    var model = sheetModel(behaviour)
+    var model = documentedModel(behaviour)
     model.usesDMA = settings & 4 == 0
     let store = MemoryStore(count: 1 << 20)
     model.namespaces = [Namespace(id: 1, backend: .memory(store))]

@@ -27,7 +27,7 @@ enum FabricsFuzzing {
     try checkKernel(text, options)
   }
 
-  /// What the kernel connects with has no problem.
+  /// Options with which the kernel connects have no problem.
   private static func checkKernel(_ text: String, _ options: FabricsOptions) throws {
     // A page less the terminator is the most that the kernel takes at once, and a zero ends the text.
     guard text.utf8.count < 4096, !text.utf8.contains(0) else { return }

@@ -8,7 +8,7 @@ internal import SimulatedKernel
 internal import SystemPackage
 internal import TestSupport
 
-/// What earlier processes left: the state file of a simulated kernel, and a journal.
+/// Files that earlier processes left: the state file of a simulated kernel, and a journal.
 enum MachineFuzzing {
   // MARK: The state file
 

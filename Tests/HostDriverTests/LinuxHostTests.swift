@@ -75,7 +75,7 @@ import Testing
     #expect(try machine.host.probe().namespaces.count == 2)
   }
 
-  // pci_epf_nvme.md, 13, Q12
+  // pci_epf_nvme.md#queue-count-of-target
   @Test(
     "with more queues granted than available, the host continues with those that it gets"
   )

@@ -212,8 +212,8 @@ start_guest() {
   machine=$!
 }
 
-# end_guest NAME [BOOTS]: waits until the machine is off, and takes over the guest's cases, with NAME before each. It has to
-# have come to its end as often as it was to boot.
+# end_guest NAME [BOOTS]: waits until the machine is off, and takes over the guest's cases, with NAME before each. It must
+# have ended as often as it was to boot.
 end_guest() {
   lib_status=0
   wait "$machine" || lib_status=$?
@@ -221,8 +221,8 @@ end_guest() {
   take_over "$1" "$boot.results"
   lib_complete=$(grep -c '^# boot complete' "$boot.results")
   if [ "$lib_status" -ne 0 ] || [ "$lib_complete" -ne "${2:-1}" ]; then
-    fail "$1: the guest came to its end"
-    diag "QEMU's status: $lib_status (124: nothing moved for $stall s); boots that came to their end: $lib_complete of ${2:-1}"
+    fail "$1: the guest ended"
+    diag "QEMU's status: $lib_status (124: nothing moved for $stall s); boots that ended: $lib_complete of ${2:-1}"
     diag_file qemu "$boot.qemu"
     tail -n 40 "$boot.console" | tr -d '\r' >console.tail
     diag_file console console.tail

@@ -312,7 +312,7 @@ package struct CallGenerator {
   }
 }
 
-/// What exists in the simulated kernel.
+/// The objects of the simulated kernel.
 private struct Scene {
   var directories: [(path: String, kind: DirectoryKind)] = []
   var links: [String] = []

@@ -5,7 +5,7 @@ package import SimulatedKernel
 package struct KernelDifference: Sendable {
   /// The calls from an empty machine to the one that shows the difference.
   package var calls: [KernelCall]
-  /// What differs: `outcome`, `result`, `log`, `tree`, `leftovers`.
+  /// The difference: `outcome`, `result`, `log`, `tree`, `leftovers`.
   package var aspect: String
   package var real: [String]
   package var simulated: [String]
@@ -43,7 +43,7 @@ package struct KernelDifference: Sendable {
 
 /// The same calls on two kernels, one of them simulated.
 package struct Comparison {
-  /// How a sequence ended.
+  /// The end of a sequence.
   package struct Ending {
     package var difference: KernelDifference?
     /// The calls that both kernels performed.
@@ -52,9 +52,9 @@ package struct Comparison {
     package var refused = 0
     /// Differences with a reason.
     package var explained: [String] = []
-    /// How often the calls gave `ok`, or an errno.
+    /// The number of calls by result: `ok`, or an errno.
     package var outcomes: [String: Int] = [:]
-    /// How many NVMe controllers drivers have created for functions.
+    /// The number of NVMe controllers that drivers created for functions.
     package var controllers = 0
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Numbers
 
-/// What is written into attributes and what directories are called: valid values, values at their limits, and invalid ones.
+/// Values of attributes and names of directories: valid values, values at their limits, and invalid ones.
 struct Grammar {
   enum Form {
     case flag
@@ -13,7 +13,7 @@ struct Grammar {
     case version, uuid, nguid, badBlocks, nqn, devicePath
   }
 
-  /// What the parser of an attribute expects, by its name.
+  /// The format that the parser of an attribute expects, by its name.
   static let forms: [String: Form] = {
     var forms: [String: Form] = [:]
     for name in ["vendorid", "deviceid", "subsys_vendor_id", "subsys_id", "msix_interrupts"] {

@@ -126,11 +126,11 @@ extension KernelCall {
   }
 }
 
-/// What a call gave.
+/// The result of a call.
 package struct Answer: Hashable, Sendable {
   /// `ok`, or the name of the errno.
   package var outcome: String
-  /// What the call returned, one thing a line: a text, the entries of a directory in order.
+  /// The value that the call returned, one item a line: a text, the entries of a directory in order.
   package var result: [String] = []
   /// The lines of drivers in the kernel's log since the call before.
   package var log: [String] = []

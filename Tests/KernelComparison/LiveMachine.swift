@@ -91,7 +91,7 @@ package struct LiveMachine: Sendable {
     }
   }
 
-  /// What namespaces are tried on.
+  /// Devices and files for namespaces.
   private static func makeFiles() -> [String: SimulatedKernel.StoredObject] {
     unsafe mkdir("/srv", 0o755)
     for (name, size) in [("/srv/file", 3 << 20), ("/srv/empty", 0), ("/srv/small", 1500)] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a directory of the three trees is, by its path from the root of configfs.
+/// The kind of a directory of the three trees, by its path from the root of configfs.
 enum DirectoryKind: Hashable {
   case root, endpointRoot, functions, driver, function, interface, group, controllers, controller
   case targetRoot, subsystems, subsystem, namespaces, namespace, allowedHosts, passthru

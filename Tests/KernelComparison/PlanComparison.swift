@@ -9,7 +9,7 @@ internal import TestSupport
 
 /// Random profiles on two machines, one of them simulated: each is set up, changed into a second one and back, exported and removed.
 package struct PlanComparison {
-  /// How a pair of profiles ended.
+  /// The end of a pair of profiles.
   package enum Ending: Sendable {
     /// So many answers and trees were compared.
     case equal(Int)

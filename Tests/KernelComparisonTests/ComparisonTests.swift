@@ -154,7 +154,7 @@ struct ComparisonTests {
     #expect((ending.difference == nil) == (count == 1))
   }
 
-  @Test("what the real kernel cannot survive is not done")
+  @Test("calls that crash the real kernel are not made")
   func refused() {
     let calls: [KernelCall] = [
       .load("nvmet_pci_epf", []), .make("pci_ep/functions/nvmet_pci_epf/f"),

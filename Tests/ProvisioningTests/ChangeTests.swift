@@ -118,7 +118,7 @@ import Testing
       ProfileGenerator.profile(seed: seed, for: kernelRelease),
       ProfileGenerator.profile(seed: seed + 200_000, for: kernelRelease)
     )
-    // Functions have names of their own; hosts are shared every other time.
+    // Functions have separate names; hosts are shared every other time.
     var text = b.json.compactText.replacing("\"function.", with: "\"second.")
     if seed % 2 == 0 { text = text.replacing("example:host.", with: "example:guest.") }
     let (first, second) = (

@@ -9,7 +9,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What happens at one call of a run.
+/// The disturbance of one call of a run.
 enum Disturbance: CustomStringConvertible {
   case errno(Errno)
   case signal(CInt)

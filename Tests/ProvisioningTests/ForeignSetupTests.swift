@@ -210,7 +210,7 @@ import Testing
   ]
 
   @Test(
-    "what others add to a profile's objects survives its teardown, which then can finish",
+    "additions of others to a profile's objects survive its teardown, which can finish after their removal",
     arguments: SimulatedKernel.Release.allCases, additions)
   func under(_ kernelRelease: SimulatedKernel.Release, _ addition: Addition) throws {
     let (machine, script) = try machine(kernelRelease)

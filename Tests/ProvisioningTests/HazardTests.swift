@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import SimulatedKernel
 import SystemPackage
-import TestSupport
 import Testing
+import TestSupport
 
 @testable import Provisioning
 
@@ -15,7 +15,7 @@ import Testing
   static let subsystem = root + "nvmet/subsystems/" + nqn
   static let port = root + "nvmet/ports/1"
 
-  /// A row of a sheet, its hazard, and an operation that triggers it on a machine with one function in service.
+  /// A row of a document, its hazard, and an operation that triggers it on a machine with one function in service.
   struct Row: Sendable, CustomStringConvertible {
     var fact: String
     var hazard: Hazard
@@ -25,16 +25,16 @@ import Testing
     var description: String { "\(fact): \(hazard.id)" }
   }
 
-  private static func write(_ path: String, _ text: String) -> Provisioning.Operation {
+  static func write(_ path: String, _ text: String) -> Provisioning.Operation {
     .write(path: path, value: .text(text), shown: nil)
   }
 
   static let guarded: [Row] = [
-    // nvmet.md, 4.1; nvmet.md, 21, row 1; nvmet_pci_epf.md, 20, Q6
+    // nvmet.md, 4.1; nvmet.md, 21, row 1; nvmet_pci_epf.md#controller-deletion-crashes
     Row(
       fact: "attr_qid_max", hazard: .limitUnderController,
       operations: [write(subsystem + "/attr_qid_max", "2\n")]),
-    // nvmet.md, 13; nvmet.md, 21, row 1; nvmet_pci_epf.md, 20, Q6
+    // nvmet.md, 13; nvmet.md, 21, row 1; nvmet_pci_epf.md#controller-deletion-crashes
     Row(
       fact: "unlink subsystem from port", hazard: .portUnderController,
       operations: [.unlink(path: port + "/subsystems/" + nqn, target: subsystem)]),
@@ -110,7 +110,7 @@ import Testing
   ]
 
   /// One function in service.
-  private func machine(_ row: Row) throws -> SimulatedMachine {
+  func machine(_ row: Row) throws -> SimulatedMachine {
     let shipped = ShippedProfile(
       name: row.isOutOfTree ? "null_blk-loop" : "null_blk-pci",
       kernelRelease: row.isOutOfTree ? .linux6_12 : .linux7_2)
@@ -174,124 +174,9 @@ import Testing
     #expect(error?.hint == Hazard.zonedReuse.safeOrder)
   }
 
-  @Test("a function whose controller could not be created is unlinked at once")
-  func failedStaysLinked() throws {
-    var machine = SimulatedKernel.Machine()
-    machine.controllers[0].failingOperations = [.setBAR]
-    let simulated = SimulatedMachine(.linux7_2, machine: machine)
-    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
-    let error = simulated.failure { (simulated) throws(ProvisioningError) in
-      try simulated.setUp(located)
-    }
-    #expect(error?.kind == .operationFailed)
-    #expect(error?.operation == "verify")
-    #expect(error?.kernelLog.contains { $0.contains("BAR 0") } == true)
-    #expect(!simulated.tree.contains { $0.contains("->") }, "a link is left")
-    // Not even started, so no link event can have reached it.
-    #expect(!simulated.kernel.logLines.contains { $0.contains("link up") })
-    #expect(simulated.kernel.crashes.isEmpty)
-  }
-
-  /// A machine where the controller has refused BAR 0 of a `pci_epf_nvme` function, and setup's error.
-  private func withRefusedBAR() throws -> (SimulatedMachine, ProvisioningError?) {
-    var machine = SimulatedKernel.Machine()
-    machine.controllers[0].failingOperations = [.setBAR]
-    let simulated = SimulatedMachine(.linux6_12, machine: machine)
-    let located = try ShippedProfile(name: "null_blk-loop", kernelRelease: .linux6_12).located()
-    return (
-      simulated,
-      simulated.failure { (simulated) throws(ProvisioningError) in try simulated.setUp(located) }
-    )
-  }
-
-  @Test(
-    "a function of pci_epf_nvme whose BAR was refused is left linked, and its controller stopped")
-  func freedBAR() throws {
-    let (simulated, error) = try withRefusedBAR()
-    #expect(error?.kind == .rollbackIncomplete)
-    #expect(error?.kernelLog.contains { $0.hasSuffix("Set BAR 0 failed") } == true)
-    #expect(error?.hint?.contains(Hazard.freedBAR.safeOrder) == true)
-    #expect(error?.leftovers.contains { $0.contains("pci_epf_nvme.0") } == true)
-    let name = try #require(simulated.provisioner.names().first)
-    let again = simulated.failure { (simulated) throws(ProvisioningError) in
-      try simulated.tearDown(name)
-    }
-    #expect(again?.kind == .rollbackIncomplete)
-    #expect(again?.hint == Hazard.freedBAR.safeOrder)
-    let start = simulated.failure { (simulated) throws(ProvisioningError) in
-      _ = try simulated.provisioner.setStarted(true, "a40000000.pcie-ep")
-    }
-    #expect(start?.hint == Hazard.freedBAR.safeOrder)
-    #expect(simulated.tree.contains { $0.contains("->") && $0.contains("pci_epf_nvme.0") })
-    #expect(simulated.kernel.crashes.isEmpty)
-  }
-
-  @Test("the same operation without the check crashes the kernel", arguments: [true, false])
-  func freedBARByHand(_ unlinks: Bool) throws {
-    let (simulated, _) = try withRefusedBAR()
-    if unlinks {
-      _ = try? simulated.kernel.removeLink(FilePath(Self.controller + "/pci_epf_nvme.0"))
-    } else {
-      simulated.kernel.host(.linkUp, at: "a40000000.pcie-ep")
-    }
-    #expect(simulated.kernel.crashes.count == 1)
-  }
-
-  @Test("a kernel that crashes at the first controller is refused before the first write")
-  func tlsKernel() throws {
-    var machine = SimulatedKernel.Machine()
-    machine.options.insert(.tcpTLS)
-    let simulated = SimulatedMachine(.linux7_2, machine: machine)
-    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
-    let error = simulated.failure { (simulated) throws(ProvisioningError) in
-      try simulated.setUp(located)
-    }
-    #expect(error?.kind == .unsupported)
-    #expect(error?.message.contains("CONFIG_NVME_TARGET_TCP_TLS") == true)
-    #expect(simulated.kernel.effects == 0)
-  }
-
-  @Test(
-    "a kernel that accesses a DMA engine without a clock is refused before the first write",
-    arguments: [
-      ("6.14.2", "nvidia,tegra234-pcie-ep", true, "unsupported"),
-      ("6.14.2", "qcom,sdx55-pcie-ep", true, "unsupported"),
-      ("6.14.2", "st,stm32mp25-pcie-ep", true, "unsupported"),
-      // Without the engine's driver nothing accesses it; other controllers have a clock.
-      ("6.14.2", "nvidia,tegra234-pcie-ep", false, "plan"),
-      ("6.14.2", "rockchip,rk3588-pcie-ep", true, "plan"), ("6.14.2", "", true, "plan"),
-      // Some release of 6.18.y has the fix.
-      ("6.18.2", "nvidia,tegra234-pcie-ep", true, "warning"),
-      ("6.19", "nvidia,tegra234-pcie-ep", true, "plan"),
-    ])
-  func dmaBeforeInit(
-    _ release: String, _ compatible: String, _ hasDriver: Bool, _ expected: String
-  ) throws {
-    let release = try #require(SimulatedKernel.Release(rawValue: release))
-    let kernel = SimulatedKernel(release)
-    let simulated = SimulatedMachine(kernel: kernel) { machine in
-      var machine = machine
-      machine.compatible = { _ in compatible.isEmpty ? [] : [compatible] }
-      machine.kernelOption = { $0 == "DW_EDMA" ? hasDriver : kernel.kernelOption($0) }
-      return machine
-    }
-    let located = try ShippedProfile(name: "null_blk-pci", kernelRelease: .linux7_2).located()
-    let found: String
-    do {
-      let plan = try simulated.provisioner.plan(located)
-      let warns = plan.warnings.contains { $0.message.contains("DMA engine") }
-      found = warns ? "warning" : "plan"
-    } catch {
-      found = "\(error.kind)"
-      #expect(error.message.contains("before the host") || error.message.contains("PERST#"))
-    }
-    #expect(found == expected)
-    #expect(kernel.effects == 0)
-  }
-
   /// Requests that a profile must not make.
   static let unwelcome: [(hazard: Hazard, fact: String, functions: String, namespaces: String)] = [
-    // nvmet_pci_epf.md, 20, Q4; nvmet.md, 21, row 6
+    // nvmet_pci_epf.md#queue-id-beyond-arrays; nvmet.md, 21, row 6
     (
       .queuesBeyondVectors, "queues beyond the vectors",
       """

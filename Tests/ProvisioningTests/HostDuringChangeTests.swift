@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  /// Sets a profile up while hosts use what stands.
+  /// Sets a profile up while hosts use the existing objects.
   /// - Returns: the transfers that were made meanwhile, and the steps.
   private func change(
     _ machine: SimulatedMachine, from before: Profile.Located, to after: Profile.Located,

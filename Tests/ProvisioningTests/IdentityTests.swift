@@ -34,7 +34,7 @@ import Testing
       """)
   }
 
-  /// What tells one board from another, as the kernel has it.
+  /// The values that distinguish boards, as the kernel has them.
   private func identity(_ machine: SimulatedMachine) -> [String] {
     let tree = machine.tree.filter { $0.hasPrefix("nvmet/subsystems/") }
     let names = [
@@ -186,7 +186,7 @@ import Testing
       error?.issues.contains {
         $0.path == "subsystems[0].namespaces[1].\(key)"
           && $0.message
-            == "namespace 2 has the \(key.uppercased()) of namespace 1: Linux makes no disk of it"
+            == "namespace 2 has the \(key.uppercased()) of namespace 1: Linux creates no block device for it"
       } == true)
   }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Provisioning
 
-/// What provisioning does not do, or does not expect, on a kernel with a known bug.
+/// Provisioning on a kernel with a known bug.
 @Suite("Provisioning by kernel release")
 struct KernelReleaseTests {
   private func machine(_ release: String) throws -> SimulatedMachine {

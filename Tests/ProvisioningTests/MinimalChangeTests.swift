@@ -13,7 +13,7 @@ import Testing
     /// The steps: verb and last component of the path.
     var steps: [String]
     var isDisruptive = false
-    /// Whether the change is applied to the profile before, and taken back.
+    /// Whether the change is applied to the profile before, and reverted.
     var isReversed = false
     var change: @Sendable (inout Profile) -> Void
 

@@ -165,7 +165,7 @@ import Testing
 
   /// A text → line, column and words of its first error.
   @Test(
-    "what is wrong has its place",
+    "an error has its line and column",
     arguments: [
       ("version: 1\nsubsystems: {}\n", 1, 10, "version 0"),
       ("a: 1\n", 1, 1, "neither"),

@@ -66,7 +66,7 @@ import Testing
     return !["discard", "zoned"].contains($0.name)
   }.map(\.name)
 
-  @Test("a switch of null_blk is written, exported and taken back by its key", arguments: switches)
+  @Test("a switch of null_blk is written, exported and imported by its key", arguments: switches)
   func nullBlockSwitch(_ key: String) throws {
     let row = try #require(ProfileSchema.nullBlock.row(key))
     let attribute = row.attributes[0]

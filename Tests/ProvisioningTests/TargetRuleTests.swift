@@ -7,7 +7,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What makes a target useless: ports, addresses, access, missing devices.
+/// Rules against a useless target: ports, addresses, access, missing devices.
 @Suite struct TargetRuleTests {
   private static let nqn = "nqn.2026-01.org.example:a"
 
@@ -387,7 +387,7 @@ import Testing
     )
   }
 
-  @Test("a disk that keeps nothing is said at setup and in status", arguments: [false, true])
+  @Test("setup and status report a disk that stores no data", arguments: [false, true])
   func keepsNothing(_ memoryBacked: Bool) throws {
     let machine = SimulatedMachine()
     let outcome = try machine.setUp(
@@ -397,7 +397,7 @@ import Testing
           "subsystems": [ { "nqn": "\(Self.nqn)", "namespaces": [ { "id": 1, "backing": "d" } ] } ] }
         """))
     #expect(
-      outcome.plan.warnings.contains { $0.message.hasPrefix("the disk keeps nothing") }
+      outcome.plan.warnings.contains { $0.message.hasPrefix("the disk stores no data") }
         != memoryBacked)
     let status = try machine.provisioner.status()
     #expect(status.subsystems.first?.namespaces.first?.keepsData == memoryBacked)

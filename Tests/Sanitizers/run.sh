@@ -17,7 +17,7 @@ mkdir -p "$reports"
 export SWIFT_BACKTRACE=enable=no
 case $sanitizer in
   address)
-    # Children of tests that expect an exit code get one of their own for a report.
+    # Children of tests that expect an exit code get another one for a report.
     export ASAN_OPTIONS="log_path=$reports/report exitcode=99"
     export LSAN_OPTIONS="suppressions=$PWD/Tests/Sanitizers/leaks.txt print_suppressions=0"
     ;;

@@ -55,7 +55,7 @@ struct BindingTests {
   }
 
   // pci_ep.md, 13
-  @Test("what bind refuses, with errno and log")
+  @Test("bind refuses an invalid function, with errno and kernel message")
   func bindErrors() throws {
     let rows: [((inout Controller) -> Void, Errno, String)] = [
       ({ $0.hasFeatures = false }, .notSupportedOnSocket, "epc_features not implemented"),

@@ -4,7 +4,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-/// What the comparison with real kernels (`make lab-diff`) has taught, each row as few calls as show it.
+/// Findings of the comparison with real kernels (`make lab-diff`), each with the fewest calls that show it.
 @Suite("Differences from the real kernel that were found and fixed")
 struct DifferenceTests {
   private func disk(_ values: (String, String)...) throws -> SimulatedKernel {

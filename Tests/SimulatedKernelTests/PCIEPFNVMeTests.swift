@@ -61,7 +61,7 @@ struct PCIEPFNVMeTests {
     #expect(kernel.controllers[Names.pciEPFNVMeFunction]?.ioQueues == queues)
   }
 
-  // pci_epf_nvme.md, 19.1; pci_epf_nvme.md, 13, Q16
+  // pci_epf_nvme.md, 19.1; pci_epf_nvme.md#fabrics-controller-leaks
   @Test("one vector is not enough, and the fabrics controller stays")
   func oneVector() throws {
     let kernel = SimulatedKernel(.linux6_12)
@@ -85,7 +85,7 @@ struct PCIEPFNVMeTests {
     return SimulatedKernel(.linux6_12, machine: machine)
   }
 
-  // pci_epf_nvme.md, 13, Q16
+  // pci_epf_nvme.md#fabrics-controller-leaks
   @Test(
     "a failed bind leaves the connection; without the quirk it does not",
     arguments: [true, false])
@@ -96,7 +96,7 @@ struct PCIEPFNVMeTests {
     #expect(try kernel.connections().isEmpty != isOn)
   }
 
-  // pci_epf_nvme.md, 13, Q17
+  // pci_epf_nvme.md#fabrics-controller-stays
   @Test(
     "unbind leaves the connection; without the quirk it does not", arguments: [true, false])
   func staying(_ isOn: Bool) throws {
@@ -108,7 +108,7 @@ struct PCIEPFNVMeTests {
     #expect(try kernel.connections().isEmpty != isOn)
   }
 
-  // pci_epf_nvme.md, 13, Q18
+  // pci_epf_nvme.md#shared-header
   @Test(
     "functions share a header, which outlives them; without the quirk each has its own",
     arguments: [true, false])
@@ -123,7 +123,7 @@ struct PCIEPFNVMeTests {
     #expect(kernel.text(other + "/deviceid") == (isOn ? "0x1234\n" : "0xffff\n"))
   }
 
-  // pci_epf_nvme.md, 13, Q19
+  // pci_epf_nvme.md#reinitialization-crashes
   @Test(
     "initialising an endpoint controller again crashes the kernel; without the quirk it continues",
     arguments: [true, false])
@@ -222,7 +222,7 @@ struct PCIEPFNVMeTests {
   }
 
   // pci_epf_nvme.md, 4.3
-  @Test("which attributes are locked when")
+  @Test("attributes are locked in the states of the table")
   func locks() throws {
     let kernel = SimulatedKernel(.linux6_12)
     try kernel.makePCIEPFNVMeFunction()

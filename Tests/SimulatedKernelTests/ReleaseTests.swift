@@ -5,7 +5,7 @@ import SimulatedKernel
 import SystemPackage
 import Testing
 
-/// What distinguishes one simulated release from another: releases.md, 1.
+/// The differences between simulated releases: releases.md, 1.
 @Suite("Releases of the simulated kernel")
 struct ReleaseTests {
   typealias Release = SimulatedKernel.Release

@@ -61,7 +61,7 @@ struct TargetTests {
 
   // nvmet.md, 14
   @Test(
-    "what an enabled namespace refuses",
+    "an enabled namespace refuses a write to this attribute",
     arguments: [
       ("device_path", "/srv/file\n", .resourceBusy),
       ("device_uuid", "11111111-2222-3333-4444-555555555555", .resourceBusy),

@@ -144,7 +144,7 @@ public struct ProfileGenerator {
     return device
   }
 
-  /// Values of the keys that need no choice of their own here: those that no other value or rule restricts.
+  /// Values of the keys that need no special choice here: those that no other value or rule restricts.
   private mutating func add<Object: KeyedObject>(
     _ object: Object.Type, to settings: inout Settings, except chosen: Set<String>
   ) {

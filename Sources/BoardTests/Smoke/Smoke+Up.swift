@@ -104,18 +104,18 @@ extension Smoke {
     if runMark == nil {
       finish(.queuesAsPredicted, .skipped("this process cannot read the kernel log"))
     } else {
-      finish(.queuesAsPredicted, queues.map(Seen.init))
+      finish(.queuesAsPredicted, queues.map(Observation.init))
     }
     finish(
       .registersAsPredicted,
-      prediction.comparisons(.header, with: tree).map(Seen.init)
-        + spoken.filter { $0.id.hasSuffix(" interrupt-vectors") }.map(Seen.init))
+      prediction.comparisons(.header, with: tree).map(Observation.init)
+        + spoken.filter { $0.id.hasSuffix(" interrupt-vectors") }.map(Observation.init))
     finish(
-      .identityAsPredicted, prediction.comparisons(.identity, with: tree).map(Seen.init))
+      .identityAsPredicted, prediction.comparisons(.identity, with: tree).map(Observation.init))
   }
 
-  /// One thing that was compared.
-  private struct Seen {
+  /// One value that was compared with its prediction; nil if it is not visible on the board.
+  private struct Observation {
     var agrees: Bool?
     var sentence: String
 
@@ -134,16 +134,16 @@ extension Smoke {
     }
   }
 
-  private func finish(_ item: SmokeCase, _ seen: [Seen]) {
-    let looked = seen.filter { $0.agrees != nil }
-    let wrong = looked.filter { $0.agrees == false }
-    guard !looked.isEmpty else {
+  private func finish(_ item: SmokeCase, _ observations: [Observation]) {
+    let compared = observations.filter { $0.agrees != nil }
+    let wrong = compared.filter { $0.agrees == false }
+    guard !compared.isEmpty else {
       return finish(item, .skipped("not visible on the board"))
     }
     finish(
-      item, wrong.isEmpty ? .passed : .failed("\(wrong.count) of \(looked.count) values differ"),
+      item, wrong.isEmpty ? .passed : .failed("\(wrong.count) of \(compared.count) values differ"),
       details: wrong.isEmpty
-        ? ["\(looked.count) \(looked.count == 1 ? "value" : "values")"] : wrong.map(\.sentence),
+        ? ["\(compared.count) \(compared.count == 1 ? "value" : "values")"] : wrong.map(\.sentence),
       since: runMark)
   }
 

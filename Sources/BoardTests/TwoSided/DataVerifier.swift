@@ -3,6 +3,7 @@ internal import CLinux
 internal import ConfigFS
 internal import LibC
 internal import LinuxFiles
+internal import Numbers
 package import SystemPackage
 
 /// Writes a pattern all over a disk, past the page cache, and reads it back.
@@ -113,14 +114,13 @@ package struct DataVerifier {
   private func fill(_ bytes: UnsafeMutableRawBufferPointer, at place: UInt64) {
     for start in stride(from: 0, to: bytes.count, by: Self.sector) {
       let offset = place + UInt64(start)
-      var state = offset &* 0x9e37_79b9_7f4a_7c15 ^ seed
+      var numbers = XorShift64(seed: offset &* 0x9e37_79b9_7f4a_7c15 ^ seed)
       var sum: UInt64 = 0xcbf2_9ce4_8422_2325
       for word in stride(from: 24, to: Self.sector, by: 8) {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        sum = (sum ^ state) &* 0x100_0000_01b3
-        unsafe bytes.storeBytes(of: state.littleEndian, toByteOffset: start + word, as: UInt64.self)
+        let number = numbers.next()
+        sum = (sum ^ number) &* 0x100_0000_01b3
+        unsafe bytes.storeBytes(
+          of: number.littleEndian, toByteOffset: start + word, as: UInt64.self)
       }
       unsafe bytes.storeBytes(of: offset.littleEndian, toByteOffset: start, as: UInt64.self)
       unsafe bytes.storeBytes(of: seed.littleEndian, toByteOffset: start + 8, as: UInt64.self)

@@ -9,11 +9,11 @@ internal import SystemPackage
 
 /// The host's part of a two-sided run.
 extension HostSide {
-  /// How the host tests the data of the disk.
+  /// The test of the disk's data.
   package struct DataTest: Sendable {
     /// Whether a disk that may hold data is written to.
     package var isDestructive: Bool
-    /// How much is written to each namespace.
+    /// Bytes that are written to each namespace.
     package var mebibytes: UInt64
 
     package init(isDestructive: Bool, mebibytes: UInt64) {
@@ -68,7 +68,7 @@ extension HostSide {
 /// The cases of one run on the host.
 private struct HostRun {
   private(set) var results: [TestReport.Result] = []
-  /// What was done before the disk was looked for.
+  /// The actions before the search for the disk.
   private var preparation: [String] = []
 
   func passed(_ item: HostSmokeCase) -> Bool {

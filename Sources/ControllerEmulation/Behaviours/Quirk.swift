@@ -8,8 +8,8 @@ public import KernelHistory
 /// If a quirk is disabled, the controller follows the specification there. A quirk that only some releases have is a row of
 /// ``KernelChange`` with the quirk's name.
 ///
-/// Races and leftovers that no host can observe of a controller with atomic steps (pci_epf_nvme.md, 13, Q5, Q13, Q14, Q24) and operations
-/// that the emulation always refuses or diagnoses (nvmet_pci_epf.md, 20, Q4, Q5, Q6, Q7, Q8, Q17) are not among them.
+/// Races and leftovers that no host can observe of a controller with atomic steps (pci_epf_nvme.md#fast-enable-lost, pci_epf_nvme.md#prp-list-buffer-shared, pci_epf_nvme.md#mutexes-not-initialized, pci_epf_nvme.md#deleted-queue-polled) and operations
+/// that the emulation always refuses or diagnoses (nvmet_pci_epf.md#queue-id-beyond-arrays, nvmet_pci_epf.md#keep-alive-expiry-crashes, nvmet_pci_epf.md#controller-deletion-crashes, nvmet_pci_epf.md#tls-crashes-creation, nvmet_pci_epf.md#doorbell-beyond-queue-loops, nvmet_pci_epf.md#link-event-after-failed-creation) are not among them.
 public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   // pci_epf_nvme
   case partialMappingRepeats = "partial-mapping-repeats"

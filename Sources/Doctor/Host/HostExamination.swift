@@ -39,11 +39,11 @@ struct HostExamination {
   }
 
   mutating func see(_ name: String, _ value: String) {
-    diagnosis.seen.append(MachineDiagnosis.Fact(name: name, value: value))
+    diagnosis.found.append(MachineDiagnosis.Fact(name: name, value: value))
   }
 
   mutating func hide(_ what: String, _ reason: String) {
-    diagnosis.notSeen.append(MachineDiagnosis.Unseen(what: what, reason: reason))
+    diagnosis.notInspected.append(MachineDiagnosis.Uninspected(what: what, reason: reason))
   }
 
   /// Records a problem that sysfs or procfs shows.

@@ -106,7 +106,7 @@ struct HostLog {
 
   // MARK: Devices
 
-  /// What a message says about the kind of a function.
+  /// The kind of a function, as a message states it.
   private mutating func learn(_ text: String) {
     let words = text.split(separator: " ", maxSplits: 2)
     guard words.count == 3, words[1].hasSuffix(":"), Self.isAddress(words[1].dropLast()) else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KernelHistory
 
-/// What the board's kernel reports about its endpoint.
+/// Messages of the board's kernel about its endpoint.
 /// - Source: `drivers/nvme/target/pci-epf.c`, `drivers/pci/endpoint/pci-epf-core.c`, `mm/cma.c`, `arch/arm64/kernel/traps.c`.
 extension Signature {
   /// A message of an endpoint function driver or controller: other devices of a board report failed transfers in the same words.

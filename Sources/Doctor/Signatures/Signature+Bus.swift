@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KernelHistory
 
-/// What Linux as the host reports about the PCI device of a board: link, BARs, power states, errors.
+/// Messages of Linux as the host about the PCI device of a board: link, BARs, power states, errors.
 /// - Source: `drivers/pci/{probe,setup-res,pci,quirks}.c`, `drivers/pci/hotplug/pciehp_*.c`, `drivers/pci/pcie/{aer,dpc}.c`.
 extension Signature {
   static let bus: [Signature] = [
@@ -33,7 +33,7 @@ extension Signature {
     ),
     Signature(
       id: .driverOther, rank: nil, patterns: [],
-      meaning: "another driver has the controller, so this machine has no disk of it",
+      meaning: "another driver has the controller, so this machine has no block device for it",
       fix: "on the host, if that is not intended: epfnvme host rebind --force"
     ),
     Signature(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KernelHistory
 
-/// What Linux as the host reports about an NVMe controller of a board: enabling, commands, resets.
+/// Messages of Linux as the host about an NVMe controller of a board: enabling, commands, resets.
 /// - Source: `drivers/nvme/host/{core,pci}.c`, Linux 6.1 to 7.2. The versions are those of Docs/Reference/Kernel/releases.md.
 extension Signature {
   /// The messages with a value of CSTS whose low bits are one of these.

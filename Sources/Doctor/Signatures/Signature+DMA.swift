@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KernelHistory
 
-/// What Linux as the host reports about DMA and interrupts of a board, the IOMMU's messages above all.
+/// Messages of Linux as the host about DMA and interrupts of a board, the IOMMU's messages above all.
 /// - Source: `drivers/iommu/{amd/iommu,intel/dmar,intel/irq_remapping}.c`, `drivers/iommu/arm/arm-smmu*/`, `kernel/dma/swiotlb.c`.
 extension Signature {
   /// The release that keeps the first MSI address.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What Linux as the host reports about identities, namespaces and data of a board's controller.
+/// Messages of Linux as the host about identities, namespaces and data of a board's controller.
 /// - Source: `drivers/nvme/host/{core,multipath}.c`; `block/blk-core.c`, `block/partitions/core.c`.
 extension Signature {
   private static let ownIdentity =
@@ -155,7 +155,7 @@ extension Signature {
         "BTRFS warning (device nvme*): csum failed",
       ],
       meaning:
-        "data of the disk is wrong, and no command reported an error: in nvmet_pci_epf a transfer that failed completes with success (transfer-failure-succeeds, no release fixes it), a backing of null_blk without memory keeps nothing, a backing of another size than the partition table was made for has its end elsewhere, and an MSI-X write at a random address damages memory (dma-fault)",
+        "data of the disk is wrong, and no command reported an error: in nvmet_pci_epf a transfer that failed completes with success (transfer-failure-succeeds, no release fixes it), a backing of null_blk without memory stores no data, a backing of another size than the partition table was made for has its end elsewhere, and an MSI-X write at a random address damages memory (dma-fault)",
       fix:
         "on the board: dmesg for DMA transfer failed; use a backing that keeps data; on the host: do not repair the file system before the cause is known; epfnvme smoke with --role host verifies data"
     ),

@@ -5,7 +5,7 @@ internal import KernelHistory
 ///
 /// A problem that also sysfs can show has its meaning and fix here as well, so that each is in one place.
 struct Signature: Sendable {
-  /// How close a problem is to the cause. A problem is not reported if one that is closer to the cause affects the same device.
+  /// The distance of a problem from the cause. A problem is not reported if one that is closer to the cause affects the same device.
   enum Rank: Int, Sendable, Comparable {
     case cause, symptom, consequence, aftermath, suspicion
 

@@ -2,7 +2,7 @@
 internal import LinuxFiles
 package import SystemPackage
 
-/// What sysfs and procfs show of a function, its controller and its namespaces, for a diagnosis.
+/// The state of a function, its controller and its namespaces in sysfs and procfs, for a diagnosis.
 /// - Source: Linux `Documentation/ABI/testing/sysfs-bus-pci`, `sysfs-bus-pci-devices-aer_stats`; `drivers/nvme/host/sysfs.c`.
 extension BusDevice {
   /// A file of the function's directory, as a path.

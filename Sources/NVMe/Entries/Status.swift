@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// The status of a command: the 15 bits of the status field above the phase tag.
 ///
@@ -53,12 +54,15 @@
   @inlinable public static var accessDenied: Status { Status(final: 0x286) }
   // Path related status.
   @inlinable public static var internalPathError: Status { Status(final: 0x300) }
+  @inlinable public static var accessPersistentLoss: Status { Status(final: 0x301) }
+  @inlinable public static var accessInaccessible: Status { Status(final: 0x302) }
+  @inlinable public static var accessTransition: Status { Status(final: 0x303) }
 }
 
 extension Status: CustomStringConvertible {
   /// The name and the number: `Invalid Field in Command (0x4002)`.
   public var description: String {
-    isSuccess ? "success" : "\(name ?? "error") (0x\(String(rawValue, radix: 16)))"
+    isSuccess ? "success" : "\(name ?? "error") (\(hexadecimal(rawValue)))"
   }
 
   /// The specification's name; nil for reserved and vendor-specific codes.

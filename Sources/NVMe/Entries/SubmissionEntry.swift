@@ -2,7 +2,7 @@
 
 /// A submission queue entry: 64 bytes in memory, sixteen dwords here.
 ///
-/// Command-specific values are in ``cdw10`` to ``cdw15``.
+/// Command-specific values are in ``cdw10`` to ``cdw15``; the fields of the commands are in the folder Commands.
 /// - Source: NVM Express Base 2.1, 4.1.1.
 @frozen public struct SubmissionEntry: Sendable {
   /// The length in bytes.
@@ -42,7 +42,10 @@
   /// Whether the data pointer is an SGL (PSDT), CDW0 bits 15:14.
   @inlinable public var usesSGL: Bool { dwords[0] & 0xc000 != 0 }
   /// The command identifier (CID), CDW0 bits 31:16: unique among the queue's outstanding commands.
-  @inlinable public var id: UInt16 { UInt16(truncatingIfNeeded: dwords[0] >> 16) }
+  @inlinable public var id: UInt16 {
+    get { UInt16(truncatingIfNeeded: dwords[0] >> 16) }
+    set { dwords[0] = dwords[0] & 0xffff | UInt32(newValue) << 16 }
+  }
   /// The namespace identifier (NSID), CDW1; FFFFFFFFh is all namespaces.
   @inlinable public var namespaceID: UInt32 { dwords[1] }
 
@@ -71,27 +74,4 @@
   @inlinable public var cdw13: UInt32 { dwords[13] }
   @inlinable public var cdw14: UInt32 { dwords[14] }
   @inlinable public var cdw15: UInt32 { dwords[15] }
-
-  /// The log page of Get Log Page (LID), CDW10 bits 7:0.
-  @inlinable public var logPage: LogPageID {
-    LogPageID(rawValue: UInt8(truncatingIfNeeded: dwords[10]))
-  }
-  /// The feature of Get Features and Set Features (FID), CDW10 bits 7:0.
-  @inlinable public var feature: FeatureID {
-    FeatureID(rawValue: UInt8(truncatingIfNeeded: dwords[10]))
-  }
-  /// The data structure of Identify (CNS), CDW10 bits 7:0.
-  @inlinable public var identifyStructure: IdentifyStructure {
-    IdentifyStructure(rawValue: UInt8(truncatingIfNeeded: dwords[10]))
-  }
-  /// The command set of Identify (CSI), CDW11 bits 31:24.
-  @inlinable public var commandSet: CommandSetIdentifier {
-    CommandSetIdentifier(rawValue: UInt8(truncatingIfNeeded: dwords[11] >> 24))
-  }
-
-  /// The first logical block (SLBA) of an NVM command, CDW10 and CDW11.
-  /// - Source: NVM Command Set 1.1, 3.3.
-  @inlinable public var firstBlock: UInt64 { UInt64(dwords[10]) | UInt64(dwords[11]) << 32 }
-  /// The number of logical blocks of an NVM command: NLB, CDW12 bits 15:0, plus one.
-  @inlinable public var blockCount: UInt64 { UInt64(dwords[12] & 0xffff) + 1 }
 }

@@ -14,6 +14,11 @@ public struct NumberOfQueues: PackedWord {
   }
 }
 
+extension NumberOfQueues {
+  /// The number of queue pairs that a grant allows.
+  public var pairs: Int { Int(min(self[.submissionQueues], self[.completionQueues])) + 1 }
+}
+
 extension BitField where Owner == NumberOfQueues, Value == UInt16 {
   /// I/O submission queues (NSQR, NSQA), 0's based; FFFFh is invalid.
   @inlinable public static var submissionQueues: Self { Self("NSQ", 0...15) }

@@ -100,7 +100,7 @@ struct Unwinding {
 
   /// The remaining operation; nil if the machine already has its previous state, or a value of others.
   ///
-  /// What cannot be looked at is undone: if that fails as well, it is reported.
+  /// An object that cannot be inspected is undone; a failure of that is reported.
   private func stillNeeded(_ undo: Operation, of entry: JournalEntry) -> Operation? {
     switch undo {
     case .removeDirectory(let path), .unlink(let path, _):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A part of the kernel whose debug lines are switched together.
+/// A part of the kernel whose debug messages are switched together.
 public enum DebugGroup: String, Sendable, Hashable, CaseIterable {
   /// The endpoint function driver.
   case driver

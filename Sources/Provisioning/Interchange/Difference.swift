@@ -39,8 +39,8 @@ extension Difference {
     [
       "kind": .string(kind.rawValue), "id": .string(id), "path": .string(path),
       "expected": JSONValue(expected), "actual": JSONValue(actual), "meaning": .string(meaning),
-      "mendedBySetup": .bool(isFixedBySetup),
-      "disturbs": .array(disruptions.map { .string($0) }),
+      "fixedBySetup": .bool(isFixedBySetup),
+      "disrupts": .array(disruptions.map { .string($0) }),
     ]
   }
 }

@@ -23,7 +23,7 @@ final class MachineReader {
     self.showsSecrets = showsSecrets
   }
 
-  /// Whether an object, or something in it, is to be exported.
+  /// Whether the selection includes an object or a part of it.
   func isChosen(_ directory: ConfigDirectory) -> Bool {
     if isWhole { return true }
     let path = directory.path.string

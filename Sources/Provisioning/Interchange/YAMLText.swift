@@ -136,7 +136,7 @@ struct YAMLText {
   {
     let rest = line.content.dropFirst().drop { $0 == " " }
     guard rest.isEmpty else {
-      // The value continues the line, as if it stood below the indicator.
+      // The value continues the line, as if it were below the indicator.
       let column = line.indentation + line.content.count - rest.count
       lines[next] = Line(number: line.number, indentation: column, content: rest)
       return try block(column, depth: depth + 1)
@@ -168,7 +168,7 @@ struct YAMLText {
           value = LocatedJSON(.null, place)
         }
       } else if rest.isEmpty {
-        // A sequence may stand as far to the left as its key.
+        // A sequence may have the indentation of its key.
         if let below = self.line, below.indentation == indentation, Self.isItem(below.content) {
           value = try sequence(indentation, depth + 1)
         } else {
@@ -192,7 +192,7 @@ struct YAMLText {
     TextPosition(line: line?.number ?? 1, column: (line?.indentation ?? 0) + 1)
   }
 
-  /// What stands below a key or a dash; null if nothing does.
+  /// The value below a key or a dash; null if there is none.
   private mutating func nested(
     deeperThan indentation: Int, _ above: Line, _ depth: Int
   ) throws(ProfileIssue) -> LocatedJSON {

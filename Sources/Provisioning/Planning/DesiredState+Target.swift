@@ -41,7 +41,7 @@ extension DesiredState {
 
   // MARK: Subsystems
 
-  /// Keys whose values have a form, an order or a default of their own.
+  /// Keys whose values have a special form, order or default.
   private static let subsystemKeys: Set = [
     "model", "serial", "firmware", "ieeeOUI", "version", "vendorID", "subsystemVendorID",
     "maximumQueueID", "controllerIDMinimum", "controllerIDMaximum", "allowAnyHost",

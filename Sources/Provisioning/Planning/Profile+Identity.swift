@@ -4,7 +4,7 @@ internal import Numbers
 
 /// The identities that hosts see: names, serial numbers, UUIDs, NGUIDs and controller IDs.
 ///
-/// A Linux host refuses a second controller of one subsystem with the same controller ID, and makes no disk of a namespace whose
+/// A Linux host refuses a second controller of one subsystem with the same controller ID, and creates no block device for a namespace whose
 /// identifiers it knows already. Two boards with one profile therefore need different identities, which do not change at a restart.
 /// - Source: `drivers/nvme/host/core.c`, `nvme_validate_cntlid`, `nvme_global_check_duplicate_ids`.
 extension Profile {

@@ -111,7 +111,7 @@ struct Resolution {
         ProfileIssue(
           .warning, path: "backings.\(backing.name).nullBlock",
           message:
-            "the disk keeps nothing: null_blk without memory discards what is written, so that a file system can be made on it but not mounted",
+            "the disk stores no data: null_blk without memory discards what is written, so that a file system can be made on it but not mounted",
           hint: "set \"memoryBacked\": true, unless it is for measurements only"))
     }
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 
 /// The parser of JSON with comments, which knows the line and column of every value.
 struct JSONParser {
@@ -301,7 +302,7 @@ struct JSONParser {
 
   private static func shown(_ byte: UInt8) -> String {
     (0x20..<0x7f).contains(byte)
-      ? "\"\(Character(Unicode.Scalar(byte)))\"" : "byte 0x" + String(byte, radix: 16)
+      ? "\"\(Character(Unicode.Scalar(byte)))\"" : "byte \(hexadecimal(byte))"
   }
 }
 

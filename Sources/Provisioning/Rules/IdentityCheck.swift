@@ -5,7 +5,7 @@ internal import SystemPackage
 
 /// Identifiers of a profile's namespaces that namespaces of others on this machine have, too.
 ///
-/// A Linux host that sees both makes no disk of one of them.
+/// A Linux host that sees both creates no block device for one of them.
 /// - Source: `drivers/nvme/host/core.c`, `nvme_global_check_duplicate_ids`.
 struct IdentityCheck {
   private var owners: [String: String] = [:]
@@ -45,8 +45,8 @@ struct IdentityCheck {
             ProfileIssue(
               .warning, path: "subsystems[\(s)].namespaces[\(n)].\(kind.lowercased())",
               message:
-                "namespace \(namespace.id) has the \(kind) of \(owner): a Linux host that sees both makes no disk of one",
-              hint: "give each namespace a \(kind) of its own, or omit the key"))
+                "namespace \(namespace.id) has the \(kind) of \(owner): a Linux host that sees both creates no block device for one",
+              hint: "give each namespace a unique \(kind), or omit the key"))
         }
       }
     }

@@ -24,7 +24,7 @@ package struct KnownController: Sendable {
   package var bar0 = BAR0.programmable
   /// Whether it is initialised when the host releases PERST#, and not at the driver's probe.
   package var waitsForHost = false
-  /// What its vendor, or its users, report.
+  /// The reports of its vendor or its users.
   package var notes: [String] = []
 
   /// The controller of a device tree node; nil for an unknown one.

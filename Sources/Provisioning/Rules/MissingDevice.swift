@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Numbers
 internal import SystemPackage
 
 /// The hint for a missing backing.
@@ -6,7 +7,7 @@ package enum BackingHint {
   package static let missingFile =
     "create it, or set \"create\": true and \"sizeMiB\" in the profile"
 
-  /// What makes a block device appear, and what to wait for at boot.
+  /// The cause of a missing block device, and the unit to wait for at boot.
   package static func missingDevice(_ path: String) -> String {
     if let description = CharacterDevice.description(of: path) {
       return "\(path) \(description); lsblk lists the disks"
@@ -18,7 +19,7 @@ package enum BackingHint {
       "\(source); at boot, order the unit after \(DeviceUnit.name(of: path)) (After= and Requires= in systemctl edit epfnvme@NAME), or wait: setup --wait-for 30"
   }
 
-  /// How a device comes into being; nil for the disks that a kernel finds itself.
+  /// The command or key that creates a device; nil for disks that the kernel finds.
   private static func source(of path: String) -> String? {
     let parts = path.split(separator: "/").dropFirst().map(String.init)
     guard let first = parts.first else { return nil }
@@ -74,7 +75,7 @@ enum DeviceUnit {
       case UInt8(ascii: ":"), UInt8(ascii: "_"), UInt8(ascii: "0")...UInt8(ascii: "9"),
         UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):
         name.unicodeScalars.append(Unicode.Scalar(byte))
-      default: name += "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      default: name += "\\x" + hexadecimalDigits(byte, count: 2)
       }
     }
     return name + ".device"
@@ -83,7 +84,7 @@ enum DeviceUnit {
 
 /// A character device that is named where a block device is needed, because it belongs to the disk.
 enum CharacterDevice {
-  /// What it is and which block device its disk is; nil for another path.
+  /// The kind of a device and the block device of its disk; nil for another path.
   static func description(of path: String) -> String? {
     guard path.hasPrefix("/dev/") else { return nil }
     let name = path.dropFirst("/dev/".count)

@@ -28,7 +28,7 @@ extension ProfileCheck {
     }
   }
 
-  /// A Linux host makes no disk of the second of two namespaces with one identifier; zeros are no identifier.
+  /// A Linux host creates no block device for the second of two namespaces with one identifier; zeros are no identifier.
   ///
   /// An identifier that the profile sets can be one that is derived for another namespace.
   /// - Source: `drivers/nvme/host/core.c`, `nvme_subsys_check_duplicate_ids`, `nvme_global_check_duplicate_ids`.
@@ -57,13 +57,13 @@ extension ProfileCheck {
           if owner.subsystem == s {
             error(
               path,
-              "namespace \(namespace.id) has the \(name) of \(owner.name): Linux makes no disk of it",
-              hint: "give each namespace a \(name) of its own, or omit \"\(key)\"")
+              "namespace \(namespace.id) has the \(name) of \(owner.name): Linux creates no block device for it",
+              hint: "give each namespace a unique \(name), or omit \"\(key)\"")
           } else {
             warn(
               path,
-              "namespace \(namespace.id) has the \(name) of \(owner.name) of \(profile.subsystems[owner.subsystem].nqn.prefix(60)): a Linux host that sees both makes no disk of one",
-              hint: "give each namespace a \(name) of its own, or omit \"\(key)\"")
+              "namespace \(namespace.id) has the \(name) of \(owner.name) of \(profile.subsystems[owner.subsystem].nqn.prefix(60)): a Linux host that sees both creates no block device for one",
+              hint: "give each namespace a unique \(name), or omit \"\(key)\"")
           }
         }
       }

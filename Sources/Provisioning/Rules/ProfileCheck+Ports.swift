@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMeTarget
 
-/// What hosts can reach: ports, their addresses and the access that they give.
+/// Rules for ports, their addresses and the access that they give.
 extension ProfileCheck {
   /// A port is enabled by its first subsystem.
   /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_port_subsys_allow_link`.

@@ -127,7 +127,7 @@ struct HostUse {
   private static let removal =
     "epfnvme host remove ADDRESS, or echo 1 >/sys/bus/pci/devices/ADDRESS/remove"
 
-  /// What a host must do that had the controller enabled: it keeps the earlier configuration of the device.
+  /// The necessary action of a host that had the controller enabled: it keeps the earlier configuration of the device.
   static let recovery =
     "on the host afterwards: remove the device and rescan the bus (epfnvme host remove ADDRESS, then epfnvme host rescan), since it keeps a stale configuration"
 }

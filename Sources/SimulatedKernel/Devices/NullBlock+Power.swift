@@ -130,7 +130,7 @@ extension KernelState {
     return Int(size)
   }
 
-  /// What users of the disk see of its zones.
+  /// The zones as users of the disk see them.
   private func zones(of node: Int, _ blockSize: Int) -> SimulatedKernel.Zones {
     let given = nullBlockNumber("max_sectors", of: node)
     let block = UInt64(blockSize / 512)

@@ -100,7 +100,7 @@ extension KernelState {
     _ node: Int, on controller: SimulatedKernel.EndpointController
   ) {
     guard functions[node]?.isDeinitialized != true || !has(.reinitializationCrashes) else {
-      // pci_epf_nvme.md, 13, Q19
+      // pci_epf_nvme.md#reinitialization-crashes
       return crash("epc_init after epc_deinit")
     }
     guard functions[node]?.nvme != nil else { return }

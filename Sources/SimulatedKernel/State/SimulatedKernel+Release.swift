@@ -54,14 +54,6 @@ extension SimulatedKernel {
       return isVersion ? version.uname : rawValue
     }
 
-    /// The value of the key `personality` in JSON output, which `kernelRelease` replaces.
-    public var personality: String {
-      switch generation {
-      case .linux7_2: "mainline-\(rawValue)"
-      case .linux6_12: "seed-\(rawValue)"
-      }
-    }
-
     /// The release with an NVMe endpoint function driver; nil for another driver.
     public init?(functionDriver: String) {
       guard let release = Self.allCases.first(where: { $0.functionDriver == functionDriver })

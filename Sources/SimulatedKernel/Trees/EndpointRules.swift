@@ -121,7 +121,7 @@ extension KernelState {
     headers[name] = header
   }
 
-  /// Whose header a function has: its driver's, which all functions share, unless that quirk of `pci_epf_nvme` is switched off.
+  /// The owner of a function's header: its driver, which all functions share, unless that quirk of `pci_epf_nvme` is switched off.
   func headerKey(of node: Int) -> String {
     let driver = functions[node]?.driver ?? ""
     return driver == "pci_epf_nvme" && !has(.sharedHeader) ? "\(driver) \(node)" : driver

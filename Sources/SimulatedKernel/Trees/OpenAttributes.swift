@@ -105,7 +105,7 @@ extension KernelState {
   }
 }
 
-/// What `lstat(2)` reports of an entry of configfs.
+/// The result of `lstat(2)` for an entry of configfs.
 package struct EntryStatus: Sendable, Hashable {
   /// Type and permissions, as in `st_mode`.
   package var mode: UInt32

@@ -60,7 +60,7 @@ struct EmulateCommand: ParsableCommand {
       throw ValidationError("--trace - takes standard output: name a file, or omit --json.")
     }
     guard !reference || quirks.names == nil else {
-      throw ValidationError("The reference has no quirks: omit --quirks.")
+      throw ValidationError("The reference controller has no quirks: omit --quirks.")
     }
     guard (1...16).contains(boards) else { throw ValidationError("--boards takes 1 to 16.") }
     guard boards == 1 || !reference && !realTime && trace == nil && quirks.names == nil else {
@@ -96,7 +96,6 @@ struct EmulateCommand: ParsableCommand {
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
-          "personality": .string(emulation.kernelRelease.personality),
           "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "scenario": .string(scenario.scenario.name),
           "bindLog": .array(emulation.bindLog.map { .string($0) }),
@@ -131,7 +130,7 @@ struct EmulateCommand: ParsableCommand {
     // The result has been printed; it includes the refusal.
     global.terminal.complain(
       ProvisioningError(
-        .different, "the host does not take every board: \(line)", operation: "probe",
+        .different, "the host rejects a board: \(line)", operation: "probe",
         hint:
           "the boards have one identity: \(Self.remedy(located.profile.identity))"
       ))

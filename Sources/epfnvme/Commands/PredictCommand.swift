@@ -63,7 +63,6 @@ struct PredictCommand: ParsableCommand {
       if global.json {
         let json: JSONValue = [
           "name": .string(located.profile.name),
-          "personality": .string(emulation.kernelRelease.personality),
           "kernelRelease": .string(emulation.kernelRelease.rawValue), "reference": .bool(reference),
           "kernelLog": .array(emulation.bindLog.map { .string($0) }),
           "kernelBugs": .array(reference ? [] : emulation.kernelBugs.map { emulation.json($0) }),

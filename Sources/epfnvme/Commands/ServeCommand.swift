@@ -74,7 +74,7 @@ struct ServeCommand: ParsableCommand {
 
   func validate() throws {
     guard !reference || quirks.names == nil else {
-      throw ValidationError("The reference has no quirks: omit --quirks.")
+      throw ValidationError("The reference controller has no quirks: omit --quirks.")
     }
     guard reference || !mappedDoorbells else {
       throw ValidationError("The drivers' doorbells cannot be mapped: add --reference.")
@@ -163,7 +163,7 @@ struct ServeCommand: ParsableCommand {
     if let kernel = try kernelToServe() {
       guard machineID == nil else {
         throw ValidationError(
-          "--machine-id requires a profile: a simulated kernel in a file has an ID of its own.")
+          "--machine-id requires a profile: a simulated kernel in a file has its own ID.")
       }
       return try ServedFunction(kernel, named: function, as: controller)
     }
@@ -233,7 +233,7 @@ struct ServeCommand: ParsableCommand {
     if global.json {
       let json: JSONValue = [
         "event": "ready", "function": .string(served.name), "driver": .string(driver),
-        "personality": .string(driver), "nqn": .string(served.function.model.nqn),
+        "nqn": .string(served.function.model.nqn),
         "socket": JSONValue(listener.path), "qemu": .array(arguments.all.map { .string($0) }),
       ]
       print(json.compactText)

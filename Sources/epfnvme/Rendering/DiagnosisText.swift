@@ -16,17 +16,17 @@ struct DiagnosisText {
       }
     }
     if !isBrief {
-      if !diagnosis.seen.isEmpty { lines.append(terminal.paint("found", .bold)) }
-      let width = diagnosis.seen.map(\.name.count).max() ?? 0
-      for fact in diagnosis.seen {
+      if !diagnosis.found.isEmpty { lines.append(terminal.paint("found", .bold)) }
+      let width = diagnosis.found.map(\.name.count).max() ?? 0
+      for fact in diagnosis.found {
         lines.append(
           Terminal.printable(
             "  \(fact.name)\(String(repeating: " ", count: width - fact.name.count + 2))\(fact.value)"
           ))
       }
-      if !diagnosis.notSeen.isEmpty {
+      if !diagnosis.notInspected.isEmpty {
         lines.append(terminal.paint("not inspected", .bold))
-        for item in diagnosis.notSeen {
+        for item in diagnosis.notInspected {
           lines.append(Terminal.printable("  \(item.what): \(item.reason)"))
         }
       }

@@ -138,7 +138,7 @@ struct StatusText {
     if let path = space.devicePath { text += "  \(clean(path))" }
     if let backing = space.backing { text += " (\(clean(backing)))" }
     if let size = space.sizeBytes { text += ", \(Self.size(size))" }
-    if space.keepsData == false { text += ", " + terminal.paint("keeps nothing", .yellow) }
+    if space.keepsData == false { text += ", " + terminal.paint("stores no data", .yellow) }
     if let access = space.anaState, !space.isAccessible {
       text += ", " + terminal.paint("ANA \(clean(access)): the host gets no usable disk", .yellow)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AllocationCount
 import EndpointLink
-import Glibc
+import LibC
 import PCI
 import ServedHost
 

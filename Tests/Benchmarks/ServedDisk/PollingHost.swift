@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import Histogram
+import LibC
 import NVMe
 import PCI
 import Synchronization

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
-import Glibc
 import Histogram
+import LibC
 import ServedHost
 
 /// Measures reads of a host in process from the served reference controller, with mapped doorbells: `make bench-serve`.

@@ -11,7 +11,7 @@ extension Breakage {
     "/sys/class/pci_epc/\(Patient.controller)/device/of_node/compatible")
   private static let driver = "nvmet_pci_epf nvmet_pci_epf.0: "
 
-  /// What the board's kernel reports, and what it will report.
+  /// Messages of the board's kernel, also of later releases.
   static let messages: [Breakage] = [
     Breakage("CMA was exhausted when the function was linked", .cmaExhausted) {
       $0.kernel.tell(

@@ -21,9 +21,9 @@ struct DoctorTests {
     try patient.work()
     let diagnosis = patient.examine()
     #expect(diagnosis.findings == [])
-    #expect(diagnosis.seen.contains { $0.name == "plan" && $0.value.contains("nothing to do") })
+    #expect(diagnosis.found.contains { $0.name == "plan" && $0.value.contains("nothing to do") })
     #expect(
-      diagnosis.seen.contains {
+      diagnosis.found.contains {
         $0.name.hasPrefix("function ") && $0.value.contains("4 I/O queues and the admin queue")
           && $0.value.contains("32 MSI-X vectors")
       })
@@ -48,7 +48,7 @@ struct DoctorTests {
     patient.falsify = { $0.fail("/proc/config.gz", .permissionDenied) }
     let diagnosis = patient.examine()
     #expect(diagnosis.findings == [])
-    let reasons = diagnosis.notSeen.map { "\($0.what): \($0.reason)" }.joined(separator: "\n")
+    let reasons = diagnosis.notInspected.map { "\($0.what): \($0.reason)" }.joined(separator: "\n")
     for what in [
       "kernel options: ", "/proc/config.gz: EACCES", "kernel log: /dev/kmsg: ",
       "journals: /dev/null/epfnvme: ENOTDIR", "NVMe controllers behind functions: ",
@@ -73,8 +73,8 @@ struct DoctorTests {
     let diagnosis = patient.examine()
     #expect(diagnosis.findings == [], "\(diagnosis.findings.map(\.id))")
     #expect(
-      diagnosis.notSeen.contains { $0.reason.contains("/\(directory): EACCES") },
-      "\(diagnosis.notSeen)")
+      diagnosis.notInspected.contains { $0.reason.contains("/\(directory): EACCES") },
+      "\(diagnosis.notInspected)")
   }
 
   @Test(
@@ -129,7 +129,7 @@ struct DoctorTests {
     try patient.make("pci_ep/functions/nvmet_pci_epf/begun")
     let diagnosis = patient.examine()
     #expect(diagnosis.findings.map(\.id) == [.functionUnbound])
-    #expect(diagnosis.notSeen.contains { $0.what == "host of \(Patient.controller)" })
+    #expect(diagnosis.notInspected.contains { $0.what == "host of \(Patient.controller)" })
   }
 
   @Test("a journal that survived a loss of power names the step that was under way")

@@ -48,7 +48,7 @@ struct HostDoctorTests {
     #expect(diagnosis.release.first?.isNumber == true, "\(diagnosis.release)")
   }
 
-  /// What tools put before a message, and terminals around it.
+  /// Prefixes of tools before a message, and control sequences of terminals around it.
   static let prefixes = [
     "", "[    9.620114] ", "[Mon Nov 30 16:14:28 2026] ", "[  +0.000003] ",
     "<3>[    9.620114][    T1] ", "<3>", "kern  :err   : [    9.620114] ",
@@ -145,7 +145,7 @@ struct HostDoctorTests {
   func empty(log: String) {
     let diagnosis = HostDoctor.examine(savedLog: Array(log.utf8), name: "dmesg")
     #expect(diagnosis.findings == [])
-    #expect(diagnosis.notSeen.contains { $0.what == "kernel log" })
+    #expect(diagnosis.notInspected.contains { $0.what == "kernel log" })
   }
 
   @Test("bytes that are not text do no harm")
@@ -153,7 +153,7 @@ struct HostDoctorTests {
     let bytes = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 3) }
     let diagnosis = HostDoctor.examine(savedLog: bytes, name: "dmesg")
     #expect(diagnosis.findings == [])
-    #expect(diagnosis.notSeen.contains { $0.reason.contains("is not text") })
+    #expect(diagnosis.notInspected.contains { $0.reason.contains("is not text") })
   }
 
   /// `6.15`, `6.14.4`, `7.0-rc1`.
@@ -217,21 +217,22 @@ struct HostDoctorTests {
     try fake.write("resetting\n", to: "sys/bus/pci/devices/0000:01:00.0/nvme/nvme1/state")
     let diagnosis = HostDoctor.examine(fake.bus, log: nil, release: "6.12.9")
     expect(diagnosis.findings, [.controllerNotLive])
-    #expect(diagnosis.notSeen.contains { $0.what == "kernel log" && $0.reason.contains("--log") })
+    #expect(
+      diagnosis.notInspected.contains { $0.what == "kernel log" && $0.reason.contains("--log") })
   }
 
   @Test("the facts name IOMMU, link, ASPM, power state and interrupts of each disk")
   func facts() throws {
     let fake = try HostBusCase.machine()
     let diagnosis = HostDoctor.examine(fake.bus, log: [], release: "6.12.9")
-    let fact = try #require(diagnosis.seen.first { $0.name == "nvme1" }?.value)
+    let fact = try #require(diagnosis.found.first { $0.name == "nvme1" }?.value)
     for text in [
       "0000:01:00.0", "15b7:5fff", "driver nvme", "live", "4 I/O queues", "8.0 GT/s PCIe x4",
       "D0", "ASPM l1", "IOMMU group 1 (DMA-FQ)", "1 vectors of MSIX",
     ] { #expect(fact.contains(text), "\(text): \(fact)") }
-    #expect(diagnosis.seen.contains { $0.name == "IOMMU" && $0.value == "dmar0" })
+    #expect(diagnosis.found.contains { $0.name == "IOMMU" && $0.value == "dmar0" })
     #expect(
-      diagnosis.seen.contains { $0.name == "kernel command line" && $0.value == "intel_iommu=on" })
+      diagnosis.found.contains { $0.name == "kernel command line" && $0.value == "intel_iommu=on" })
   }
 
   @Test("the host's ids are all shown by a log or a machine")

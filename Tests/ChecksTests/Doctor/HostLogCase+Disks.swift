@@ -89,7 +89,7 @@ extension HostLogCase {
         [ 44.0] pci 0000:01:00.0: unknown header type 7f, ignoring device
         """),
     HostLogCase(
-      "a BAR register keeps nothing", .configurationUnreadable,
+      "a BAR register does not keep its value", .configurationUnreadable,
       log: "[ 44.0] pci 0000:01:00.0: BAR 0: error updating (0xa0000004 != 0xffffffff)"),
     HostLogCase(
       "the link is lost and with it the disk", .linkLost, subject: "0000:00:1c.0",

@@ -146,7 +146,7 @@ struct KernelBugTests {
     let diagnosis = examine(Row(release: "experimental"))
     #expect(diagnosis.findings == [])
     #expect(
-      diagnosis.notSeen.contains {
+      diagnosis.notInspected.contains {
         $0.what == "known bugs of this kernel" && $0.reason.contains("\"experimental\"")
       })
   }

@@ -72,7 +72,7 @@ struct KnownControllerTests {
   }
 
   @Test(
-    "what vendors and users report is a fact of the controller",
+    "the diagnosis of a controller has the reports of its vendor and users",
     arguments: [
       ("ti,j721e-pcie-ep", "TI LCPD-16396"), ("xlnx,versal-pcie-ep", "fixed in the bitstream"),
       ("rockchip,rk3588-pcie-ep", "remove the device and rescan"),

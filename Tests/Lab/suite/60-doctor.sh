@@ -40,18 +40,18 @@ found() {
 tree before.tree
 run doctor --json
 found 'a fresh machine' 0
-json 'its options come from the kernel' '[.seen[] | select(.name == "kernel options") | .value] | tostring | test("/proc/config.gz")'
-json 'its controller is seen' '[.seen[] | .name] | index("controller a40000000.pcie-ep") != null'
+json 'its options come from the kernel' '[.found[] | select(.name == "kernel options") | .value] | tostring | test("/proc/config.gz")'
+json 'its controller is seen' '[.found[] | .name] | index("controller a40000000.pcie-ep") != null'
 run doctor well.json --json
 found 'with a profile to come' 0
-json 'and a plan' '[.seen[] | select(.name == "plan")] | length == 1'
+json 'and a plan' '[.found[] | select(.name == "plan")] | length == 1'
 
 run setup well.json
 status_is 'setup' 0
 run doctor well.json --json
 # The virtual controller has no host, which is the only finding.
 found 'set up, without a host' 0 host-absent
-json 'set up: nothing to do' '[.seen[] | select(.name == "plan") | .value] | tostring | test("nothing to do")'
+json 'set up: nothing to do' '[.found[] | select(.name == "plan") | .value] | tostring | test("nothing to do")'
 
 # Without root.
 grep -q '^nobody:' /etc/passwd 2>/dev/null || echo 'nobody:x:65534:65534::/:/bin/sh' >>/etc/passwd
@@ -65,7 +65,7 @@ equal 'without root: findings' '' "$(ids)"
 for unseen in 'kernel log' journals 'NVMe controllers behind functions'; do
   # Only nvmet_pci_epf has to be asked by writing.
   [ "$unseen" = 'kernel log' ] || [ "$unseen" = journals ] || is_nvmet_pci_epf || continue
-  json "without root: not inspected: $unseen" "[.notSeen[] | .what] | index(\"$unseen\") != null"
+  json "without root: not inspected: $unseen" "[.notInspected[] | .what] | index(\"$unseen\") != null"
 done
 
 # Another hand's work: the journal is not there.

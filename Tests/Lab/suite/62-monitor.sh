@@ -92,7 +92,7 @@ json 'nothing of other groups' '[.modules[] | .group] | unique == ["controller"]
 log_mark
 run setup watched.json
 run teardown watched
-check 'its debug lines are in the log' logged 'starting the link'
+check 'its debug messages are in the log' logged 'starting the link'
 run debug on --json
 status_is 'debug on, a second time and for all' 0
 json 'everything is on' '[.modules[] | .on == .sites] | all'
@@ -105,7 +105,7 @@ check 'nothing is kept' test ! -e /run/epfnvme/call-sites
 log_mark
 run setup watched.json
 run teardown watched
-check 'its debug lines are no longer in the log' sh -c "! dmesg | sed -n '/lab: $lib_mark\$/,\$p' | grep -q 'the link\$'"
+check 'its debug messages are no longer in the log' sh -c "! dmesg | sed -n '/lab: $lib_mark\$/,\$p' | grep -q 'the link\$'"
 run debug off
 status_is 'debug off again: nothing to do' 0
 

@@ -14,7 +14,7 @@ for reset in hot perst; do
   check "$reset: a region is written" on host 'keep "$(disk 1)"'
 
   # nvmet_pci_epf answers commands that have not been executed when their queue is deleted with success, so that a write may be lost, and a read
-  # may bring nothing (nvmet_pci_epf.md, 20, Q19): what is under load at `nvme reset` is not compared.
+  # may bring nothing (nvmet_pci_epf.md#deleted-queue-commands-succeed): what is under load at `nvme reset` is not compared.
   for way in FLR 'nvme reset'; do
     verify='--verify=crc32c --verify_backlog=64'
     [ "$way" = FLR ] || verify=

@@ -48,7 +48,7 @@ actions() {
 # judge TITLE NAME: every difference is explained. NAME is that of the list among the results.
 judge() {
   cp found "$output/compare.$2"
-  sed -n "s/^same\t/$board_release\t/p" found >>"$output/compare.seen"
+  sed -n "s/^same\t/$board_release\t/p" found >>"$output/compare.observed"
   lib_compared=$(awk -F '\t' '/^compared/ { n += $2 } END { print n + 0 }' found)
   sed -n 's/^difference\t//p' found | awk -F '\t' -v driver="$driver" '
     NR == FNR { if (!/^#/ && NF >= 3 && $1 == driver) explained[++count] = $2; next }

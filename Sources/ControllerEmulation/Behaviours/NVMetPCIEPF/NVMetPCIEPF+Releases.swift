@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NVMe
 
-/// What releases other than 7.2.13 do.
+/// The behaviour of releases other than 7.2.13.
 /// - Source: releases.md, 1.1; `drivers/nvme/target/pci-epf.c` of Linux 6.14.
 extension NVMetPCIEPF {
   static func logLink(_ controller: inout Controller<Self>, isUp: Bool) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import NVMe
 internal import Numbers
+internal import NVMe
 internal import PCI
 
 /// `nvmet_pci_epf`, in Linux since 6.14: the endpoint driver. The commands of its target are in `NVMetPCIEPF+Target.swift`.
@@ -219,7 +219,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
 
   private static func beyondArrays(_ controller: inout Controller<Self>, _ id: Int) -> Outcome {
     controller.diagnose(
-      // nvmet_pci_epf.md, 20, Q4
+      // nvmet_pci_epf.md#queue-id-beyond-arrays
       "nvmet_pci_epf: queue id",
       "queue \(id) is beyond the \(controller.submissions.count) that the driver has room for: it would write past its arrays"
     )
@@ -310,7 +310,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     guard controller.has(.failedReadHangs) else { return }
     let subject = queue == 0 ? "command 0x\(hexadecimalDigits(command.opcode, count: 2))" : "a read"
     controller.diagnose(
-      // nvmet_pci_epf.md, 20, Q2
+      // nvmet_pci_epf.md#failed-read-hangs
       "nvmet_pci_epf: failed read",
       "\(subject) failed in execution: the driver's worker waits forever, and disable, link-down or unlink would hang"
     )
@@ -325,7 +325,7 @@ enum NVMetPCIEPF: ControllerBehaviour {
     let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
     controller.log(
       .error,
-      "CQ[\(queue)]: Command \(name) (0x\(String(command.opcode, radix: 16))) status 0x\(String(status.rawValue, radix: 16))"
+      "CQ[\(queue)]: Command \(name) (\(hexadecimal(command.opcode))) status \(hexadecimal(status.rawValue))"
     )
   }
 

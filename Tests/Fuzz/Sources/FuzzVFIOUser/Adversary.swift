@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
-import Glibc
+import LibC
 import Numbers
 
 /// A hostile client during one session. It checks the server, too: whole requests are answered once each, in their order.

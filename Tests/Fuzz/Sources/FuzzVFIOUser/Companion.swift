@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import LibC
 import Synchronization
 
 /// A thread with an honest client, which can be asked to end.
@@ -30,7 +30,7 @@ final class Companion: Sendable {
     ended.store(true, ordering: .sequentiallyConsistent)
   }
 
-  /// Whether the thread is to end.
+  /// Whether the thread was asked to end.
   var isAskedToEnd: Bool { asked.load(ordering: .sequentiallyConsistent) }
   func askToEnd() { asked.store(true, ordering: .sequentiallyConsistent) }
 

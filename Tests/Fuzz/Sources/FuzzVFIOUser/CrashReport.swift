@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import LibC
 import Synchronization
 
 /// Names the session that is under way when the process traps.

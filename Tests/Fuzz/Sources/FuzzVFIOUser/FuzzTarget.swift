@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import Glibc
+import LibC
 
-/// What hostile clients attack.
+/// The target of hostile clients.
 protocol FuzzTarget: AnyObject {
   /// The socket for a client.
   func socket(for client: Int) -> String
@@ -18,7 +18,7 @@ protocol FuzzTarget: AnyObject {
   /// The number of clients, hostile ones and honest ones at the same sockets, that the server is done with.
   var goneClients: Int { get }
 
-  /// What has happened to the target.
+  /// The events of the target.
   var summary: String { get }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ControllerEmulation
 import Foundation
-import Glibc
+import LibC
 import ServedHost
 import Synchronization
 import VFIOUser

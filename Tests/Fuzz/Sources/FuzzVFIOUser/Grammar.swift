@@ -18,7 +18,7 @@ struct Grammar {
   var words: [UInt32]
   /// Whether the target works after the reply to a register's write.
   var worksLater = false
-  /// Whether the client is a board, which has operations of its own.
+  /// Whether the client is a board, which has its own operations.
   var hasOperations = false
   /// Whether the target can access memory that it has no descriptor of.
   var reachesMemoryByMessages = false

@@ -3,7 +3,7 @@ import ArgumentParser
 import ControllerEmulation
 import EndpointLink
 import Foundation
-import Glibc
+import LibC
 
 /// Hostile clients at a vfio-user server and the controller or the endpoint link behind it, in one process.
 @main struct FuzzVFIOUser: ParsableCommand {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What no recorded board does: operations with any arguments, in the right form.
+/// Messages that no recorded board sends: operations with any arguments, in the right form.
 extension Mutator {
   /// An operation of the mailbox, a transfer, or a window: bytes in memory, and the registers that are written then.
   mutating func boardOperation() -> (memory: (address: UInt64, bytes: [UInt8])?, [RecordedMessage])

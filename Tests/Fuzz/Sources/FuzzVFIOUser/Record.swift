@@ -2,8 +2,8 @@
 import ArgumentParser
 import ControllerEmulation
 import Foundation
-import Glibc
 import HostDriver
+import LibC
 import ServedHost
 
 struct Record: ParsableCommand {

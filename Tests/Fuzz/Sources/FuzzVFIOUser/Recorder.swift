@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
 import Foundation
-import Glibc
+import LibC
 
 /// A proxy between a client and a server, which records the client's messages with their descriptors, and what the server finds in the
 /// client's memory when a register is written.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLinux
-import Glibc
+import LibC
 
 /// An open file that is closed with its last user.
 final class Descriptor {

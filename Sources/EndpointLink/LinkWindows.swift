@@ -3,7 +3,7 @@
 /// The mapped parts of the board's window into host memory.
 ///
 /// - Source: `include/linux/pci-epc.h`, `struct pci_epc_ops`, `map_addr`.
-struct OutboundWindows {
+struct LinkWindows {
   struct Window: Equatable {
     /// Bytes of BAR 2, whole pages.
     var offsets: Range<UInt64>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ControllerEmulation
+internal import Numbers
 
 extension HostExpectation {
-  /// What SPDK's compliance test looks at, in its order: admin commands with good and bad fields.
+  /// The checks of SPDK's compliance test, in its order: admin commands with good and bad fields.
   package static let compliance: [HostExpectation] = [
     HostExpectation("identify controller: an SGL is refused on the admin queue", "0x4002") { host in
       text(host.status(of: .init(opcode: 6, flags: 0x40, prp1: host.page(), words: [1])))
@@ -31,7 +32,7 @@ extension HostExpectation {
       let mandatory: [UInt32] = [0x01, 0x02, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b]
       let refused = mandatory.filter { host.status(of: .init(opcode: 0xa, words: [$0, 0])) != 0 }
       return refused.isEmpty
-        ? "none refused" : refused.map { "0x" + String($0, radix: 16) }.joined(separator: " ")
+        ? "none refused" : refused.map { hexadecimal($0) }.joined(separator: " ")
     },
     HostExpectation("get features: one that is not there is an invalid field", "yes") { host in
       [0x0c, 0x0d, 0x10, 0x11, 0x12, 0x13].allSatisfy {

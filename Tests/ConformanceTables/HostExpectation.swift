@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ControllerEmulation
+internal import Numbers
 
 /// Something that a host may expect of every NVMe controller, and where the drivers are known to do otherwise.
 package struct HostExpectation: Sendable {
@@ -54,7 +55,7 @@ package struct HostExpectation: Sendable {
 
   /// The result on a new, enabled controller.
   package func observe(_ behaviour: Behaviour, without quirk: Quirk? = nil) -> String {
-    var model = sheetModel(behaviour)
+    var model = documentedModel(behaviour)
     if let quirk { model.quirks.remove(quirk) }
     return observe(EmulatedDevice(model))
   }
@@ -69,7 +70,7 @@ package struct HostExpectation: Sendable {
 
 /// Statuses as text: `0x4101`, or `none` for a command that never completes.
 func text(_ status: UInt16?) -> String {
-  status.map { "0x" + String($0, radix: 16) } ?? "none"
+  status.map { hexadecimal($0) } ?? "none"
 }
 
 func text(_ statuses: [UInt16?]) -> String { statuses.map(text).joined(separator: " ") }

@@ -6,7 +6,7 @@ package import PCI
 package protocol Device: AnyObject {
   /// The host's memory.
   var memory: HostMemory { get }
-  /// How long ``Host/reap(_:)`` waits for a completion at most: so many pauses of so many nanoseconds.
+  /// The longest wait of ``Host/reap(_:)`` for a completion: a number of pauses of a number of nanoseconds.
   var patience: (pauses: Int, nanoseconds: UInt64) { get }
 
   func read(_ offset: Int) -> UInt32
@@ -18,7 +18,7 @@ package protocol Device: AnyObject {
   func linkDown()
   /// A function-level reset.
   func reset()
-  /// What has happened since the last call.
+  /// The events since the last call.
   func takeEvents() -> DeviceEvents
 }
 

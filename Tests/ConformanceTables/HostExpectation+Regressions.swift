@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ControllerEmulation
+internal import Numbers
 
 extension HostExpectation {
-  /// What hosts have stumbled over: enable, reset, shutdown, abort, deletion, events.
+  /// Sequences that have failed with hosts: enable, reset, shutdown, abort, deletion, events.
   package static let regressions: [HostExpectation] = [
     HostExpectation("enable: CC without EN does not make it ready, EN does", "0 1") { host in
       host.write(0x14, 0)
@@ -107,7 +108,7 @@ extension HostExpectation {
       host.write(0x14, 0x0046_0000)
       host.pass(20)
       host.enable()
-      return "0x" + String(host.status, radix: 16) + " " + text(host.identify(1).0)
+      return hexadecimal(host.status) + " " + text(host.identify(1).0)
     },
     HostExpectation("subsystem reset: not there, and the write does nothing", "1 0x0") { host in
       host.write(0x20, 0x4e56_4d65)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package import ControllerEmulation
+internal import HostDriver
+internal import NVMe
 package import PCI
 
-/// A host that knows the specification and nothing of the device's inside: registers, queues in memory, doorbells.
+/// A host for tables of single steps: registers by their offsets, commands by their dwords, and each effect of an access. It shares the
+/// queues in memory with the hosts of `HostDriver`, and drives a controller without its PCI function.
 package final class Host {
   package let device: any Device
   package var memory: HostMemory { device.memory }
@@ -10,17 +13,7 @@ package final class Host {
   package private(set) var interrupts: [UInt16] = []
   package private(set) var diagnoses: [Diagnosis] = []
 
-  private struct Pair {
-    var submissions: UInt64
-    var completions: UInt64
-    var depth: UInt32
-    /// Of the completion queue, if another.
-    var completionDepth: UInt32?
-    var tail: UInt32 = 0
-    var head: UInt32 = 0
-    var phase: UInt32 = 1
-  }
-  private var pairs: [Int: Pair] = [:]
+  private var pairs: [Int: QueuePair] = [:]
   private var nextID: UInt16 = 1
   private var nextPage: UInt64 = 0x10_0000
 
@@ -98,7 +91,7 @@ package final class Host {
   /// Link, admin queue, CC, and the wait for RDY.
   package func enable(configuration: UInt32 = 0x0046_0001) {
     device.linkUp()
-    let pair = Pair(submissions: page(), completions: page(), depth: Self.adminDepth)
+    let pair = QueuePair(submissions: page(), completions: page(), depth: Self.adminDepth)
     pairs = [0: pair]
     write(0x24, (Self.adminDepth - 1) << 16 | (Self.adminDepth - 1))
     write(0x28, UInt32(truncatingIfNeeded: pair.submissions))
@@ -131,6 +124,14 @@ package final class Host {
       self.prp2 = prp2
       self.words = words
     }
+
+    /// The entry in a submission queue, without an identifier.
+    var command: SubmissionEntry {
+      var command = SubmissionEntry(
+        opcode: opcode, id: 0, namespaceID: namespace, prp1: prp1, prp2: prp2, words: words)
+      command.dwords[0] |= UInt32(flags) << 8
+      return command
+    }
   }
 
   /// Puts a command into a queue and rings.
@@ -145,23 +146,13 @@ package final class Host {
   /// Puts a command into a queue.
   @discardableResult
   package func submitSilently(_ entry: Entry, to queue: Int) -> UInt16 {
-    guard var pair = pairs[queue] else { return 0 }
-    let id = nextID
+    guard pairs[queue] != nil else { return 0 }
+    var command = entry.command
+    command.id = nextID
     nextID &+= 1
-    var words = [UInt32](repeating: 0, count: 16)
-    words[0] = UInt32(entry.opcode) | UInt32(entry.flags) << 8 | UInt32(id) << 16
-    words[1] = entry.namespace
-    words[6] = UInt32(truncatingIfNeeded: entry.prp1)
-    words[7] = UInt32(truncatingIfNeeded: entry.prp1 >> 32)
-    words[8] = UInt32(truncatingIfNeeded: entry.prp2)
-    words[9] = UInt32(truncatingIfNeeded: entry.prp2 >> 32)
-    for (index, word) in entry.words.enumerated() { words[10 + index] = word }
-    for (index, word) in words.enumerated() {
-      try? memory.store(word, at: pair.submissions + UInt64(pair.tail) * 64 + UInt64(4 * index))
-    }
-    pair.tail = (pair.tail + 1) % pair.depth
-    pairs[queue] = pair
-    return id
+    // Some tests have queues where no memory is.
+    try? pairs[queue]?.put(command, in: memory)
+    return command.id
   }
 
   /// Tells the controller where a queue ends.
@@ -182,25 +173,14 @@ package final class Host {
 
   /// The next completion of a queue; nil when there is none yet.
   package func completed(_ queue: Int) -> (id: UInt16, Completion)? {
-    guard var pair = pairs[queue] else { return nil }
-    let address = pair.completions + UInt64(pair.head) * 16
-    guard let last = try? memory.load(at: address + 12, as: UInt32.self),
-      last >> 16 & 1 == pair.phase
-    else { return nil }
-    let first = (try? memory.load(at: address, as: UInt64.self)) ?? 0
-    let middle = (try? memory.load(at: address + 8, as: UInt32.self)) ?? 0
-    pair.head += 1
-    if pair.head == pair.completionDepth ?? pair.depth {
-      pair.head = 0
-      pair.phase ^= 1
-    }
+    guard var pair = pairs[queue], let entry = try? pair.take(from: memory) else { return nil }
     pairs[queue] = pair
     write(0x1004 + 8 * queue, pair.head)
     return (
-      UInt16(truncatingIfNeeded: last),
+      entry.commandID,
       Completion(
-        result: first, status: UInt16(last >> 17),
-        submissionHead: UInt16(truncatingIfNeeded: middle), queue: UInt16(middle >> 16))
+        result: entry.result, status: entry.status.rawValue, submissionHead: entry.submissionHead,
+        queue: entry.submissionQueueID)
     )
   }
 
@@ -226,7 +206,7 @@ package final class Host {
         opcode: 5, prp1: address,
         words: [(depth &- 1) << 16 | UInt32(id), (vector ?? UInt32(id)) << 16 | flags]))
     if status == 0 {
-      pairs[id] = Pair(submissions: 0, completions: address, depth: 0, completionDepth: depth)
+      pairs[id] = QueuePair(submissions: 0, completions: address, depth: 0, completionDepth: depth)
     }
     return status
   }
@@ -242,7 +222,7 @@ package final class Host {
         opcode: 1, prp1: address,
         words: [(depth &- 1) << 16 | UInt32(id), UInt32(completionQueue) << 16 | flags]))
     if status == 0 {
-      pairs[id, default: Pair(submissions: 0, completions: 0, depth: 0)].submissions = address
+      pairs[id, default: QueuePair(submissions: 0, completions: 0, depth: 0)].submissions = address
       pairs[id]?.depth = depth
     }
     return status
@@ -250,7 +230,7 @@ package final class Host {
 
   /// Makes an I/O queue pair with equal ids.
   package func makeQueues(_ id: Int = 1, depth: UInt32 = 64, interrupts: Bool = true) -> Bool {
-    let pair = Pair(submissions: page(1), completions: page(1), depth: depth)
+    let pair = QueuePair(submissions: page(1), completions: page(1), depth: depth)
     let size = (depth - 1) << 16 | UInt32(id)
     let vector = UInt32(id) << 16 | (interrupts ? 2 : 0) | 1
     guard
@@ -300,7 +280,7 @@ package final class Host {
 }
 
 /// The setup of nvmet_pci_epf.md, 24: 64 MiB in blocks of 512 bytes, eight MSI-X vectors, four I/O queues.
-package func sheetModel(_ behaviour: Behaviour) -> ControllerModel {
+package func documentedModel(_ behaviour: Behaviour) -> ControllerModel {
   var model = ControllerModel(behaviour)
   model.vendorID = 0x1b96
   model.subsystemVendorID = 0x1b97
