@@ -5,11 +5,11 @@ internal import NVMe
 extension ConformanceHost {
   private func createCompletions(
     _ id: Int, entries: UInt32 = 16, isContiguous: Bool = true, vector: UInt16? = nil,
-    at address: UInt64
+    raisesInterrupts: Bool? = nil, at address: UInt64
   ) -> SubmissionEntry {
     CompletionQueueRequest(
       id: id, size: entries - 1, address: address, isContiguous: isContiguous,
-      raisesInterrupts: vector != nil, vector: vector ?? 0
+      raisesInterrupts: raisesInterrupts ?? (vector != nil), vector: vector ?? 0
     ).command
   }
 
@@ -110,11 +110,13 @@ extension ConformanceHost {
     // With one vector, the admin queue's interrupts cannot be distinguished.
     guard vectors > 1 else { return }
     let (first, second) = (page(), page())
-    guard run(createCompletions(2, vector: 1, flags: 3, at: first))?.status.isSuccess == true
+    guard run(createCompletions(2, vector: 1, at: first))?.status.isSuccess == true
     else { return }
     _ = run(admin(.deleteIOCompletionQueue, words: [2]))
     let pair = QueuePair(submissions: page(), completions: second, depth: 16)
-    guard run(createCompletions(2, vector: 1, at: second))?.status.isSuccess == true,
+    guard
+      run(createCompletions(2, vector: 1, raisesInterrupts: false, at: second))?.status.isSuccess
+        == true,
       run(createSubmissions(2, on: 2, at: pair.submissions))?.status.isSuccess == true
     else { return }
     while queues.count < 3 { queues.append(pair) }
@@ -132,9 +134,9 @@ extension ConformanceHost {
   }
 
   /// Completion queues until one cannot be made, for lack of address windows for example.
-  private func examineFailedCreation(_ pairs: UInt32) {
-    var created: [UInt32] = []
-    var failed: UInt32?
+  private func examineFailedCreation(_ pairs: Int) {
+    var created: [Int] = []
+    var failed: Int?
     for id in 2...pairs {
       guard let end = run(createCompletions(id, at: page())) else { break }
       guard end.status.isSuccess else {
@@ -145,7 +147,7 @@ extension ConformanceHost {
     }
     var end: CompletionEntry?
     if let failed, let last = created.popLast() {
-      _ = run(admin(.deleteIOCompletionQueue, words: [last]))
+      _ = run(admin(.deleteIOCompletionQueue, words: [UInt32(last)]))
       end = run(createCompletions(failed, at: page()))
       if end?.status.isSuccess == true { created.append(failed) }
     }
@@ -153,7 +155,7 @@ extension ConformanceHost {
       "create-cq-after-failure", "Base 5.2.1",
       "an id whose creation failed can be used as soon as there is room",
       end?.status.isSuccess ?? true, end.map { "\($0.status)" } ?? "")
-    for id in created { _ = run(admin(.deleteIOCompletionQueue, words: [id])) }
+    for id in created { _ = run(admin(.deleteIOCompletionQueue, words: [UInt32(id)])) }
   }
 
   /// A pair with equal ids.

@@ -186,7 +186,7 @@ import Testing
       error?.issues.contains {
         $0.path == "subsystems[0].namespaces[1].\(key)"
           && $0.message
-            == "namespace 2 has the \(key.uppercased()) of namespace 1: Linux creates no block device for it"
+            == "namespace 2 has the \(key.uppercased()) of namespace 1: Linux makes no disk of it"
       } == true)
   }
 

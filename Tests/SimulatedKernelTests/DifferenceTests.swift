@@ -134,11 +134,45 @@ struct DifferenceTests {
     let kernel = SimulatedKernel.withVirtualController()
     try kernel.load("nvmet")
     try kernel.make(Names.subsystem)
-    let lines = try kernel.logged {
+    let lines = kernel.logged {
       #expect(
         $0.errno { try $0.make(Names.subsystem + "/namespaces/" + name) } == .invalidArgument)
     }
     #expect(lines == ["nvmet: invalid nsid \(name == "0" ? "0x0" : name)"])
+  }
+
+  @Test("directories of one ANA group have one state, which ends with any of them")
+  func sharedANAState() throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    try kernel.make(Names.port)
+    let groups = Names.port + "/ana_groups/"
+    try kernel.make(groups + "2")
+    try kernel.put("change\n", groups + "2/ana_state")
+    try kernel.make(groups + "02")
+    #expect(kernel.text(groups + "02/ana_state") == "change\n")
+    try kernel.put("optimized\n", groups + "02/ana_state")
+    #expect(kernel.text(groups + "2/ana_state") == "optimized\n")
+    try kernel.drop(groups + "2")
+    #expect(kernel.text(groups + "02/ana_state") == "inaccessible\n")
+  }
+
+  @Test(
+    "passthru opens its path before it looks for a controller there",
+    arguments: [
+      ("/" + String(repeating: "d", count: 256), Errno.fileNameTooLong), ("/srv", .isDirectory),
+      ("/dev/nothing", .noSuchFileOrDirectory),
+    ])
+  func passthruPath(_ path: String, _ errno: Errno) throws {
+    let kernel = SimulatedKernel.withVirtualController()
+    try kernel.load("nvmet")
+    try kernel.make(Names.subsystem)
+    let passthru = Names.subsystem + "/passthru"
+    try kernel.put(path, passthru + "/device_path")
+    let lines = kernel.logged { kernel in
+      #expect(kernel.errno { try $0.put("1\n", passthru + "/enable") } == errno)
+    }
+    #expect(lines.isEmpty)
   }
 
   @Test("of two pci ports with one id a function takes the one that was enabled first")

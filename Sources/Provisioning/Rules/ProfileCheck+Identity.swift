@@ -57,7 +57,7 @@ extension ProfileCheck {
           if owner.subsystem == s {
             error(
               path,
-              "namespace \(namespace.id) has the \(name) of \(owner.name): Linux creates no block device for it",
+              "namespace \(namespace.id) has the \(name) of \(owner.name): Linux makes no disk of it",
               hint: "give each namespace a unique \(name), or omit \"\(key)\"")
           } else {
             warn(

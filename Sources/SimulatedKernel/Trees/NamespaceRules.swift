@@ -115,10 +115,21 @@ extension AttributeTable {
     let states = ["optimized", "non-optimized", "inaccessible", "persistent-loss", "change"]
     guard let state = states.first(where: { written.equals($0) }) else { throw .invalidArgument }
     return state
-  }.complaining(about: "ana_state")
+  }.complaining(about: "ana_state").sharedByGroupsOfOneNumber()
 }
 
 extension AttributeRule {
+  /// The state belongs to the number of a group, which several directories of a port can have in different spellings.
+  fileprivate func sharedByGroupsOfOneNumber() -> AttributeRule {
+    var rule = self
+    let store = store
+    rule.store = { (state, node, written) throws(Errno) in
+      try store(&state, node, written)
+      state.setANAState(state.value("ana_state", of: node), ofGroupsLike: node)
+    }
+    return rule
+  }
+
   /// The same attribute, with `Invalid value '%s' for <what>` in the log when the value is refused.
   func complaining(about what: String, _ more: String = "") -> AttributeRule {
     var rule = self

@@ -162,7 +162,19 @@ extension KernelState {
     guard (2...128).contains(group) else { throw .invalidArgument }
     // nvmet.md, 21, row 2
     guard group < 128 else { return crash("ANA group 128") }
-    _ = tree.add(name, .anaGroup, in: parent, number: Int(group))
+    let node = tree.add(name, .anaGroup, in: parent, number: Int(group))
+    if let other = groups(like: node).first {
+      set("ana_state", value("ana_state", of: other), of: node)
+    }
+  }
+
+  /// The other directories of a port for an ANA group: `02` is the group of `2`.
+  private func groups(like node: Int) -> [Int] {
+    tree[tree[node].parent].children.filter { $0 != node && tree[$0].number == tree[node].number }
+  }
+
+  mutating func setANAState(_ state: String, ofGroupsLike node: Int) {
+    for other in groups(like: node) { set("ana_state", state, of: other) }
   }
 
   /// Whether a port has a subsystem.

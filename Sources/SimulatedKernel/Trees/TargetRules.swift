@@ -278,14 +278,15 @@ extension KernelState {
         "nvmet: cannot enable both passthru and regular namespaces for a single subsystem")
       throw .invalidArgument
     }
-    guard let object = storage[path] else { throw .noSuchFileOrDirectory }
-    let name = path.dropFirst("/dev/nvme".count)
-    guard object.kind == .characterDevice, path.hasPrefix("/dev/nvme"), Int(name) != nil else {
+    let (device, object) = try resolve(path)
+    guard object.kind != .directory else { throw .isDirectory }
+    let name = device.dropFirst("/dev/nvme".count)
+    guard object.kind == .characterDevice, device.hasPrefix("/dev/nvme"), Int(name) != nil else {
       log(.error, "nvmet: failed to open nvme controller \(path)")
       throw .invalidArgument
     }
     let isTaken = tree.all(.passthru).contains {
-      isSet("enable", of: $0) && value("device_path", of: $0) == path
+      isSet("enable", of: $0) && (try? resolve(value("device_path", of: $0)).0) == device
     }
     guard !isTaken else { throw .invalidArgument }
     set("enable", "1", of: node)

@@ -158,6 +158,7 @@ extension KernelState {
     case .namespace: disableNamespace(node)
     case .subsystem: dropSubsystem(node)
     case .nullBlock: dropNullBlock(node)
+    case .anaGroup: setANAState("inaccessible", ofGroupsLike: node)
     default: break
     }
     tree.remove(node)
