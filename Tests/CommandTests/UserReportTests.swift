@@ -114,7 +114,7 @@ import Testing
     let result = try program("emulate", path, "--boards", "2", "--transfers", "4")
     #expect(result.status == 1)
     let error = result.errors.split(separator: "\n").first {
-      $0.contains("the host does not take every board")
+      $0.contains("the host rejects a board")
     }
     #expect(error?.contains(line) == true, "\(result.errors)")
     let text = result.errors.split(separator: "\n").first {
