@@ -108,7 +108,8 @@ extension Examination {
   }
 
   /// Vectors were requested, but the driver reported none when it created the controller.
-  private mutating func lookForFallback(of function: Function, _ vectorEvidence: [Finding.Evidence]) {
+  private mutating func lookForFallback(of function: Function, _ vectorEvidence: [Finding.Evidence])
+  {
     guard let log, functions.count(where: { $0.driver == function.driver }) == 1 else { return }
     let prefix = "\(function.driver.name) \(function.driver.name)."
     let lines = log.filter { $0.text.hasPrefix(prefix) }

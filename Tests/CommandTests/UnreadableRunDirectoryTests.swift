@@ -75,6 +75,7 @@ import Testing
     let program = try hidden()
     defer { uncover(program) }
     let json = try #require(try run(program, "doctor --json").json)
-    #expect(json["notInspected"]?.arrayValue?.contains { $0["what"]?.stringValue == "journals" } == true)
+    #expect(
+      json["notInspected"]?.arrayValue?.contains { $0["what"]?.stringValue == "journals" } == true)
   }
 }
