@@ -101,8 +101,8 @@ let package = Package(
     .target(
       name: "Doctor",
       dependencies: [
-        "ConfigFS", "PCIEndpoint", "BlockDevices", "KernelModules", "KernelEvents",
-        "KernelHistory",
+        "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
+        "KernelHistory", "Numbers",
         "ControllerEmulation", "Provisioning", "HostTools", "LinuxFiles", systemPackage,
       ]),
     .target(

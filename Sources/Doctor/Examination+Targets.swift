@@ -2,6 +2,7 @@
 internal import BlockDevices
 internal import ConfigFS
 internal import KernelEvents
+internal import NVMeTarget
 internal import PCIEndpoint
 internal import Provisioning
 internal import SystemPackage
@@ -139,7 +140,7 @@ extension Examination {
       let path = "nvmet/ports/\(port)/ana_groups"
       guard let group = tree.text("\(space.path)/ana_grpid") else { continue }
       let state = tree.text("\(path)/\(group)/ana_state")
-      guard !["optimized", "non-optimized"].contains(state ?? "inaccessible") else { continue }
+      guard ANAState(rawValue: state ?? "inaccessible")?.isAccessible != true else { continue }
       find(
         .anaInaccessible, "\(nqn) namespace \(space.path.dropFirst(root.count + 1))",
         [

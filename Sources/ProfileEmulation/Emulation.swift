@@ -31,8 +31,6 @@ package final class Emulation {
   package let tree: TreeSnapshot
   /// What the profile has and the simulated kernel lacks.
   package let ignored: [ProfileIssue]
-  /// Its state, as `status` shows it.
-  package let status: MachineStatus
   package let kernel: SimulatedKernel
   /// The bound functions' directories below configfs.
   package let functions: [String]
@@ -61,7 +59,6 @@ package final class Emulation {
     _ = try provisioner.setUp(known.profile, force: false) { _ in }
     bindLog = kernel.logLines
     tree = provisioner.snapshot()
-    status = try provisioner.status(withoutWriting: true)
     self.kernel = kernel
     functions = kernel.controllers.keys.sorted()
   }

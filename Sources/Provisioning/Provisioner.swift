@@ -202,12 +202,12 @@ public struct Provisioner: Sendable {
     }
     if !attempt(), inputTimeout > .zero {
       let isThere = machine.clock.wait(upTo: inputTimeout, until: attempt)
-      if !isThere, case .failure(var missing) = result, missing.isMissingInput {
-        missing.message += ", also after a wait of \(inputTimeout.secondsText)"
-        result = .failure(missing)
-      }
-      if case .failure(let missing) = result, missing.isMissingInput, let signal = Signals.caught {
-        throw .interrupted(by: signal, "nothing was set up, for want of: \(missing.message)")
+      if case .failure(var missing) = result, missing.isMissingInput {
+        if !isThere { missing.message += ", also after a wait of \(inputTimeout.secondsText)" }
+        if let signal = Signals.caught {
+          throw .interrupted(by: signal, "nothing was set up, for want of: \(missing.message)")
+        }
+        throw missing
       }
     }
     guard let result else { throw ProvisioningError(.internal, "nothing was planned") }

@@ -65,7 +65,7 @@ public final class SimulatedKernel: Sendable {
   /// A copy of the kernel in memory: the state that a process killed here leaves to the next one.
   public func copy() -> SimulatedKernel { SimulatedKernel(observe { $0 }) }
 
-  /// Whether an object has an attribute, which may be an object that nobody has made yet.
+  /// Whether an object has an attribute; the object may not exist yet.
   public func hasAttribute(_ path: FilePath) -> Bool {
     let trial = copy()
     if !trial.isConfigFSMounted { try? trial.mountConfigFS() }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import HostTools
+internal import NVMeTarget
 internal import SystemPackage
 
 /// Controllers with the NVMe driver: why one has no disk, and which ones have one identity.
@@ -30,7 +31,7 @@ extension HostExamination {
     let states = entries.compactMap { entry in
       device.controllerText("\(entry)/ana_state").map { (entry, $0) }
     }
-    let useless = states.filter { !["optimized", "non-optimized"].contains($0.1) }
+    let useless = states.filter { ANAState(rawValue: $0.1)?.isAccessible != true }
     if !useless.isEmpty, useless.count == states.count {
       return find(
         .anaInaccessible, function,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KernelHistory
+internal import Numbers
 
 /// Messages of Linux as the host about DMA and interrupts of a board, the IOMMU's messages above all.
 /// - Source: `drivers/iommu/{amd/iommu,intel/dmar,intel/irq_remapping}.c`, `drivers/iommu/arm/arm-smmu*/`, `kernel/dma/swiotlb.c`.
@@ -20,7 +21,7 @@ extension Signature {
   ].enumerated().map { index, meaning in
     let reason = 0x20 + index
     return Detail(
-      patterns: ["fault reason 0x\(String(reason, radix: 16))]", "fault reason \(reason)]"]
+      patterns: ["fault reason \(hexadecimal(reason))]", "fault reason \(reason)]"]
         .map { LinePattern($0) },
       meaning: meaning)
   }

@@ -12,6 +12,9 @@ public struct NamespaceAccessState: Code {
   @inlinable public static var persistentLoss: Self { Self(rawValue: 0x04) }
   @inlinable public static var change: Self { Self(rawValue: 0x0f) }
 
+  /// Whether the controller executes commands on the namespaces.
+  public var isAccessible: Bool { self == .optimized || self == .nonOptimized }
+
   public var name: String? {
     switch self {
     case .optimized: "optimized"

@@ -105,4 +105,8 @@ public enum ANAState: String, AttributeValue, CaseIterable, Codable {
   case inaccessible
   case persistentLoss = "persistent-loss"
   case change
+
+  /// Whether hosts can use the namespaces.
+  /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`.
+  public var isAccessible: Bool { self == .optimized || self == .nonOptimized }
 }

@@ -138,6 +138,6 @@ struct NamespaceAccess {
   }
 
   static func isAccessible(_ text: String) -> Bool {
-    [ANAState.optimized, .nonOptimized].contains { sameAttributeText(text, $0.rawValue) }
+    ANAState.allCases.contains { $0.isAccessible && sameAttributeText(text, $0.rawValue) }
   }
 }

@@ -36,12 +36,14 @@ struct UnknownAttributes {
   /// Removes the attributes that the machine lacks, as far as that can be told without changing anything.
   func remove(from profile: inout Profile, _ driver: FunctionDriver?) -> [Found] {
     var found: [Found] = []
+    // The simulated kernel tries on a copy of itself: once for objects of a kind.
+    var tried: [String: Bool] = [:]
     profile.forEachRawAttributes { attributes, place, directory, owner in
       guard !attributes.isEmpty, owner != nil || driver != nil else { return }
       let object = machine.configFS.mountPoint.appending(
         directory.replacing("DRIVER", with: driver?.name ?? ""))
       attributes.removeAll { attribute in
-        guard isMissing(attribute.name, in: object) else { return false }
+        guard isMissing(attribute.name, in: object, &tried) else { return false }
         found.append(
           Found(
             place: "\(place).attributes.\(attribute.name)",
@@ -54,19 +56,31 @@ struct UnknownAttributes {
   }
 
   /// The object itself shows it, or another one of its kind, or the simulated kernel's rules.
-  private func isMissing(_ name: String, in object: FilePath) -> Bool {
-    let tree = machine.configFS
-    let others = ((try? tree.entries(of: object.parent)) ?? []).filter { $0.kind == .directory }
-      .map { object.parent.appending($0.name) }
-    for other in [object] + others {
-      let path = FilePath("\(other)/\(name)")
-      guard (try? tree.kind(of: path.parent)) == .directory else { continue }
-      do {
-        _ = try tree.kind(of: path)
-        return false
-      } catch { return error == .noSuchFileOrDirectory }
+  private func isMissing(
+    _ name: String, in object: FilePath, _ tried: inout [String: Bool]
+  ) -> Bool {
+    if let isMissing = isMissing(name, from: object) { return isMissing }
+    for entry in (try? machine.configFS.entries(of: object.parent)) ?? []
+    where entry.kind == .directory {
+      if let isMissing = isMissing(name, from: object.parent.appending(entry.name)) {
+        return isMissing
+      }
     }
-    return machine.hasAttribute(FilePath("\(object)/\(name)")) == false
+    let key = "\(object.parent) \(name)"
+    if let isMissing = tried[key] { return isMissing }
+    let isMissing = machine.hasAttribute(FilePath("\(object)/\(name)")) == false
+    tried[key] = isMissing
+    return isMissing
+  }
+
+  /// Whether an object lacks an attribute; nil if there is no such object.
+  private func isMissing(_ name: String, from object: FilePath) -> Bool? {
+    let path = FilePath("\(object)/\(name)")
+    guard (try? machine.configFS.kind(of: path.parent)) == .directory else { return nil }
+    do {
+      _ = try machine.configFS.kind(of: path)
+      return false
+    } catch { return error == .noSuchFileOrDirectory }
   }
 }
 

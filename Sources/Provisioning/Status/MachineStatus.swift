@@ -61,7 +61,7 @@ public struct MachineStatus: Hashable, Sendable {
 
     /// Whether hosts of the function can use it.
     public var isAccessible: Bool {
-      ["optimized", "non-optimized"].contains(anaState ?? "optimized")
+      anaState.map { ANAState(rawValue: $0)?.isAccessible == true } ?? true
     }
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import ControllerEmulation
 internal import HostDriver
 internal import KernelHistory
 internal import Numbers
@@ -49,7 +50,7 @@ struct PredictCommand: ParsableCommand {
         var prediction = endpoint.prediction(found)
         if !global.json {
           show(endpoint.name, prediction, found)
-          for space in found.namespaces { show(space, of: endpoint.name, emulation.status) }
+          for space in found.namespaces { show(space, endpoint.function.model) }
         }
         if commands {
           // Read first: the commands can change the registers of a controller that fails.
@@ -110,16 +111,11 @@ struct PredictCommand: ParsableCommand {
   }
 
   /// `  namespace 1: 131072 blocks of 512 bytes`, and whether the host can use it.
-  private func show(
-    _ space: ProbeResult.FoundNamespace, of function: String, _ status: MachineStatus
-  ) {
-    let nqn = status.endpoints.flatMap(\.functions).first { $0.name == function }?.nqn
-    let known = status.subsystems.first { $0.nqn == nqn }?.namespaces.first {
-      $0.id == "\(space.id)"
-    }
+  private func show(_ space: ProbeResult.FoundNamespace, _ model: ControllerModel) {
     var text = "  namespace \(space.id): \(space.blocks) blocks of \(space.blockSize) bytes"
-    if let known, let state = known.anaState, !known.isAccessible {
-      text += "; its ANA group is \(state) on the function's port: the host gets no usable disk"
+    let state = model.namespaces.first { $0.id == space.id }?.accessState
+    if let state, !state.isAccessible, let name = state.name {
+      text += "; its ANA group is \(name) on the function's port: the host gets no usable disk"
     }
     print(Terminal.printable(text))
   }
