@@ -70,7 +70,7 @@ let package = Package(
         "ConfigFS", "PCIEndpoint", "NVMeTarget", "BlockDevices", "KernelModules", "KernelEvents",
         "KernelHistory", "LinuxFiles", "Numbers", "CLinux", systemPackage,
       ]),
-    .target(name: "PCI", dependencies: ["Numbers"]),
+    .target(name: "PCI", dependencies: ["LibC", "Numbers"]),
     .target(name: "NVMe", dependencies: ["Numbers"]),
     .target(
       name: "ControllerEmulation",

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 public import SystemPackage
 
 /// Access to files and block devices of namespaces.
@@ -37,7 +38,7 @@ extension BackingStore {
   /// Whether two paths name one file. The kernel names a loop device's file by its resolved path, a profile by any.
   public func isSameFile(_ a: FilePath, _ b: FilePath) -> Bool {
     // A deleted file has no identity.
-    if a.lexicallyNormalized() == b.lexicallyNormalized() { return true }
+    if a.string.lexicallyNormalizedPath == b.string.lexicallyNormalizedPath { return true }
     guard let first = try? identity(of: a), let second = try? identity(of: b) else { return false }
     return first == second
   }

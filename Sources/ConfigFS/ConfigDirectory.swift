@@ -90,10 +90,19 @@ public struct ConfigDirectory: Sendable {
     return found
   }
 
+  // A path of configfs is normalised; parsing it as a FilePath is much slower, and this is called often.
+
   /// The last component of the path.
-  public var name: String {
-    // A path of configfs is normalised; parsing it as a FilePath is much slower, and this is called often.
-    let text = path.string
-    return text.lastIndex(of: "/").map { String(text[text.index(after: $0)...]) } ?? text
+  public var name: String { String(Self.split(path.string[...]).name) }
+
+  /// The name of the directory above.
+  public var parentName: String {
+    String(Self.split(Self.split(path.string[...]).above).name)
+  }
+
+  /// A path of configfs is normalised; parsing it as a FilePath is much slower, and this is called often.
+  private static func split(_ path: Substring) -> (above: Substring, name: Substring) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ("", path) }
+    return (path[..<slash], path[path.utf8.index(after: slash)...])
   }
 }

@@ -24,6 +24,23 @@ extension String {
       path[(path.utf8.lastIndex(of: slash).map(path.utf8.index(after:)) ?? startIndex)...])
   }
 
+  /// The path without empty components, `.` and `..`, as `FilePath.lexicallyNormalized()` has it.
+  package var lexicallyNormalizedPath: String {
+    let slash = UInt8(ascii: "/")
+    let dot = UInt8(ascii: ".")
+    var previous: UInt8 = 0
+    var isNormal = utf8.first == slash && utf8.count > 1
+    for byte in utf8 {
+      // Also names that begin with a dot.
+      if previous == slash, byte == slash || byte == dot {
+        isNormal = false
+        break
+      }
+      previous = byte
+    }
+    return isNormal && previous != slash ? self : FilePath(self).lexicallyNormalized().string
+  }
+
   /// A path without its last component and the slash before that.
   package var parentPath: String {
     utf8.lastIndex(of: UInt8(ascii: "/")).map { String(self[..<$0]) } ?? ""

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LibC
 
 /// The memory of a host as a function reaches it: regions of guest physical addresses, each with its backing.
 ///
@@ -134,7 +135,7 @@
 
   private static func zeroes(count: Int) -> UnsafeMutableRawPointer {
     let start = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 4096)
-    unsafe start.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+    unsafe memset(start, 0, count)
     return unsafe start
   }
 

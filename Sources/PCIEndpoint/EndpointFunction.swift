@@ -14,7 +14,7 @@ public struct EndpointFunction: ConfigItem {
 
   /// The driver, from the name of the directory above.
   public var driver: FunctionDriver {
-    FunctionDriver(name: directory.path.removingLastComponent().lastComponent?.string ?? "")
+    FunctionDriver(name: directory.parentName)
   }
 
   /// The PCI vendor ID at 00h (`vendorid`). 0xffff by default.

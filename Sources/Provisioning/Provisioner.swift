@@ -93,13 +93,9 @@ public struct Provisioner: Sendable {
     plan.claims = sharing.claims
     plan.isAdoption = sharing.isAdoption
     plan.released = Leftovers(of: desired, ownership, on: machine).released
-    var directories: Set<String> = []
-    for fact in planner.facts {
-      if case .directory(let path) = fact.content { directories.insert(path.string) }
-    }
-    let stores = StoreCheck(machine, ownership, except: directories)
+    let stores = StoreCheck(machine, ownership, except: planner.directories)
     try stores.check(desired.profile, loops: planner.loops)
-    var change = ChangeCheck(machine, ownership, stores, functions: directories)
+    var change = ChangeCheck(machine, ownership, stores, functions: planner.directories)
     try change.check(plan.steps)
   }
 
@@ -111,12 +107,9 @@ public struct Provisioner: Sendable {
       let driver = path.parent.parent
       let name = path.name
       for sibling in (try? machine.configFS.entries(of: driver)) ?? [] {
-        let directory = driver.appending(sibling.name)
-        let isOwn = planner.facts.contains {
-          if case .directory(directory) = $0.content { true } else { false }
-        }
-        guard sibling.kind == .directory, !isOwn,
-          let shown = try? machine.configFS.read(directory.appending(name)),
+        let directory = "\(driver)/\(sibling.name)"
+        guard sibling.kind == .directory, !planner.directories.contains(directory),
+          let shown = try? machine.configFS.read(FilePath("\(directory)/\(name)")),
           shown.kernelInteger(UInt32.self) != value.shown.kernelInteger(UInt32.self)
         else { continue }
         return [
@@ -137,13 +130,9 @@ public struct Provisioner: Sendable {
   private func stateWarnings(
     _ plan: inout Plan, _ planner: Planner, _ profile: Profile
   ) -> [ProfileIssue] {
-    var own: Set<String> = []
-    for fact in planner.facts {
-      if case .directory(let path) = fact.content { own.insert(path.string) }
-    }
     let addresses = AddressCheck(machine: machine).problems(profile, plan.steps)
     plan.obstacles = addresses.map(\.error)
-    return IdentityCheck(machine, except: own).warnings(profile)
+    return IdentityCheck(machine, except: planner.directories).warnings(profile)
       + ContiguousMemory.warnings(profile, plan.steps, machine)
       + addresses.map { path, error in
         ProfileIssue(

@@ -136,10 +136,10 @@ import Testing
     let journals = [name: try #require(start.journal(name))]
     let done = SimulatedMachine(kernel: start.kernel.copy(), journals: journals)
     try done.tearDown(name)
-    for step in plan.steps where step.operation.call?.isEffect == true {
+    let paths = plan.steps.filter { $0.operation.call?.isEffect == true }.map(\.operation.path)
+    for path in TestScale.some(of: paths, oneIn: 13, offset: name.utf8.count) {
       for call in [.read, .list, .describe] as [SimulatedKernel.Operation] {
         let machine = SimulatedMachine(kernel: start.kernel.copy(), journals: journals)
-        let path = step.operation.path
         machine.kernel.inject(.init(call, at: path, action: .errno(.ioError), count: nil))
         let error = machine.failure { (machine) throws(ProvisioningError) in
           try machine.tearDown(name)

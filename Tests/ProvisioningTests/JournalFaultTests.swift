@@ -50,7 +50,7 @@ import Testing
     "with room for any number of bytes in the run directory, setup does everything or nothing, and teardown everything, or the next one the rest",
     arguments: ShippedProfile.all)
   func full(_ shipped: ShippedProfile) async throws {
-    let step = TestScale.isCampaign ? 5 : TestScale.isFull ? 97 : 499
+    let step = TestScale.isCampaign ? 5 : TestScale.isFull ? 97 : 3_989
     // The limit is that of a process.
     await #expect(processExitsWith: .success) {
       [

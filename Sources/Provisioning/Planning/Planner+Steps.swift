@@ -93,7 +93,7 @@ extension Planner {
   /// Whether the driver of a function has another one, on the machine or in the profile.
   private func hasSiblings(_ fact: Fact) -> Bool {
     guard let path = fact.path else { return false }
-    return sharedDrivers.contains(path.parent.parent)
+    return sharedDrivers.contains(path.string.parentPath.parentPath)
   }
 
   /// Whether the plan creates the object of a fact.

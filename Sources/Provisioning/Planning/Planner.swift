@@ -23,7 +23,10 @@ struct Planner {
   let isUp: [Bool]
   /// The facts that need a fact.
   let dependents: [[Int]]
-  let sharedDrivers: Set<FilePath>
+  /// The paths of function drivers that have more than one function.
+  let sharedDrivers: Set<String>
+  /// The paths of the directories of all facts.
+  let directories: Set<String>
   /// Facts to take down.
   private(set) var lowered: Set<Int> = []
   /// Directories that are removed and recreated.
@@ -42,7 +45,11 @@ struct Planner {
       for needed in fact.needs { dependents[needed].append(index) }
     }
     self.dependents = dependents
-    sharedDrivers = Self.sharedDrivers(facts, on: machine)
+    directories = Set(
+      facts.compactMap { fact in
+        if case .directory(let path) = fact.content { path.string } else { nil }
+      })
+    sharedDrivers = Self.sharedDrivers(directories, on: machine)
     if fromNothing {
       standings = facts.map { Self.standing(of: $0, onEmpty: machine) }
       isUp = facts.map { _ in false }
@@ -252,19 +259,17 @@ struct Planner {
     }
   }
 
-  /// The directories of function drivers that have more than one function.
-  private static func sharedDrivers(_ facts: [Fact], on machine: Machine) -> Set<FilePath> {
-    var functions: [FilePath: Set<String>] = [:]
-    let root = machine.configFS.mountPoint.appending("pci_ep/functions")
-    for fact in facts {
-      guard case .directory(let path) = fact.content,
-        path.parent.parent == root
-      else { continue }
-      functions[path.parent, default: []].insert(path.name)
+  private static func sharedDrivers(
+    _ directories: Set<String>, on machine: Machine
+  ) -> Set<String> {
+    let root = machine.configFS.mountPoint.string + "/pci_ep/functions"
+    var functions: [String: Set<String>] = [:]
+    for path in directories where path.parentPath.parentPath == root {
+      functions[path.parentPath, default: []].insert(path.lastComponent ?? "")
     }
     for driver in functions.keys {
-      for entry in (try? machine.configFS.entries(of: driver)) ?? [] where entry.kind == .directory
-      {
+      for entry in (try? machine.configFS.entries(of: FilePath(driver))) ?? []
+      where entry.kind == .directory {
         functions[driver]?.insert(entry.name)
       }
     }

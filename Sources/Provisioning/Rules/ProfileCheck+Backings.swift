@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import SystemPackage
+internal import LinuxFiles
 
 /// The rules of backings.
 extension ProfileCheck {
@@ -125,11 +125,6 @@ extension ProfileCheck {
     }
   }
 
-  /// A path in its shortest spelling, as far as that is known without the machine: `//`, `.`, `..` and a `/` at the end.
-  static func normalized(_ path: String) -> String {
-    FilePath(path).lexicallyNormalized().string
-  }
-
   /// Two backings on one store corrupt each other, and the kernel does not prevent it.
   func storesTwice() {
     var users: [String: (name: String, spelling: String)] = [:]
@@ -144,7 +139,7 @@ extension ProfileCheck {
       case .block(let path): store = path
       case .loopDevice(let loop): store = loop.file.path
       }
-      let normalized = Self.normalized(store)
+      let normalized = store.lexicallyNormalizedPath
       guard let other = users[normalized] else {
         users[normalized] = (backing.name, store)
         continue

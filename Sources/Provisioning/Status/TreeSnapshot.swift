@@ -97,10 +97,9 @@ extension Provisioner {
   }
 
   private func add(_ path: String, to snapshot: inout TreeSnapshot) {
-    let mount = machine.configFS.mountPoint
-    let directory = mount.pushing(FilePath(path))
+    let mount = machine.configFS.mountPoint.string
     let entries: [DirectoryEntry]
-    do { entries = try machine.configFS.entries(of: directory) } catch {
+    do { entries = try machine.configFS.entries(of: FilePath("\(mount)/\(path)")) } catch {
       if error != .noSuchFileOrDirectory { snapshot.unreadable[path] = error }
       return
     }
@@ -111,18 +110,18 @@ extension Provisioner {
       case .directory: add(place, to: &snapshot)
       case .link:
         let target: FilePath
-        do { target = try machine.configFS.linkTarget(of: directory.appending(entry.name)) } catch {
+        do { target = try machine.configFS.linkTarget(of: FilePath("\(mount)/\(place)")) } catch {
           if error != .noSuchFileOrDirectory { snapshot.unreadable[place] = error }
           continue
         }
-        let root = mount.string + "/"
+        let root = mount + "/"
         snapshot.entries[place] = .link(
           target.string.hasPrefix(root)
             ? String(target.string.dropFirst(root.count)) : target.string
         )
       case .attribute:
         do {
-          let text = try machine.configFS.read(directory.appending(entry.name))
+          let text = try machine.configFS.read(FilePath("\(mount)/\(place)"))
           snapshot.entries[place] = .attribute(text.withoutTrailingNewline)
         } catch {
           // Write-only attributes are included.

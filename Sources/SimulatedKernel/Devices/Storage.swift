@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import BlockDevices
 internal import ConfigFS
+internal import LinuxFiles
 internal import SystemPackage
 
 /// Files, block devices and loop devices of the simulated machine.
 extension KernelState {
-  /// A path without repeated slashes, `.` and `..`, which do not matter to the kernel.
-  private static func normalized(_ path: String) -> String {
-    FilePath(path).lexicallyNormalized().string
-  }
-
   /// Follows symbolic links; returns an absolute path and its entry.
   func resolve(_ path: String) throws(Errno) -> (String, SimulatedKernel.StoredObject) {
     guard path.utf8.count < 4096, path.split(separator: "/").allSatisfy({ $0.utf8.count <= 255 })
     else { throw .fileNameTooLong }
-    var path = Self.normalized(path)
+    var path = path.lexicallyNormalizedPath
     for _ in 0..<40 {
       guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
       guard let object = storage[path] else {
@@ -23,8 +19,8 @@ extension KernelState {
         throw .noSuchFileOrDirectory
       }
       guard object.kind == .symbolicLink, let target = object.target else { return (path, object) }
-      let base = FilePath(path).removingLastComponent()
-      path = base.pushing(FilePath(target)).lexicallyNormalized().string
+      path =
+        (target.hasPrefix("/") ? target : "\(path.parentPath)/\(target)").lexicallyNormalizedPath
     }
     throw .tooManySymbolicLinkLevels
   }
@@ -46,10 +42,10 @@ extension KernelState {
   }
 
   mutating func createFile(_ path: String, size: UInt64) throws(Errno) {
-    let path = Self.normalized(path)
+    let path = path.lexicallyNormalizedPath
     guard path.hasPrefix("/") else { throw .noSuchFileOrDirectory }
     guard storage[path] == nil else { throw .fileExists }
-    let parent = FilePath(path).removingLastComponent().string
+    let parent = path.parentPath.isEmpty ? "/" : path.parentPath
     guard let directory = storage[parent] else { throw .noSuchFileOrDirectory }
     guard directory.kind == .directory else { throw .notDirectory }
     guard !directory.isReadOnly else { throw .readOnlyFileSystem }
@@ -61,7 +57,7 @@ extension KernelState {
   }
 
   mutating func removeFile(_ path: String) throws(Errno) {
-    let path = Self.normalized(path)
+    let path = path.lexicallyNormalizedPath
     guard let object = storage[path] else { throw .noSuchFileOrDirectory }
     guard object.kind != .directory else { throw .isDirectory }
     guard machine.isPrivileged else { throw .permissionDenied }

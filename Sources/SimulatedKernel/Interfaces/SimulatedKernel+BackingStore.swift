@@ -42,7 +42,7 @@ extension SimulatedKernel: BackingStore {
   public func identity(of path: FilePath) throws(Errno) -> StoreIdentity {
     try look(.describe, path.string) { (kernel) throws(Errno) in
       // One name a store, once links are followed.
-      let (name, _) = try kernel.resolve(path.lexicallyNormalized().string)
+      let (name, _) = try kernel.resolve(path.string)
       return StoreIdentity(number: name, disk: kernel.disk(ofPartition: name))
     }
   }

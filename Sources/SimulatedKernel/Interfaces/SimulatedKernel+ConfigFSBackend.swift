@@ -3,7 +3,8 @@ public import ConfigFS
 public import SystemPackage
 
 extension SimulatedKernel: ConfigFSBackend {
-  public var mountPoint: FilePath { FilePath(Self.defaultMountPoint) }
+  private static let root = FilePath(defaultMountPoint)
+  public var mountPoint: FilePath { Self.root }
 
   public func read(_ path: FilePath) throws(Errno) -> String {
     try look(.read, path.string) { (kernel) throws(Errno) in try kernel.read(path.string) }

@@ -90,11 +90,11 @@ public struct SimulatedFiles: SystemFiles, Hashable {
   private enum Entry: Hashable {
     case file([UInt8])
     case link(String)
-    case failure(Errno)
   }
 
   private var entries: [FilePath: Entry] = [:]
   private var children: [FilePath: Set<String>] = [:]
+  private var failures: [FilePath: Errno] = [:]
 
   public init() {}
 
@@ -124,12 +124,13 @@ public struct SimulatedFiles: SystemFiles, Hashable {
   }
 
   /// Makes each access to a path, and to paths below it, fail.
-  public mutating func fail(_ path: FilePath, _ error: Errno) { entries[path] = .failure(error) }
+  public mutating func fail(_ path: FilePath, _ error: Errno) { failures[path] = error }
 
   /// Removes a path, with all paths below it.
   public mutating func remove(_ path: FilePath) {
     entries = entries.filter { !$0.key.starts(with: path) }
     children = children.filter { !$0.key.starts(with: path) }
+    failures = failures.filter { !$0.key.starts(with: path) }
     if let last = path.lastComponent?.string {
       children[path.removingLastComponent()]?.remove(last)
     }
@@ -142,11 +143,8 @@ public struct SimulatedFiles: SystemFiles, Hashable {
 
   /// The entry at a path, or the error of reaching it.
   private func entry(_ path: FilePath) throws(Errno) -> Entry? {
-    var above = path
-    while true {
-      if case .failure(let error)? = entries[above] { throw error }
-      if !above.removeLastComponent() { return entries[path] }
-    }
+    for (failing, error) in failures where path.starts(with: failing) { throw error }
+    return entries[path]
   }
 
   public func bytes(of path: FilePath) throws(Errno) -> [UInt8] {

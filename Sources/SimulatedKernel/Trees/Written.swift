@@ -216,7 +216,10 @@ private struct Scanner {
 }
 
 /// Strings are bytes to the kernel: no normalisation.
-func sameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
+func sameBytes(_ left: String, _ right: String) -> Bool {
+  // Texts with the same bytes are equal, and most are not: `==` is the faster comparison.
+  left == right && left.utf8.elementsEqual(right.utf8)
+}
 
 extension String {
   /// The first bytes, as `strscpy` or `%.*s` cuts them.
