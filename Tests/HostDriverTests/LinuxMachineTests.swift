@@ -56,6 +56,9 @@ import Testing
         "nvme nvme1: Duplicate cntlid 1 with nvme0, subsys nqn.a, rejecting",
         "nvme 0000:02:00.0: probe with driver nvme failed with error -22",
       ])
+    let refusal = try #require(machine.refusals.first)
+    #expect(machine.refusals.count == 1 && refusal.object == .controller)
+    #expect(refusal.controller == "nvme1" && refusal.message == machine.log[0])
     #expect(machine.disks == ["nvme0n1"])
   }
 
