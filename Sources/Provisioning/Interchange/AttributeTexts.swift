@@ -121,9 +121,10 @@ extension Profile.Subsystem {
     attributes = ProfileSchema.subsystem.raw(texts.remaining)
   }
 
-  /// Drops values that follow from the allowed hosts.
+  /// Drops values that follow from the allowed hosts. A subsystem whose attribute is not known is closed.
   mutating func settleHosts(_ hosts: [String]) {
     allowedHosts = hosts.sorted()
+    if self.allowAnyHost == nil { self.allowAnyHost = false }
     if self.allowAnyHost == allowedHosts.isEmpty { self.allowAnyHost = nil }
   }
 }
