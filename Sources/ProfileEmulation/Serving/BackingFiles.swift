@@ -33,8 +33,7 @@ struct BackingFiles {
   private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
     try add(
       file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
-      file.path.hasPrefix("/dev/")
-        ? BackingHint.missingDevice(file.path) : BackingHint.missingFile)
+      BackingHint.missing(file.path))
   }
 
   /// - Parameter hint: the hint for a missing file.

@@ -137,8 +137,7 @@ struct Preflight {
   private func missing(_ file: Profile.File, _ name: String) -> Failure {
     Failure(
       name: name, path: file.path,
-      hint: file.path.hasPrefix("/dev/")
-        ? BackingHint.missingDevice(file.path) : BackingHint.missingFile)
+      hint: BackingHint.missing(file.path))
   }
 
   private func notABlockDevice(
