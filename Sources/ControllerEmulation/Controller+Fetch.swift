@@ -6,14 +6,14 @@ internal import PCI
 extension Controller {
   /// Fetches and executes the commands of a queue, and posts completions.
   mutating func fetch(from queue: Int) {
-    guard isEnabled, submissions[queue].isLive else { return }
+    guard isEnabled, !hasCrashed, submissions[queue].isLive else { return }
     let tail = doorbell(submission: queue) & 0xffff
     let depth = submissions[queue].depth
     guard tail < depth else { return B.invalidTail(&self, tail, of: queue) }
     guard submissions[queue].head == tail || B.canFetch(&self) else { return }
     let first = submissions[queue].head
     var used: UInt64 = 0
-    while submissions[queue].isLive, isEnabled, submissions[queue].head != tail {
+    while submissions[queue].isLive, isEnabled, !hasCrashed, submissions[queue].head != tail {
       let head = submissions[queue].head
       guard
         let command = load(

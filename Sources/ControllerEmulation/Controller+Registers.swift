@@ -66,6 +66,10 @@ extension Controller {
     advance(to: time)
     guard offset >= 0, offset & 3 == 0, offset / 4 < bar.count else { return }
     trace(.register(offset: UInt32(offset), value: value))
+    guard !hasCrashed else {
+      bar[offset / 4] = value
+      return
+    }
     if offset >= Register.doorbells { return writeDoorbell(offset, value) }
     B.writeRegister(&self, offset, value)
   }
@@ -105,6 +109,12 @@ extension Controller {
 
   mutating func log(_ level: LogLine.Level, _ text: String) {
     effects.log.append(LogLine(time: now, level: level, text: text))
+  }
+
+  /// Ends the board's kernel, with the reason.
+  mutating func crash(_ fault: String, _ text: String) {
+    hasCrashed = true
+    diagnose(fault, text)
   }
 
   mutating func diagnose(_ fault: String, _ text: String) {

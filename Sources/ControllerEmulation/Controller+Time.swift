@@ -5,6 +5,7 @@ internal import NVMe
 extension Controller {
   /// The time of the next internal event; ``VirtualTime/never`` if only the host can cause one.
   var nextDue: VirtualTime {
+    if hasCrashed { return .never }
     var next = min(registersDue, keepAlive.due, doorbellBuffersDue)
     for queue in submissions.indices where submissions[queue].due < next {
       next = submissions[queue].due
@@ -20,6 +21,7 @@ extension Controller {
   ///
   /// A caller that waits for a host in real time may sleep until then. Does not access the host's memory.
   var nextWork: VirtualTime {
+    if hasCrashed { return .never }
     // Without register polling it acts on writes, and polls only doorbells.
     if B.registerPeriod == nil { return nextLook }
     guard isIdle else { return nextDue }
@@ -42,7 +44,7 @@ extension Controller {
       if isIdle { skipTicks(until: time) }
     }
     now = max(now, time)
-    pollDoorbells()
+    if !hasCrashed { pollDoorbells() }
   }
 
   /// Whether a tick could find anything before the host does something.

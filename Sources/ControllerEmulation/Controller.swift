@@ -31,6 +31,8 @@ internal import Synchronization
   var isEnabled = false
   /// Whether some host has asked for Identify Controller.
   var hasBeenIdentified = false
+  /// Whether a command has crashed the board's kernel: it executes nothing more, and what the host writes stays without effect.
+  var hasCrashed = false
   var pageSize: UInt64 = 4096
   /// Why nvmet executes no commands although the controller is enabled; nil if it does.
   var coreFailure: CoreFailure?

@@ -151,7 +151,7 @@ extension Examination {
     find(
       .cmaLow, name,
       [Finding.Evidence(path.string, "CmaFree \(area.free) kB of \(area.total) kB")],
-      area.problem(functions: 1, on: name), remedy: ContiguousMemory.remedy)
+      area.problem(functions: 1, on: [name]), remedy: ContiguousMemory.remedy)
   }
 
   // MARK: Its use

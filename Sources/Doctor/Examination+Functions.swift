@@ -177,7 +177,7 @@ extension Examination {
     guard let first = unknown.first else { return false }
     find(
       .optionsMalformed, function.name, [evidence(path)],
-      "the kernel does not know \"\(first)\": names have underscores and no leading dashes, unlike the options of the nvme command; the link fails with EINVAL",
+      "the kernel does not know \"\(FabricsOptions.hidingSecret(first))\": names have underscores and no leading dashes, unlike the options of the nvme command; the link fails with EINVAL",
       remedy: "echo -n 'transport=loop,nqn=NQN,nr_io_queues=4' > \(full(path))")
     return true
   }

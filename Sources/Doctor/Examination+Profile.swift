@@ -10,16 +10,22 @@ internal import SystemPackage
 extension Examination {
   mutating func examineProfile() {
     guard let profile else { return }
-    for warning in profile.warnings { tell(warning) }
+    // What the machine shows itself is not told again; warnings of a profile are not compared with each other.
+    let earlier = diagnosis.findings
     for function in profile.profile.functions { predict(function, profile.profile) }
     // Problems that affect every profile have been reported already.
-    if let reason = diagnosis.findings.first(where: { Self.foundations.contains($0.id) }) {
+    if let reason = earlier.first(where: { Self.foundations.contains($0.id) }) {
+      for warning in profile.warnings { tell(warning, earlier) }
       return hide(
         "whether \(profile.profile.name) fits",
         "fix \(reason.id.rawValue) first: \(reason.subject)")
     }
     let plan: Plan
     do throws(ProvisioningError) { plan = try provisioner.plan(profile) } catch {
+      // The reason of a refusal can be a warning of the profile.
+      for warning in profile.warnings where !error.message.contains(warning.message) {
+        tell(warning, earlier)
+      }
       if error.kind == .needsPrivileges || error.errno == .permissionDenied {
         return hide("whether \(profile.profile.name) fits", error.message + "; run as root")
       }
@@ -29,7 +35,10 @@ extension Examination {
         "setup refuses this profile on this machine",
         remedy: error.hint ?? "change the profile")
     }
-    for warning in plan.warnings where !profile.warnings.contains(warning) { tell(warning) }
+    for warning in profile.warnings { tell(warning, earlier) }
+    for warning in plan.warnings where !profile.warnings.contains(warning) {
+      tell(warning, earlier)
+    }
     see(
       "plan", plan.changesAnything ? "\(plan.steps.count) steps" : "nothing to do: it is set up")
   }
@@ -41,22 +50,38 @@ extension Examination {
     .controllerUnsuitable, .journalDamaged,
   ]
 
-  private static let topics: [ProfileIssue.Topic: Finding.ID] = [
+  private static let topics: [ProfileIssue.Topic.Kind: Finding.ID] = [
     .portUnused: .portUnused, .contiguousMemory: .cmaLow, .namespaceAccess: .anaInaccessible,
   ]
 
-  private mutating func tell(_ warning: ProfileIssue) {
-    let id = warning.topic.flatMap { Self.topics[$0] }
-    // The machine may show the same.
-    let port = profile?.profile.ports.enumerated().first { "ports[\($0.offset)]" == warning.path }
-    let isKnown = diagnosis.findings.contains { finding in
-      finding.id == id
-        && (id != .portUnused || finding.subject == port.map { "\($0.element.id)" })
+  /// - Parameter earlier: the findings about the machine, which may show the same.
+  private mutating func tell(_ warning: ProfileIssue, _ earlier: [Finding]) {
+    let id = warning.topic.flatMap { Self.topics[$0.kind] }
+    if let id, let topic = warning.topic,
+      subjects(of: topic).allSatisfy({ subject in
+        earlier.contains { $0.id == id && $0.subject == subject }
+      })
+    {
+      return
     }
-    if id != nil, isKnown { return }
     find(
       id ?? .profileWarning, warning.path, [Finding.Evidence(warning.path, warning.message)],
       "setup continues despite it", remedy: warning.hint ?? "change the profile, or accept it")
+  }
+
+  /// The subjects as they are named on this machine, on which the NQN of a function's subsystem can have a suffix.
+  private func subjects(of topic: ProfileIssue.Topic) -> [String] {
+    guard topic.kind == .namespaceAccess, let profile = profile?.profile else {
+      return topic.subjects
+    }
+    let here = profile.identified(on: machine.facts.machineID)
+    return topic.subjects.map { subject in
+      for (given, own) in zip(profile.subsystems, here.subsystems)
+      where subject.hasPrefix("\(given.nqn) ") {
+        return own.nqn + subject.dropFirst(given.nqn.count)
+      }
+      return subject
+    }
   }
 
   /// The outbound windows of a function, which grow with its queues from a release on.

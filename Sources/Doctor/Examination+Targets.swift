@@ -138,20 +138,25 @@ extension Examination {
     let root = "nvmet/subsystems/\(nqn)/namespaces"
     for space in enabledNamespaces(of: nqn) {
       let path = "nvmet/ports/\(port)/ana_groups"
-      guard let group = tree.text("\(space.path)/ana_grpid") else { continue }
-      let state = tree.text("\(path)/\(group)/ana_state")
-      guard ANAState(rawValue: state ?? "inaccessible")?.isAccessible != true else { continue }
+      guard let text = tree.text("\(space.path)/ana_grpid"),
+        let group = text.kernelInteger(UInt32.self)
+      else { continue }
+      let found = NVMeTarget.Port.anaState(of: group, among: directories(in: path)) {
+        tree.text("\(path)/\($0)/ana_state")
+      }
+      guard found.state?.isAccessible != true else { continue }
+      let directory = "\(path)/\(found.name ?? "\(group)")"
+      let state = tree.text("\(directory)/ana_state")
       find(
         .anaInaccessible, "\(nqn) namespace \(space.path.dropFirst(root.count + 1))",
         [
           evidence("\(space.path)/ana_grpid"),
           state == nil
-            ? Finding.Evidence(full("\(path)/\(group)"), "missing")
-            : evidence("\(path)/\(group)/ana_state"),
+            ? Finding.Evidence(full(directory), "missing") : evidence("\(directory)/ana_state"),
         ],
         "the namespace's ANA group is \(state ?? "inaccessible") on port \(port), through which \(function.name) serves it: the host gets no usable disk",
         remedy:
-          "\(state == nil ? "mkdir \(full("\(path)/\(group)")); " : "")echo optimized > \(full("\(path)/\(group)/ana_state")), or echo 1 > \(full("\(space.path)/ana_grpid")); in a profile: anaGroups of the port"
+          "\(state == nil ? "mkdir \(full(directory)); " : "")echo optimized > \(full("\(directory)/ana_state")), or echo 1 > \(full("\(space.path)/ana_grpid")); in a profile: anaGroups of the port"
       )
     }
   }

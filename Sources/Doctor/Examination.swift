@@ -134,12 +134,13 @@ struct Examination {
   /// The path as users type it.
   func full(_ path: String) -> String { machine.configFS.mountPoint.string + "/" + path }
 
-  /// An attribute as evidence.
+  /// An attribute as evidence, without secrets.
   func evidence(_ path: String) -> Finding.Evidence {
     guard let text = tree.text(path) else {
       return Finding.Evidence(full(path), has(path) ? "present" : "missing")
     }
-    return Finding.Evidence(full(path), text.isEmpty ? "empty" : text)
+    return Finding.Evidence(
+      full(path), text.isEmpty ? "empty" : SecretAttribute.reported(text, at: path))
   }
 
   func evidence(_ line: KernelLogLine) -> Finding.Evidence {

@@ -31,7 +31,7 @@ public final class LinuxHost: NVMeHost {
     guard isLive else { return "\(command) QID \(queue) timeout, disable controller" }
     let name = queue == 0 ? "Admin Cmd" : "I/O Cmd"
     return
-      "\(command) opcode \(opcode == 0 ? "0" : hexadecimal(opcode)) (\(name)) QID \(queue) timeout, reset controller"
+      "\(command) opcode \(hexadecimal(opcode)) (\(name)) QID \(queue) timeout, reset controller"
   }
 
   // MARK: Probe

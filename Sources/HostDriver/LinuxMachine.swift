@@ -9,12 +9,28 @@ internal import Numbers
 public final class LinuxMachine {
   /// The kernel's messages, without their times.
   public private(set) var log: [String] = []
+  /// What it has refused, oldest first.
+  public private(set) var refusals: [Refusal] = []
   private var controllers: [Controller] = []
   /// The numbers of devices that are being probed.
   private var probing: Set<Int> = []
   private var subsystems: [Subsystem] = []
 
   public init() {}
+
+  /// A controller, or a namespace of one, that the kernel does not use.
+  public struct Refusal: Sendable, Hashable {
+    public enum Object: Sendable, Hashable {
+      case controller
+      case namespace(UInt32)
+    }
+
+    /// `nvme0`
+    public var controller: String
+    public var object: Object
+    /// The kernel's message about it.
+    public var message: String
+  }
 
   private struct Controller {
     var instance: Int
@@ -139,6 +155,7 @@ public final class LinuxMachine {
 
   private func refuse(_ instance: Int, _ message: String) -> HostError {
     say(instance, message)
+    record(.controller, instance)
     // -EINVAL of nvme_init_subsystem.
     probeFailed(instance, -22)
     return HostError(step: Self.step(instance), message: message)
@@ -149,6 +166,12 @@ public final class LinuxMachine {
   private func probeFailed(_ instance: Int, _ error: Int) {
     let bus = hexadecimalDigits(UInt8(truncatingIfNeeded: instance + 1), count: 2)
     log.append("nvme 0000:\(bus):00.0: probe with driver nvme failed with error \(error)")
+  }
+
+  /// Records that the last message was a refusal.
+  private func record(_ object: Refusal.Object, _ instance: Int) {
+    refusals.append(
+      Refusal(controller: Self.name(instance), object: object, message: log.last ?? ""))
   }
 
   private func say(_ instance: Int, _ message: String) {
@@ -188,6 +211,7 @@ public final class LinuxMachine {
       say(instance, controller.description)
       guard !(controller.allowsOthers && isShared) else {
         say(instance, "ignoring nsid \(id) because of duplicate IDs")
+        record(.namespace(id), instance)
         return nil
       }
       say(instance, "clearing duplicate IDs for nsid \(id)")
@@ -200,10 +224,12 @@ public final class LinuxMachine {
     }) {
       guard isShared, heads[head].isShared else {
         say(instance, "Duplicate unshared namespace \(id)")
+        record(.namespace(id), instance)
         return nil
       }
       guard heads[head].identifiers == identifiers else {
         say(instance, "IDs don't match for shared namespace \(id)")
+        record(.namespace(id), instance)
         return nil
       }
       subsystems[index].heads[head].paths.insert(instance)
@@ -211,6 +237,7 @@ public final class LinuxMachine {
     }
     guard !heads.contains(where: { $0.identifiers.clashes(with: identifiers) }) else {
       say(instance, "duplicate IDs in subsystem for nsid \(id)")
+      record(.namespace(id), instance)
       return nil
     }
     let numbers = Set(heads.map(\.number))

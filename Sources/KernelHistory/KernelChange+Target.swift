@@ -194,14 +194,16 @@ extension KernelChange {
     shows: "reservations of a new host may have the identifier of another one", effect: .minor,
     place: .board)
 
-  static let identifyCrash = KernelChange(
+  /// nvmet dereferences a null pointer in the active namespace list of a command set.
+  public static let identifyCrash = KernelChange(
     name: "identify-null-dereference", area: .nvmet,
     title:
       "fix NULL pointer dereferences in nvmet_execute_identify_nslist and nvmet_execute_identify_ns_zns",
     commits: ["713f4d88c9eb", "f594863967d8"],
     until: Point(7, 3, .y(7, 2, .by(13)), .y(6, 18, .known(47)), others: true),
-    shows: "an Identify command of a host crashes the board",
-    workaround: "give the disk only to hosts that you trust", effect: .severe, place: .board)
+    shows:
+      "an Identify command of a host crashes the board: CNS 07h, the active namespaces of a command set (`nvme list-ns --csi=0`), with an enabled namespace, and CNS 05h for the zoned command set with a namespace on a file. Linux as the host sends neither to such a disk by itself. The emulation has the first one",
+    workaround: "give the disk only to hosts that you trust", effect: .severe, place: .host)
 
   static let dmaSerialised = KernelChange(
     name: "dma-transfers-serialised", area: .nvmetPCIEPF,

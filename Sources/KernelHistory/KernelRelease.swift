@@ -90,7 +90,7 @@ public struct KernelRelease: Sendable, Hashable {
     guard parts.count == 2 || parts.count == 3, parts[0].isEmpty, let hash = parts.last,
       hash.hasPrefix("g"), hash.count > 7, hash.dropFirst().allSatisfy(\.isHexDigit)
     else { return false }
-    return parts.count == 2 || parts[1].count == 5 && parts[1].allSatisfy(\.isNumber)
+    return parts.count == 2 || parts[1].count >= 5 && parts[1].allSatisfy(\.isNumber)
   }
 
   /// Whether the stable release is known, and a fix that it lacks is missing unless the distributor added it.

@@ -65,6 +65,22 @@ public struct Port: ConfigItem {
 
   /// The ANA groups. Group 1 always exists and cannot be removed.
   public var anaGroups: ConfigGroup<ANAGroup> { ConfigGroup(directory.child("ana_groups")) }
+
+  /// The state of a group on a port, by its number: a directory may spell it `2`, `02` or `0x2`, and the kernel keeps one state of each
+  /// number. Group 1 is optimized until it is written, a group that the port does not have is inaccessible.
+  /// - Parameters:
+  ///   - names: of the directories in `ana_groups`.
+  ///   - text: the `ana_state` of a directory; nil if it cannot be read.
+  /// - Returns: the state, and the directory that has it; nil for a state that is not known here.
+  /// - Source: `drivers/nvme/target/configfs.c`, `nvmet_ana_groups_make_group`, `nvmet_ports_make`.
+  public static func anaState(
+    of group: UInt32, among names: some Sequence<String>, text: (String) -> String?
+  ) -> (state: ANAState?, name: String?) {
+    let missing: ANAState = group == 1 ? .optimized : .inaccessible
+    let name = names.sorted().first { $0.kernelInteger(UInt32.self) == group }
+    guard let name, let text = text(name) else { return (missing, name) }
+    return (ANAState(attributeText: text), name)
+  }
 }
 
 /// An ANA group of one port.

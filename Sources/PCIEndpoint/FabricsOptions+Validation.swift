@@ -22,7 +22,10 @@ extension FabricsOptions {
     for option in Self.options {
       guard case .text(let path) = option.field, let value = self[keyPath: path] else { continue }
       if value.isEmpty { found.append("\(option.token) is empty") }
-      if value.contains(where: { $0 == "," || $0.isNewline }) || value.utf8.contains(0) {
+      // The kernel separates bytes; in Swift a comma with an accent is another character.
+      if value.unicodeScalars.contains(where: { $0 == "," || $0 == "\0" })
+        || value.contains(where: \.isNewline)
+      {
         found.append("\(option.token) contains a comma, a line feed or a NUL, which would end it")
       }
     }

@@ -84,7 +84,12 @@ public struct FabricsOptions: Hashable, Sendable {
   }
 
   private init(lenient text: String) {
-    for item in text.split(whereSeparator: { $0 == "," || $0 == "\n" }) { take(String(item)) }
+    for item in Self.items(of: text) { take(item) }
+  }
+
+  /// The kernel separates bytes; a carriage return before a line feed belongs to its item.
+  private static func items(of text: String) -> [String] {
+    text.unicodeScalars.split { $0 == "," || $0 == "\n" }.map { String($0) }
   }
 }
 
@@ -118,9 +123,7 @@ extension FabricsOptions: AttributeValue {
     // The driver appends the item unless the letters are there already, be it in a name.
     func hides(_ text: String) -> Bool {
       !text.contains(hiddenNamespaces)
-        || text.split(whereSeparator: { $0 == "," || $0 == "\n" }).contains {
-          $0 == hiddenNamespaces
-        }
+        || items(of: text).contains(hiddenNamespaces)
     }
     var (first, second) = (Self(lenient: a), Self(lenient: b))
     first.unknownItems.sort()
@@ -132,28 +135,48 @@ extension FabricsOptions: AttributeValue {
 extension FabricsOptions: CustomStringConvertible {
   /// The items in a fixed order, without `hidden_ns` and with secrets hidden.
   public var description: String {
-    var shown = self
-    if secret != nil { shown.secret = Self.hidden }
-    if controllerSecret != nil { shown.controllerSecret = Self.hidden }
-    shown.unknownItems = unknownItems.map(Self.hidingSecret)
-    return shown.render()
+    items.map(Self.hidingSecret).joined(separator: ",")
   }
 
   private static let hidden = "(hidden)"
+  /// The beginnings of keys for DH-HMAC-CHAP and TLS, and names that precede them.
+  private static let secretMarks = [
+    "dhhc-1", "nvmetlskey-1", "dhchap_secret", "dhchap_ctrl_secret", "dhchap_key",
+    "dhchap_ctrl_key",
+  ]
 
-  private var hasSecret: Bool {
-    secret != nil || controllerSecret != nil
-      || unknownItems.contains { Self.hidingSecret($0) != $0 }
+  private var hasSecret: Bool { items.contains { Self.hidingSecret($0) != $0 } }
+
+  /// The text of an option string with its secrets hidden, otherwise unchanged.
+  public static func hidingSecrets(in text: String) -> String {
+    var shown = ""
+    for (index, line) in text.unicodeScalars.split(
+      omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" }
+    ).enumerated() {
+      if index > 0 { shown += "\n" }
+      shown += line.split(separator: ",", omittingEmptySubsequences: false).map {
+        hidingSecret(String($0))
+      }.joined(separator: ",")
+    }
+    return shown
   }
 
-  /// An unknown item that may be a secret option with a wrong name, without its value.
-  static func hidingSecret(_ item: String) -> String {
-    guard item.contains("secret") || item.contains("DHHC-1:") else { return item }
-    let name = item.prefix { $0 != "=" }
-    return name.contains("DHHC-1:") ? hidden : "\(name)=\(hidden)"
+  /// An item without its value if that is a secret, or may be one because the name is not known.
+  public static func hidingSecret(_ item: String) -> String {
+    let folded = item.lowercased()
+    let name = item.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+    let isKnown = options.contains { $0.token == name }
+    let marks = secretMarks + (isKnown ? [] : ["secret", "dhchap", "key"])
+    guard marks.contains(where: { folded.contains($0) }), name.endIndex != item.endIndex else {
+      return item
+    }
+    return name.lowercased().contains("dhhc-1") || name.lowercased().contains("nvmetlskey")
+      ? hidden : "\(name)=\(hidden)"
   }
 
-  private func render() -> String {
+  private func render() -> String { items.joined(separator: ",") }
+
+  private var items: [String] {
     var items: [String] = []
     for option in Self.options {
       switch option.field {
@@ -165,7 +188,7 @@ extension FabricsOptions: CustomStringConvertible {
         if self[keyPath: path] { items.append(option.token) }
       }
     }
-    return (items + unknownItems).joined(separator: ",")
+    return items + unknownItems
   }
 
   private mutating func take(_ item: String) {

@@ -27,6 +27,10 @@ package final class BoardsInOneHost {
   package private(set) var found: [Found] = []
   /// The host's kernel messages about identities.
   package var log: [String] { host.log }
+  /// The messages of those that are refusals of a controller or a namespace.
+  package var refusals: [String] { host.refusals.map(\.message) }
+  /// What the profile has and the simulated kernels lack.
+  package var ignored: [ProfileIssue] { boards.first?.emulation.ignored ?? [] }
   /// The host's disks, each once.
   package private(set) var disks: [String] = []
   private let host = LinuxMachine()

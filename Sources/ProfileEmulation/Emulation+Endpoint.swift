@@ -48,17 +48,32 @@ extension Emulation {
         "see the trace; a quirk of the driver (epfnvme emulate --list-quirks) or a bug of its kernel release (epfnvme predict) may be the cause"
     }
 
-    /// The results of nvme-cli commands.
+    /// The results of nvme-cli commands. A command that crashes the board's kernel is not sent, so that the others have results.
     package func answers(
       _ found: ProbeResult
-    ) throws(ProvisioningError) -> [(Inquiry, Inquiry.Answer)] {
+    ) throws(ProvisioningError) -> [(inquiry: Inquiry, result: Result)] {
       let inquiries = Inquiry.all(for: found)
-      do { return Array(zip(inquiries, try player.host.answers(to: inquiries))) } catch {
+      let crashes = inquiries.map { function.model.crash(of: $0) }
+      let sent = zip(inquiries, crashes).filter { $0.1 == nil }.map(\.0)
+      do {
+        var answers = try player.host.answers(to: sent)[...]
+        return zip(inquiries, crashes).compactMap { inquiry, crash in
+          if let crash { return (inquiry, .crash(crash)) }
+          return answers.popFirst().map { (inquiry, .answer($0)) }
+        }
+      } catch {
         throw ProvisioningError(
           .different, "the controller failed: \(error)", operation: error.step,
           path: name,
           hint: "epfnvme emulate --scenario conformance shows which commands it completes")
       }
+    }
+
+    /// The result of a command.
+    package enum Result {
+      case answer(Inquiry.Answer)
+      /// None: the board's kernel crashes; the name of its bug.
+      case crash(String)
     }
 
     /// The registers of BAR 0 as a host finds them after probing.
@@ -120,5 +135,17 @@ extension Emulation {
       usleep(UInt32(clamping: milliseconds * 1000))
       function.catchUp()
     }
+  }
+}
+
+extension ControllerModel {
+  /// The bug with which a command crashes the board's kernel; nil for others.
+  fileprivate func crash(of inquiry: Inquiry) -> String? {
+    guard quirks.contains(.identifyNullDereference), !inquiry.isIO,
+      inquiry.entry.adminOpcode == .identify,
+      inquiry.entry.identifyStructure == .commandSetActiveNamespaces,
+      namespaces.contains(where: { $0.isEnabled && $0.id > inquiry.entry.namespaceID })
+    else { return nil }
+    return Quirk.identifyNullDereference.rawValue
   }
 }

@@ -46,6 +46,14 @@ public struct Provisioner: Sendable {
     try plan(located, Ownership(located.profile.name, in: run))
   }
 
+  /// The reason for which `setup` would refuse a profile on this machine as it is; nil if it would not. A disruption of a host is none.
+  public func refusal(of located: Profile.Located) -> ProvisioningError? {
+    do { return try plan(located).obstacles.first } catch {
+      // Whoever may not look knows nothing about setup, which root runs.
+      return error.kind == .needsPrivileges || error.errno == .permissionDenied ? nil : error
+    }
+  }
+
   /// The plan of `setup` on this machine if nothing were set up on it; changes nothing.
   /// - Throws: ``ProvisioningError`` if the profile is impossible.
   public func planFromNothing(_ profile: Profile) throws(ProvisioningError) -> Plan {
@@ -76,7 +84,7 @@ public struct Provisioner: Sendable {
     plan.warnings =
       located.warnings
       + (resolution.warnings + headerWarnings(planner)
-      + (fromNothing ? [] : stateWarnings(&plan, planner, desired.profile))).map { warning in
+      + (fromNothing ? [] : stateWarnings(&plan, planner, resolution))).map { warning in
         var warning = warning
         warning.position = Profile.place(of: warning.path, in: located.places)
         return warning
@@ -128,12 +136,13 @@ public struct Provisioner: Sendable {
 
   /// Identifiers and addresses that the machine uses already, or does not have.
   private func stateWarnings(
-    _ plan: inout Plan, _ planner: Planner, _ profile: Profile
+    _ plan: inout Plan, _ planner: Planner, _ resolution: Resolution
   ) -> [ProfileIssue] {
+    let profile = resolution.profile
     let addresses = AddressCheck(machine: machine).problems(profile, plan.steps)
     plan.obstacles = addresses.map(\.error)
     return IdentityCheck(machine, except: planner.directories).warnings(profile)
-      + ContiguousMemory.warnings(profile, plan.steps, machine)
+      + ContiguousMemory.warnings(resolution, plan.steps, machine)
       + addresses.map { path, error in
         ProfileIssue(
           .warning, path: path, message: "setup would fail: \(error.message)", hint: error.hint)

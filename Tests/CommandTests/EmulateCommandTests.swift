@@ -129,6 +129,30 @@ import Testing
         == nil)
   }
 
+  @Test(
+    "predict --commands says which command crashes the board of a release, and has the results of the others",
+    arguments: [("6.18.2", true), ("7.2", false)])
+  func predictCrash(_ release: String, _ crashes: Bool) throws {
+    let profile = ShippedProfile.directory.appending("null_blk-pci.json").string
+    let arguments = ["predict", profile, "--kernel-release", release, "--commands"]
+    let result = try Program()(arguments + ["--json"])
+    let answers = try #require(
+      result.json?["functions"]?.arrayValue?.first?["commands"]?.arrayValue, "\(result)")
+    func answer(_ words: String) -> JSONValue? {
+      answers.first { $0["nvme"]?.stringValue == words }
+    }
+    let list = try #require(answer("list-ns --csi=0"))
+    #expect(list["crash"]?.stringValue == (crashes ? "identify-null-dereference" : nil))
+    #expect(list["status"] == (crashes ? .null : 0))
+    #expect(answer("list-ns")?["status"] == 0)
+    #expect(answer("id-ns --namespace-id=1")?["length"] == 4096)
+    let bugs = result.json?["kernelBugs"]?.arrayValue?.compactMap { $0["name"]?.stringValue }
+    #expect(bugs?.contains("identify-null-dereference") == crashes)
+    #expect(
+      try Program()(arguments).output.contains(
+        "no completion: crashes the board (identify-null-dereference)") == crashes)
+  }
+
   @Test("a namespace on a file is predicted as one, although it is emulated in memory")
   func predictFile() throws {
     let profile = ShippedProfile.directory.appending("namespaces.json").string
@@ -268,7 +292,7 @@ import Testing
   func listing() throws {
     let result = try Program()("emulate", "--list-quirks", "--json")
     let rows = try #require(result.json?.arrayValue)
-    #expect(rows.count == 49)
+    #expect(rows.count == 50)
     #expect(rows.allSatisfy { $0["summary"]?.stringValue?.isEmpty == false })
     #expect(try Program()("emulate", howto, "--scenario", "none").status == 64)
   }

@@ -75,6 +75,33 @@ import Testing
       json["differences"]?.arrayValue?.map { $0["kind"]?.stringValue } == ["different", "foreign"])
   }
 
+  /// As in the first profile, the second names the subsystem and the disk that the first one made.
+  @Test("diff says that setup refuses a profile, and why, in the words of setup")
+  func refusedDiff() throws {
+    let program = Program()
+    _ = try program.kernel()
+    #expect(try program("setup", shipped).status == 0)
+    let other = try program.write(
+      #"""
+      { "version": 1, "name": "other", "identity": "profile",
+        "backings": { "d": { "nullBlock": { "device": "nullblk-pci-disk", "sizeMiB": 64, "memoryBacked": true } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:nullblk-pci", "namespaces": [ { "id": 1, "backing": "d" } ] } ] }
+      """#, to: "other.json")
+    let refused = try program("setup", other)
+    #expect(refused.status == 78)
+    let reason = try #require(
+      refused.errors.split(separator: "\n").first { $0.contains("error: ") }?.split(
+        separator: "error: ", maxSplits: 1
+      ).last)
+    let diff = try program("diff", other)
+    #expect(diff.status == 1)
+    #expect(diff.output.contains("setup refuses it: \(reason)"), "\(diff.output)\(refused.errors)")
+    #expect(!diff.output.contains("no fix disrupts a host"))
+    let json = try #require(try program("diff", other, "--json").json)
+    #expect(json["refusal"]?["message"]?.stringValue == String(reason))
+    #expect(try program("diff", shipped, "--json").json?["refusal"] == .null)
+  }
+
   @Test("export and import of nvmetcli JSON are consistent")
   func nvmetcli() throws {
     let program = Program()

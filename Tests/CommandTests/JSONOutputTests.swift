@@ -61,8 +61,12 @@ import Testing
     Row("smoke", ["smoke", loop], status: 64, after: ["setup", loop]),
     Row("smoke", ["smoke", "--list-cases"]),
     Row("doctor", ["doctor"]), Row("doctor", ["doctor", tcp], status: 1),
-    Row("doctor", ["doctor", "--host", "--log", "/dev/null"]),
-    Row("host-explain", ["host", "explain", "--log", "/dev/null"]),
+    // Any text is a log.
+    Row("doctor", ["doctor", "--host", "--log", loop]),
+    Row("host-explain", ["host", "explain", "--log", loop]),
+    Row(
+      "predict",
+      ["predict", shipped("null_blk-pci"), "--kernel-release", "6.18.2", "--commands"]),
     Row("predict", ["predict", loop]), Row("predict", ["predict", loop, "--commands"]),
     Row("predict", ["predict", loop, "--kernel-release", "6.14.2"]),
     Row("emulate", ["emulate", loop, "--kernel-release", "6.14.2"]),
@@ -79,6 +83,7 @@ import Testing
     Row("error", ["check", loop, "--host", "auto"], status: 78),
     Row("error", ["doctor", "--host"], status: 78),
     Row("error", ["doctor", "--host", "--log", "/nowhere"], status: 66),
+    Row("error", ["doctor", "--host", "--log", "/dev/null"], status: 66),
     Row("error", ["debug", "status"], status: 78), Row("error", ["host", "find"], status: 78),
   ]
 

@@ -18,6 +18,55 @@ import Testing
     return try #require(result.json)
   }
 
+  /// A release, the exit code of validate, and the severities of issues about windows.
+  @Test(
+    "validate applies the rule of outbound windows as the kernel release has it",
+    arguments: [
+      (nil, 0, ["warning"]), ("7.2", 65, ["error"]), ("6.14.2", 0, []),
+      ("6.14.2-rockchip", 0, ["warning"]), ("6.12", 0, []),
+    ] as [(String?, Int32, [String])])
+  func windows(_ release: String?, _ status: Int32, _ severities: [String]) throws {
+    let program = Program()
+    let file = try program.write(
+      #"""
+      { "version": 1, "name": "x", "backings": { "d": { "nullBlock": { "sizeMiB": 64, "memoryBacked": true } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:x", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+        "functions": [ { "name": "f.0", "ioQueues": 4, "msixVectors": 8, "msiVectors": 8,
+          "vendorID": "0x1b96", "deviceID": "0xbeef", "target": { "pci": "nqn.2026-01.org.example:x" },
+          "controllerFeatures": { "outboundWindows": 1 } } ] }
+      """#, to: "p.json")
+    let options = release.map { ["--kernel-release", $0] } ?? []
+    let result = try program(["validate", file, "--json"] + options)
+    #expect(result.status == status, "\(result.errors)")
+    let issues = result.json?.arrayValue?.first?["issues"]?.arrayValue ?? []
+    let found = issues.filter { $0["path"]?.stringValue?.hasSuffix("outboundWindows") == true }
+    #expect(found.compactMap { $0["severity"]?.stringValue } == severities)
+    for issue in found {
+      #expect(issue["message"]?.stringValue?.hasPrefix("1 window serves 0 queue pairs;") == true)
+    }
+  }
+
+  @Test(
+    "attributes that the simulated kernel lacks are warnings of every command that emulates the profile",
+    arguments: [
+      ["emulate", "--boards", "2"], ["emulate"], ["predict"],
+    ])
+  func ignored(_ words: [String]) throws {
+    let program = Program()
+    let file = try program.write(
+      #"""
+      { "version": 1, "name": "x", "backings": { "d": { "nullBlock": { "sizeMiB": 64, "memoryBacked": true } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:x", "attributes": { "attr_colour": "blue" },
+          "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+        "functions": [ { "name": "f.0", "ioQueues": 4, "msixVectors": 8, "msiVectors": 8,
+          "vendorID": "0x1b96", "deviceID": "0xbeef", "target": { "pci": "nqn.2026-01.org.example:x" } } ] }
+      """#, to: "p.json")
+    let result = try program(words + [file])
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.errors.contains("attr_colour"), "\(result.errors)")
+    #expect(result.errors.contains("left out here"), "\(result.errors)")
+  }
+
   @Test("predict lists the bugs of the release that a host can meet", arguments: releases)
   func bugs(release: String) throws {
     let json = try predict(release)

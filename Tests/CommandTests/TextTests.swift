@@ -115,6 +115,7 @@ import Testing
 
   /// Options of other programs that sources name.
   private static let foreignOptions: Set<String> = [
+    "--csi",
     "--setrw", "--scan", "--assemble", "--sector-size", "--direct-io", "--show", "--size", "--help",
     "--version",
     "--result", "--measurement", "--nrioq", "--units", "--experimental-dump-help",

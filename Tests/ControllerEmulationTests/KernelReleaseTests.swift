@@ -173,6 +173,23 @@ struct KernelReleaseTests {
       host.pass(100)
       return host.diagnoses.map(\.fault).joined(separator: ", ")
     },
+    Probe(.identifyNullDereference, old: "no completion, nvmet_pci_epf: Identify", new: "0") {
+      quirks in
+      let host = host(quirks)
+      // After the last namespace there is none to compare.
+      func list(after id: UInt32) -> UInt16? {
+        host.status(of: .init(opcode: 6, namespace: id, prp1: host.page(), words: [7]))
+      }
+      #expect(list(after: 0xffff) == 0)
+      let list = list(after: 0)
+      guard list == nil else { return text(list) }
+      // The board is dead: nothing has a completion, and a reset is not seen.
+      #expect(host.status(of: .init(opcode: 6, prp1: host.page(), words: [1])) == nil)
+      host.write(0x14, 0)
+      host.pass(1000)
+      #expect(host.status & 1 == 1)
+      return "no completion, " + host.diagnoses.map(\.fault).joined(separator: ", ")
+    },
     Probe(.reservationMaskNamesNamespace, old: "600b, 4002", new: "4002, 4002") { quirks in
       let host = host(quirks)
       return [9, 1].map { text(host.getFeature(0x82, namespace: $0)?.status) }

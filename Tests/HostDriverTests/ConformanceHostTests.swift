@@ -175,6 +175,20 @@ import Testing
     }
   }
 
+  @Test("a creation that is never completed violates the rule of failed creations")
+  func lostCreation() throws {
+    let memory = HostMemory(count: 16 << 20)
+    var model = ControllerModel(.reference)
+    model.namespaces = [Namespace(id: 1, backend: .memory(MemoryStore(count: 4 << 20)))]
+    model.interrupts = .msix(vectors: 8)
+    let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
+    function.linkUp()
+    let filter = LosingFunction(function, memory)
+    let found = try ConformanceHost(filter, memory: memory, clock: DeviceClock(function)).examine()
+    let rule = try #require(found.broken.first { $0.id == "create-cq-after-failure" })
+    #expect(rule.found == "no completion of Create CQ 3")
+  }
+
   @Test(
     "a disabled quirk no longer violates its rule",
     arguments: [
@@ -192,6 +206,48 @@ import Testing
     #expect(try examine(behaviour).broken.map(\.id).contains(rule))
     let without = try examine(behaviour) { $0.quirks.remove(quirk) }
     #expect(!without.broken.map(\.id).contains(rule))
+  }
+}
+
+/// A function that never completes Create I/O Completion Queue with ID 3: it takes the command for a request of an event.
+private final class LosingFunction: Function {
+  private let function: NVMeFunction
+  private let memory: HostMemory
+  private var queue: UInt64 = 0
+
+  init(_ function: NVMeFunction, _ memory: HostMemory) {
+    self.function = function
+    self.memory = memory
+  }
+
+  var host: (any HostInterface)? {
+    get { function.host }
+    set { function.host = newValue }
+  }
+  var configuration: ConfigurationSpace { function.configuration }
+  func reset(_ kind: ResetKind) { function.reset(kind) }
+
+  func writeConfiguration(offset: Int, width: ConfigurationSpace.Width, value: UInt32) {
+    function.writeConfiguration(offset: offset, width: width, value: value)
+  }
+
+  func readBAR(_ bar: Int, offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) {
+    function.readBAR(bar, offset: offset, into: buffer)
+  }
+
+  func writeBAR(_ bar: Int, offset: UInt64, from buffer: UnsafeRawBufferPointer) {
+    let value = buffer.count >= 4 ? buffer.loadUnaligned(as: UInt32.self) : 0
+    if bar == 0, offset == 0x28 { queue = UInt64(value) }
+    if bar == 0, offset == 0x1000, value > 0 { lose(queue + 64 * UInt64(value - 1)) }
+    function.writeBAR(bar, offset: offset, from: buffer)
+  }
+
+  private func lose(_ entry: UInt64) {
+    guard let first = try? memory.load(at: entry, as: UInt32.self),
+      let words = try? memory.load(at: entry + 40, as: UInt32.self),
+      first & 0xff == 5, words & 0xffff == 3
+    else { return }
+    try? memory.store(first & ~0xff | 0x0c, at: entry)
   }
 }
 

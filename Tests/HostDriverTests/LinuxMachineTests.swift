@@ -56,6 +56,9 @@ import Testing
         "nvme nvme1: Duplicate cntlid 1 with nvme0, subsys nqn.a, rejecting",
         "nvme 0000:02:00.0: probe with driver nvme failed with error -22",
       ])
+    let refusal = try #require(machine.refusals.first)
+    #expect(machine.refusals.count == 1 && refusal.object == .controller)
+    #expect(refusal.controller == "nvme1" && refusal.message == machine.log[0])
     #expect(machine.disks == ["nvme0n1"])
   }
 
@@ -163,13 +166,22 @@ import Testing
     let function = NVMeFunction(model, memory: memory, deviceID: 0x5fff)
     let host = LinuxHost(function, memory: memory, clock: DeviceClock(function))
     function.linkUp()
-    let disk = try #require(try host.probe().namespaces.first)
+    let found = try host.probe()
+    let disk = try #require(found.namespaces.first)
     function.linkDown()
     let io = #expect(throws: HostError.self) { try host.read(disk, firstBlock: 0) }
     #expect(
       io?.message.hasPrefix("I/O tag ") == true
         && io?.message.hasSuffix(" opcode 0x2 (I/O Cmd) QID 1 timeout, reset controller") == true,
       "\(io?.message ?? "")")
+    // The kernel's %#x has the prefix of zero, too.
+    var command = try #require(Inquiry.all(for: found).first)
+    command.isIO = true
+    command.entry = SubmissionEntry(opcode: 0, id: 0, namespaceID: 1)
+    let flush = #expect(throws: HostError.self) { try host.answers(to: [command]) }
+    #expect(
+      flush?.message.hasSuffix(" opcode 0x0 (I/O Cmd) QID 1 timeout, reset controller") == true,
+      "\(flush?.message ?? "")")
     let admin = #expect(throws: HostError.self) { try host.identify(.controller) }
     #expect(
       admin?.message.hasSuffix(" opcode 0x6 (Admin Cmd) QID 0 timeout, reset controller") == true,

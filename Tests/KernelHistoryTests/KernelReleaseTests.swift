@@ -23,6 +23,8 @@ struct KernelReleaseTests {
     Row("7.3.0-rc2", "7.3-rc2", .upstream),
     Row("7.3.0-rc2-00012-g5b7a0c1e33aa", "7.3-rc2", .upstream),
     Row("6.14.0-00012-g5b7a0c1e33aa", "6.14", .upstream),
+    // More than 99,999 commits after a tag.
+    Row("6.14.0-123456-g5b7a0c1e33aa", "6.14", .upstream),
     Row("6.16.3-dirty", "6.16.3", .upstream),
     Row("6.14.2+", "6.14.2", .upstream),
     Row("6.14.2-g5b7a0c1e33aa-dirty", "6.14.2", .upstream),

@@ -87,7 +87,9 @@ struct FabricsOptionsTests {
     "a secret under a wrong name is hidden, in the description, in errors and in problems",
     arguments: [
       "dhchap_secrte=DHHC-1:00:abcd:", "Dhchap_secret=abcd", "secret", "DHHC-1:00:abcd:",
-      "dhchap-secret=DHHC-1:00:abcd:",
+      "dhchap-secret=DHHC-1:00:abcd:", "DHCHAP_SECRET=abcd", "dhchap_key=abcd",
+      "Dhchap_Ctrl_Key=abcd", "tls_key=NVMeTLSkey-1:01:abcd:", "dhhc-1:00:abcd:",
+      "foo;dhchap_secret=abcd",
     ])
   func misnamedSecret(item: String) throws {
     let text = "transport=loop,nqn=n,\(item)"
@@ -96,6 +98,23 @@ struct FabricsOptionsTests {
     let shown = [error.description, read.description, read.reportedText] + read.problems
     for text in shown { #expect(!text.contains("abcd"), "\(text)") }
     #expect(read.attributeText == text)
+  }
+
+  @Test("a text is shown with its secrets hidden and is otherwise unchanged")
+  func hidden() {
+    let text =
+      "transport=tcp,nqn=my-secret-disk\n,keyring=7,dhchap_secret=DHHC-1:00:abcd:,,DHCHAP_CTRL_SECRET=x,hidden_ns\n"
+    #expect(
+      FabricsOptions.hidingSecrets(in: text)
+        == "transport=tcp,nqn=my-secret-disk\n,keyring=7,dhchap_secret=(hidden),,DHCHAP_CTRL_SECRET=(hidden),hidden_ns\n"
+    )
+    #expect(FabricsOptions.hidingSecrets(in: "") == "")
+  }
+
+  @Test("a carriage return before a line feed belongs to the item, as in the kernel")
+  func carriageReturn() throws {
+    let read = try #require(FabricsOptions(attributeText: "transport=loop\r\nnqn=n\n"))
+    #expect(read.transport == "loop\r" && read.nqn == "n")
   }
 
   @Test("numbers are read with base 0", arguments: [("0x20", 32), ("040", 32), ("+32", 32)])
@@ -141,7 +160,9 @@ struct FabricsOptionsTests {
     #expect(options.problems.isEmpty == isGood)
   }
 
-  @Test("a value cannot inject another option", arguments: ["n,tls", "n\ntls", "n\0"])
+  @Test(
+    "a value cannot inject another option",
+    arguments: ["n,tls", "n\ntls", "n\0", "n\r\ntls", "n,\u{301}tls"])
   func separatorInValue(nqn: String) {
     #expect(
       FabricsOptions(transport: "loop", nqn: nqn).problems

@@ -74,7 +74,7 @@ struct KernelReleaseTests {
     let provisioner = Provisioner(machine, run: simulated.provisioner.run)
     let located = try profile(on: simulated)
     func warnings() throws -> [ProfileIssue] {
-      try provisioner.plan(located).warnings.filter { $0.topic == .contiguousMemory }
+      try provisioner.plan(located).warnings.filter { $0.topic?.kind == .contiguousMemory }
     }
     #expect(try warnings().count == (isWarned ? 1 : 0))
     if isWarned {
@@ -83,6 +83,55 @@ struct KernelReleaseTests {
     }
     _ = try provisioner.setUp(located, force: false) { _ in }
     #expect(try warnings().isEmpty, "a bound function has its memory")
+  }
+
+  @Test(
+    "controllers take their memory from one area, and a function that is bound again leaves its own",
+    arguments: [(2100, false), (2000, true)] as [(UInt64, Bool)])
+  func sharedMemory(free: UInt64, isWarned: Bool) throws {
+    var given = SimulatedKernel.Machine()
+    given.controllers.append(given.controllers[0])
+    given.controllers[1].name = "b.pcie-ep"
+    let names = given.controllers.map(\.name)
+    let simulated = SimulatedMachine(.linux7_2, machine: given)
+    var machine = simulated.provisioner.machine
+    machine.compatible = { _ in ["rockchip,rk3588-pcie-ep"] }
+    machine.contiguousMemory = { ContiguousMemory(total: 16384, free: free) }
+    let provisioner = Provisioner(machine, run: simulated.provisioner.run)
+    func located(_ vectors: Int) throws -> Profile.Located {
+      let functions = names.enumerated().map { index, name in
+        #"""
+        { "name": "f.\#(index)", "controller": "\#(name)", "ioQueues": 2, "msixVectors": \#(vectors),
+          "vendorID": "0x1b96", "deviceID": "0xbeef", "target": { "pci": "nqn.2026-01.org.example:x" } }
+        """#
+      }
+      return try Profile.decode(
+        Array(
+          #"""
+          { "version": 1, "name": "x", "identity": "profile", "backings": { "d": { "nullBlock": { "sizeMiB": 64, "memoryBacked": true } } },
+            "subsystems": [ { "nqn": "nqn.2026-01.org.example:x", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+            "functions": [ \#(functions.joined(separator: ", ")) ] }
+          """#.utf8))
+    }
+    func warnings(_ vectors: Int) throws -> [ProfileIssue] {
+      try provisioner.plan(located(vectors)).warnings.filter {
+        $0.topic?.kind == .contiguousMemory
+      }
+    }
+    let found = try warnings(8)
+    #expect(found.count == (isWarned ? 1 : 0))
+    if isWarned {
+      #expect(found[0].topic?.subjects == names)
+      #expect(found[0].message.contains("2 times 1 MiB"))
+    }
+    _ = try provisioner.setUp(located(8), force: false) { _ in }
+    // Another number of vectors binds both again.
+    let plan = try provisioner.plan(located(16))
+    #expect(plan.steps.contains { if case .unlink = $0.operation { true } else { false } })
+    machine.contiguousMemory = { ContiguousMemory(total: 16384, free: 0) }
+    let full = Provisioner(machine, run: simulated.provisioner.run)
+    #expect(
+      !(try full.plan(located(16)).warnings.contains { $0.topic?.kind == .contiguousMemory }))
   }
 
   @Test("a link that fails for lack of memory names what can be lacking, and where to look")

@@ -163,6 +163,54 @@ import Testing
     #expect(subsystem.allowAnyHost == nil)
   }
 
+  /// The end of a subsystem's lines → line and column of the error.
+  @Test(
+    "a host without a name, or a list of hosts without a value, never opens a subsystem",
+    arguments: [
+      ("    allowed_hosts:\n    -\n    namespaces: {}\n", 4, 5),
+      ("    allowed_hosts:\n      - ~\n", 4, 9),
+      ("    allowed_hosts:\n    - nqn.2023-11.org.example:h\n    - null\n", 5, 7),
+      ("    allowed_hosts: ['']\n", 3, 21),
+      ("    allowed_hosts: [\"\", nqn.2023-11.org.example:h]\n", 3, 21),
+      ("    allowed_hosts:\n    namespaces: {}\n", 3, 18),
+      ("    allowed_hosts: ~\n", 3, 20),
+    ])
+  func hostsWithoutName(_ lines: String, _ line: Int, _ column: Int) {
+    let error = #expect(throws: ProfileIssues.self) {
+      try read("subsystems:\n  nqn.2023-11.org.example:a:\n" + lines)
+    }
+    let found = error?.issues.first { $0.severity == .error }
+    #expect(found?.position == TextPosition(line: line, column: column), "\(found as Any)")
+    #expect(found?.path.hasPrefix("subsystems.nqn.2023-11.org.example:a.allowed_hosts") == true)
+    #expect(found?.hint?.contains("allowed_hosts: []") == true)
+  }
+
+  @Test("every end of a line, a byte order mark and tabs between values are read alike")
+  func lineEnds() throws {
+    let text =
+      Self.subsystem
+      + "ports:\n  1:\n    port_type: Loop  # note\n    subsystems:\n    - nqn.2023-11.org.example:a\n"
+    let expected = try read(text).profile
+    let subsystems = expected.subsystems.count
+    #expect(subsystems == 1)
+    for end in ["\r\n", "\r"] {
+      #expect(try read(text.replacing("\n", with: end)).profile == expected)
+    }
+    #expect(try read("\u{feff}" + text).profile == expected)
+    #expect(try read("\u{feff}" + text.replacing("\n", with: "\r\n")).profile == expected)
+    let tabs = text.replacing(": ", with: ":\t").replacing("- ", with: "-\t")
+      .replacing("  #", with: "\t#")
+    #expect(try read(tabs).profile == expected)
+  }
+
+  @Test("an error in lines that end with CR LF has its line")
+  func lineOfError() {
+    let error = #expect(throws: ProfileIssues.self) {
+      try read("version: 0\r\nsubsystems:\r\n  a: &x 1\r\n")
+    }
+    #expect(error?.issues.first?.position == TextPosition(line: 3, column: 6))
+  }
+
   /// A text → line, column and words of its first error.
   @Test(
     "an error has its line and column",

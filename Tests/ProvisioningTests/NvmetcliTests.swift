@@ -254,6 +254,41 @@ import Testing
     #expect(first.message.contains(message), "\(first.message)")
   }
 
+  @Test(
+    "a subsystem whose hosts are empty or missing stays closed, unless it allows any host",
+    arguments: [
+      "", #", "allowed_hosts": []"#, #", "attr": { "allow_any_host": null }, "allowed_hosts": []"#,
+      #", "attr": { "allow_any_host": "0" }"#,
+    ])
+  func closed(_ members: String) throws {
+    let text = "{ \"subsystems\": [ { \"nqn\": \"nqn.2026-01.a.b:s\"\(members) } ] }"
+    let subsystem = try #require(
+      try Import(nvmetcli: Array(text.utf8), as: "n").profile.subsystems.first)
+    #expect(subsystem.allowAnyHost == false)
+  }
+
+  @Test(
+    "a list of hosts that is null, or has an item without a name, is an error",
+    arguments: [#"null"#, #"[null]"#, #"[""]"#, #"["nqn.2026-01.a.b:h", null]"#])
+  func hostsWithoutName(_ list: String) {
+    let text =
+      #"{ "subsystems": [ { "nqn": "nqn.2026-01.a.b:s", "attr": { "allow_any_host": "1" }, "allowed_hosts": \#(list) } ] }"#
+    let issues = #expect(throws: ProfileIssues.self) {
+      try Import(nvmetcli: Array(text.utf8), as: "n")
+    }
+    #expect(issues?.issues.contains { $0.severity == .error && $0.position != nil } == true)
+  }
+
+  @Test(
+    "the version of an older kernel is kept, since the file may be for a newer one",
+    arguments: [("1.3", "1.3"), ("1.4", "1.4"), ("2.1", "2.1")])
+  func version(_ text: String, _ kept: String) throws {
+    let json =
+      #"{ "subsystems": [ { "nqn": "nqn.2026-01.a.b:s", "attr": { "version": "\#(text)" } } ] }"#
+    let imported = try Import(document: Array("\u{feff}\(json)".utf8), as: "n")
+    #expect(imported.profile.subsystems.first?.version == kept)
+  }
+
   @Test("a file that is too large is refused before it is parsed")
   func huge() {
     let text = [UInt8](repeating: UInt8(ascii: " "), count: 5 << 20)

@@ -175,6 +175,9 @@ import Testing
     ("nvmet-pci-epf start --mdts 64", 21, "follows the action", "options precede the action"),
     ("nvmet-pci-epf --nsdev '/dev/sda start", 23, "unterminated quote", nil),
     ("nvmet-pci-epf --nrioq $(nproc) start", 23, "is shell syntax", nil),
+    ("nvme-epf --threads start", 20, "--threads takes a number", nil),
+    ("nvme-epf --threads=zz start", 20, "--threads takes a number", nil),
+    ("nvme-epf-script --threads 0 start", 27, "--threads takes a number", nil),
     ("nvmet-pci-epf --nsdev ../disk start", 23, "absolute", nil),
     ("nvme-epf --help", 10, "does not describe a profile", nil),
     ("nvmet-pci-epf --rot=yes start", 21, "--rot takes no value", nil),
@@ -199,6 +202,27 @@ import Testing
     #expect(error.position == TextPosition(line: 1, column: column), "\(error.message)")
     #expect(error.message.contains(message), "\(error.message)")
     if let hint { #expect(error.hint == hint) }
+  }
+
+  @Test(
+    "what connects commands in a shell is refused with the reason", arguments: ["&", ";", "|", ">"])
+  func connected(_ mark: String) throws {
+    let issues = try #require(
+      #expect(throws: ProfileIssues.self) { try Import(script: "nvme-epf start \(mark) x") })
+    let error = try #require(issues.issues.first)
+    #expect(error.position == TextPosition(line: 1, column: 16))
+    #expect(error.message.contains("is shell syntax"))
+    #expect(error.hint?.contains("give the script's own command line") == true)
+  }
+
+  @Test("a byte order mark, CR LF and a comment's end do not change a command line")
+  func lineEnds() throws {
+    for line in [
+      "\u{feff}nvme-epf -q 2 start\r\n", "\u{feff}$ nvme-epf -q 2 \\\r\n start\r\n",
+      "nvme-epf -q 2 # queues\r\n start", "nvme-epf -q 2 # queues\n start",
+    ] {
+      #expect(try function(line).ioQueues == 2, "\(line)")
+    }
   }
 
   @Test(

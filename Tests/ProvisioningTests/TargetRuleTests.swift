@@ -347,17 +347,25 @@ import Testing
   }
 
   @Test(
-    "a missing device with the name of a character device is called that",
+    "a missing device with the name of a character device is called that, and only that",
     arguments: [
       ("/dev/nvme1", "/dev/nvme1n1"), ("/dev/ng0n1", "/dev/nvme0n1"),
       ("/dev/mapper/control", "device mapper"), ("/dev/loop-control", "loop devices"),
-      ("/dev/nvme-fabrics", "NVMe over Fabrics"),
+      ("/dev/nvme-fabrics", "NVMe over Fabrics"), ("/dev/full", "no space"),
     ])
   func missingCharacterDevice(_ path: String, _ disk: String) throws {
-    let error = try refusal(#"{ "block": { "path": "\#(path)" } }"#)
-    #expect(error?.message.contains("does not exist") == true)
-    let hint = try #require(error?.hint)
-    #expect(hint.contains("is a character device") && hint.contains(disk), "\(hint)")
+    for backing in [
+      #"{ "block": { "path": "\#(path)" } }"#, #"{ "file": { "path": "\#(path)" } }"#,
+      #"{ "file": { "path": "\#(path)", "create": true, "sizeMiB": 8 } }"#,
+      #"{ "loopDevice": { "path": "\#(path)" } }"#,
+    ] {
+      let error = try #require(try refusal(backing), "\(backing)")
+      #expect(error.kind == .inputMissing && error.errno == nil)
+      #expect(error.message.contains("\(path) is a character device"), "\(error.message)")
+      #expect(error.message.contains(disk), "\(error.message)")
+      #expect(!error.message.contains("does not exist"), "\(error.message)")
+      #expect(error.hint == "name the block device of the disk; lsblk lists them")
+    }
   }
 
   @Test("a thousand files without O_DIRECT are one message")

@@ -58,6 +58,7 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
   case refusedCommandCompletesTwice = "refused-command-completes-twice"
   case failedMappingKeepsQueueID = "failed-mapping-keeps-queue-id"
   case shortSegmentReadBeyond = "short-sgl-segment-read-beyond"
+  case identifyNullDereference = "identify-null-dereference"
   case reservationMaskNamesNamespace = "reservation-mask-names-namespace"
   // Of some endpoint controllers, in some releases
   case addressTranslationBroken = "ats-capability-broken"
@@ -82,7 +83,8 @@ public enum Quirk: String, Sendable, Hashable, Codable, CaseIterable {
       .largeEntrySizesEnabled, .bar0Is32Bit, .enableSurvivesShutdown, .linkChangesNotLogged,
       .failedCompletionBlank, .interruptEnableSurvivesDelete, .completionQueueMappedPerPost,
       .interruptFailuresNotLimited, .completionQueueNotChecked, .refusedCommandCompletesTwice,
-      .failedMappingKeepsQueueID, .shortSegmentReadBeyond, .reservationMaskNamesNamespace,
+      .failedMappingKeepsQueueID, .shortSegmentReadBeyond, .identifyNullDereference,
+      .reservationMaskNamesNamespace,
       .addressTranslationBroken, .interruptWriteAfterUnmap, .interruptAddressCached,
       .linkTrainingDuringHotReset:
       .nvmetPCIEPF
@@ -144,6 +146,8 @@ extension Quirk {
     case .failedMappingKeepsQueueID:
       "a completion queue that could not be mapped can never be created again"
     case .shortSegmentReadBeyond: "an SGL segment of less than 16 bytes is read beyond its end"
+    case .identifyNullDereference:
+      "Identify CNS 07h with an enabled namespace crashes the board"
     case .reservationMaskNamesNamespace:
       "feature 82h of a missing namespace fails with Invalid Namespace"
     case .addressTranslationBroken:

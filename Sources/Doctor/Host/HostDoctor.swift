@@ -30,6 +30,12 @@ package enum HostDoctor {
     return examination.result
   }
 
+  /// Why a saved log cannot be examined: a file that is not text, or that has no line; nil if it can be.
+  package static func problem(withLog bytes: [UInt8]) -> String? {
+    guard let text = SavedLogText(bytes) else { return "it is not text" }
+    return HostLog(saved: text.bytes, as: "").lines.isEmpty ? "it has no line" : nil
+  }
+
   /// Diagnoses a machine from its saved kernel log alone.
   /// - Parameter name: of the file, for evidence.
   package static func examine(savedLog bytes: [UInt8], name: String) -> MachineDiagnosis {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import HostTools
+internal import Numbers
 internal import Provisioning
 internal import SystemPackage
 
@@ -105,7 +106,7 @@ extension HostExamination {
           [
             Finding.Evidence(
               device.path("config"),
-              "command register 0x\(String(command, radix: 16)): memory decoding is off")
+              "command register \(hexadecimal(command)): memory decoding is off")
           ])
       }
       if let state = device.text("power_state"), state.hasPrefix("D"), state != "D0" {

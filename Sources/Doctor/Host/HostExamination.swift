@@ -77,8 +77,16 @@ struct HostExamination {
     for index in log.lines.indices {
       let line = log.lines[index]
       endProblems(with: line)
-      guard let signature = Signature.host.first(where: { applies($0, log, at: index) }) else {
+      guard var signature = Signature.host.first(where: { applies($0, log, at: index) }) else {
         continue
+      }
+      // A slot that lost its link and does not get it back has one problem.
+      if signature.id == .linkUntrained,
+        let lost = problems.first(where: {
+          $0.signature.id == .linkLost && $0.device == line.device && $0.device != .none
+        })
+      {
+        signature = lost.signature
       }
       add(
         signature, line.device, Finding.Evidence(line.place, line.text),
@@ -92,12 +100,25 @@ struct HostExamination {
     case (.function, _), (.none, _), (.port, .ports): break
     }
     if signature.onlyWithoutDisk, log.hasFunction { return false }
+    // The host has NVMe functions, and the log says nothing else about this device: it need not be the board's.
+    if log.hasFunction, !log.isIdentified(log.lines[index].device),
+      signature.isOfAnyDevice(log.lines[index])
+    {
+      return false
+    }
     return signature.matches(log.lines, at: index)
   }
 
   private mutating func endProblems(with line: HostLog.Line) {
     problems.removeAll { problem in
       problem.device == line.device && problem.signature.ends(with: line)
+    }
+    guard let log, let address = line.foundFunction else { return }
+    problems.removeAll { problem in
+      guard problem.signature.endsWithFunction, case .port(let port) = problem.device else {
+        return false
+      }
+      return log.isBehind(port, address)
     }
   }
 

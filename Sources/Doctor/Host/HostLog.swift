@@ -30,6 +30,8 @@ struct HostLog {
   private var classes: [String: Device] = [:]
   /// The names of controllers behind a network, as of the last line.
   private var fabrics: Set<String> = []
+  /// The buses behind a port, as of the last line.
+  private var buses: [String: ClosedRange<UInt8>] = [:]
 
   init(_ log: [KernelLogLine]) {
     for line in log { append(line.text, at: "/dev/kmsg") }
@@ -69,6 +71,7 @@ struct HostLog {
       functions = [:]
       classes = [:]
       fabrics = []
+      buses = [:]
       release = String(word)
     }
     let bytes = Array(text.utf8)
@@ -81,7 +84,9 @@ struct HostLog {
       functions[name] = String(text[range.upperBound...].prefix { !$0.isWhitespace })
       fabrics.remove(name)
     }
-    if namesNVMe, text.contains(": new ctrl: "), let name = Self.controller(in: text) {
+    if namesNVMe, Self.fabricsMessages.contains(where: { $0.matches(bytes) }),
+      let name = Self.controller(in: text)
+    {
       learn(fabrics: name)
     }
     if hasAddress { learn(text) }
@@ -92,6 +97,33 @@ struct HostLog {
   }
 
   private static let nvme: LinePattern = "nvme"
+  /// Messages of the transports behind a network only; a truncated log may lack the first one.
+  /// - Source: `drivers/nvme/host/{tcp,rdma,fc,fabrics}.c`, `drivers/nvme/target/loop.c`.
+  private static let fabricsMessages: [LinePattern] = [
+    ": new ctrl: ", ": mapped *default/read/poll queues", ": creating * I/O queues",
+    ": Reconnecting in *", ": Successfully reconnected", ": starting error recovery",
+    ": Removing ctrl: NQN", ": Connect command failed", ": Connect Invalid", "NVME-FC{",
+    ": failed to connect socket", ": failed nvme_keep_alive_end_io",
+  ]
+
+  /// Whether the log tells what a device is, other than that something happened to it. A controller of which the log has only the name can
+  /// be one behind a network.
+  func isIdentified(_ device: Device) -> Bool {
+    switch device {
+    case .function(let name):
+      classes[name] != nil || functions[name] != nil || functions.values.contains(name)
+    case .port, .other, .none: true
+    }
+  }
+
+  /// Whether a function can be behind a port; true if the log does not have the port's buses.
+  func isBehind(_ port: String, _ address: String) -> Bool {
+    let parts = address.split(separator: ":")
+    guard let behind = buses[port], parts.count == 3, let bus = UInt8(parts[1], radix: 16) else {
+      return true
+    }
+    return behind.contains(bus)
+  }
 
   /// Whether a line can have the address of a PCI function: `01:00.0`.
   private static func hasAddress(_ line: [UInt8]) -> Bool {
@@ -113,6 +145,13 @@ struct HostLog {
       return
     }
     let address = String(words[1].dropLast())
+    if let range = text.firstRange(of: "PCI bridge to [bus ") {
+      let numbers = text[range.upperBound...].prefix { $0 != "]" }.split(separator: "-")
+        .compactMap { UInt8($0, radix: 16) }
+      if let first = numbers.first, let last = numbers.last, first <= last {
+        buses[address] = first...last
+      }
+    }
     switch words[0] {
     case "pci":
       guard let range = text.firstRange(of: " class 0x") else { return }
@@ -194,5 +233,16 @@ struct HostLog {
       }
     }
     return found
+  }
+}
+
+extension HostLog.Line {
+  /// The address of a function that the host finds with this message.
+  var foundFunction: String? {
+    guard text.contains(": pci function ") || text.contains(" type 00 class 0x") else { return nil }
+    return switch device {
+    case .function(let address), .other(let address): address
+    case .port, .none: nil
+    }
   }
 }

@@ -4,6 +4,11 @@ internal import KernelHistory
 /// Messages of Linux as the host about the PCI device of a board: link, BARs, power states, errors.
 /// - Source: `drivers/pci/{probe,setup-res,pci,quirks}.c`, `drivers/pci/hotplug/pciehp_*.c`, `drivers/pci/pcie/{aer,dpc}.c`.
 extension Signature {
+  private static let untrained =
+    "the link of the slot was not trained, so no device can be found: board not started yet, reference clock, cable, lanes, or a switch or riser that does not support the generation"
+  private static let untrainedFix =
+    "on the board: start it before the host, and see the LTSSM state (epfnvme doctor on the board); limit the generation with max-link-speed = <1> to try; on the host: another slot, without a switch or riser"
+
   static let bus: [Signature] = [
     Signature(
       id: .noController, rank: nil, patterns: [],
@@ -72,12 +77,24 @@ extension Signature {
     Signature(
       id: .linkLost, rank: .cause, scope: .ports,
       patterns: ["pciehp: Slot(*): Link Down", "pciehp: Slot(*): Card not present"],
-      ends: ["pciehp: Slot(*): Link Up", "pciehp: Slot(*): Card present"],
+      // A card that is present need not have a link; a function behind the slot ends it, too.
+      ends: ["pciehp: Slot(*): Link Up"],
+      endsWithFunction: true,
       meaning:
         "the slot lost its link, and it has not come back: the board was stopped or restarted, or the signal is bad",
       fix:
         "on the board: epfnvme status and epfnvme start; on the host: epfnvme host rescan; for links that go down under load check cable, clock and riser, and limit the generation with max-link-speed in the board's device tree"
     ),
+    // A slot has a card, so that another disk is no reason to expect none behind it.
+    Signature(
+      id: .linkUntrained, rank: .cause, scope: .ports,
+      patterns: [
+        "pciehp: Failed to check link status", "pciehp: Slot(*): Failed to check link status",
+        "pciehp: Slot(*): Cannot train link",
+      ],
+      ends: ["pciehp: Slot(*): Link Up"],
+      endsWithFunction: true,
+      meaning: untrained, fix: untrainedFix),
     Signature(
       id: .linkUntrained, rank: .cause, scope: .ports,
       patterns: [
@@ -88,11 +105,7 @@ extension Signature {
         "pciehp: Slot(*): No link",
       ],
       onlyWithoutDisk: true,
-      meaning:
-        "the link of the slot was not trained, so no device can be found: board not started yet, reference clock, cable, lanes, or a switch or riser that does not support the generation",
-      fix:
-        "on the board: start it before the host, and see the LTSSM state (epfnvme doctor on the board); limit the generation with max-link-speed = <1> to try; on the host: another slot, without a switch or riser"
-    ),
+      meaning: untrained, fix: untrainedFix),
     Signature(
       id: .powerState, rank: .cause,
       patterns: [

@@ -28,6 +28,8 @@ struct Signature: Sendable {
   var patterns: [LinePattern]
   /// Later messages about the same device, any of which shows that the problem is over.
   var ends: [LinePattern] = []
+  /// Whether a function that the host finds behind the port shows it as well.
+  var endsWithFunction = false
   /// Other messages, one of which the log must have as well, unless a function is not bound; none if the patterns are enough.
   var confirmations: [LinePattern] = []
   /// Functions of the kernel, one of which the stack trace after the message must have; none if no trace is required.
@@ -69,6 +71,18 @@ struct Signature: Sendable {
     details.filter { detail in detail.patterns.contains { $0.matches(line.bytes) } }
       .map(\.meaning)
   }
+
+  /// Whether a message may be about any device of the host, if the log does not identify it: one that names only a requester ID, unless that
+  /// ID is the problem, or only a controller, which can be behind a network.
+  func isOfAnyDevice(_ line: some LoggedLine) -> Bool {
+    switch id {
+    case .interruptRemapping, .dmaFault: !Self.wrongRequester.matches(line.bytes)
+    case .anaInaccessible, .noPath: true
+    default: false
+    }
+  }
+
+  private static let wrongRequester: LinePattern = "source-id verification"
 
   /// Whether a later message shows that the problem is over.
   func ends(with line: some LoggedLine) -> Bool { ends.contains { $0.matches(line.bytes) } }

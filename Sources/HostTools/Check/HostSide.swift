@@ -31,6 +31,9 @@ package struct HostSide {
     emulation = try Emulation(located, kernelRelease)
   }
 
+  /// What the profile has and the simulated kernel lacks: the disk is not compared with it.
+  package var ignored: [ProfileIssue] { emulation.ignored }
+
   /// Compares the disk with the emulation.
   /// - Parameter withLockstep: whether both are then driven in lock-step, without the disk's driver.
   package func check(withLockstep: Bool) throws(ProvisioningError) -> Check {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import NVMe
+internal import Numbers
 package import Provisioning
 
 /// Access to registers, and waiting.
@@ -60,7 +61,7 @@ package struct Lockstep {
     var duration: UInt64
 
     var text: String {
-      values.map { "0x" + String($0, radix: 16) }.joined(separator: " -> ")
+      values.map { hexadecimal($0) }.joined(separator: " -> ")
     }
   }
 
@@ -105,7 +106,7 @@ package struct Lockstep {
           id: "lockstep \(step.name)", path: name,
           actual: "\(actual.text) in \(actual.duration) ms",
           expected: "\(expected.text) within \(limit) ms", outcome: isSame ? .passed : .failed,
-          meaning: "\(step.meaning); CC <- 0x\(String(step.configuration, radix: 16))"))
+          meaning: "\(step.meaning); CC <- \(hexadecimal(step.configuration))"))
     }
     return cases
   }

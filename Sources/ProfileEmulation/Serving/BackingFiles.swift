@@ -33,7 +33,7 @@ struct BackingFiles {
   private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
     try add(
       file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
-      BackingHint.missingFile)
+      BackingHint.missing(file.path))
   }
 
   /// - Parameter hint: the hint for a missing file.
@@ -65,12 +65,23 @@ struct BackingFiles {
   func describe(_ machine: inout SimulatedKernel.Machine) {
     for (path, description) in found {
       var object = SimulatedKernel.StoredObject(
-        description.kind == .blockDevice ? .blockDevice : .regularFile, size: description.size,
-        blockSize: description.blockSize)
+        Self.kind(description.kind), size: description.size, blockSize: description.blockSize)
       object.isReadOnly = description.isReadOnly
       object.allowsDirectIO = description.allowsDirectIO
       object.mountPoint = description.mountPoint?.string
       machine.storage[path] = object
+    }
+  }
+
+  private static func kind(
+    _ kind: BackingDescription.Kind
+  ) -> SimulatedKernel.StoredObject.Kind {
+    switch kind {
+    case .regularFile: .regularFile
+    case .blockDevice: .blockDevice
+    case .directory: .directory
+    case .characterDevice: .characterDevice
+    case .other: .other
     }
   }
 

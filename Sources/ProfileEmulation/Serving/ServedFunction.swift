@@ -18,6 +18,8 @@ package struct ServedFunction {
   package let memory: HostMemory
   /// Backings that are served from memory although the profile names a file or a device.
   package private(set) var notes: [String] = []
+  /// What the profile has and the simulated kernel lacks.
+  package private(set) var ignored: [ProfileIssue] = []
 
   /// The ID of the emulated board behind a socket: the same for one path, so that a disk keeps its identity, and different for two sockets,
   /// so that one host can have both disks.
@@ -39,6 +41,7 @@ package struct ServedFunction {
     }
     try self.init(
       emulation.kernel, emulation.functions, named: wanted, as: controller, files)
+    ignored = emulation.ignored
   }
 
   /// From a simulated kernel on which something was set up.

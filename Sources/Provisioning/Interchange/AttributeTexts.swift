@@ -95,7 +95,7 @@ struct AttributeTexts {
 
 /// The values of new objects on the kernel of the texts.
 struct FreshValues {
-  /// `attr_firmware`; nil if the kernel is unknown.
+  /// `attr_firmware`; nil if the kernel is unknown, which may have another default version, too.
   var firmware: String?
   /// Bytes; `param_inline_data_size` of tcp is four of them.
   var pageSize = 4096
@@ -114,14 +114,17 @@ extension Profile.Subsystem {
       return end.map { String(text[...$0]) }
     }
     self.firmware = texts.text("attr_firmware", unless: fresh.firmware)
-    self.version = texts.text("attr_version", unless: isRecent ? "2.1" : "1.3")
+    // A text of an unknown kernel may be for one that is newer: its version 1.3 is kept.
+    self.version = texts.text(
+      "attr_version", unless: isRecent ? "2.1" : fresh.firmware == nil ? nil : "1.3")
     self.allowAnyHost = texts.flag("allowAnyHost", of: object, evenIfFresh: true)
     attributes = ProfileSchema.subsystem.raw(texts.remaining)
   }
 
-  /// Drops values that follow from the allowed hosts.
+  /// Drops values that follow from the allowed hosts. A subsystem whose attribute is not known is closed.
   mutating func settleHosts(_ hosts: [String]) {
     allowedHosts = hosts.sorted()
+    if self.allowAnyHost == nil { self.allowAnyHost = false }
     if self.allowAnyHost == allowedHosts.isEmpty { self.allowAnyHost = nil }
   }
 }

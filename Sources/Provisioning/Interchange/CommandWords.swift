@@ -9,15 +9,21 @@ enum CommandWords {
 
   /// - Throws: ``ProfileIssues`` for an unterminated quote and for shell expansions.
   static func split(_ line: String) throws(ProfileIssues) -> [Word] {
-    let prompt = promptLength(of: line)
+    // A file of an editor may begin with a byte order mark.
+    let mark = line.first == "\u{feff}" ? 1 : 0
+    let prompt = mark + promptLength(of: String(line.dropFirst(mark)))
     var words: [Word] = []
     var current: Word?
     var quote: (mark: Character, position: TextPosition)?
     var isEscaped = false
     var isComment = false
     var column = 0
-    func refuse(_ position: TextPosition, _ message: String) -> ProfileIssues {
-      ProfileIssues([ProfileIssue(.error, path: "", position: position, message: message)])
+    func refuse(
+      _ position: TextPosition, _ message: String, hint: String? = nil
+    ) -> ProfileIssues {
+      ProfileIssues([
+        ProfileIssue(.error, path: "", position: position, message: message, hint: hint)
+      ])
     }
     for character in line {
       column += 1
@@ -28,7 +34,10 @@ enum CommandWords {
         word.text += text
         current = word
       }
-      if isComment { continue }
+      if isComment {
+        isComment = !character.isNewline
+        continue
+      }
       if isEscaped {
         if !character.isNewline { add(String(character)) }
         isEscaped = false
@@ -47,7 +56,7 @@ enum CommandWords {
         continue
       }
       switch character {
-      case " ", "\t", "\n", "\r\n":
+      case " ", "\t", "\n", "\r", "\r\n":
         if let word = current { words.append(word) }
         current = nil
       case "'", "\"":
@@ -55,7 +64,13 @@ enum CommandWords {
         quote = (character, position)
       case "\\": isEscaped = true
       case "#" where current == nil && !words.isEmpty: isComment = true
-      case "$", "`", ";", "|", "&", "<", ">", "(", ")", "*", "?":
+      case ";", "|", "&", "<", ">", "(", ")":
+        throw refuse(
+          position, "\"\(character)\" is shell syntax that runs or connects other commands",
+          hint:
+            "give the script's own command line: without what precedes or follows it, pipes, redirections and a & at the end; a \"\(character)\" in a value needs quotes"
+        )
+      case "$", "`", "*", "?":
         throw refuse(
           position, "\"\(character)\" is shell syntax: write the value itself, or quote it")
       default: add(String(character))

@@ -15,7 +15,9 @@ extension Import {
   /// Reads a file of another tool: nvmetcli's JSON, which begins with a brace, or nvmetcfg's YAML.
   /// - Throws: ``ProfileIssues``.
   public init(document bytes: [UInt8], as name: String) throws(ProfileIssues) {
-    let first = bytes.first { !" \t\r\n".utf8.contains($0) }
+    // JSON and YAML may begin with a byte order mark.
+    let start = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+    let first = bytes[start...].first { !" \t\r\n".utf8.contains($0) }
     // The first bytes of JSON, and of a comment in it.
     let isJSON = first.map { "{[/\"".utf8.contains($0) } ?? true
     self = try isJSON ? Import(nvmetcli: bytes, as: name) : Import(nvmetcfg: bytes, as: name)
@@ -73,13 +75,29 @@ private struct NvmetcfgReader {
     subsystem.model = members["model"].flatMap { text($0, "\(path).model") }
     if subsystem.model == "Linux" { subsystem.model = nil }
     subsystem.serial = members["serial"].flatMap { text($0, "\(path).serial") }
-    let hosts = texts(members["allowed_hosts"], "\(path).allowed_hosts")
+    let hosts = hosts(members["allowed_hosts"], "\(path).allowed_hosts")
     subsystem.allowAnyHost = hosts.isEmpty
     subsystem.settleHosts(hosts)
     for (id, value) in ordered(members["namespaces"], "\(path).namespaces") {
       namespace(id, value, "\(path).namespaces.\(id)", in: &subsystem, place)
     }
     profile.subsystems.append(subsystem)
+  }
+
+  /// The allowed hosts. Only a list without items, or a missing one, allows any host: an item or a list without a value is an error.
+  private func hosts(_ json: LocatedJSON?, _ path: String) -> [String] {
+    guard let json else { return [] }
+    let hint = "write the host's NQN, or allowed_hosts: [] if any host may connect"
+    if case .null = json.content {
+      add(.error, json, path, "the list of hosts has no value", hint: hint)
+    }
+    if case .array(let elements) = json.content {
+      for (index, element) in elements.enumerated() {
+        guard element.isBlank else { continue }
+        add(.error, element, "\(path)[\(index)]", "an item without a host's NQN", hint: hint)
+      }
+    }
+    return texts(json, path).filter { !$0.isEmpty }
   }
 
   private mutating func namespace(
@@ -214,6 +232,17 @@ private struct NvmetcfgReader {
     default:
       add(.error, json, path, "a sequence was expected, not \(json.kind)")
       return []
+    }
+  }
+}
+
+extension LocatedJSON {
+  /// Whether it is null or an empty string.
+  fileprivate var isBlank: Bool {
+    switch content {
+    case .null: true
+    case .string(let text): text.isEmpty
+    default: false
     }
   }
 }

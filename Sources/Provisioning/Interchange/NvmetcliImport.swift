@@ -130,7 +130,6 @@ private struct NvmetcliReader {
     var subsystem = Profile.Subsystem(nqn: nqn, &texts, FreshValues())
     object.tell(texts.problems)
     let hosts = strings(object, "allowed_hosts")
-    if subsystem.allowAnyHost == nil { subsystem.allowAnyHost = false }
     subsystem.settleHosts(hosts)
     let place = "subsystems[\(profile.subsystems.count)]"
     remember(place, object)

@@ -153,6 +153,7 @@ private struct ScriptReader {
         word, "\(word.text) is left out: a profile does not turn kernel debug messages on",
         hint: "use /sys/kernel/debug/dynamic_debug/control")
     case .threads:
+      guard let _: UInt32 = number(values[0], word) else { return }
       warn(
         word,
         "\(word.text) \(values[0].text.prefix(20)) is left out: the number of transfer threads belongs to another driver, and profiles do not have it"

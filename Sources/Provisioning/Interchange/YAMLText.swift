@@ -17,6 +17,7 @@ struct YAMLText {
   private var lines: [Line] = []
   private var next = 0
   private static let maximumDepth = 64
+  private static let byteOrderMark: Character = "\u{feff}"
 
   /// - Throws: ``ProfileIssue`` at the first character that does not fit.
   static func parse(_ bytes: [UInt8]) throws(ProfileIssue) -> LocatedJSON {
@@ -45,9 +46,11 @@ struct YAMLText {
   // MARK: Lines
 
   private mutating func split(_ text: String) throws(ProfileIssue) {
-    let all = text.split(separator: "\n", omittingEmptySubsequences: false)
-    for (index, raw) in all.enumerated() {
-      let line = raw.hasSuffix("\r") ? raw.dropLast() : raw
+    // CR LF is one character.
+    let all = text.drop { $0 == Self.byteOrderMark }.split(omittingEmptySubsequences: false) {
+      $0 == "\n" || $0 == "\r\n" || $0 == "\r"
+    }
+    for (index, line) in all.enumerated() {
       let content = Self.withoutComment(line.drop { $0 == " " })
       guard let first = content.first else { continue }
       if first == "\t" {
@@ -77,16 +80,16 @@ struct YAMLText {
       let character = text[index]
       if let open = quote {
         if character == open, !(open == "\"" && previous == "\\") { quote = nil }
-      } else if "\"'".contains(character), " [{,:".contains(previous) {
+      } else if "\"'".contains(character), " \t[{,:".contains(previous) {
         quote = character
-      } else if character == "#", previous == " " {
+      } else if character == "#", previous.isBlank {
         end = index
         break
       }
       previous = character
     }
     var kept = text[..<end]
-    while let last = kept.last, " \t".contains(last) { kept.removeLast() }
+    while let last = kept.last, last.isBlank { kept.removeLast() }
     return kept
   }
 
@@ -109,11 +112,18 @@ struct YAMLText {
   }
 
   private static func isItem(_ content: Substring) -> Bool {
-    content == "-" || content.hasPrefix("- ")
+    isIndicator("-", of: content)
+  }
+
+  /// Whether a line begins with an indicator, which a blank or the end of the line follows.
+  private static func isIndicator(_ indicator: Character, of content: Substring) -> Bool {
+    content.first == indicator && content.dropFirst().first?.isBlank != false
   }
 
   /// A key of its own line, as libyaml writes those of more than 128 characters.
-  private static func isExplicitKey(_ content: Substring) -> Bool { content.hasPrefix("? ") }
+  private static func isExplicitKey(_ content: Substring) -> Bool {
+    content.count > 1 && isIndicator("?", of: content)
+  }
 
   /// The items at an indentation; the caller checks what follows, which below a key is the next key.
   private mutating func sequence(
@@ -134,7 +144,7 @@ struct YAMLText {
   private mutating func afterIndicator(_ line: Line, _ depth: Int) throws(ProfileIssue)
     -> LocatedJSON
   {
-    let rest = line.content.dropFirst().drop { $0 == " " }
+    let rest = line.content.dropFirst().drop(while: \.isBlank)
     guard rest.isEmpty else {
       // The value continues the line, as if it were below the indicator.
       let column = line.indentation + line.content.count - rest.count
@@ -161,7 +171,7 @@ struct YAMLText {
       let value: LocatedJSON
       if Self.isExplicitKey(line.content) {
         if let below = self.line, below.indentation == indentation,
-          below.content == ":" || below.content.hasPrefix(": ")
+          Self.isIndicator(":", of: below.content)
         {
           value = try afterIndicator(below, depth)
         } else {
@@ -211,7 +221,7 @@ struct YAMLText {
   /// A key and the text after its colon; no text for an explicit key.
   private static func key(_ line: Line) throws(ProfileIssue) -> (String, Substring)? {
     if isExplicitKey(line.content) {
-      let text = line.content.dropFirst(2).drop { $0 == " " }
+      let text = line.content.dropFirst(2).drop(while: \.isBlank)
       var scalar = YAMLScalar(
         text, line.number, line.indentation + line.content.count - text.count)
       let key = try scalar.value()
@@ -261,13 +271,13 @@ struct YAMLScalar {
       let key = try quoted()
       guard rest.first == ":" else { return nil }
       rest.removeFirst()
-      return (key, rest.drop { $0 == " " })
+      return (key, rest.drop(while: \.isBlank))
     }
     guard let first = rest.first, !"[{".contains(first) else { return nil }
     for index in rest.indices where rest[index] == ":" {
       let after = rest.index(after: index)
-      guard after == rest.endIndex || rest[after] == " " else { continue }
-      return (String(rest[..<index]), rest[after...].drop { $0 == " " })
+      guard after == rest.endIndex || rest[after].isBlank else { continue }
+      return (String(rest[..<index]), rest[after...].drop(while: \.isBlank))
     }
     return nil
   }
@@ -293,7 +303,7 @@ struct YAMLScalar {
   private mutating func plain(_ isInFlow: Bool) -> LocatedJSON.Content {
     var text = isInFlow ? rest.prefix { !",]}".contains($0) } : rest
     rest = rest[text.endIndex...]
-    while text.last == " " { text.removeLast() }
+    while text.last?.isBlank == true { text.removeLast() }
     switch text {
     case "true", "True", "TRUE": return .bool(true)
     case "false", "False", "FALSE": return .bool(false)
@@ -341,7 +351,7 @@ struct YAMLScalar {
     return found
   }
 
-  private mutating func skipBlanks() { rest = rest.drop { $0 == " " } }
+  private mutating func skipBlanks() { rest = rest.drop(while: \.isBlank) }
 
   private mutating func quoted() throws(ProfileIssue) -> String {
     let quote = rest.removeFirst()
@@ -379,4 +389,9 @@ struct YAMLScalar {
     rest = rest.dropFirst(count)
     return Character(scalar)
   }
+}
+
+extension Character {
+  /// A space or a tab, which separate values within a line.
+  fileprivate var isBlank: Bool { self == " " || self == "\t" }
 }

@@ -222,19 +222,34 @@ extension DesiredState {
 
   /// The declared ports, and a port for the functions if none of those is suitable.
   func allPorts() -> [Profile.Port] {
-    guard let id = resolution.functionPort else { return profile.ports }
     let transport = resolution.functionTransport
+    let declared = profile.ports.map { port in
+      // The entries that functions ask for, where the port does not state them itself.
+      guard transport == .pci, port.transport == .pci, port.maximumQueueSize == nil else {
+        return port
+      }
+      var port = port
+      port.maximumQueueSize = queueSize(ofFunctionsOn: port.subsystems)
+      return port
+    }
+    guard let id = resolution.functionPort else { return declared }
     var port = Profile.Port(id: id, transport: transport)
     for function in profile.functions {
       guard case .local(let nqn, _) = function.target, !port.subsystems.contains(nqn),
         !profile.ports.contains(where: { $0.transport == transport && $0.subsystems.contains(nqn) })
       else { continue }
       port.subsystems.append(nqn)
-      if transport == .pci, let size = function.queueSize {
-        port.maximumQueueSize = max(port.maximumQueueSize ?? 0, Int32(size))
-      }
     }
-    return profile.ports + [port]
+    if transport == .pci { port.maximumQueueSize = queueSize(ofFunctionsOn: port.subsystems) }
+    return declared + [port]
+  }
+
+  /// The largest queue that functions with these subsystems state; nil if none does.
+  private func queueSize(ofFunctionsOn subsystems: [String]) -> Int32? {
+    profile.functions.compactMap { function in
+      guard case .local(let nqn, _) = function.target, subsystems.contains(nqn) else { return nil }
+      return function.queueSize.map { Int32($0) }
+    }.max()
   }
 
   mutating func add(_ port: Profile.Port) throws(InvalidValue) {

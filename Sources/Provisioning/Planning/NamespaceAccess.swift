@@ -38,12 +38,14 @@ struct NamespaceAccess {
   private func loss(by operation: Operation) -> String? {
     let path = operation.path
     switch (operation, address(path)) {
-    case (.write(_, .text(let text), _), .anaGroup(let port, let group)?)
+    case (.write(_, .text(let text), _), .anaGroup(let port, let name)?)
     where path.lastComponent == "ana_state":
-      return Self.isAccessible(text)
-        ? nil : loss(of: group, on: port, "becomes \(text.withoutTrailingNewline)")
-    case (.removeDirectory, .anaGroup(let port, let group)?):
-      return loss(of: group, on: port, "is removed")
+      guard let group = name.kernelInteger(UInt32.self), !Self.isAccessible(text) else {
+        return nil
+      }
+      return loss(of: group, on: port, "becomes \(text.withoutTrailingNewline)")
+    case (.removeDirectory, .anaGroup(let port, let name)?):
+      return name.kernelInteger(UInt32.self).flatMap { loss(of: $0, on: port, "is removed") }
     case (.write(_, .text(let text), _), .namespace(let nqn, let id)?)
     where path.lastComponent == "ana_grpid":
       return lossByMoving(id, of: nqn, to: text)
@@ -51,7 +53,7 @@ struct NamespaceAccess {
     }
   }
 
-  private func loss(of group: String, on port: String, _ change: String) -> String? {
+  private func loss(of group: UInt32, on port: String, _ change: String) -> String? {
     guard isAccessible(group, on: port) else { return nil }
     for nqn in subsystems(of: port) {
       for id in names(in: namespaces(of: nqn)) where isEnabled(id, of: nqn) {
@@ -67,7 +69,7 @@ struct NamespaceAccess {
     guard isEnabled(id, of: nqn), let target = text.kernelInteger(UInt32.self) else { return nil }
     let source = group(of: id, in: nqn)
     for port in names(in: root.appending("ports")) where subsystems(of: port).contains(nqn) {
-      guard isAccessible(source, on: port), !isAccessible("\(target)", on: port) else { continue }
+      guard isAccessible(source, on: port), !isAccessible(target, on: port) else { continue }
       return
         "hosts of port \(port) lose namespace \(id) of \(nqn): its new ANA group \(target) is not accessible there"
     }
@@ -120,24 +122,26 @@ struct NamespaceAccess {
     return text(space.appending("enable"), of: space).map { sameAttributeText($0, "1") } ?? false
   }
 
-  private func group(of id: String, in nqn: String) -> String {
+  private func group(of id: String, in nqn: String) -> UInt32 {
     let space = namespaces(of: nqn).appending(id)
-    let number = text(space.appending("ana_grpid"), of: space)?.kernelInteger(UInt32.self)
-    return "\(number ?? 1)"
+    return text(space.appending("ana_grpid"), of: space)?.kernelInteger(UInt32.self) ?? 1
   }
 
-  private func isAccessible(_ group: String, on port: String) -> Bool {
+  private func isAccessible(_ group: UInt32, on port: String) -> Bool {
     let directory = root.appending("ports").appending(port)
-    let groupDirectory = directory.appending("ana_groups").appending(group)
-    // A port makes group 1 itself.
-    let object = group == "1" ? directory : groupDirectory
-    guard isMade(object) != false,
-      let text = text(groupDirectory.appending("ana_state"), of: object)
-    else { return group == "1" }
-    return Self.isAccessible(text)
+    // A port that is removed and made again has group 1 in its first state.
+    guard isMade(directory) != false else { return group == 1 }
+    let groups = directory.appending("ana_groups")
+    // A port makes group 1 itself, also one that the steps create.
+    let names = names(in: groups) + (group == 1 ? ["1"] : [])
+    return NVMeTarget.Port.anaState(of: group, among: names) { name in
+      let path = groups.appending(name)
+      let object = group == 1 ? directory : path
+      return isMade(object) == false ? nil : text(path.appending("ana_state"), of: object)
+    }.state?.isAccessible ?? false
   }
 
   static func isAccessible(_ text: String) -> Bool {
-    ANAState.allCases.contains { $0.isAccessible && sameAttributeText(text, $0.rawValue) }
+    ANAState(attributeText: text)?.isAccessible ?? false
   }
 }

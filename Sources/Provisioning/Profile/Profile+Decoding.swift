@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import PCIEndpoint
 
 extension Profile {
   /// A profile together with the places of its parts, for errors that are found later.
@@ -7,6 +8,31 @@ extension Profile {
     public var warnings: [ProfileIssue]
     /// `functions[0].msixVectors` → its place.
     public var places: [String: TextPosition]
+
+    /// The warnings on a kernel release: those about the number of outbound windows are dropped, or errors.
+    /// - Parameters:
+    ///   - release: `uname -r`.
+    ///   - name: the function driver of that kernel, for profiles that do not select one.
+    package func issues(onRelease release: String, driver name: String) -> [ProfileIssue] {
+      let places = places
+      let driver: FunctionDriver =
+        switch profile.driver {
+        case .auto: FunctionDriver(name: name)
+        case .nvmetPCIEPF: .nvmetPCIEPF
+        case .pciEPFNVMe: .pciEPFNVMe
+        }
+      let known = Set(
+        profile.functions.indices.filter {
+          OutboundWindowRule.problem(profile.functions[$0]) != nil
+        }
+        .map(OutboundWindowRule.path))
+      return warnings.filter { !known.contains($0.path) }
+        + OutboundWindowRule.issues(profile, driver, release).map { issue in
+          var issue = issue
+          issue.position = Profile.place(of: issue.path, in: places)
+          return issue
+        }
+    }
 
     /// Problems with the identities that the profile gets on a machine: one that it sets can be derived for another namespace.
     public func identityIssues(on machineID: String?) -> [ProfileIssue] {
@@ -33,6 +59,7 @@ extension Profile {
     }
     var places: [String: TextPosition] = [:]
     collectPlaces(of: document, path: "", into: &places)
+    warnOfEmptyHosts(document, collector)
     collector.add(
       following: ProfileRules.relations(of: profile).map { issue in
         var issue = issue
@@ -42,6 +69,21 @@ extension Profile {
     let all = ProfileIssues(sorted(collector.issues))
     if all.hasErrors { throw all }
     return Located(profile: profile, warnings: all.issues, places: places)
+  }
+
+  /// An empty list of hosts allows every host, as no list does; that may not be what its author wanted.
+  private static func warnOfEmptyHosts(_ document: LocatedJSON, _ issues: IssueCollector) {
+    let subsystems = ObjectReader(document, ProfileSchema.document)?.objects("subsystems") ?? []
+    for (index, json) in subsystems.enumerated() {
+      guard let object = ObjectReader(json, ProfileSchema.subsystem),
+        let hosts = object.json("allowedHosts"), object.strings("allowedHosts").isEmpty,
+        object.bool("allowAnyHost") == nil
+      else { continue }
+      issues.add(
+        .warning, "subsystems[\(index)].allowedHosts", hosts.position,
+        "the list has no host, so that any host may use the subsystem",
+        hint: "list the hosts, set \"allowAnyHost\": false, or state \"allowAnyHost\": true")
+    }
   }
 
   private static func sorted(_ issues: [ProfileIssue]) -> [ProfileIssue] {

@@ -14,7 +14,25 @@ public struct ProfileIssue: Error, Hashable, Sendable {
   /// What it is about, where the doctor has a finding for that.
   package var topic: Topic?
 
-  package enum Topic: Sendable, Hashable { case portUnused, contiguousMemory, namespaceAccess }
+  package struct Topic: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable { case portUnused, contiguousMemory, namespaceAccess }
+
+    package var kind: Kind
+    /// The objects, as the doctor's findings name them; of one kind with one subject there is one finding.
+    package var subjects: [String]
+
+    static func portUnused(_ port: UInt16) -> Topic {
+      Topic(kind: .portUnused, subjects: ["\(port)"])
+    }
+
+    static func contiguousMemory(_ controllers: [String]) -> Topic {
+      Topic(kind: .contiguousMemory, subjects: controllers)
+    }
+
+    static func namespaceAccess(_ namespace: UInt32, of nqn: String) -> Topic {
+      Topic(kind: .namespaceAccess, subjects: ["\(nqn) namespace \(namespace)"])
+    }
+  }
 
   public init(
     _ severity: Severity, path: String, position: TextPosition? = nil, message: String,

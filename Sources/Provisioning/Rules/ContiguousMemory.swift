@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import ConfigFS
 internal import LinuxFiles
 internal import SystemPackage
 
@@ -43,34 +44,47 @@ public struct ContiguousMemory: Sendable, Hashable {
   package func fits(functions count: Int) -> Bool { free >= UInt64(count) * Self.barKiB }
 
   /// What is wrong when they do not.
-  package func problem(functions count: Int, on controller: String) -> String {
-    "BAR 0 needs \(count > 1 ? "\(count) times " : "")1 MiB of contiguous memory when a function is bound to \(controller), and less is free: the link will fail with ENOMEM (CmaFree is \(free) kB of \(total) kB)"
+  package func problem(functions count: Int, on controllers: [String]) -> String {
+    let what = count > 1 ? "functions are" : "a function is"
+    return
+      "BAR 0 needs \(count > 1 ? "\(count) times " : "")1 MiB of contiguous memory when \(what) bound to \(controllers.joined(separator: " and ")), and less is free: the link will fail with ENOMEM (CmaFree is \(free) kB of \(total) kB)"
   }
 
   package static let remedy =
     "boot with a larger area (cma=128M on the kernel's command line), or free it: end what uses the GPU, VPU or camera (CmaFree in /proc/meminfo)"
 
-  /// A warning for each controller on which a plan binds functions that do not fit.
-  static func warnings(_ profile: Profile, _ steps: [Step], _ machine: Machine) -> [ProfileIssue] {
-    var functions: [String: Int] = [:]
+  /// A warning if a plan binds functions that do not fit. The controllers share one area, and a function that is unbound before another
+  /// is bound leaves its memory to it.
+  static func warnings(_ resolution: Resolution, _ steps: [Step], _ machine: Machine)
+    -> [ProfileIssue]
+  {
+    func isResizable(_ controller: String) -> Bool {
+      KnownController.of(machine.compatible(controller))?.bar0 == .resizable
+    }
+    var (taken, most) = (0, 0)
+    var controllers: [String] = []
     for step in steps {
-      guard case .link(let path, _) = step.operation,
-        let cut = path.firstRange(of: "/pci_ep/controllers/")
+      guard
+        case .binding(let controller, _)? = ConfigAddress(
+          step.operation.path, below: machine.configFS.mountPoint), isResizable(controller)
       else { continue }
-      let name = path[cut.upperBound...].prefix { $0 != "/" }
-      functions[String(name), default: 0] += 1
+      switch step.operation {
+      case .link:
+        taken += 1
+        if !controllers.contains(controller) { controllers.append(controller) }
+      case .unlink: taken -= 1
+      default: break
+      }
+      most = max(most, taken)
     }
-    guard let area = functions.isEmpty ? nil : machine.contiguousMemory() else { return [] }
-    return functions.sorted { $0.key < $1.key }.compactMap { name, count in
-      guard KnownController.of(machine.compatible(name))?.bar0 == .resizable,
-        !area.fits(functions: count)
-      else { return nil }
-      let index = profile.functions.firstIndex { $0.controller == name } ?? 0
-      var issue = ProfileIssue(
-        .warning, path: "functions[\(index)]", message: area.problem(functions: count, on: name),
-        hint: remedy)
-      issue.topic = .contiguousMemory
-      return issue
+    guard most > 0, let area = machine.contiguousMemory(), !area.fits(functions: most) else {
+      return []
     }
+    let index = resolution.controllers.firstIndex { controllers.contains($0) } ?? 0
+    var issue = ProfileIssue(
+      .warning, path: "functions[\(index)]",
+      message: area.problem(functions: most, on: controllers), hint: remedy)
+    issue.topic = .contiguousMemory(controllers)
+    return [issue]
   }
 }

@@ -7,6 +7,11 @@ package enum BackingHint {
   package static let missingFile =
     "create it, or set \"create\": true and \"sizeMiB\" in the profile"
 
+  /// The hint for a missing file, which can be a device.
+  package static func missing(_ path: String) -> String {
+    path.hasPrefix("/dev/") && !path.hasPrefix("/dev/shm/") ? missingDevice(path) : missingFile
+  }
+
   /// The cause of a missing block device, and the unit to wait for at boot.
   package static func missingDevice(_ path: String) -> String {
     if let description = CharacterDevice.description(of: path) {

@@ -36,7 +36,7 @@ package enum OutboundWindowRule {
     let needed = Int(function.ioQueues ?? 1) + 1
     guard pairs < needed else { return nil }
     return
-      "\(windows) windows serve \(pairs) queue pairs; \(needed) are requested, including the admin queue,"
+      "\(windows) \(windows == 1 ? "window serves" : "windows serve") \(pairs) queue \(pairs == 1 ? "pair" : "pairs"); \(needed) are requested, including the admin queue,"
   }
 
   /// Refuses functions with too few windows on a machine.
@@ -44,23 +44,31 @@ package enum OutboundWindowRule {
   static func check(
     _ profile: Profile, _ driver: FunctionDriver, on machine: Machine
   ) throws(ProvisioningError) -> [ProfileIssue] {
-    let growth = growth(driver, machine.facts.release)
-    guard growth != .absent else { return [] }
-    var warnings: [ProfileIssue] = []
-    for (index, function) in profile.functions.enumerated() {
-      guard let problem = problem(function) else { continue }
-      let path = "functions[\(index)].controllerFeatures.outboundWindows"
-      guard growth == .present else {
-        warnings.append(
-          ProfileIssue(
-            .warning, path: path, message: "\(problem) perhaps in Linux \(machine.facts.release)",
-            hint: hint))
-        continue
-      }
+    let issues = issues(profile, driver, machine.facts.release)
+    if let error = issues.first(where: { $0.severity == .error }) {
       throw ProvisioningError(
-        .impossible, "\(path): \(problem) in Linux \(machine.facts.release)", path: path, hint: hint
-      )
+        .impossible, "\(error.path): \(error.message)", path: error.path, hint: error.hint)
     }
-    return warnings
+    return issues
+  }
+
+  /// What is wrong with the functions on a release: errors, or warnings where the release does not tell.
+  static func issues(
+    _ profile: Profile, _ driver: FunctionDriver, _ release: String
+  ) -> [ProfileIssue] {
+    let growth = growth(driver, release)
+    guard growth != .absent else { return [] }
+    return profile.functions.enumerated().compactMap { index, function in
+      problem(function).map { problem in
+        ProfileIssue(
+          growth == .present ? .error : .warning, path: path(index),
+          message: "\(problem) \(growth == .present ? "in" : "perhaps in") Linux \(release)",
+          hint: hint)
+      }
+    }
+  }
+
+  static func path(_ index: Int) -> String {
+    "functions[\(index)].controllerFeatures.outboundWindows"
   }
 }

@@ -15,7 +15,7 @@ extension ProfileCheck {
     warn(
       path,
       "port \(port.id) serves nothing: no subsystem is linked to it, so that \(effect)",
-      topic: .portUnused,
+      topic: .portUnused(port.id),
       hint: "list a subsystem's NQN in its \"subsystems\", or remove the port")
   }
 
@@ -100,7 +100,7 @@ extension ProfileCheck {
       warn(
         namespace.anaGroup == nil ? path : "\(path).anaGroup",
         "namespace \(namespace.id) is in ANA group \(group), \(cause): the host gets no usable disk\(port.condition), since I/O ends with \(effect)",
-        topic: .namespaceAccess,
+        topic: .namespaceAccess(namespace.id, of: subsystem.nqn),
         hint: port.declared == nil
           ? "declare a port of type \(port.transport.rawValue) with the group in \"anaGroups\", or remove \"anaGroup\""
           : "set the group's state to \"optimized\" in the \"anaGroups\" of \(port.name)")

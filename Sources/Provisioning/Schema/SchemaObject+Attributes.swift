@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import LinuxFiles
+internal import PCIEndpoint
 internal import SystemPackage
 
 extension SchemaObject {
@@ -45,7 +46,7 @@ extension SchemaObject {
 }
 
 /// Secrets in attributes are hidden unless requested.
-enum SecretAttribute {
+package enum SecretAttribute {
   /// The placeholder for a hidden secret; the kernel does not accept it.
   static let mask = "(hidden)"
 
@@ -54,8 +55,10 @@ enum SecretAttribute {
     path.hasSuffix("dhchap_key") || path.hasSuffix("dhchap_ctrl_key")
   }
 
-  /// The text of an attribute as it may be shown; an absent secret is no secret.
-  static func reported(_ text: String, at path: String) -> String {
+  /// The text of an attribute as it may be shown; an absent secret is no secret. Of the options of `pci_epf_nvme` only those that hold
+  /// keys are hidden.
+  package static func reported(_ text: String, at path: String) -> String {
+    if path.hasSuffix("ctrl_opts") { return FabricsOptions.hidingSecrets(in: text) }
     guard matches(path) else { return text }
     return sameAttributeText(text, "") ? "" : mask
   }

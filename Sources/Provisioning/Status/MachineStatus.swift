@@ -249,13 +249,21 @@ private struct StatusReader {
       let groups = tree.ports.directory.path.appending(String(port.dropFirst(word.count)))
         .appending("ana_groups")
       guard (try? machine.configFS.kind(of: groups)) == .directory else { continue }
+      let names = ((try? machine.configFS.entries(of: groups)) ?? []).map(\.name)
       let spaces = tree.subsystems.directory.path.appending(subsystems[index].nqn)
         .appending("namespaces")
       for place in subsystems[index].namespaces.indices {
         let id = subsystems[index].namespaces[place].id
-        guard let group = text(spaces.appending(id).appending("ana_grpid")) else { continue }
+        guard
+          let group = text(spaces.appending(id).appending("ana_grpid"))?
+            .kernelInteger(UInt32.self)
+        else { continue }
+        let found = NVMeTarget.Port.anaState(of: group, among: names) {
+          text(groups.appending($0).appending("ana_state"))
+        }
         subsystems[index].namespaces[place].anaState =
-          text(groups.appending(group).appending("ana_state")) ?? "inaccessible"
+          found.state?.rawValue
+          ?? found.name.flatMap { text(groups.appending($0).appending("ana_state")) }
       }
     }
   }

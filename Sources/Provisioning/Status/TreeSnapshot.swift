@@ -21,8 +21,6 @@ public struct TreeSnapshot: Hashable, Sendable {
 
   /// The subtrees of the kernel that this tool changes.
   static let roots = ["nullb", "nvmet", "pci_ep"]
-  /// Attributes that hold keys.
-  private static let secrets: Set<String> = ["dhchap_key", "dhchap_ctrl_key"]
 
   /// An attribute's text; nil when there is no such attribute.
   public func text(_ path: String) -> String? {
@@ -54,10 +52,11 @@ public struct TreeSnapshot: Hashable, Sendable {
     for (path, entry) in earlier.entries {
       guard case .attribute(let old) = entry, case .attribute(let new)? = entries[path], old != new
       else { continue }
-      let isSecret = Self.secrets.contains { path.hasSuffix("/" + $0) }
+      let was = SecretAttribute.reported(old ?? "", at: path)
+      let reads = SecretAttribute.reported(new ?? "", at: path)
       found.append(
-        isSecret
-          ? "\(path) has another key" : "\(path) was \"\(old ?? "")\" and is \"\(new ?? "")\"")
+        was == reads
+          ? "\(path) has another key" : "\(path) was \"\(was)\" and is \"\(reads)\"")
     }
     return found.sorted()
   }
@@ -73,7 +72,7 @@ public struct TreeSnapshot: Hashable, Sendable {
       case .directory: text += "/"
       case .link(let target): text += " -> \(target)"
       case .attribute(let value?):
-        text += " = \(Self.secrets.contains(name) && !value.isEmpty ? "(hidden)" : value)"
+        text += " = \(SecretAttribute.reported(value, at: path))"
       case .attribute(nil): break
       }
       text += "\n"

@@ -51,8 +51,9 @@ struct CheckCommand: ParsableCommand {
       let located = try source.located()
       let check: Check
       if let host {
-        check = try global.hostSide(located, disk: host, isReference: reference).check(
-          withLockstep: lockstep)
+        let side = try global.hostSide(located, disk: host, isReference: reference)
+        for issue in side.ignored { global.terminal.complain(issue, in: source.name) }
+        check = try side.check(withLockstep: lockstep)
       } else {
         check = try BoardCheck.run(
           located, on: try global.provisioner(for: located.profile))

@@ -8,9 +8,10 @@ struct DiffCommand: ParsableCommand {
     abstract: "Show how this machine differs from a profile, and which fixes disrupt a host.",
     discussion: """
       Lists what setup would create, change or remove, each with its reason and with what a host would notice, and objects \
-      of others inside the profile's own objects, which setup does not touch. Nothing is changed.
+      of others inside the profile's own objects, which setup does not touch. Where setup would refuse the profile on this \
+      machine, the reason follows. Nothing is changed.
 
-      Exit code 0: no difference; 1: something differs.
+      Exit code 0: no difference; 1: something differs, or setup would refuse the profile.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -19,20 +20,22 @@ struct DiffCommand: ParsableCommand {
   func run() throws {
     try global.run {
       let located = try source.located()
-      let differences = try global.provisioner(for: located.profile).differences(
-        located)
+      let provisioner = try global.provisioner(for: located.profile)
+      let differences = try provisioner.differences(located)
+      let refusal = provisioner.refusal(of: located)
       let name = located.profile.name
       if global.json {
         let json: JSONValue = [
           "name": .string(name), "same": .bool(differences.isEmpty),
           "differences": .array(differences.map(\.json)),
+          "refusal": refusal.map { Failure($0).value } ?? .null,
         ]
         print(json.prettyText)
       } else if !global.quiet {
         for difference in differences { show(difference) }
-        print(summary(differences, name))
+        print(summary(differences, name, refusal))
       }
-      if !differences.isEmpty { throw Ending(code: 1) }
+      if !differences.isEmpty || refusal != nil { throw Ending(code: 1) }
     }
   }
 
@@ -57,12 +60,26 @@ struct DiffCommand: ParsableCommand {
     }
   }
 
-  private func summary(_ differences: [Difference], _ name: String) -> String {
+  private func count(_ differences: [Difference]) -> String {
+    switch differences.count {
+    case 0: "no difference"
+    case 1: "1 difference"
+    default: "\(differences.count) differences"
+    }
+  }
+
+  private func summary(
+    _ differences: [Difference], _ name: String, _ refusal: ProvisioningError?
+  ) -> String {
+    if let refusal {
+      let hint = refusal.hint.map { "\n  hint: \($0)" } ?? ""
+      return Terminal.printable(
+        "\(name): \(count(differences)); setup refuses it: \(refusal.message)\(hint)")
+    }
     guard !differences.isEmpty else { return "\(name): the machine matches the profile" }
     let disrupting = differences.filter { !$0.disruptions.isEmpty }.count
-    let count = differences.count == 1 ? "1 difference" : "\(differences.count) differences"
     return disrupting == 0
-      ? "\(name): \(count); no fix disrupts a host"
-      : "\(name): \(count); fixing \(disrupting) of them disrupts a host: setup requires --force"
+      ? "\(name): \(count(differences)); no fix disrupts a host"
+      : "\(name): \(count(differences)); fixing \(disrupting) of them disrupts a host: setup requires --force"
   }
 }

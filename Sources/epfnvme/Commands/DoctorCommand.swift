@@ -84,7 +84,13 @@ extension GlobalOptions {
   func explainHost(_ saved: SavedLogOption, _ profile: Profile?) throws {
     if let path = saved.log {
       let name = path == "-" ? "standard input" : FilePath(path).lastComponent?.string ?? path
-      return try show(HostDoctor.examine(savedLog: try saved.read(path), name: name))
+      let bytes = try saved.read(path)
+      if let problem = HostDoctor.problem(withLog: bytes) {
+        throw ProvisioningError(
+          .inputMissing, "cannot examine the kernel log \(path): \(problem)", operation: "read",
+          path: path, hint: "save it on the host: sudo dmesg > FILE, or journalctl -k -b > FILE")
+      }
+      return try show(HostDoctor.examine(savedLog: bytes, name: name))
     }
     try needsThisMachine("a simulated kernel has no PCI bus of a host", for: "doctor")
     try show(

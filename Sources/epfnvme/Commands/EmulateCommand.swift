@@ -111,6 +111,7 @@ struct EmulateCommand: ParsableCommand {
   private func runBoards(_ located: Profile.Located) throws {
     let host = try BoardsInOneHost(
       located, global.emulatedRelease(for: located.profile), count: boards)
+    for issue in host.ignored { global.terminal.complain(issue, in: source.name) }
     try host.run(transfers: transfers)
     if global.json {
       let json: JSONValue = [
@@ -125,8 +126,7 @@ struct EmulateCommand: ParsableCommand {
       for line in host.log { print(Terminal.printable("host kernel: \(line)")) }
     }
     // What the host does about a twin comes after what it finds.
-    let refusal = host.log.first { $0.contains("ignoring nsid") || $0.contains("rejecting") }
-    guard let line = refusal ?? host.log.first else { return }
+    guard let line = host.refusals.first ?? host.log.first else { return }
     // The result has been printed; it includes the refusal.
     global.terminal.complain(
       ProvisioningError(

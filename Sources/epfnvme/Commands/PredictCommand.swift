@@ -85,27 +85,42 @@ struct PredictCommand: ParsableCommand {
     }
   }
 
-  private static func json(_ inquiry: Inquiry, _ answer: Inquiry.Answer) -> JSONValue {
+  private static func json(
+    _ inquiry: Inquiry, _ result: Emulation.Endpoint.Result
+  ) -> JSONValue {
     let entry = inquiry.entry
-    // Zeroes at the end are not written: most structures are mostly empty.
-    let data = answer.data.prefix((answer.data.lastIndex { $0 != 0 } ?? -1) + 1)
-    return [
-      "nvme": .string(inquiry.words), "queue": inquiry.isIO ? "I/O" : "admin",
-      "opcode": JSONValue(entry.opcode), "namespace": JSONValue(entry.namespaceID),
-      "words": .array((10..<16).map { JSONValue(entry.dwords[$0]) }),
-      "status": JSONValue(answer.status.rawValue), "statusName": JSONValue(answer.status.name),
-      "result": JSONValue(answer.result), "length": JSONValue(answer.data.count),
-      "data": .string(data.map { hexadecimalDigits($0, count: 2) }.joined()),
+    var members: [JSONValue.Member] = [
+      .init("nvme", .string(inquiry.words)), .init("queue", inquiry.isIO ? "I/O" : "admin"),
+      .init("opcode", JSONValue(entry.opcode)), .init("namespace", JSONValue(entry.namespaceID)),
+      .init("words", .array((10..<16).map { JSONValue(entry.dwords[$0]) })),
     ]
+    switch result {
+    case .answer(let answer):
+      // Zeroes at the end are not written: most structures are mostly empty.
+      let data = answer.data.prefix((answer.data.lastIndex { $0 != 0 } ?? -1) + 1)
+      members += [
+        .init("status", JSONValue(answer.status.rawValue)),
+        .init("statusName", JSONValue(answer.status.name)),
+        .init("result", JSONValue(answer.result)), .init("length", JSONValue(answer.data.count)),
+        .init("data", .string(data.map { hexadecimalDigits($0, count: 2) }.joined())),
+      ]
+    case .crash(let bug):
+      members += [
+        .init("status", .null), .init("statusName", .null), .init("crash", .string(bug)),
+      ]
+    }
+    return .object(members)
   }
 
   /// `  id-ctrl                     4096 bytes`, or how the controller refuses it.
-  private static func line(_ inquiry: Inquiry, _ answer: Inquiry.Answer) -> String {
+  private static func line(_ inquiry: Inquiry, _ result: Emulation.Endpoint.Result) -> String {
     let end =
-      !answer.status.isSuccess
-      ? "\(answer.status)"
-      : answer.data.isEmpty
-        ? hexadecimal(answer.result) : "\(answer.data.count) bytes"
+      switch result {
+      case .crash(let bug): "no completion: crashes the board (\(bug))"
+      case .answer(let answer) where !answer.status.isSuccess: "\(answer.status)"
+      case .answer(let answer):
+        answer.data.isEmpty ? hexadecimal(answer.result) : "\(answer.data.count) bytes"
+      }
     return "  " + inquiry.words + String(repeating: " ", count: max(1, 56 - inquiry.words.count))
       + end
   }

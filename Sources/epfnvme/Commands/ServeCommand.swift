@@ -110,6 +110,7 @@ struct ServeCommand: ParsableCommand {
       let path = try inherited?.name ?? socket ?? Self.defaultSocket(name: servedName())
       let served = try servedFunction(at: path)
       let listener = try inherited ?? listen(at: path)
+      for issue in served.ignored { global.terminal.complain(issue, in: source.name) }
       for note in served.notes { global.terminal.note("note: " + Terminal.printable(note)) }
       let output = ServingOutput(
         served.name, global.terminal, isJSON: global.json, interval: statsInterval,

@@ -18,7 +18,10 @@ struct SetupCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Wait this long for block devices, files and addresses of the profile that the machine does not have yet.",
+      """
+      Wait this long for block devices, files and addresses of the profile that the machine does not have yet. A simulated \
+      kernel gets none by itself: there the wait is in vain, unless another process changes its file.
+      """,
       valueName: "seconds"))
   var waitFor: Double?
 

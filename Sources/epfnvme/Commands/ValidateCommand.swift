@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
 internal import Provisioning
+internal import SimulatedKernel
 
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate", abstract: "Check profiles; needs no root and changes nothing.",
     usage: "epfnvme validate [<options>] <profiles> ...",
     discussion: """
-      With --kernel simulated=FILE, the identities that the profiles get on that machine are checked too.
+      With --kernel simulated=FILE, the identities that the profiles get on that machine are checked too. With \
+      --kernel-release the rules that depend on the kernel are those of that release.
       """)
 
   @OptionGroup var global: GlobalOptions
@@ -17,22 +19,18 @@ struct ValidateCommand: ParsableCommand {
   func run() throws {
     var code: CInt = 0
     var reports: [JSONValue] = []
+    let machineID = Result { () throws(ProvisioningError) in try global.simulatedMachineID }
     for file in profiles {
       do {
         let located = try ProfileArgument.read(file)
-        if let machineID = try global.simulatedMachineID {
-          let more = located.identityIssues(on: machineID).filter { issue in
-            !located.warnings.contains { $0.message == issue.message }
-          }
-          let issues = ProfileIssues(located.warnings + more)
-          if issues.hasErrors { throw LocatedIssues(file: file, issues: issues) }
-        }
+        let issues = try issues(of: located, on: machineID.get())
+        if issues.hasErrors { throw LocatedIssues(file: file, issues: issues) }
         reports.append([
           "file": .string(file), "valid": true, "name": .string(located.profile.name),
-          "issues": .array(located.warnings.map(\.json)),
+          "issues": .array(issues.issues.map(\.json)),
         ])
         guard !global.json else { continue }
-        for issue in located.warnings { global.terminal.complain(issue, in: file) }
+        for issue in issues.issues { global.terminal.complain(issue, in: file) }
         if !global.quiet { print("\(file): valid") }
       } catch let error as LocatedIssues {
         code = max(code, 65)
@@ -53,5 +51,18 @@ struct ValidateCommand: ParsableCommand {
     }
     if global.json { print(JSONValue.array(reports).prettyText) }
     if code != 0 { throw Ending(code: code) }
+  }
+  /// The issues that do not depend on a machine, and those of the kernel and the machine that the options select.
+  private func issues(of located: Profile.Located, on machineID: String?) -> ProfileIssues {
+    var issues = located.warnings
+    if let release = global.kernelRelease {
+      issues = located.issues(onRelease: release.uname, driver: release.functionDriver)
+    }
+    if let machineID {
+      issues += located.identityIssues(on: machineID).filter { issue in
+        !located.warnings.contains { $0.message == issue.message }
+      }
+    }
+    return ProfileIssues(issues)
   }
 }

@@ -2,6 +2,7 @@
 import Doctor
 import Provisioning
 import SimulatedKernel
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -27,6 +28,13 @@ extension Breakage {
     ) {
       try $0.work()
       try $0.write("inaccessible", to: "\(groups)/1/ana_state")
+    },
+    Breakage("the namespace's group is accessible under another spelling of its number") {
+      try $0.work()
+      let group = FilePath("/sys/kernel/config/\(groups)/02")
+      try $0.kernel.createDirectory(group)
+      try $0.write("optimized", to: "\(groups)/02/ana_state")
+      try $0.write("2", to: "\($0.subsystem)/namespaces/1/ana_grpid")
     },
     Breakage("the ANA group is accessible, though not optimized") {
       try $0.work()

@@ -29,6 +29,69 @@ struct DoctorTests {
       })
   }
 
+  @Test("options of the target are shown without their secrets")
+  func secrets() throws {
+    let patient = Patient(.linux6_12)
+    try patient.kernel.load("pci_epf_nvme")
+    let group = FilePath("/sys/kernel/config/pci_ep/functions/pci_epf_nvme/f")
+    try patient.kernel.createDirectory(group)
+    patient.kernel.advance(by: .seconds(1))
+    let text =
+      "transport=tcp,nqn=n,dhchap_secret=DHHC-1:00:abcd:,Dhchap-Ctrl-Secret=DHHC-1:01:abcd:"
+    _ = try patient.kernel.write(text, to: group.appending("nvme/ctrl_opts"))
+    let finding = try #require(
+      patient.examine().findings.first { $0.id == .optionsMalformed })
+    let shown = ([finding.explanation, finding.remedy] + finding.evidence.map(\.text)).joined()
+    #expect(!shown.contains("abcd"), "\(shown)")
+    #expect(shown.contains("dhchap_secret=(hidden)"), "\(shown)")
+    #expect(shown.contains("Dhchap-Ctrl-Secret"), "\(shown)")
+    let tree = patient.simulated.provisioner.snapshot()
+    #expect(!tree.text.contains("abcd") && tree.text.contains("nqn=n,dhchap_secret=(hidden)"))
+    var other = tree
+    let path = "pci_ep/functions/pci_epf_nvme/f/nvme/ctrl_opts"
+    other.entries[path] = .attribute("transport=tcp,nqn=n,dhchap_secret=DHHC-1:00:efgh:")
+    let differences = other.differences(from: tree)
+    #expect(differences.count == 1 && !differences[0].contains("efgh"), "\(differences)")
+  }
+
+  @Test("a reason for which setup refuses a profile is shown once, and not as a warning as well")
+  func refusalOnce() throws {
+    let patient = Patient(.linux7_2)
+    patient.profile = try Profile.decode(
+      Array(
+        #"""
+        { "version": 1, "name": "p", "backings": { "d": { "block": { "path": "/dev/nvme0" } } },
+          "subsystems": [ { "nqn": "nqn.2026-01.org.example:a", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+          "functions": [ { "name": "f", "vendorID": "0x15b7", "deviceID": "0x5fff", "ioQueues": 4,
+            "msixVectors": 32, "target": { "pci": "nqn.2026-01.org.example:a" } } ] }
+        """#.utf8))
+    let told = patient.examine().findings.filter {
+      $0.evidence.contains { $0.text.contains("is a character device") }
+    }
+    #expect(told.map(\.id) == [.profileImpossible], "\(told)")
+  }
+
+  @Test("each port of a profile that serves nothing is a finding, though their texts are alike")
+  func severalWarnings() throws {
+    let patient = Patient(.linux7_2)
+    let ports = [7, 8].map {
+      #"""
+      { "id": \#($0), "transport": "tcp", "addressFamily": "ipv4", "address": "127.0.0.1", "service": "44\#($0)0", "subsystems": [] }
+      """#
+    }
+    let profile = try Profile.decode(
+      Array(
+        #"{ "version": 1, "name": "p", "ports": [ \#(ports.joined(separator: ", ")) ] }"#.utf8))
+    patient.profile = profile
+    #expect(patient.examine().findings.filter { $0.id == .portUnused }.count == 2)
+    // The machine has one of the ports without a subsystem: it is told once, the other still is.
+    try patient.kernel.load("nvmet")
+    let port = FilePath("/sys/kernel/config/nvmet/ports/7")
+    try patient.kernel.createDirectory(port)
+    _ = try patient.kernel.write("tcp\n", to: port.appending("addr_trtype"))
+    #expect(patient.examine().findings.filter { $0.id == .portUnused }.count == 2)
+  }
+
   @Test("it changes nothing", arguments: SimulatedKernel.Release.allCases)
   func harmless(kernelRelease: SimulatedKernel.Release) throws {
     let patient = Patient(kernelRelease)

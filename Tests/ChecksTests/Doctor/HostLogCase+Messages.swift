@@ -47,7 +47,28 @@ extension HostLogCase {
         log: """
           [   3.0] xhci_hcd 0000:64:00.5: xHCI Host Controller
           [  61.0] DMAR: [INTR-REMAP] Request device [0x64:0x00.5] fault index 0x2 [fault reason 0x22] Present field in the IRTE entry is clear
-          """)
+          """),
+      HostLogCase(
+        "a blocked interrupt and a fault of devices that the log does not name, beside a working disk",
+        log: """
+          [   1.2] nvme nvme0: pci function 0000:01:00.0
+          [   1.6] nvme nvme0: 4/0/0 default/read/poll queues
+          [  61.0] DMAR: [INTR-REMAP] Request device [64:00.5] fault index 0x2 [fault reason 0x22] Present field in the IRTE entry is clear
+          [  62.0] DMAR: [DMA Write NO_PASID] Request device [65:00.0] fault addr 0x1000 [fault reason 0x05] PTE Write access is not set
+          """),
+      HostLogCase(
+        "a blocked interrupt of the disk, beside devices that the log does not name",
+        .interruptRemapping, subject: "nvme0 (0000:01:00.0)",
+        log: """
+          [   1.2] nvme nvme0: pci function 0000:01:00.0
+          [  61.0] DMAR: [INTR-REMAP] Request device [01:00.0] fault index 0x2 [fault reason 0x22] Present field in the IRTE entry is clear
+          """),
+      HostLogCase(
+        "a blocked interrupt with a requester ID that no device has", .interruptRemapping,
+        log: """
+          [   1.2] nvme nvme0: pci function 0000:01:00.0
+          [  61.0] DMAR: [INTR-REMAP] Request device [00:00.0] fault index 0x2 [fault reason 0x26] Blocked an interrupt request due to source-id verification failure
+          """),
     ]
 
   // MARK: Links
@@ -63,8 +84,49 @@ extension HostLogCase {
       "pcieport 0000:00:1c.0: pciehp: Slot(1): No link",
     ].map { HostLogCase("no link: \($0)", .linkUntrained, log: "[  2.3] \($0)") } + [
       HostLogCase(
+        "a slot whose card is present again, without a link", .linkLost, subject: "0000:00:1c.0",
+        log: """
+          [  1.2] nvme nvme0: pci function 0000:01:00.0
+          [ 90.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Link Down
+          [ 90.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Card not present
+          [ 95.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Card present
+          [ 96.2] pcieport 0000:00:1c.0: pciehp: Failed to check link status
+          """),
+      HostLogCase(
+        "a slot whose card is present again, and nothing else", .linkLost,
+        log: """
+          [ 90.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Link Down
+          [ 95.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Card present
+          """),
+      HostLogCase(
+        "a slot whose link is never trained, in a host with another disk", .linkUntrained,
+        subject: "0000:00:1c.0",
+        log: """
+          [  1.2] nvme nvme0: pci function 0000:02:00.0
+          [ 95.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Card present
+          [ 96.1] pcieport 0000:00:1c.0: pciehp: Slot(0): Cannot train link: status 0x5811
+          [ 96.2] pcieport 0000:00:1c.0: pciehp: Failed to check link status
+          """),
+      HostLogCase(
+        "a slot whose function is found again without a message about its link",
+        log: """
+          [  0.4] pci 0000:00:1c.0: PCI bridge to [bus 01]
+          [ 90.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Link Down
+          [ 95.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Card present
+          [ 95.4] pci 0000:01:00.0: [1b96:beef] type 00 class 0x010802 PCIe Endpoint
+          [ 95.5] nvme nvme1: pci function 0000:01:00.0
+          """),
+      HostLogCase(
+        "a slot without a link, while a function behind another port is found", .linkLost,
+        log: """
+          [  0.4] pci 0000:00:1c.0: PCI bridge to [bus 01]
+          [  0.4] pci 0000:00:1d.0: PCI bridge to [bus 02-03]
+          [ 90.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Link Down
+          [ 95.5] nvme nvme1: pci function 0000:02:00.0
+          """),
+      HostLogCase(
         "the link of a network card is down",
-        log: "[  2.3] r8169 0002:21:00.0 enP2p33s0: Link is Down")
+        log: "[  2.3] r8169 0002:21:00.0 enP2p33s0: Link is Down"),
     ]
 
   // MARK: Data
@@ -124,6 +186,23 @@ extension HostLogCase {
           [  8.2] nvme nvme5: new ctrl: NQN "nqn.2026-01.org.example:t", addr 192.0.2.1:4420, hostnqn: nqn.2014-08.org.nvmexpress:uuid:x
           [  9.0] nvme nvme5: ANA group 2: inaccessible.
           [  9.1] block nvme5n1: no usable path - requeuing I/O
+          """),
+      HostLogCase(
+        "ANA states of a network's disk in a log without its beginning",
+        log: """
+          [  1.2] nvme nvme0: pci function 0000:01:00.0
+          [  1.6] nvme nvme0: 4/0/0 default/read/poll queues
+          [ 90.0] nvme nvme5: ANA group 2: inaccessible.
+          [ 91.0] block nvme5n1: no usable path - requeuing I/O
+          """),
+      HostLogCase(
+        "ANA states of a network's disk, of which the log has a reconnection only",
+        log: """
+          [ 80.0] nvme nvme5: ANA group 2: inaccessible.
+          [ 81.0] nvme nvme5: mapped 4/0/0 default/read/poll queues.
+          [ 90.0] nvme nvme5: ANA group 2: change.
+          [ 91.0] nvme nvme5: starting error recovery
+          [ 91.0] nvme nvme5: Reconnecting in 10 seconds...
           """),
       HostLogCase(
         "a name that a network's disk had before", .anaInaccessible,

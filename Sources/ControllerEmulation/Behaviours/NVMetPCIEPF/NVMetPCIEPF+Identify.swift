@@ -39,6 +39,7 @@ extension NVMetPCIEPF {
     _ controller: inout Controller<Self>, _ command: SubmissionEntry
   ) -> Outcome {
     let id = command.namespaceID
+    if let end = crashOfList(&controller, command) { return end }
     switch command.identifyStructure {
     case .commandSetNamespace where command.commandSet == .nvm:
       return commandSetNamespace(controller, id)

@@ -49,6 +49,24 @@ extension NVMetPCIEPF {
     return .internalError
   }
 
+  /// The list of a command set compares the command set of the request's namespace, which such a request does not have, as soon as there
+  /// is a namespace to list.
+  /// - Returns: nil for what does not crash.
+  /// - Source: releases.md#identify-null-dereference; `drivers/nvme/target/admin-cmd.c`, `nvmet_execute_identify_nslist`.
+  static func crashOfList(
+    _ controller: inout Controller<Self>, _ command: SubmissionEntry
+  ) -> Outcome? {
+    guard controller.has(.identifyNullDereference),
+      command.identifyStructure == .commandSetActiveNamespaces, command.namespaceID < 0xffff_fffe,
+      !controller.activeNamespaces(after: command.namespaceID).isEmpty
+    else { return nil }
+    controller.crash(
+      "nvmet_pci_epf: Identify",
+      "Identify CNS 07h makes nvmet dereference a null pointer: the board's kernel crashes, and the host gets no completion any more"
+    )
+    return Outcome.none
+  }
+
   static func refuseReservationMask(
     _ controller: borrowing Controller<Self>, _ command: SubmissionEntry
   ) -> Outcome {
