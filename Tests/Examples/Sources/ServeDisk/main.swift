@@ -53,7 +53,8 @@ final class Link: ServerObserver {
       return print("nothing is bound")
     }
 
-    // 2. The device of that function for another host, with memory for its namespace. QEMU keeps the MSI-X table.
+    // 2. The device of that function for another host, with memory for its namespace; `.file(try FileStore(path: backing.path))` uses its
+    // file or device. QEMU keeps the MSI-X table; its command line is that of `epfnvme serve --print-qemu`.
     let memory = HostMemory()
     let function = kernel.makeDevice(of: bound, memory: memory, tableKeeper: .monitor) { backing in
       .memory(MemoryStore(count: Int(backing.size)))
