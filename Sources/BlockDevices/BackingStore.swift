@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import LinuxFiles
 public import SystemPackage
 
 /// Access to files and block devices of namespaces.
@@ -38,7 +37,8 @@ extension BackingStore {
   /// Whether two paths name one file. The kernel names a loop device's file by its resolved path, a profile by any.
   public func isSameFile(_ a: FilePath, _ b: FilePath) -> Bool {
     // A deleted file has no identity.
-    if a.string.lexicallyNormalizedPath == b.string.lexicallyNormalizedPath { return true }
+    // The bytes count: as texts, other spellings of one character would be equal.
+    if a == b || a.lexicallyNormalized() == b.lexicallyNormalized() { return true }
     guard let first = try? identity(of: a), let second = try? identity(of: b) else { return false }
     return first == second
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 public import SystemPackage
 
 /// A directory of a configfs tree: a place with attributes, links and children.
@@ -90,19 +91,9 @@ public struct ConfigDirectory: Sendable {
     return found
   }
 
-  // A path of configfs is normalised; parsing it as a FilePath is much slower, and this is called often.
-
   /// The last component of the path.
-  public var name: String { String(Self.split(path.string[...]).name) }
+  public var name: String { path.string.lastComponent ?? "" }
 
   /// The name of the directory above.
-  public var parentName: String {
-    String(Self.split(Self.split(path.string[...]).above).name)
-  }
-
-  /// A path of configfs is normalised; parsing it as a FilePath is much slower, and this is called often.
-  private static func split(_ path: Substring) -> (above: Substring, name: Substring) {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return ("", path) }
-    return (path[..<slash], path[path.utf8.index(after: slash)...])
-  }
+  public var parentName: String { path.string.parentPath.lastComponent ?? "" }
 }

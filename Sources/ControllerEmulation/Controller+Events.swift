@@ -33,6 +33,7 @@ extension Controller {
   /// - Source: NVM Express Base 2.1, 5.1.2: notice, log page 04h.
   mutating func update(namespaces: [Namespace], at time: VirtualTime) {
     advance(to: time)
+    guard !hasCrashed else { return }
     let before = Dictionary(model.namespaces.map { ($0.id, $0) }) { first, _ in first }
     let after = Dictionary(namespaces.map { ($0.id, $0) }) { first, _ in first }
     let used = Dictionary(zip(model.namespaces.map(\.id), usage)) { first, _ in first }

@@ -10,7 +10,7 @@ extension Controller {
     guard !isLinkUp else { return }
     isLinkUp = true
     trace(.link(isUp: true))
-    B.linkUp(&self)
+    if !hasCrashed { B.linkUp(&self) }
   }
 
   mutating func linkDown(at time: VirtualTime) {
@@ -19,11 +19,12 @@ extension Controller {
     trace(.link(isUp: false))
     isLinkUp = false
     registersDue = .never
-    B.linkDown(&self)
+    if !hasCrashed { B.linkDown(&self) }
   }
 
   mutating func remove(at time: VirtualTime) {
     advance(to: time)
+    guard !hasCrashed else { return }
     B.willRemove(&self)
     isLinkUp = false
     registersDue = .never
@@ -33,6 +34,7 @@ extension Controller {
 
   mutating func reset(at time: VirtualTime) {
     advance(to: time)
+    guard !hasCrashed else { return }
     disable(isShutdown: false)
     reset()
   }

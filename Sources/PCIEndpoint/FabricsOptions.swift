@@ -139,11 +139,11 @@ extension FabricsOptions: CustomStringConvertible {
   }
 
   private static let hidden = "(hidden)"
-  /// The beginnings of keys for DH-HMAC-CHAP and TLS, and names that precede them.
-  private static let secretMarks = [
-    "dhhc-1", "nvmetlskey-1", "dhchap_secret", "dhchap_ctrl_secret", "dhchap_key",
-    "dhchap_ctrl_key",
-  ]
+  private static let secretOptions: Set<String> = ["dhchap_secret", "dhchap_ctrl_secret"]
+  /// Parts of unknown names, perhaps misspelled ones, whose values may be secrets.
+  private static let secretWords = ["secr", "chap", "dhch", "key", "psk", "pass", "pwd", "token"]
+  /// The beginnings of keys for DH-HMAC-CHAP and TLS.
+  private static let keyPrefixes = ["dhhc-1", "nvmetlskey-1"]
 
   private var hasSecret: Bool { items.contains { Self.hidingSecret($0) != $0 } }
 
@@ -161,17 +161,19 @@ extension FabricsOptions: CustomStringConvertible {
     return shown
   }
 
-  /// An item without its value if that is a secret, or may be one because the name is not known.
+  /// An item without its value if that is a secret, or may be one by its unknown name.
   public static func hidingSecret(_ item: String) -> String {
-    let folded = item.lowercased()
     let name = item.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
-    let isKnown = options.contains { $0.token == name }
-    let marks = secretMarks + (isKnown ? [] : ["secret", "dhchap", "key"])
-    guard marks.contains(where: { folded.contains($0) }), name.endIndex != item.endIndex else {
-      return item
-    }
-    return name.lowercased().contains("dhhc-1") || name.lowercased().contains("nvmetlskey")
-      ? hidden : "\(name)=\(hidden)"
+    let (folded, foldedName) = (item.lowercased(), name.lowercased())
+    let isSecretName =
+      options.contains { $0.token == name }
+      ? secretOptions.contains(String(name))
+      : secretWords.contains { foldedName.contains($0) }
+    guard name.endIndex != item.endIndex,
+      isSecretName || keyPrefixes.contains(where: { folded.contains($0) })
+    else { return item }
+    let isKey = keyPrefixes.contains { foldedName.hasPrefix($0) }
+    return isKey ? hidden : "\(name)=\(hidden)"
   }
 
   private func render() -> String { items.joined(separator: ",") }

@@ -53,7 +53,9 @@ extension Emulation {
       _ found: ProbeResult
     ) throws(ProvisioningError) -> [(inquiry: Inquiry, result: Result)] {
       let inquiries = Inquiry.all(for: found)
-      let crashes = inquiries.map { function.model.crash(of: $0) }
+      let crashes = inquiries.map { inquiry in
+        inquiry.isIO ? nil : function.model.crash(of: inquiry.entry)?.rawValue
+      }
       let sent = zip(inquiries, crashes).filter { $0.1 == nil }.map(\.0)
       do {
         var answers = try player.host.answers(to: sent)[...]
@@ -135,17 +137,5 @@ extension Emulation {
       usleep(UInt32(clamping: milliseconds * 1000))
       function.catchUp()
     }
-  }
-}
-
-extension ControllerModel {
-  /// The bug with which a command crashes the board's kernel; nil for others.
-  fileprivate func crash(of inquiry: Inquiry) -> String? {
-    guard quirks.contains(.identifyNullDereference), !inquiry.isIO,
-      inquiry.entry.adminOpcode == .identify,
-      inquiry.entry.identifyStructure == .commandSetActiveNamespaces,
-      namespaces.contains(where: { $0.isEnabled && $0.id > inquiry.entry.namespaceID })
-    else { return nil }
-    return Quirk.identifyNullDereference.rawValue
   }
 }

@@ -46,10 +46,10 @@ public struct Provisioner: Sendable {
     try plan(located, Ownership(located.profile.name, in: run))
   }
 
-  /// The reason for which `setup` would refuse a profile on this machine as it is; nil if it would not. A disruption of a host is none.
+  /// The reason for which `setup` would refuse a profile on this machine as it is; nil if it would not. A plan that only needs `--force` is not refused.
   public func refusal(of located: Profile.Located) -> ProvisioningError? {
     do { return try plan(located).obstacles.first } catch {
-      // Whoever may not look knows nothing about setup, which root runs.
+      // Without the permission to read, it is not known what setup, as root, would do.
       return error.kind == .needsPrivileges || error.errno == .permissionDenied ? nil : error
     }
   }

@@ -16,6 +16,24 @@ struct LiveBackingStoreTests {
     try body(FilePath(url.path))
   }
 
+  @Test("names that differ in their bytes are names of different files, however they are shown")
+  func bytes() throws {
+    try withDirectory { directory in
+      let names = ["caf\u{e9}", "cafe\u{301}"].map { directory.appending($0) }
+      for name in names { try store.createFile(name, size: 512) }
+      #expect(!store.isSameFile(names[0], names[1]))
+      #expect(store.isSameFile(names[0], FilePath("\(directory)/.//caf\u{e9}")))
+    }
+    let invalid = [0xfe, 0xff].map { (byte: UInt8) -> FilePath in
+      let name = [UInt8(ascii: "/"), byte, 0].map { CInterop.PlatformChar(bitPattern: $0) }
+      return unsafe name.withUnsafeBufferPointer { bytes in
+        bytes.baseAddress.map { unsafe FilePath(platformString: $0) } ?? ""
+      }
+    }
+    #expect(!store.isSameFile(invalid[0], invalid[1]))
+    #expect(store.isSameFile(invalid[0], invalid[0]))
+  }
+
   @Test("a file is created sparse, for its owner only, and once")
   func createFile() throws {
     try withDirectory { directory in

@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test(
-    "attributes that the simulated kernel lacks are warnings of every command that emulates the profile",
+    "attributes that the simulated kernel lacks are warnings of emulate and predict",
     arguments: [
       ["emulate", "--boards", "2"], ["emulate"], ["predict"],
     ])

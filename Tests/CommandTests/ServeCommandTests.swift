@@ -84,23 +84,27 @@ import Testing
 
   // MARK: Ready
 
-  @Test("a character device as the disk of a served profile is called that")
-  func characterDevice() throws {
+  @Test(
+    "a character device as the disk of a served profile is called that, and no file is created in its place",
+    arguments: [
+      ("block", "/dev/null", ""), ("file", "/dev/null", ""), ("block", "/dev/nvme977", ""),
+      ("file", "/dev/nvme977", ", \"create\": true, \"sizeMiB\": 1"),
+    ])
+  func characterDevice(_ backing: String, _ path: String, _ more: String) throws {
     let program = Program()
-    for backing in ["block", "file"] {
-      let profile = try program.write(
-        #"""
-        { "version": 1, "name": "p", "backings": { "d": { "\#(backing)": { "path": "/dev/null" } } },
-          "subsystems": [ { "nqn": "nqn.2026-01.org.example:p", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
-          "functions": [ { "name": "p", "vendorID": "0x1b96", "deviceID": "0xbeef", "ioQueues": 4, "msixVectors": 8,
-            "target": { "pci": "nqn.2026-01.org.example:p" } } ] }
-        """#, to: "p.json")
-      let socket = program.directory.appending("s").string
-      let result = try program("serve", profile, "--socket", socket)
-      #expect(result.status == 66, "\(result.errors)")
-      #expect(result.errors.contains("/dev/null is a character device"), "\(result.errors)")
-      #expect(!result.errors.contains("regular file"), "\(result.errors)")
-    }
+    let profile = try program.write(
+      #"""
+      { "version": 1, "name": "p", "backings": { "d": { "\#(backing)": { "path": "\#(path)"\#(more) } } },
+        "subsystems": [ { "nqn": "nqn.2026-01.org.example:p", "namespaces": [ { "id": 1, "backing": "d" } ] } ],
+        "functions": [ { "name": "p", "vendorID": "0x1b96", "deviceID": "0xbeef", "ioQueues": 4, "msixVectors": 8,
+          "target": { "pci": "nqn.2026-01.org.example:p" } } ] }
+      """#, to: "p.json")
+    let socket = program.directory.appending("s").string
+    let result = try program("serve", profile, "--socket", socket)
+    #expect(result.status == 66, "\(result.errors)")
+    #expect(result.errors.contains("\(path) is a character device"), "\(result.errors)")
+    #expect(access(path, F_OK) == (path == "/dev/null" ? 0 : -1))
+    #expect(!result.errors.contains("regular file"), "\(result.errors)")
   }
 
   @Test("a line has the socket of the function, with the options of --print-qemu")

@@ -181,12 +181,24 @@ struct KernelReleaseTests {
         host.status(of: .init(opcode: 6, namespace: id, prp1: host.page(), words: [7]))
       }
       #expect(list(after: 0xffff) == 0)
+      // A request of an event waits.
+      host.submit(.init(opcode: 0x0c), to: 0)
+      host.pass(100)
       let list = list(after: 0)
       guard list == nil else { return text(list) }
       // The board is dead: nothing has a completion, and a reset is not seen.
       #expect(host.status(of: .init(opcode: 6, prp1: host.page(), words: [1])) == nil)
       host.write(0x14, 0)
       host.pass(1000)
+      #expect(host.status & 1 == 1)
+      let (log, interrupts) = (host.log.count, host.interrupts.count)
+      host.controller.update(namespaces: [], at: host.controller.now)
+      host.controller.reset(at: host.controller.now)
+      host.linkDown()
+      host.controller.linkUp(at: host.controller.now)
+      host.controller.remove(at: host.controller.now)
+      host.pass(1000)
+      #expect(host.log.count == log && host.interrupts.count == interrupts)
       #expect(host.status & 1 == 1)
       return "no completion, " + host.diagnoses.map(\.fault).joined(separator: ", ")
     },

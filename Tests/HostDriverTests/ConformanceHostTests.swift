@@ -175,7 +175,7 @@ import Testing
     }
   }
 
-  @Test("a creation that is never completed violates the rule of failed creations")
+  @Test("a creation that is never completed violates the rule of its completion")
   func lostCreation() throws {
     let memory = HostMemory(count: 16 << 20)
     var model = ControllerModel(.reference)
@@ -185,7 +185,7 @@ import Testing
     function.linkUp()
     let filter = LosingFunction(function, memory)
     let found = try ConformanceHost(filter, memory: memory, clock: DeviceClock(function)).examine()
-    let rule = try #require(found.broken.first { $0.id == "create-cq-after-failure" })
+    let rule = try #require(found.broken.first { $0.id == "create-cq-completes" })
     #expect(rule.found == "no completion of Create CQ 3")
   }
 

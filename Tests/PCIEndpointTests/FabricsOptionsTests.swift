@@ -103,10 +103,10 @@ struct FabricsOptionsTests {
   @Test("a text is shown with its secrets hidden and is otherwise unchanged")
   func hidden() {
     let text =
-      "transport=tcp,nqn=my-secret-disk\n,keyring=7,dhchap_secret=DHHC-1:00:abcd:,,DHCHAP_CTRL_SECRET=x,hidden_ns\n"
+      "transport=tcp,nqn=my-dhchap_key\n,keyring=7,dhcap_secrte=abcd,dhchap_secret=DHHC-1:00:abcd:,,hostnqn=DHHC-1:00:abcd:,DHCHAP_CTRL_SECRET=x,hidden_ns\n"
     #expect(
       FabricsOptions.hidingSecrets(in: text)
-        == "transport=tcp,nqn=my-secret-disk\n,keyring=7,dhchap_secret=(hidden),,DHCHAP_CTRL_SECRET=(hidden),hidden_ns\n"
+        == "transport=tcp,nqn=my-dhchap_key\n,keyring=7,dhcap_secrte=(hidden),dhchap_secret=(hidden),,hostnqn=(hidden),DHCHAP_CTRL_SECRET=(hidden),hidden_ns\n"
     )
     #expect(FabricsOptions.hidingSecrets(in: "") == "")
   }

@@ -98,8 +98,8 @@ struct KernelReleaseTests {
     machine.compatible = { _ in ["rockchip,rk3588-pcie-ep"] }
     machine.contiguousMemory = { ContiguousMemory(total: 16384, free: free) }
     let provisioner = Provisioner(machine, run: simulated.provisioner.run)
-    func located(_ vectors: Int) throws -> Profile.Located {
-      let functions = names.enumerated().map { index, name in
+    func located(_ vectors: Int, _ count: Int = 2) throws -> Profile.Located {
+      let functions = names.prefix(count).enumerated().map { index, name in
         #"""
         { "name": "f.\#(index)", "controller": "\#(name)", "ioQueues": 2, "msixVectors": \#(vectors),
           "vendorID": "0x1b96", "deviceID": "0xbeef", "target": { "pci": "nqn.2026-01.org.example:x" } }
@@ -132,6 +132,11 @@ struct KernelReleaseTests {
     let full = Provisioner(machine, run: simulated.provisioner.run)
     #expect(
       !(try full.plan(located(16)).warnings.contains { $0.topic?.kind == .contiguousMemory }))
+    // One is bound again, the other one is new: only its controller needs memory.
+    _ = try provisioner.setUp(located(8, 1), force: true) { _ in }
+    let second = try full.plan(located(16)).warnings.filter { $0.topic?.kind == .contiguousMemory }
+    #expect(second.map { $0.topic?.subjects } == [[names[1]]])
+    #expect(second.first?.path == "functions[1]")
   }
 
   @Test("a link that fails for lack of memory names what can be lacking, and where to look")

@@ -118,16 +118,16 @@ import Testing
         "subsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: [nqn.2023-11.org.example:h]\n    namespaces: {}\nports: {}\n"
       ),
       (
-        "ports:\n  1:\n    subsystems:\n    - nqn.2023-11.org.example:a\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n",
-        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n"
+        "ports:\n  1:\n    subsystems:\n    - nqn.2023-11.org.example:a\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: []\n    namespaces: {}\n",
+        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: []\n    namespaces: {}\n"
       ),
       (
-        "ports:\n  1:\n    subsystems:\n      - nqn.2023-11.org.example:a\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n",
-        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n"
+        "ports:\n  1:\n    subsystems:\n      - nqn.2023-11.org.example:a\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: []\n    namespaces: {}\n",
+        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: []\n    namespaces: {}\n"
       ),
       (
-        "ports:\n  1:\n    subsystems:\n    -\n      nqn.2023-11.org.example:a\n    -\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n",
-        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a, ~]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    namespaces: {}\n"
+        "ports:\n  1:\n    subsystems:\n    -\n      nqn.2023-11.org.example:a\n    -\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: []\n    namespaces: {}\n",
+        "ports:\n  1:\n    subsystems: [nqn.2023-11.org.example:a, ~]\n    port_type: Loop\nsubsystems:\n  nqn.2023-11.org.example:a:\n    allowed_hosts: []\n    namespaces: {}\n"
       ),
     ])
   func lists(_ block: String, _ flow: String) throws {
@@ -173,7 +173,8 @@ import Testing
       ("    allowed_hosts: ['']\n", 3, 21),
       ("    allowed_hosts: [\"\", nqn.2023-11.org.example:h]\n", 3, 21),
       ("    allowed_hosts:\n    namespaces: {}\n", 3, 18),
-      ("    allowed_hosts: ~\n", 3, 20),
+      ("    allowed_hosts: ~\n", 3, 20), ("    namespaces: {}\n", 3, 5),
+      ("    allowed_host: [nqn.2023-11.org.example:h]\n", 3, 5),
     ])
   func hostsWithoutName(_ lines: String, _ line: Int, _ column: Int) {
     let error = #expect(throws: ProfileIssues.self) {
@@ -181,7 +182,7 @@ import Testing
     }
     let found = error?.issues.first { $0.severity == .error }
     #expect(found?.position == TextPosition(line: line, column: column), "\(found as Any)")
-    #expect(found?.path.hasPrefix("subsystems.nqn.2023-11.org.example:a.allowed_hosts") == true)
+    #expect(found?.path.hasPrefix("subsystems.nqn.2023-11.org.example:a") == true)
     #expect(found?.hint?.contains("allowed_hosts: []") == true)
   }
 
@@ -226,7 +227,11 @@ import Testing
       ("ports:\n  1:\n    port_type: Tcp\n", 3, 5, "an address"),
       ("ports:\n  1:\n    port_type: Carrier\n", 3, 16, "unknown transport"),
       ("ports:\n  x:\n    port_type: Loop\n", 3, 5, "not a number"),
-      ("subsystems:\n  nqn.a:\n    namespaces:\n      1: {enabled: true}\n", 4, 10, "device_path"),
+      (
+        "subsystems:\n  nqn.a:\n    allowed_hosts: []\n    namespaces:\n      1: {enabled: true}\n",
+        5, 10,
+        "device_path"
+      ),
       ("subsystems: {}\n---\nports: {}\n", 2, 1, "second document"),
       ("ports:\n  1:\n    port_type: Loop\n   subsystems: []\n", 4, 4, "like those above"),
       ("subsystems: {}\n- a: 1\n", 2, 1, "like those above"),

@@ -80,6 +80,10 @@ struct HostExamination {
       guard var signature = Signature.host.first(where: { applies($0, log, at: index) }) else {
         continue
       }
+      // The host has NVMe functions, and the log says nothing else about this device: it need not be the board's.
+      if log.hasFunction, !log.isIdentified(line.device), signature.isOfAnyDevice(line) {
+        continue
+      }
       // A slot that lost its link and does not get it back has one problem.
       if signature.id == .linkUntrained,
         let lost = problems.first(where: {
@@ -100,12 +104,6 @@ struct HostExamination {
     case (.function, _), (.none, _), (.port, .ports): break
     }
     if signature.onlyWithoutDisk, log.hasFunction { return false }
-    // The host has NVMe functions, and the log says nothing else about this device: it need not be the board's.
-    if log.hasFunction, !log.isIdentified(log.lines[index].device),
-      signature.isOfAnyDevice(log.lines[index])
-    {
-      return false
-    }
     return signature.matches(log.lines, at: index)
   }
 

@@ -116,12 +116,12 @@ struct HostLog {
     }
   }
 
-  /// Whether a function can be behind a port; true if the log does not have the port's buses.
+  /// Whether a function can be behind a port: in its domain and, if the log has the port's buses, on one of them.
   func isBehind(_ port: String, _ address: String) -> Bool {
-    let parts = address.split(separator: ":")
-    guard let behind = buses[port], parts.count == 3, let bus = UInt8(parts[1], radix: 16) else {
-      return true
-    }
+    let (above, parts) = (port.split(separator: ":"), address.split(separator: ":"))
+    guard above.count == 3, parts.count == 3 else { return true }
+    guard above[0] == parts[0] else { return false }
+    guard let behind = buses[port], let bus = UInt8(parts[1], radix: 16) else { return true }
     return behind.contains(bus)
   }
 

@@ -106,6 +106,9 @@ public enum ANAState: String, AttributeValue, CaseIterable, Codable {
   case persistentLoss = "persistent-loss"
   case change
 
+  /// The state of a group on a port that does not have it, or has just made it: a port makes group 1.
+  public static func initial(group: UInt32) -> Self { group == 1 ? .optimized : .inaccessible }
+
   /// Whether hosts can use the namespaces.
   /// - Source: `drivers/nvme/target/core.c`, `nvmet_check_ana_state`.
   public var isAccessible: Bool { self == .optimized || self == .nonOptimized }

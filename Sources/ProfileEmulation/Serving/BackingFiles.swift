@@ -20,27 +20,32 @@ struct BackingFiles {
     for backing in profile.backings {
       switch backing.store {
       case .nullBlock: break
-      case .file(let file): try add(file)
+      case .file(let file): try add(file, backing.name)
       case .block(let path):
-        try add(path, created: nil, BackingHint.missingDevice(path))
+        try add(path, backing.name, created: nil, BackingHint.missingDevice(path))
       case .loopDevice(let loop):
-        try add(loop.file)
+        try add(loop.file, backing.name)
         offsets[loop.file.path] = loop.offset
       }
     }
   }
 
-  private mutating func add(_ file: Profile.File) throws(ProvisioningError) {
+  private mutating func add(_ file: Profile.File, _ name: String) throws(ProvisioningError) {
     try add(
-      file.path, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
+      file.path, name, created: file.create ? (file.sizeMiB ?? 1024) << 20 : nil,
       BackingHint.missing(file.path))
   }
 
   /// - Parameter hint: the hint for a missing file.
   private mutating func add(
-    _ path: String, created size: UInt64?, _ hint: String
+    _ path: String, _ name: String, created size: UInt64?, _ hint: String
   ) throws(ProvisioningError) {
     let store = LiveBackingStore()
+    if let refusal = CharacterDevice.refusal(path, backing: name),
+      (try? store.describe(FilePath(path))) == nil
+    {
+      throw refusal
+    }
     func failure(_ operation: String, _ error: Errno, _ hint: String?) -> ProvisioningError {
       ProvisioningError(
         .inputMissing, "cannot \(operation) \(path): \(error.nameAndText)", operation: operation,

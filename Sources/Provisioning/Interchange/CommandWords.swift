@@ -10,8 +10,8 @@ enum CommandWords {
   /// - Throws: ``ProfileIssues`` for an unterminated quote and for shell expansions.
   static func split(_ line: String) throws(ProfileIssues) -> [Word] {
     // A file of an editor may begin with a byte order mark.
-    let mark = line.first == "\u{feff}" ? 1 : 0
-    let prompt = mark + promptLength(of: String(line.dropFirst(mark)))
+    let line = line.first == "\u{feff}" ? String(line.dropFirst()) : line
+    let prompt = promptLength(of: line)
     var words: [Word] = []
     var current: Word?
     var quote: (mark: Character, position: TextPosition)?

@@ -38,7 +38,7 @@ private struct NvmetcfgReader {
     _ severity: ProfileIssue.Severity, _ json: LocatedJSON, _ path: String, _ message: String,
     hint: String? = nil
   ) {
-    collector.issues.add(severity, path, json.position, message, hint: hint)
+    collector.issues.add(severity, path, json.position, message, hint: Self.hostHint)
   }
 
   // MARK: The document
@@ -75,6 +75,10 @@ private struct NvmetcfgReader {
     subsystem.model = members["model"].flatMap { text($0, "\(path).model") }
     if subsystem.model == "Linux" { subsystem.model = nil }
     subsystem.serial = members["serial"].flatMap { text($0, "\(path).serial") }
+    if members["allowed_hosts"] == nil {
+      add(
+        .error, json, path, "the key \"allowed_hosts\" is missing", hint: Self.hostHint)
+    }
     let hosts = hosts(members["allowed_hosts"], "\(path).allowed_hosts")
     subsystem.allowAnyHost = hosts.isEmpty
     subsystem.settleHosts(hosts)
@@ -84,17 +88,20 @@ private struct NvmetcfgReader {
     profile.subsystems.append(subsystem)
   }
 
-  /// The allowed hosts. Only a list without items, or a missing one, allows any host: an item or a list without a value is an error.
+  private static let hostHint =
+    "write the host's NQN, or allowed_hosts: [] if any host may connect"
+
+  /// The allowed hosts. Only a list without items allows any host: an item or a list without a value is an error.
   private func hosts(_ json: LocatedJSON?, _ path: String) -> [String] {
     guard let json else { return [] }
-    let hint = "write the host's NQN, or allowed_hosts: [] if any host may connect"
     if case .null = json.content {
-      add(.error, json, path, "the list of hosts has no value", hint: hint)
+      add(.error, json, path, "the list of hosts has no value", hint: Self.hostHint)
     }
     if case .array(let elements) = json.content {
       for (index, element) in elements.enumerated() {
         guard element.isBlank else { continue }
-        add(.error, element, "\(path)[\(index)]", "an item without a host's NQN", hint: hint)
+        add(
+          .error, element, "\(path)[\(index)]", "an item without a host's NQN", hint: Self.hostHint)
       }
     }
     return texts(json, path).filter { !$0.isEmpty }

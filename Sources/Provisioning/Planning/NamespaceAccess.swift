@@ -129,7 +129,7 @@ struct NamespaceAccess {
 
   private func isAccessible(_ group: UInt32, on port: String) -> Bool {
     let directory = root.appending("ports").appending(port)
-    // A port that is removed and made again has group 1 in its first state.
+    // The steps have removed the port so far: it comes back with group 1 in its first state.
     guard isMade(directory) != false else { return group == 1 }
     let groups = directory.appending("ana_groups")
     // A port makes group 1 itself, also one that the steps create.

@@ -71,7 +71,8 @@ public struct ContiguousMemory: Sendable, Hashable {
       switch step.operation {
       case .link:
         taken += 1
-        if !controllers.contains(controller) { controllers.append(controller) }
+        // What an unbound function left needs no new memory.
+        if taken > 0, !controllers.contains(controller) { controllers.append(controller) }
       case .unlink: taken -= 1
       default: break
       }

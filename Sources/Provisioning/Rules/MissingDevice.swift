@@ -14,9 +14,6 @@ package enum BackingHint {
 
   /// The cause of a missing block device, and the unit to wait for at boot.
   package static func missingDevice(_ path: String) -> String {
-    if let description = CharacterDevice.description(of: path) {
-      return "\(path) \(description); lsblk lists the disks"
-    }
     guard path.hasPrefix("/dev/"), let source = source(of: path) else {
       return "name an existing block device; lsblk lists them"
     }
@@ -88,7 +85,18 @@ enum DeviceUnit {
 }
 
 /// A character device that is named where a block device is needed, because it belongs to the disk.
-enum CharacterDevice {
+package enum CharacterDevice {
+  static let hint = "name the block device of the disk; lsblk lists them"
+
+  /// The error for a backing whose path, which this machine does not have, is that of a character device: neither creating a file there
+  /// nor waiting for it helps.
+  package static func refusal(_ path: String, backing name: String) -> ProvisioningError? {
+    description(of: path).map { description in
+      ProvisioningError(
+        .inputMissing, "\(name): \(path) \(description)", operation: "open", path: path, hint: hint)
+    }
+  }
+
   /// The kind of a device and the block device of its disk; nil for another path.
   static func description(of path: String) -> String? {
     guard path.hasPrefix("/dev/") else { return nil }

@@ -84,7 +84,7 @@ struct Preflight {
     case .nullBlock: break
     case .block(let path):
       guard let found = try describe(path, name) else {
-        try checkName(path, name)
+        if let refusal = CharacterDevice.refusal(path, backing: name) { throw refusal }
         return .missing(
           Failure(name: name, path: path, hint: BackingHint.missingDevice(path)))
       }
@@ -122,17 +122,9 @@ struct Preflight {
     _ file: Profile.File, _ name: String
   ) throws(ProvisioningError) -> Bool {
     guard try describe(file.path, name) == nil else { return false }
-    try checkName(file.path, name)
+    if let refusal = CharacterDevice.refusal(file.path, backing: name) { throw refusal }
     return !file.create
   }
-
-  /// Refuses a path of a character device that this machine does not have: neither creating a file there nor waiting for it helps.
-  private func checkName(_ path: String, _ name: String) throws(ProvisioningError) {
-    guard let description = CharacterDevice.description(of: path) else { return }
-    throw wrong(path, name, description, Self.diskHint)
-  }
-
-  private static let diskHint = "name the block device of the disk; lsblk lists them"
 
   private func missing(_ file: Profile.File, _ name: String) -> Failure {
     Failure(
@@ -148,7 +140,7 @@ struct Preflight {
       wrong(
         path, name,
         CharacterDevice.description(of: path) ?? "is a character device, not a block device",
-        Self.diskHint)
+        CharacterDevice.hint)
     case .regularFile:
       wrong(path, name, "is a regular file", "use the backing \"file\" for a regular file")
     default:

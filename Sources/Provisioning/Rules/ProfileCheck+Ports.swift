@@ -91,11 +91,11 @@ extension ProfileCheck {
       let group = namespace.anaGroup ?? 1
       let path = "\(place).namespaces[\(n)]"
       let declared = port.declared?.anaGroups.first { $0.id == group }
-      let state = declared?.state ?? (group == 1 ? "optimized" : "inaccessible")
+      let state = declared.flatMap { ANAState(rawValue: $0.state) } ?? .initial(group: group)
       guard let effect = Self.effects[state] else { continue }
       let cause =
         declared != nil
-        ? "which \(port.name) makes \(state)"
+        ? "which \(port.name) makes \(state.rawValue)"
         : "which \(port.name) does not have, so that it is inaccessible there"
       warn(
         namespace.anaGroup == nil ? path : "\(path).anaGroup",
@@ -107,10 +107,10 @@ extension ProfileCheck {
     }
   }
 
-  private static let effects = [
-    "inaccessible": "status 2302h (Asymmetric Access Inaccessible)",
-    "persistent-loss": "status 2301h (Asymmetric Access Persistent Loss)",
-    "change": "status 2303h (Asymmetric Access Transition)",
+  private static let effects: [ANAState: String] = [
+    .inaccessible: "status 2302h (Asymmetric Access Inaccessible)",
+    .persistentLoss: "status 2301h (Asymmetric Access Persistent Loss)",
+    .change: "status 2303h (Asymmetric Access Transition)",
   ]
 
   /// A port that a function uses for a subsystem.

@@ -152,7 +152,7 @@ extension Profile.ControllerFeatures: KeyedObject {
     public let msi = ProfileKey<Bool>("msi", .boolean, "Whether the controller supports MSI")
     public let outboundWindows = ProfileKey<UInt16>(
       "outboundWindows", .integer(1...0xffff),
-      "The number of outbound address windows: since Linux \(OutboundWindowRule.beginText), nvmet_pci_epf has (windows − 2) / 2 queue pairs, the admin pair counted"
+      "The number of outbound address windows: nvmet_pci_epf has (windows − 2) / 2 queue pairs, the admin pair counted, from these releases of Linux on: \(OutboundWindowRule.beginText)"
     )
     public let maximumFunctions = ProfileKey<UInt8>(
       "maximumFunctions", .integer(1...64),

@@ -52,11 +52,13 @@ public struct TreeSnapshot: Hashable, Sendable {
     for (path, entry) in earlier.entries {
       guard case .attribute(let old) = entry, case .attribute(let new)? = entries[path], old != new
       else { continue }
-      let was = SecretAttribute.reported(old ?? "", at: path)
-      let reads = SecretAttribute.reported(new ?? "", at: path)
+      func shown(_ text: String?) -> String {
+        text.map { "\"\(SecretAttribute.reported($0, at: path))\"" } ?? "unreadable"
+      }
+      // Only secrets that are hidden look the same.
       found.append(
-        was == reads
-          ? "\(path) has another key" : "\(path) was \"\(was)\" and is \"\(reads)\"")
+        shown(old) == shown(new)
+          ? "\(path) has another key" : "\(path) was \(shown(old)) and is \(shown(new))")
     }
     return found.sorted()
   }

@@ -281,13 +281,9 @@ extension KernelState {
       let groups = tree.child(.anaGroups, of: port)
     else { return .optimized }
     let directory = tree[groups].children.first { tree[$0].number == Int(group) }
-    switch directory.map({ value("ana_state", of: $0) }) ?? "inaccessible" {
-    case "optimized": return .optimized
-    case "non-optimized": return .nonOptimized
-    case "persistent-loss": return .persistentLoss
-    case "change": return .change
-    default: return .inaccessible
-    }
+    let text = directory.map { value("ana_state", of: $0) }
+    return [.optimized, .nonOptimized, .persistentLoss, .change].first { $0.name == text }
+      ?? .inaccessible
   }
 
   /// The bytes of a UUID or NGUID.

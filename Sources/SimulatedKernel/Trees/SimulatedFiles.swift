@@ -101,6 +101,7 @@ public struct SimulatedFiles: SystemFiles, Hashable {
   public mutating func add(_ path: FilePath, _ text: String) {
     addDirectory(path.removingLastComponent())
     entries[path] = .file(Array(text.utf8))
+    failures[path] = nil
     name(path)
   }
 
@@ -120,6 +121,7 @@ public struct SimulatedFiles: SystemFiles, Hashable {
   public mutating func addLink(_ path: FilePath, to target: String) {
     addDirectory(path.removingLastComponent())
     entries[path] = .link(target)
+    failures[path] = nil
     name(path)
   }
 
@@ -143,7 +145,11 @@ public struct SimulatedFiles: SystemFiles, Hashable {
 
   /// The entry at a path, or the error of reaching it.
   private func entry(_ path: FilePath) throws(Errno) -> Entry? {
-    for (failing, error) in failures where path.starts(with: failing) { throw error }
+    // The nearest one.
+    let failing = failures.keys.filter { path.starts(with: $0) }
+    if let nearest = failing.max(by: { $0.length < $1.length }), let error = failures[nearest] {
+      throw error
+    }
     return entries[path]
   }
 

@@ -87,7 +87,8 @@ extension GlobalOptions {
       let bytes = try saved.read(path)
       if let problem = HostDoctor.problem(withLog: bytes) {
         throw ProvisioningError(
-          .inputMissing, "cannot examine the kernel log \(path): \(problem)", operation: "read",
+          .inputMissing, "cannot examine the kernel log \(path == "-" ? name : path): \(problem)",
+          operation: "read",
           path: path, hint: "save it on the host: sudo dmesg > FILE, or journalctl -k -b > FILE")
       }
       return try show(HostDoctor.examine(savedLog: bytes, name: name))

@@ -20,7 +20,7 @@ struct SetupCommand: ParsableCommand {
     help: ArgumentHelp(
       """
       Wait this long for block devices, files and addresses of the profile that the machine does not have yet. A simulated \
-      kernel gets none by itself: there the wait is in vain, unless another process changes its file.
+      kernel gets none by itself: waiting helps there only if another process changes its file.
       """,
       valueName: "seconds"))
   var waitFor: Double?

@@ -52,6 +52,7 @@ struct ValidateCommand: ParsableCommand {
     if global.json { print(JSONValue.array(reports).prettyText) }
     if code != 0 { throw Ending(code: code) }
   }
+
   /// The issues that do not depend on a machine, and those of the kernel and the machine that the options select.
   private func issues(of located: Profile.Located, on machineID: String?) -> ProfileIssues {
     var issues = located.warnings

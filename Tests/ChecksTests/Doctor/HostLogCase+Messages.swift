@@ -125,6 +125,13 @@ extension HostLogCase {
           [ 95.5] nvme nvme1: pci function 0000:02:00.0
           """),
       HostLogCase(
+        "a slot without a link, while a function of another domain is found", .linkLost,
+        log: """
+          [  0.4] pci 0000:00:1c.0: PCI bridge to [bus 01]
+          [ 90.0] pcieport 0000:00:1c.0: pciehp: Slot(0): Link Down
+          [ 95.5] nvme nvme1: pci function 0002:01:00.0
+          """),
+      HostLogCase(
         "the link of a network card is down",
         log: "[  2.3] r8169 0002:21:00.0 enP2p33s0: Link is Down"),
     ]
@@ -203,6 +210,12 @@ extension HostLogCase {
           [ 90.0] nvme nvme5: ANA group 2: change.
           [ 91.0] nvme nvme5: starting error recovery
           [ 91.0] nvme nvme5: Reconnecting in 10 seconds...
+          """),
+      HostLogCase(
+        "a command to an inaccessible namespace of a disk whose connection the log does not have",
+        log: """
+          [  1.2] nvme nvme0: pci function 0000:01:00.0
+          [ 90.0] nvme5n1: Read(0x2) @ LBA 0, 8 blocks, Asymmetric Access Inaccessible (sct 0x3 / sc 0x2)
           """),
       HostLogCase(
         "a name that a network's disk had before", .anaInaccessible,

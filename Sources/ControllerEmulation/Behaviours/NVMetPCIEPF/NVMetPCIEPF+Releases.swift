@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import NVMe
+package import NVMe
 
 /// The behaviour of releases other than 7.2.13.
 /// - Source: releases.md, 1.1; `drivers/nvme/target/pci-epf.c` of Linux 6.14.
@@ -49,17 +49,11 @@ extension NVMetPCIEPF {
     return .internalError
   }
 
-  /// The list of a command set compares the command set of the request's namespace, which such a request does not have, as soon as there
-  /// is a namespace to list.
   /// - Returns: nil for what does not crash.
-  /// - Source: releases.md#identify-null-dereference; `drivers/nvme/target/admin-cmd.c`, `nvmet_execute_identify_nslist`.
   static func crashOfList(
     _ controller: inout Controller<Self>, _ command: SubmissionEntry
   ) -> Outcome? {
-    guard controller.has(.identifyNullDereference),
-      command.identifyStructure == .commandSetActiveNamespaces, command.namespaceID < 0xffff_fffe,
-      !controller.activeNamespaces(after: command.namespaceID).isEmpty
-    else { return nil }
+    guard controller.model.crash(of: command) == .identifyNullDereference else { return nil }
     controller.crash(
       "nvmet_pci_epf: Identify",
       "Identify CNS 07h makes nvmet dereference a null pointer: the board's kernel crashes, and the host gets no completion any more"
@@ -122,4 +116,19 @@ struct FormerQueues {
   var interrupting: Set<Int> = []
   /// They could not be mapped, and cannot be created again.
   var lost: Set<Int> = []
+}
+
+extension ControllerModel {
+  /// The bug with which an admin command crashes the board's kernel; nil if it does not.
+  ///
+  /// The list of a command set compares the command set of the request's namespace, which such a request does not have, as soon as there
+  /// is a namespace to list.
+  /// - Source: releases.md#identify-null-dereference; `drivers/nvme/target/admin-cmd.c`, `nvmet_execute_identify_nslist`.
+  package func crash(of command: SubmissionEntry) -> Quirk? {
+    guard quirks.contains(.identifyNullDereference), command.adminOpcode == .identify,
+      command.identifyStructure == .commandSetActiveNamespaces, command.namespaceID < 0xffff_fffe,
+      namespaces.contains(where: { $0.isEnabled && $0.id > command.namespaceID })
+    else { return nil }
+    return .identifyNullDereference
+  }
 }
