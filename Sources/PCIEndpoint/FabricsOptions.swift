@@ -140,7 +140,7 @@ extension FabricsOptions: CustomStringConvertible {
 
   private static let hidden = "(hidden)"
   private static let secretOptions: Set<String> = ["dhchap_secret", "dhchap_ctrl_secret"]
-  /// Parts of unknown names, perhaps misspelled ones, whose values may be secrets.
+  /// What an item of an unknown name, perhaps a misspelled one, has if its value may be a secret.
   private static let secretWords = ["secr", "chap", "dhch", "key", "psk", "pass", "pwd", "token"]
   /// The beginnings of keys for DH-HMAC-CHAP and TLS.
   private static let keyPrefixes = ["dhhc-1", "nvmetlskey-1"]
@@ -165,12 +165,12 @@ extension FabricsOptions: CustomStringConvertible {
   public static func hidingSecret(_ item: String) -> String {
     let name = item.prefix { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
     let (folded, foldedName) = (item.lowercased(), name.lowercased())
-    let isSecretName =
+    let isSecret =
       options.contains { $0.token == name }
       ? secretOptions.contains(String(name))
-      : secretWords.contains { foldedName.contains($0) }
+      : secretWords.contains { folded.contains($0) }
     guard name.endIndex != item.endIndex,
-      isSecretName || keyPrefixes.contains(where: { folded.contains($0) })
+      isSecret || keyPrefixes.contains(where: { folded.contains($0) })
     else { return item }
     let isKey = keyPrefixes.contains { foldedName.hasPrefix($0) }
     return isKey ? hidden : "\(name)=\(hidden)"
