@@ -96,7 +96,9 @@ extension Examination {
       facts.append("\(windows) outbound windows")
       knowsWindows = true
     }
-    let compatible = EndpointDevice.compatible(atNode: node, in: files)
+    // A simulated kernel has no device tree, and says so itself.
+    let nodes = EndpointDevice.compatible(atNode: node, in: files)
+    let compatible = nodes.isEmpty ? machine.compatible(name) : nodes
     hardware += compatible
     let known = KnownController.of(compatible)
     if let known { facts.append(known.facts) }

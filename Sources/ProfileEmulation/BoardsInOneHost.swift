@@ -56,39 +56,49 @@ package final class BoardsInOneHost {
   /// - Parameter transfers: of 4 KiB, on each namespace.
   /// - Throws: ``ProvisioningError`` when I/O fails.
   package func run(transfers: Int) throws(ProvisioningError) {
-    let functions = boards.flatMap { board in
-      board.emulation.functions.map { (board.number, board.emulation.kernel, $0) }
-    }
-    try probe(functions[...], transfers)
+    try probe(boards[...], transfers)
   }
 
   private func probe(
-    _ rest: ArraySlice<(Int, SimulatedKernel, String)>, _ transfers: Int
+    _ rest: ArraySlice<(number: Int, emulation: Emulation)>, _ transfers: Int
   ) throws(ProvisioningError) {
-    guard let (board, kernel, path) = rest.first else { return try verify() }
-    try kernel.withDevice(of: path) { (device) throws(ProvisioningError) in
-      let endpoint = Emulation.Endpoint(name: Emulation.name(path), device, .init())
-      endpoint.player.machine = host
-      endpoint.player.transfers = transfers
-      var one = Found(board: board, function: endpoint.name)
-      try endpoint.play(.linkUp)
-      do throws(HostError) {
-        try endpoint.player.play(.probe)
-      } catch {
-        one.refusal = "\(error)"
+    guard let (number, emulation) = rest.first else { return try verify() }
+    // The devices exist only within this call.
+    let result: Void? = try emulation.kernel.withDevices(of: emulation.functions) {
+      (devices) throws(ProvisioningError) in
+      for (path, device) in zip(emulation.functions, devices) {
+        try probe(Emulation.name(path), of: number, device, transfers)
       }
-      if one.refusal == nil, let probed = endpoint.player.found {
-        one.controller = probed.name
-        one.nqn = probed.identifyController[.nqn]
-        one.serial = probed.identifyController[.serial]
-        one.controllerID = probed.identifyController[.controllerID]
-        one.disks = probed.namespaces.map(\.disk)
-      }
-      found.append(one)
-      endpoints.append(endpoint)
-      // The device exists only within this call.
       try probe(rest.dropFirst(), transfers)
     }
+    guard result != nil else {
+      throw ProvisioningError(
+        .internal, "a function of board \(number) has no device, although setup has succeeded")
+    }
+  }
+
+  private func probe(
+    _ function: String, of board: Int, _ device: SimulatedKernel.Device, _ transfers: Int
+  ) throws(ProvisioningError) {
+    let endpoint = Emulation.Endpoint(name: function, device, .init())
+    endpoint.player.machine = host
+    endpoint.player.transfers = transfers
+    var one = Found(board: board, function: function)
+    try endpoint.play(.linkUp)
+    do throws(HostError) {
+      try endpoint.player.play(.probe)
+    } catch {
+      one.refusal = "\(error)"
+    }
+    if one.refusal == nil, let probed = endpoint.player.found {
+      one.controller = probed.name
+      one.nqn = probed.identifyController[.nqn]
+      one.serial = probed.identifyController[.serial]
+      one.controllerID = probed.identifyController[.controllerID]
+      one.disks = probed.namespaces.map(\.disk)
+    }
+    found.append(one)
+    endpoints.append(endpoint)
   }
 
   private func verify() throws(ProvisioningError) {

@@ -168,12 +168,22 @@ public final class SimulatedKernel: Sendable {
   public func withDevice<Result: Sendable, Failure: Error>(
     of function: String, _ body: (Device) throws(Failure) -> Result
   ) throws(Failure) -> Result? {
+    try withDevices(of: [function]) { (devices) throws(Failure) in try body(devices[0]) }
+  }
+
+  /// Gives a host access to the devices of several functions of this kernel at a time; otherwise as ``withDevice(of:_:)``.
+  /// - Returns: nil, without a call, when one of them is not bound or its driver has failed.
+  public func withDevices<Result: Sendable, Failure: Error>(
+    of functions: [String], _ body: ([Device]) throws(Failure) -> Result
+  ) throws(Failure) -> Result? {
     var outcome: Swift.Result<Result, Failure>?
     amend { kernel, devices in
-      guard let node = kernel.functions.keys.first(where: { kernel.tree.path(of: $0) == function })
-      else { return }
+      let nodes = functions.compactMap { function in
+        kernel.functions.keys.first { kernel.tree.path(of: $0) == function }
+      }
+      guard nodes.count == functions.count else { return }
       do throws(Failure) {
-        outcome = try devices.use(node, &kernel, body).map { .success($0) }
+        outcome = try devices.use(nodes, &kernel, body).map { .success($0) }
       } catch { outcome = .failure(error) }
     }
     return try outcome?.get()

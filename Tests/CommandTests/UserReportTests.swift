@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Provisioning
 import SystemPackage
+import SimulatedKernel
 import TestSupport
 import Testing
 
@@ -94,6 +95,52 @@ import Testing
   }
 
   // MARK: Boards
+
+  @Test(
+    "doctor and predict name the bugs of a simulated board's controller",
+    arguments: [("6.14.2", true), ("7.2", false)])
+  func hardwareBugs(_ release: String, _ hasThem: Bool) throws {
+    let path = ShippedProfile(name: "rock5b", kernelRelease: .linux7_2).file.string
+    for command in ["doctor", "predict"] {
+      let result = try Program()(command, "--kernel-release", release, path)
+      #expect(result.output.contains("ats-capability-broken") == hasThem, "\(result.output)")
+      #expect(result.output.contains("msix-write-after-unmap") == hasThem, "\(result.output)")
+    }
+  }
+
+  @Test("boards with two functions each are probed and verified in one host")
+  func boardsWithTwoFunctions() throws {
+    let program = Program()
+    let path = ShippedProfile(name: "two-functions", kernelRelease: .linux7_2).file.string
+    let result = try program("emulate", path, "--boards", "2", "--transfers", "4", "--json")
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.matches(of: /"controller": "nvme[0-3]"/).count == 4, "\(result.output)")
+  }
+
+  @Test(
+    "of two ports that offer its subsystem, a function uses the first one, of which validate warns")
+  func firstPort() throws {
+    let program = Program()
+    for (first, second) in [("inaccessible", "optimized"), ("optimized", "inaccessible")] {
+      func port(_ id: Int, _ state: String) -> String {
+        #"{ "id": \#(id), "transport": "pci", "subsystems": [ "nqn.2026-01.org.example:x" ], "anaGroups": [ { "id": 2, "state": "\#(state)" } ] }"#
+      }
+      let path = try program.write(
+        #"""
+        { "version": 1, "name": "x", "backings": { "d": { "nullBlock": { "sizeMiB": 64, "memoryBacked": true } } },
+          "subsystems": [ { "nqn": "nqn.2026-01.org.example:x", "namespaces": [ { "id": 1, "backing": "d", "anaGroup": 2 } ] } ],
+          "ports": [ \#(port(4, first)), \#(port(3, second)) ],
+          "functions": [ { "name": "f.0", "ioQueues": 4, "msixVectors": 8, "msiVectors": 8,
+            "vendorID": "0x1b96", "deviceID": "0xbeef", "target": { "pci": "nqn.2026-01.org.example:x" } } ] }
+        """#, to: "p.json")
+      let validated = try program("validate", path)
+      #expect(validated.errors.contains("port 4 makes") == (first == "inaccessible"))
+      let plan = try program("plan", path)
+      #expect(plan.output.contains(/write 4 to .*\/portid/), "\(plan.output)")
+      let emulated = try program("emulate", path)
+      #expect((emulated.status == 0) == (first == "optimized"), "\(emulated.errors)")
+    }
+  }
 
   @Test(
     "equal identities of two boards: the line with which the host refuses, and a hint that is not done yet",

@@ -12,6 +12,7 @@ struct HostExamination {
     var more = 0
     /// What single messages say in addition, each once.
     var details: [String] = []
+    var isRecurring = false
 
     mutating func add(_ item: Finding.Evidence) {
       if evidence.contains(item) { return }
@@ -58,15 +59,18 @@ struct HostExamination {
 
   private mutating func add(
     _ signature: Signature, _ device: HostLog.Device, _ item: Finding.Evidence,
-    details: [String] = []
+    details: [String] = [], isRecurring: Bool = false
   ) {
     let known = problems.firstIndex { $0.signature.id == signature.id && $0.device == device }
     if let known {
       problems[known].add(item)
       problems[known].add(details: details)
+      problems[known].isRecurring = problems[known].isRecurring || isRecurring
     } else {
       problems.append(
-        Problem(signature: signature, device: device, evidence: [item], details: details))
+        Problem(
+          signature: signature, device: device, evidence: [item], details: details,
+          isRecurring: isRecurring))
     }
   }
 
@@ -74,6 +78,8 @@ struct HostExamination {
 
   mutating func examineLog() {
     guard let log else { return }
+    // Problems of devices that need not be the board's.
+    var others: Set<Finding.ID> = []
     for index in log.lines.indices {
       let line = log.lines[index]
       endProblems(with: line)
@@ -82,8 +88,11 @@ struct HostExamination {
       }
       // The host has NVMe functions, and the log says nothing else about this device: it need not be the board's.
       if log.hasFunction, !log.isIdentified(line.device), signature.isOfAnyDevice(line) {
+        others.insert(signature.id)
         continue
       }
+      // A message of the same kind without a device, after one about such a device.
+      if line.device == .none, others.contains(signature.id) { continue }
       // A slot that lost its link and does not get it back has one problem.
       if signature.id == .linkUntrained,
         let lost = problems.first(where: {
@@ -94,7 +103,8 @@ struct HostExamination {
       }
       add(
         signature, line.device, Finding.Evidence(line.place, line.text),
-        details: signature.details(of: line))
+        details: signature.details(of: line),
+        isRecurring: signature.recurring.contains { $0.matches(line.bytes) })
     }
   }
 
@@ -109,7 +119,7 @@ struct HostExamination {
 
   private mutating func endProblems(with line: HostLog.Line) {
     problems.removeAll { problem in
-      problem.device == line.device && problem.signature.ends(with: line)
+      problem.device == line.device && problem.signature.ends(with: line) && !problem.isRecurring
     }
     guard let log, let address = line.foundFunction else { return }
     problems.removeAll { problem in

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import KernelEvents
+internal import Numbers
 
 /// The host's kernel log since its last boot, each line with its place and the device that it is about.
 struct HostLog {
@@ -93,10 +94,11 @@ struct HostLog {
     lines.append(
       Line(
         place: place, text: text, bytes: bytes,
-        device: namesNVMe || hasAddress ? device(of: text) : .none))
+        device: namesNVMe || hasAddress || Self.source.matches(bytes) ? device(of: text) : .none))
   }
 
   private static let nvme: LinePattern = "nvme"
+  private static let source: LinePattern = ": SID "
   /// Messages of the transports behind a network only; a truncated log may lack the first one.
   /// - Source: `drivers/nvme/host/{tcp,rdma,fc,fabrics}.c`, `drivers/nvme/target/loop.c`.
   private static let fabricsMessages: [LinePattern] = [
@@ -191,7 +193,9 @@ struct HostLog {
   }
 
   private func device(of text: String) -> Device {
-    if let address = Self.lastAddress(in: text) { return .function(address) }
+    if let address = Self.lastAddress(in: text) ?? Self.sourceID(in: text) {
+      return .function(address)
+    }
     guard let name = Self.controller(in: text) else { return .none }
     if fabrics.contains(name) { return .other(name) }
     return .function(functions[name] ?? name)
@@ -217,6 +221,16 @@ struct HostLog {
     let digits = word.filter(\.isHexDigit)
     return word.count == 7 && digits.count == 5
       && Array(word)[2] == ":" && Array(word)[5] == "."
+  }
+
+  /// The requester of an invalidation that timed out: `SID 500`, in hexadecimal, is 05:00.0; 0 is none.
+  /// - Source: `drivers/iommu/intel/dmar.c`, `qi_dump_fault`.
+  private static func sourceID(in text: String) -> String? {
+    guard let start = text.firstRange(of: " SID ")?.upperBound,
+      let number = UInt16(text[start...].prefix(while: \.isHexDigit), radix: 16), number != 0
+    else { return nil }
+    let (bus, device) = (hexadecimalDigits(number >> 8, count: 2), number >> 3 & 0x1f)
+    return "0000:\(bus):\(hexadecimalDigits(device, count: 2)).\(number & 7)"
   }
 
   /// The last address, since a port reports errors of the function that it names after itself. The IOMMU omits the domain, and some kernels

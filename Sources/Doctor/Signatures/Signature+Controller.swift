@@ -34,6 +34,8 @@ extension Signature {
       id: .controllerFatal, rank: .symptom,
       patterns: status("", ["2", "3", "6", "7", "a", "b"]),
       ends: probed,
+      // A controller that fails in service fails again, also if a reset has helped.
+      recurring: ["controller is down; will reset"],
       meaning:
         "the controller reports a fatal status (CSTS.CFS): the board refused the settings of the host, or could not map or read the admin queue",
       fix:

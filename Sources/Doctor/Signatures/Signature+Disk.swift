@@ -4,14 +4,14 @@
 /// - Source: `drivers/nvme/host/{core,multipath}.c`; `block/blk-core.c`, `block/partitions/core.c`.
 extension Signature {
   private static let ownIdentity =
-    "on the boards: give each one its own NQN, serial number, UUID and NGUID in the profile, and its own range of controller IDs (controllerIDMinimum and controllerIDMaximum), then teardown and setup; on the host: epfnvme host remove and rescan"
+    "on the boards: leave NQN suffix, serial number, UUID, NGUID and controller IDs to epfnvme, which derives them from each board's /etc/machine-id (no \"identity\" of \"profile\" and no such values in the profile; a copied image needs a new machine ID: systemd-machine-id-setup), or give each board its own values; then teardown and setup; on the host: epfnvme host remove and rescan"
 
   static let disk: [Signature] = [
     Signature(
       id: .duplicateControllerID, rank: .cause,
       patterns: ["Duplicate cntlid"],
       meaning:
-        "two controllers have one NQN and one controller ID, so the host rejects the second: two boards use the same profile. Each board numbers its controllers from 1",
+        "two controllers have one NQN and one controller ID, so the host rejects the second: two boards use a profile with fixed identities, or one machine ID, or targets of another tool. The kernel numbers the controllers of each board from 1",
       fix: ownIdentity
     ),
     Signature(
@@ -42,7 +42,7 @@ extension Signature {
       meaning:
         "two namespaces have one UUID, NGUID or EUI-64, and the host ignores one of them: its disk does not appear",
       fix:
-        "on the board: give each namespace its own uuid and nguid (without them the kernel generates one), then disable and enable the namespace; on the host: nvme ns-rescan"
+        "on the board: give each namespace its own uuid and nguid, or leave both out, so that epfnvme derives them from the board's own /etc/machine-id, then disable and enable the namespace; on the host: nvme ns-rescan"
     ),
     Signature(
       id: .sharedNamespaceDiffers, rank: .cause,
@@ -137,6 +137,8 @@ extension Signature {
       patterns: [
         "I/O error, dev nvme", "error, dev nvme", "Buffer I/O error on dev nvme", "(sct 0x",
       ],
+      // Invalid Command Opcode and Invalid Field: the controller lacks an optional command, which neither data nor transfers have caused.
+      exceptions: ["(sct 0x0 / sc 0x1)", "(sct 0x0 / sc 0x2)"],
       meaning:
         "commands of the disk completed with an error of the controller: its backing failed, or the transfer did",
       fix:

@@ -26,8 +26,12 @@ struct Signature: Sendable {
   var scope: Scope = .function
   /// Messages, any of which shows the problem; none if only sysfs shows it.
   var patterns: [LinePattern]
+  /// Messages that do not show it, although they match.
+  var exceptions: [LinePattern] = []
   /// Later messages about the same device, any of which shows that the problem is over.
   var ends: [LinePattern] = []
+  /// Messages after which the problem stays, although a later message shows that it is over for now.
+  var recurring: [LinePattern] = []
   /// Whether a function that the host finds behind the port shows it as well.
   var endsWithFunction = false
   /// Other messages, one of which the log must have as well, unless a function is not bound; none if the patterns are enough.
@@ -58,7 +62,9 @@ struct Signature: Sendable {
   /// Whether a message, with the messages after it, shows the problem.
   func matches<Lines: RandomAccessCollection>(_ lines: Lines, at index: Lines.Index) -> Bool
   where Lines.Element: LoggedLine {
-    guard patterns.contains(where: { $0.matches(lines[index].bytes) }) else { return false }
+    guard patterns.contains(where: { $0.matches(lines[index].bytes) }),
+      !exceptions.contains(where: { $0.matches(lines[index].bytes) })
+    else { return false }
     guard !trace.isEmpty else { return true }
     // The length of a stack trace with its registers.
     return lines[index...].prefix(60).contains { line in
@@ -77,7 +83,7 @@ struct Signature: Sendable {
   func isOfAnyDevice(_ line: some LoggedLine) -> Bool {
     switch id {
     case .interruptRemapping, .dmaFault: !Self.wrongRequester.matches(line.bytes)
-    case .anaInaccessible, .noPath: true
+    case .anaInaccessible, .noPath, .atsTimeout: true
     default: false
     }
   }

@@ -317,7 +317,9 @@ extension DesiredState {
       if port.transport == .tcp || port.transport == .rdma, let facts = subsystemFacts[nqn] {
         list.freeze(self.facts(facts, named: Self.identity), by: [link])
       }
-      portLinks["\(port.transport.rawValue) \(nqn)"] = (link, port.id)
+      // A function uses the profile's first port that offers its subsystem.
+      let key = "\(port.transport.rawValue) \(nqn)"
+      if portLinks[key] == nil { portLinks[key] = (link, port.id) }
     }
   }
 

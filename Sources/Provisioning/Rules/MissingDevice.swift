@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import LinuxFiles
 internal import Numbers
 internal import SystemPackage
 
@@ -99,6 +100,7 @@ package enum CharacterDevice {
 
   /// The kind of a device and the block device of its disk; nil for another path.
   static func description(of path: String) -> String? {
+    let path = path.lexicallyNormalizedPath
     guard path.hasPrefix("/dev/") else { return nil }
     let name = path.dropFirst("/dev/".count)
     if name.isNumbered("nvme") {

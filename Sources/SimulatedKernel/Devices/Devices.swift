@@ -34,18 +34,22 @@ final class Devices: @unchecked Sendable {
   /// Removes all of them, because the state was replaced.
   func removeAll() { running = [:] }
 
-  /// Gives a host access to a device.
+  /// Gives a host access to several devices at a time, in the order of the nodes.
   func use<Result, Failure: Error>(
-    _ node: Int, _ state: inout KernelState,
-    _ body: (SimulatedKernel.Device) throws(Failure) -> Result
+    _ nodes: [Int], _ state: inout KernelState,
+    _ body: ([SimulatedKernel.Device]) throws(Failure) -> Result
   ) throws(Failure) -> Result? {
-    guard let nvme = state.functions[node]?.nvme, nvme.isInitialized else { return nil }
-    let device = device(of: node, nvme, &state)
-    // The memory of one host; no other regions are added.
-    try? device.memory.add(at: 0, count: 32 << 20)
-    catchUpTime(device, state)
-    defer { report(node, device, &state) }
-    return try body(device)
+    var devices: [SimulatedKernel.Device] = []
+    for node in nodes {
+      guard let nvme = state.functions[node]?.nvme, nvme.isInitialized else { return nil }
+      let device = device(of: node, nvme, &state)
+      // The memory of one host; no other regions are added.
+      try? device.memory.add(at: 0, count: 32 << 20)
+      catchUpTime(device, state)
+      devices.append(device)
+    }
+    defer { for (node, device) in zip(nodes, devices) { report(node, device, &state) } }
+    return try body(devices)
   }
 
   private func deliver(_ event: FunctionEvent, _ state: inout KernelState) {

@@ -215,6 +215,13 @@ extension HostLogCase {
         [ 30.1] EXT4-fs error (device nvme0n1): ext4_find_entry:1463: inode #2: comm ls: reading directory lblock 0
         """),
     HostLogCase(
+      "commands that the controller does not have",
+      log: """
+        [  1.0] nvme nvme0: pci function 0000:01:00.0
+        [ 12.4] nvme0: Identify(0x6), Invalid Field in Command (sct 0x0 / sc 0x2) MORE DNR
+        [ 12.5] nvme0: Admin Cmd(0x82), I/O Error (sct 0x0 / sc 0x1) MORE DNR
+        """),
+    HostLogCase(
       "the medium fails", .ioErrors,
       log: "[ 30.0] critical medium error, dev nvme0n1, sector 8 op 0x1:(WRITE) flags 0x800"),
     HostLogCase(

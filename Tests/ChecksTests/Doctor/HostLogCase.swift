@@ -75,6 +75,15 @@ struct HostLogCase: Sendable, CustomTestStringConvertible {
         [  513.0] nvme nvme0: Disabling device after reset failure: -19
         """),
     HostLogCase(
+      "fatal statuses in operation, from which resets have recovered", .controllerFatal,
+      log: """
+        [    1.0] nvme nvme0: pci function 0000:01:00.0
+        [  512.5] nvme nvme0: controller is down; will reset: CSTS=0x3, PCI_STATUS=0x10
+        [  513.0] nvme nvme0: 4/0/0 default/read/poll queues
+        [  712.5] nvme nvme0: controller is down; will reset: CSTS=0x3, PCI_STATUS=0x10
+        [  713.0] nvme nvme0: 4/0/0 default/read/poll queues
+        """),
+    HostLogCase(
       "registers and configuration space are gone", .functionGone,
       log: """
         [  712.1] nvme nvme0: controller is down; will reset: CSTS=0xffffffff, PCI_STATUS=0xffff
@@ -194,6 +203,26 @@ struct HostLogCase: Sendable, CustomTestStringConvertible {
         [    2.9] DMAR: VT-d detected Invalidation Time-out Error: SID 0
         [    2.9] DMAR: QI HEAD: Device-TLB Invalidation qw0 = 0x100000003, qw1 = 0x7fffffffffffe001
         [   63.6] nvme nvme0: I/O tag 24 (1018) QID 0 timeout, disable controller
+        """),
+    HostLogCase(
+      "an invalidation that another device does not answer, on an Intel host",
+      log: """
+        [    2.0] nvme nvme0: pci function 0000:01:00.0
+        [    2.9] DMAR: VT-d detected Invalidation Time-out Error: SID 500
+        """),
+    HostLogCase(
+      "an invalidation that the board does not answer, by its source ID", .atsTimeout,
+      subject: "nvme0 (0000:01:00.0)",
+      log: """
+        [    2.0] nvme nvme0: pci function 0000:01:00.0
+        [    2.9] DMAR: VT-d detected Invalidation Time-out Error: SID 100
+        """),
+    HostLogCase(
+      "an invalidation that another device does not answer, on an AMD host",
+      log: """
+        [    2.0] nvme nvme0: pci function 0000:01:00.0
+        [    2.9] iommu ivhd0: AMD-Vi: Event logged [IOTLB_INV_TIMEOUT device=0000:05:00.0 address=0x100a4c310]
+        [    3.0] AMD-Vi: Completion-Wait loop timed out
         """),
     HostLogCase(
       "ATS on an AMD host", .atsTimeout, subject: "0000:01:00.0",

@@ -30,7 +30,11 @@ final class Patient {
     // A stable release without the known bugs of 6.12.
     if kernelRelease == .linux6_12 { machine.release = "6.12.117" }
     machine.machineID = "0123456789abcdef0123456789abcdef"
-    for index in machine.controllers.indices { machine.controllers[index].cable = .host }
+    for index in machine.controllers.indices {
+      machine.controllers[index].cable = .host
+      // The hardware is what the files say.
+      machine.controllers[index].compatible = nil
+    }
   }
 
   /// The machine; made at the first use.
