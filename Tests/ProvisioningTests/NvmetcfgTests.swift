@@ -246,6 +246,31 @@ import Testing
     #expect(first?.message.contains(words) == true, "\(first?.message ?? "")")
   }
 
+  @Test(
+    "an issue has its own hint, or none",
+    arguments: [
+      ("version: 1\nsubsystems: {}\n", "a newer epfnvme may be needed"),
+      ("ports:\n  1:\n    port_type: Carrier\n", "nvmetcfg has Loop, Tcp, Rdma and FibreChannel"),
+      (
+        "ports:\n  1:\n    port_typ: Loop\n    port_type: Loop\n    subsystems: [7]\n",
+        "did you mean"
+      ),
+      ("ports:\n  x:\n    port_type: Loop\n", nil),
+    ])
+  func hints(_ text: String, _ hint: String?) throws {
+    let issues: [ProfileIssue]
+    do { issues = try read(text).warnings } catch let error as ProfileIssues {
+      issues = error.issues
+    }
+    let hints = issues.compactMap(\.hint)
+    if let hint {
+      #expect(hints.contains { $0.contains(hint) }, "\(hints)")
+    } else {
+      #expect(hints == [] && !issues.isEmpty)
+    }
+    #expect(!hints.contains { $0.contains("allowed_hosts") })
+  }
+
   @Test("a Fibre Channel port and unknown keys are left out with warnings")
   func leftOut() throws {
     let found = try read(

@@ -38,7 +38,7 @@ private struct NvmetcfgReader {
     _ severity: ProfileIssue.Severity, _ json: LocatedJSON, _ path: String, _ message: String,
     hint: String? = nil
   ) {
-    collector.issues.add(severity, path, json.position, message, hint: Self.hostHint)
+    collector.issues.add(severity, path, json.position, message, hint: hint)
   }
 
   // MARK: The document
